@@ -1,0 +1,4 @@
+"""Nightly, signed, immutable bootc images with kernel modules compiled ahead.
+
+Start with `immutable_base.cli.main`, then ARCHITECTURE.md.
+"""

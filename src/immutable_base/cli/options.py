@@ -1,0 +1,90 @@
+"""Options that several commands share, and the context made of them."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from immutable_base.config.load import did_you_mean, load_settings
+from immutable_base.config.schema import Settings
+from immutable_base.context import Context
+from immutable_base.errors import ConfigurationError
+from immutable_base.process import run
+from immutable_base.workspace import default_workspace, write_atomically
+
+
+def add_context_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what every command that works on a configuration takes."""
+    parser.add_argument(
+        "--config",
+        type=Path,
+        default=Path(os.environ.get("IMMUTABLE_BASE_CONFIG", "immutable-base.toml")),
+        help="configuration (default: $IMMUTABLE_BASE_CONFIG, else immutable-base.toml here)",
+    )
+    parser.add_argument(
+        "--workspace",
+        type=Path,
+        default=Path(os.environ.get("IMMUTABLE_BASE_WORKSPACE") or default_workspace()),
+        help="folder to work in (default: $IMMUTABLE_BASE_WORKSPACE, else below $XDG_STATE_HOME)",
+    )
+    parser.add_argument("-v", "--verbose", action="store_true", help="show what programs say")
+
+
+def add_variant_argument(parser: argparse.ArgumentParser) -> None:
+    """Add `--variant`, to be given once for each."""
+    parser.add_argument(
+        "--variant", action="append", default=[], metavar="NAME", help="only this one; may be repeated"
+    )
+
+
+def add_output_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the form of the result and where it goes."""
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="form of the result")
+    parser.add_argument("--output", type=Path, help="write the result to this file, whole or not at all")
+
+
+def make_context(namespace: argparse.Namespace) -> Context:
+    """Return the context that the options describe.
+
+    Raises ConfigurationError if the configuration cannot be used.
+    """
+    config_path = Path(namespace.config).resolve()
+    settings = load_settings(config_path)
+    images = config_path.parent / "images"
+    if not images.is_dir():
+        raise ConfigurationError(
+            f"there is no folder {images}", hint="`images/` with the Containerfiles lies beside the configuration"
+        )
+    return Context(
+        settings=settings,
+        config_path=config_path,
+        images=images.resolve(),
+        workspace=Path(namespace.workspace).resolve(),
+        run=run,
+    )
+
+
+def selected_variants(settings: Settings, names: Iterable[str]) -> tuple[str, ...]:
+    """Return the variants asked for, all when none was named.
+
+    Raises ConfigurationError for a name that the configuration does not have.
+    """
+    for name in names:
+        if name not in settings.variants:
+            raise ConfigurationError(
+                f"there is no variant '{name}'{did_you_mean(name, settings.variants)}",
+                hint=f"the configuration has: {', '.join(settings.variants)}",
+            )
+    asked = set(names)
+    return tuple(name for name in settings.variants if not asked or name in asked)
+
+
+def write_result(text: str, output: Path | None) -> None:
+    """Print the result, or write it to the file that was asked for."""
+    if output is None:
+        sys.stdout.write(text if text.endswith("\n") else text + "\n")
+    else:
+        write_atomically(output, text if text.endswith("\n") else text + "\n")

@@ -1,0 +1,1 @@
+"""What users write: immutable-base.toml, read and validated."""

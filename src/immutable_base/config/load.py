@@ -1,0 +1,78 @@
+"""A file to Settings; every mistake is named with its key path and, if close, the right word."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from immutable_base.config.schema import Settings
+from immutable_base.errors import ConfigurationError
+
+
+def load_settings(path: Path) -> Settings:
+    """Read and validate immutable-base.toml.
+
+    Raises ConfigurationError: not there, not TOML, or not of the shape that `Settings` has.
+    """
+    try:
+        document = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot read the configuration {path}: {error.strerror}",
+            hint="name the file with --config; the product's own is immutable-base.toml",
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} is not TOML", details=str(error)) from error
+    try:
+        return Settings.model_validate(document)
+    except ValidationError as error:
+        raise ConfigurationError(
+            f"{path} has {error.error_count()} mistake(s)", details="\n".join(_explain(error))
+        ) from error
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return `; did you mean 'x'?` for the nearest known word, or nothing."""
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"; did you mean '{near[0]}'?" if near else ""
+
+
+def _explain(error: ValidationError) -> list[str]:
+    return [_explain_one(item) for item in error.errors(include_url=False)]  # type: ignore[arg-type]
+
+
+def _explain_one(item: dict[str, Any]) -> str:
+    location = item["loc"]
+    path = ".".join(str(part) for part in location)
+    if item["type"] == "extra_forbidden":
+        return f"{path}: unknown key{did_you_mean(str(location[-1]), _keys_at(location[:-1]))}"
+    if item["type"] == "missing":
+        return f"{path}: this key is missing"
+    message = str(item["msg"]).removeprefix("Value error, ")
+    text, _, rest = message.partition("|")
+    if rest:
+        name, _, known = rest.partition("|")
+        return text + did_you_mean(name, known.split())
+    return f"{path}: {message}" if path else message
+
+
+def _keys_at(location: tuple[str | int, ...]) -> list[str]:
+    """Return the keys that the schema knows at a place in the document."""
+    model: type[BaseModel] = Settings
+    parts = [part for part in location if isinstance(part, str)]
+    index = 0
+    while index < len(parts):
+        annotation = model.model_fields[parts[index]].annotation
+        arguments = getattr(annotation, "__args__", ())
+        is_table = getattr(annotation, "__origin__", None) is dict
+        candidate = arguments[1] if is_table else annotation
+        if not (isinstance(candidate, type) and issubclass(candidate, BaseModel)):
+            return []
+        model = candidate
+        index += 2 if is_table else 1
+    return list(model.model_fields)

@@ -1,0 +1,194 @@
+"""The shape of immutable-base.toml; unknown keys are errors."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints, field_validator, model_validator
+
+from immutable_base.model.document import Frozen
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
+Fingerprint = Annotated[str, StringConstraints(pattern=r"^[0-9A-F]{40}$")]
+Url = Annotated[str, StringConstraints(pattern=r"^https?://")]
+
+
+class Stream(Frozen):
+    """A distribution and release to build on."""
+
+    base: str
+    """Reference of the base image, with its moving tag."""
+    release: Annotated[str, StringConstraints(pattern=r"^[0-9]+$")]
+    """`{release}` in repository URLs."""
+    repositories: tuple[Name, ...]
+    """Repositories that every variant of the stream may use."""
+
+
+class Repository(Frozen):
+    """A repository of RPM packages."""
+
+    url: Url
+    """Folder that holds `repodata/`; `{release}` is the stream's."""
+    key: Name
+    """The key that packages must be signed with."""
+    metadata_key: Name | None = None
+    """The key that repomd.xml must be signed with; leave out where upstream does not sign it."""
+    release: str | None = None
+
+
+class Key(Frozen):
+    """An OpenPGP key, pinned by its fingerprint."""
+
+    url: str
+    """Where to fetch it: https://..., file:///..., or a path in the base image's stream folder."""
+    fingerprint: Fingerprint
+
+
+class Module(Frozen):
+    """A kernel module that is not in the kernel's tree."""
+
+    source_package: Name
+    """The DKMS package."""
+    kmod_package: Name
+    """What our own package with the compiled modules is called."""
+    provides: Name
+    """The name that userspace requires, e.g. `zfs-kmod`."""
+    dkms_name: Name
+    branch: str
+    """Version prefix to stay on, e.g. `2.3`; the newest of it is taken."""
+    repositories: tuple[Name, ...]
+    ko: tuple[str, ...]
+    """Modules that the build must produce, each exactly once."""
+    maximum: Literal["meta", "none"]
+    """`meta`: Linux-Maximum of the package's META file, as OpenZFS ships; `none`: ledger only."""
+    toolchain: tuple[str, ...]
+    """Packages that the builder needs beyond what `source_package` requires."""
+
+
+class Layer(Frozen):
+    """A folder under images/ and what it installs."""
+
+    packages: tuple[str, ...]
+    module: Name | None = None
+    repositories: tuple[Name, ...] = ()
+    """Repositories beyond the stream's."""
+
+
+class Variant(Frozen):
+    """An image that is published."""
+
+    stream: Name
+    layers: tuple[Name, ...]
+    description: str
+
+
+class KernelPolicy(Frozen):
+    """Which kernels a variant may move to when the base image's own cannot be used."""
+
+    allow_up: bool = True
+    allow_down: bool = True
+    packages: tuple[str, ...]
+    """The set that must be complete at one EVR."""
+    optional_packages: tuple[str, ...]
+    """Installed only if the base image has them."""
+    devel_package: str
+
+
+class Registry(Frozen):
+    """Where images are published."""
+
+    destination: str
+    """`host[:port]/path`; an image is pushed to `<destination>/<variant>`."""
+    ca_bundle: str = ""
+    """PEM file of a private CA, when the registry (or base registry) has one; empty: the system's."""
+
+
+class Signing(Frozen):
+    """Who signs, and how anybody checks it."""
+
+    certificate_identity: str
+    certificate_oidc_issuer: Url
+    fulcio_url: Url
+    rekor_url: Url
+    fulcio_root: str = ""
+    """PEM file; empty: the public Sigstore instance's, by TUF."""
+    rekor_key: str = ""
+    """PEM file; empty: likewise."""
+    ct_log_key: str = ""
+    """PEM file; empty: likewise. A private Fulcio without a CT log gives no SCT to check."""
+
+
+class Publish(Frozen):
+    """Which tags move when an image is published."""
+
+    tags: tuple[str, ...]
+    """`{date}`: day of the newest input, `{kernel}`: kernel release."""
+
+    @field_validator("tags")
+    @classmethod
+    def _known_fields(cls, tags: tuple[str, ...]) -> tuple[str, ...]:
+        for tag in tags:
+            tag.format(date="", kernel="")
+        return tags
+
+
+class Settings(Frozen):
+    """The whole file."""
+
+    schema_version: Literal[1]
+    title: str
+    source: Url
+    """`org.opencontainers.image.source`."""
+    vendor: str
+    licenses: str
+    streams: dict[Name, Stream]
+    repositories: dict[Name, Repository]
+    keys: dict[Name, Key]
+    modules: dict[Name, Module]
+    layers: dict[Name, Layer]
+    variants: dict[Name, Variant]
+    kernel: KernelPolicy
+    registry: Registry
+    signing: Signing
+    publish: Publish
+    minimum_free_gib: Annotated[int, Field(ge=0)] = 20
+    """Free space that a night needs where it works."""
+
+    @model_validator(mode="after")
+    def _references_exist(self) -> Settings:
+        """Refuse a name that nothing defines, with its key path."""
+        for path, name, known in self._references():
+            if name not in known:
+                msg = f"{path}: '{name}' is not defined|{name}|{' '.join(known)}"
+                raise ValueError(msg)
+        return self
+
+    def _references(self) -> list[tuple[str, str, dict[str, object]]]:
+        found: list[tuple[str, str, dict[str, object]]] = []
+        tables = {name: dict(getattr(self, name)) for name in ("streams", "repositories", "keys", "modules", "layers")}
+        for name, stream in self.streams.items():
+            found += [(f"streams.{name}.repositories", r, tables["repositories"]) for r in stream.repositories]
+        for name, repository in self.repositories.items():
+            found.append((f"repositories.{name}.key", repository.key, tables["keys"]))
+            if repository.metadata_key:
+                found.append((f"repositories.{name}.metadata_key", repository.metadata_key, tables["keys"]))
+        for name, module in self.modules.items():
+            found += [(f"modules.{name}.repositories", r, tables["repositories"]) for r in module.repositories]
+        for name, layer in self.layers.items():
+            found += [(f"layers.{name}.repositories", r, tables["repositories"]) for r in layer.repositories]
+            if layer.module:
+                found.append((f"layers.{name}.module", layer.module, tables["modules"]))
+        for name, variant in self.variants.items():
+            found.append((f"variants.{name}.stream", variant.stream, tables["streams"]))
+            found += [(f"variants.{name}.layers", layer, tables["layers"]) for layer in variant.layers]
+        return found
+
+    def repositories_of(self, variant: Variant) -> tuple[str, ...]:
+        """Return the ids of every repository that the variant may use, in configuration order."""
+        wanted = set(self.streams[variant.stream].repositories)
+        for name in variant.layers:
+            layer = self.layers[name]
+            wanted.update(layer.repositories)
+            if layer.module:
+                wanted.update(self.modules[layer.module].repositories)
+        return tuple(name for name in self.repositories if name in wanted)

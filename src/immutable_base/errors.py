@@ -1,0 +1,68 @@
+"""Every deliberate error: a sentence, the program's own words, a next step, and an exit code."""
+
+from __future__ import annotations
+
+
+class ImmutableBaseError(Exception):
+    """A failure that a person can act on.
+
+    `message` is one sentence, `details` the words of the program that failed (lines), `hint` the
+    next step. `exit_code` is a class attribute: see docs/reference/exit-codes.md.
+    """
+
+    exit_code = 5
+
+    def __init__(self, message: str, *, hint: str | None = None, details: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.details = details
+
+    def __str__(self) -> str:
+        """Return the whole error as the terminal shows it."""
+        lines = [self.message]
+        if self.details:
+            lines += [f"  | {line}" for line in self.details.rstrip().splitlines()]
+        if self.hint:
+            lines.append(f"hint: {self.hint}")
+        return "\n".join(lines)
+
+
+class ConfigurationError(ImmutableBaseError):
+    """What the user wrote (arguments, TOML, a document) cannot be used."""
+
+    exit_code = 2
+
+
+class HostError(ImmutableBaseError):
+    """This host lacks something: a program, root, space, a lock that another run holds."""
+
+    exit_code = 4
+
+
+class ToolMissingError(HostError):
+    """A program that we start is not installed."""
+
+
+class CommandError(ImmutableBaseError):
+    """An external program failed."""
+
+    exit_code = 5
+
+
+class RemoteError(ImmutableBaseError):
+    """A remote service failed or could not be reached; trying again may help."""
+
+    exit_code = 6
+
+
+class CheckError(ImmutableBaseError):
+    """A built image does not have the properties that its plan promised."""
+
+    exit_code = 10
+
+
+class VerificationError(ImmutableBaseError):
+    """A signature, checksum or identity is not the one that the configuration demands."""
+
+    exit_code = 12

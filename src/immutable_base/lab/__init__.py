@@ -1,0 +1,1 @@
+"""Everything remote, on loopback: repositories, bases, registry and signing services."""

@@ -1,0 +1,181 @@
+"""plan.json: what tonight will build, on which kernel, from which packages, and why."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import Field
+
+from immutable_base.model.document import Frozen
+
+SCHEMA_VERSION = 1
+
+
+class Verdict(StrEnum):
+    """What the plan says of a variant."""
+
+    BUILD = "build"
+    HOLD = "hold"
+    """No kernel fits tonight; the published image stays. `reasons` says what would release it."""
+    FAIL = "fail"
+
+
+class KernelAction(StrEnum):
+    """Where the chosen kernel lies, seen from the base image's own."""
+
+    KEEP = "keep"
+    UP = "up"
+    DOWN = "down"
+
+
+class Package(Frozen):
+    """One exact package, as its repository's verified metadata describes it."""
+
+    name: str
+    epoch: int
+    version: str
+    release: str
+    arch: str
+    repository: str
+    """Repository id in immutable-base.toml; `local` for the kmod packages that we build."""
+    url: str
+    """Where the file is; empty for `local`."""
+    sha256: str
+    size: int
+    """Bytes of the file."""
+    build_time: int
+    """Seconds since 1970, from the package."""
+
+    @property
+    def evr(self) -> str:
+        """`[epoch:]version-release`; epoch 0 is left out, as rpm prints it."""
+        prefix = f"{self.epoch}:" if self.epoch else ""
+        return f"{prefix}{self.version}-{self.release}"
+
+    @property
+    def nevra(self) -> str:
+        """Exact name, as dnf takes it on its command line: `name-[epoch:]version-release.arch`."""
+        return f"{self.name}-{self.evr}.{self.arch}"
+
+    @property
+    def file_name(self) -> str:
+        """The file's name in our local repository."""
+        return f"{self.name}-{self.version}-{self.release}.{self.arch}.rpm"
+
+
+class BasePlan(Frozen):
+    """The base image, resolved once."""
+
+    reference: str
+    """As the configuration has it, with its moving tag."""
+    digest: str
+    """`sha256:...` of the manifest for this architecture; every later step uses only this."""
+    created: int
+    """Seconds since 1970, from the image's configuration; 0 when the image does not say."""
+
+    @property
+    def pinned(self) -> str:
+        """`repository@sha256:...`."""
+        last = self.reference.rfind("/")
+        colon = self.reference.find(":", last)
+        repository = self.reference if colon < 0 else self.reference[:colon]
+        return f"{repository}@{self.digest}"
+
+
+class RejectedKernel(Frozen):
+    """A kernel that tonight does not use, and why."""
+
+    evr: str
+    reason: str
+
+
+class KernelPlan(Frozen):
+    """The pin: which kernel the variant gets."""
+
+    image: str
+    """`uname -r` of the base image's kernel, from its rpmdb."""
+    image_evr: str
+    chosen: str | None
+    """`uname -r` of the chosen kernel; null when the variant is held."""
+    chosen_evr: str | None
+    action: KernelAction | None
+    source: str | None
+    """`image` when nothing is installed, else `repository`."""
+    ceiling: str | None
+    """The smallest maximum of the variant's modules (major.minor), null when none has one."""
+    rejected: tuple[RejectedKernel, ...]
+
+
+class ModulePlan(Frozen):
+    """One out-of-tree module, compiled for one kernel."""
+
+    name: str
+    """Key under `modules` in immutable-base.toml."""
+    version: str
+    maximum: str | None
+    """Newest kernel (major.minor) that the module itself declares; null if it declares none."""
+    source: Package
+    """The DKMS package with the module's source."""
+    kmod: Package
+    """The package that our builder makes: name, EVR and arch are promised here."""
+    builder: tuple[Package, ...]
+    """Everything the builder installs on top of the base image, `source` included."""
+    source_date_epoch: int
+
+
+class LayerPlan(Frozen):
+    """One layer on top of the one before: what its Containerfile installs."""
+
+    name: str
+    """A folder under `images/`: base, kernel, zfs, nvidia."""
+    request: tuple[str, ...]
+    """What was asked for: exact NEVRAs for dnf, dependencies follow."""
+    install: tuple[Package, ...]
+    """The whole transaction, solved, sorted by name; upgrades included."""
+    source_date_epoch: int
+    """Newest of: the layer below, and the build times of `install`. Seconds since 1970."""
+
+
+class PlannedPackage(Frozen):
+    """A package of the variant as a person reads it."""
+
+    name: str
+    evr: str
+    arch: str
+    repository: str
+    layer: str
+
+
+class VariantPlan(Frozen):
+    """What tonight does for one variant."""
+
+    name: str
+    stream: str
+    verdict: Verdict
+    base: BasePlan
+    kernel: KernelPlan
+    modules: tuple[ModulePlan, ...]
+    layers: tuple[LayerPlan, ...]
+    packages: tuple[PlannedPackage, ...]
+    reasons: tuple[str, ...]
+
+
+class RepositoryPlan(Frozen):
+    """A repository as it was when the plan was made."""
+
+    id: str
+    url: str
+    revision: str
+    repomd_sha256: str
+    metadata_signed_by: str | None
+    """Fingerprint of the key that signed repomd.xml; null where upstream does not sign it."""
+    packages: int
+
+
+class Plan(Frozen):
+    """The document. The same inputs give the same bytes."""
+
+    schema_version: Literal[1] = Field(default=SCHEMA_VERSION)
+    repositories: tuple[RepositoryPlan, ...]
+    variants: tuple[VariantPlan, ...]

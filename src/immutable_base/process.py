@@ -1,0 +1,303 @@
+"""The only module that starts programs."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import logging
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from immutable_base.errors import CommandError, ToolMissingError
+
+log = logging.getLogger(__name__)
+
+# Programs see these variables of ours and no others, so that a night does not depend on a login
+# shell. SSL_CERT_* and *_CERT: machines whose outgoing TLS is signed by a CA of their own.
+INHERITED = (
+    "PATH", "HOME", "TMPDIR", "XDG_RUNTIME_DIR", "REGISTRY_AUTH_FILE", "DOCKER_CONFIG",
+    "SSL_CERT_FILE", "SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
+    "http_proxy", "https_proxy", "no_proxy", "CONTAINERS_STORAGE_CONF", "CONTAINERS_CONF",
+    "GOPROXY", "GONOSUMDB", "GOFLAGS", "GOSUMDB", "PIP_INDEX_URL", "PIP_CERT",
+)  # fmt: skip
+TAIL_LINES = 40
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """One program to start; never a shell."""
+
+    argv: tuple[str, ...]
+    timeout: float
+    """Seconds; the whole process group is killed after them."""
+    cwd: Path | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    """Added to the allow-listed environment."""
+    stdin: bytes | None = None
+    ok: frozenset[int] = frozenset({0})
+    """Exit statuses that are not failures."""
+    secrets: tuple[str, ...] = ()
+    """Texts replaced by `***` in logs and errors."""
+    hint: str | None = None
+    """The next step to show if the program fails."""
+
+    def redact(self, text: str) -> str:
+        """Return `text` without any of the command's secrets."""
+        for secret in self.secrets:
+            text = text.replace(secret, "***")
+        return text
+
+    def __str__(self) -> str:
+        """Return a line that can be pasted into a shell, secrets hidden."""
+        return self.redact(shlex.join(self.argv))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What a program that succeeded left behind."""
+
+    status: int
+    stdout: bytes
+    stderr_tail: str
+    seconds: float
+
+    @property
+    def text(self) -> str:
+        """Standard output as text."""
+        return self.stdout.decode("utf-8", "replace")
+
+
+Runner = Callable[[Command], Result]
+"""What features receive to start programs; `run`, or a function in tests."""
+
+LineSink = Callable[[str], None]
+
+
+# Programs that run now, so that an interrupt can end them all.
+_running: set[subprocess.Popen[bytes]] = set()
+_interrupted = threading.Event()
+
+
+def environment(extra: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment in which programs start."""
+    kept = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    return {**kept, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TZ": "UTC", **extra}
+
+
+def _die_with_parent() -> None:
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def run(command: Command, *, on_line: LineSink | None = None) -> Result:
+    """Run a program to its end and return what it wrote.
+
+    `on_line` receives each line of standard error as it comes.
+    Raises ToolMissingError if the program is not there, CommandError if it fails or takes too long.
+    """
+    if _interrupted.is_set():
+        raise CommandError(f"`{command.argv[0]}` was not started: the run is being interrupted")
+    log.debug("start: %s", command)
+    started = time.monotonic()
+    process = _start(command)
+    _running.add(process)
+    try:
+        stdout, tail = _communicate(command, process, on_line)
+    except BaseException:
+        _end_group(process)
+        raise
+    finally:
+        _running.discard(process)
+    seconds = time.monotonic() - started
+    log.debug("end: status %s after %.2f s: %s", process.returncode, seconds, command)
+    if process.returncode not in command.ok:
+        raise _failure(command, process.returncode, tail or command.redact(stdout[-4000:].decode("utf-8", "replace")))
+    return Result(status=process.returncode, stdout=stdout, stderr_tail=tail, seconds=seconds)
+
+
+def _start(command: Command) -> subprocess.Popen[bytes]:
+    env = environment(command.env)
+    if shutil.which(command.argv[0], path=env.get("PATH")) is None:
+        raise ToolMissingError(
+            f"`{command.argv[0]}` is not installed",
+            hint="run `make setup`, which installs what the product needs",
+        )
+    return subprocess.Popen(
+        command.argv,
+        cwd=command.cwd,
+        env=env,
+        stdin=subprocess.DEVNULL if command.stdin is None else subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=_die_with_parent,  # noqa: PLW1509  prctl is safe after fork: it takes no lock
+    )
+
+
+def _communicate(
+    command: Command, process: subprocess.Popen[bytes], on_line: LineSink | None
+) -> tuple[bytes, str]:
+    """Read both pipes at once, so that neither can fill and block the program."""
+    tail: deque[str] = deque(maxlen=TAIL_LINES)
+    out: list[bytes] = []
+    readers = [
+        threading.Thread(target=_relay, args=(process.stderr, command, tail, on_line), daemon=True),
+        threading.Thread(target=_collect, args=(process.stdout, out), daemon=True),
+    ]
+    for reader in readers:
+        reader.start()
+    if process.stdin is not None:
+        with contextlib.suppress(BrokenPipeError), process.stdin as pipe:
+            pipe.write(command.stdin or b"")
+    try:
+        process.wait(command.timeout)
+    except subprocess.TimeoutExpired as error:
+        _end_group(process)
+        raise CommandError(
+            f"`{command}` did not end within {command.timeout:.0f} s",
+            details="\n".join(tail),
+            hint=command.hint,
+        ) from error
+    for reader in readers:
+        # A daemon that the program left behind may keep a pipe open: do not wait for it.
+        reader.join(timeout=10)
+    return b"".join(out), "\n".join(tail)
+
+
+def _relay(pipe: IO[bytes], command: Command, tail: deque[str], on_line: LineSink | None) -> None:
+    for raw in pipe:
+        line = command.redact(raw.decode("utf-8", "replace").rstrip())
+        tail.append(line)
+        log.debug("%s: %s", command.argv[0], line)
+        if on_line is not None:
+            on_line(line)
+
+
+def _collect(pipe: IO[bytes], out: list[bytes]) -> None:
+    out.extend(iter(lambda: pipe.read(65536), b""))
+
+
+def _end_group(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    try:
+        process.wait(5)
+    except subprocess.TimeoutExpired:
+        pass
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def end_all() -> None:
+    """End every program that runs now and start no other: the run is being interrupted."""
+    _interrupted.set()
+    for process in list(_running):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+
+
+CONTAINED = "IMMUTABLE_BASE_CONTAINED"
+
+
+def is_contained() -> bool:
+    """Tell whether this process was started by `run_contained`."""
+    return os.environ.get(CONTAINED) == "1"
+
+
+def run_contained(argv: Sequence[str]) -> int:
+    """Run a program in PID and mount namespaces of its own and return its exit status.
+
+    When the program ends, or this process is killed in whatever way, the kernel ends every
+    process and lets go of every mount in them (pid_namespaces(7), mount_namespaces(7)). SIGINT and
+    SIGTERM are handed on to the program, once.
+    """
+    isolated = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--", *argv)
+    process = subprocess.Popen(
+        isolated,
+        env={**os.environ, CONTAINED: "1"},
+        start_new_session=True,
+        preexec_fn=_die_with_parent,  # noqa: PLW1509  prctl is safe after fork: it takes no lock
+    )
+
+    def hand_on(number: int, _frame: object) -> None:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        with contextlib.suppress(OSError, IndexError):
+            os.kill(int(children.read_text().split()[0]), number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, hand_on)
+    return process.wait()
+
+
+def _failure(command: Command, status: int, words: str) -> CommandError:
+    how = f"exited with status {status}" if status >= 0 else f"was ended by {signal.Signals(-status).name}"
+    return CommandError(f"`{command}` {how}", details=words, hint=command.hint)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Daemon:
+    """A program that goes on running: its pid, and when the kernel started it.
+
+    Both together name one process for ever; a pid alone may be somebody else's by tomorrow.
+    """
+
+    pid: int
+    start_ticks: int
+
+
+def start_daemon(argv: Sequence[str], *, log_file: Path, env: Mapping[str, str]) -> Daemon:
+    """Start a program that outlives us; its output goes to `log_file`."""
+    full = environment(env)
+    if shutil.which(argv[0], path=full.get("PATH")) is None:
+        raise ToolMissingError(f"`{argv[0]}` is not installed", hint="run `make setup`")
+    with log_file.open("ab") as sink:
+        process = subprocess.Popen(
+            argv, env=full, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, start_new_session=True
+        )
+    # The handle is dropped on purpose: the daemon is not ours to wait for.
+    process.returncode = 0
+    ticks = start_ticks(process.pid)
+    if ticks is None:
+        raise CommandError(f"`{shlex.join(argv)}` ended at once", details=log_file.read_text()[-2000:])
+    return Daemon(pid=process.pid, start_ticks=ticks)
+
+
+def start_ticks(pid: int) -> int | None:
+    """Return when a live process started, in clock ticks since boot (proc(5), field 22), or None."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    fields = stat.rpartition(")")[2].split()
+    return None if fields[0] == "Z" else int(fields[19])
+
+
+def is_alive(daemon: Daemon) -> bool:
+    """Tell whether exactly this process still runs."""
+    return start_ticks(daemon.pid) == daemon.start_ticks
+
+
+def stop_daemon(daemon: Daemon, *, grace: float = 20) -> None:
+    """End exactly this process and its group: SIGTERM, `grace` seconds, then SIGKILL."""
+    for number, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, 5.0)):
+        if not is_alive(daemon):
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(daemon.pid, number)
+        deadline = time.monotonic() + patience
+        while is_alive(daemon) and time.monotonic() < deadline:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(daemon.pid, os.WNOHANG)
+            time.sleep(0.05)

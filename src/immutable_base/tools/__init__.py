@@ -1,0 +1,1 @@
+"""One module per external program: typed in, typed out, no policy."""

@@ -1,0 +1,70 @@
+"""Where a night works: one folder, one run at a time, whole files only."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from immutable_base.errors import HostError
+
+
+def default_workspace() -> Path:
+    """Return the folder for nights: `$XDG_STATE_HOME/immutable-base/nights`."""
+    state = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(state) / "immutable-base" / "nights"
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write a whole file or nothing: beside the target, flushed, then renamed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    data = content.encode() if isinstance(content, str) else content
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o644)
+        Path(name).rename(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def exclusive(folder: Path) -> Iterator[None]:
+    """Hold the workspace alone; the kernel lets go of the lock when the process ends, however.
+
+    Raises HostError if another run holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            lock.seek(0)
+            holder = lock.read().strip() or "unknown"
+            raise HostError(
+                f"another run (process {holder}) works in {folder}",
+                hint="wait for it to end, or give this one a folder of its own with --workspace",
+            ) from error
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+def require_space(folder: Path, gib: int) -> None:
+    """Raise HostError unless the file system of `folder` has `gib` GiB free."""
+    folder.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(folder).free
+    if free < gib << 30:
+        raise HostError(
+            f"{folder} has {free / (1 << 30):.1f} GiB free, a night needs {gib} GiB",
+            hint="free some space, or work on another disk with --workspace",
+        )
