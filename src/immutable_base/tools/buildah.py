@@ -1,0 +1,266 @@
+"""buildah, on a containers-storage of our own: nothing else on the machine is seen or changed.
+
+Works with buildah 1.28 (Debian 12) and later. Steps run with chroot isolation, which needs no
+cgroups and no user session; the network is taken away by a network namespace around buildah,
+because chroot isolation itself accepts only the host's.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from immutable_base.context import Context
+from immutable_base.errors import CommandError, RemoteError
+from immutable_base.process import Command, Result
+
+log = logging.getLogger(__name__)
+
+QUICK = 120.0
+"""Seconds that an operation on metadata may take; slow disks included."""
+TRANSFER = 3600.0
+"""Seconds for reading or writing a whole image."""
+BUILD = 3 * 3600.0
+"""Seconds for a whole build; ZFS takes 5 minutes on two cores, a slow machine ten times that."""
+DETAILS_LINES = 60
+ISOLATION = ("--isolation=chroot", "--network=host")
+NO_NETWORK = ("unshare", "--net", "--")
+"""Prefix (util-linux) that leaves a program with a loopback device that is down."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Volume:
+    """A folder of the machine that a build step sees."""
+
+    source: Path
+    target: str
+    writable: bool = False
+
+    def __str__(self) -> str:
+        """Return buildah's `source:target:options`."""
+        return f"{self.source}:{self.target}:{'rw' if self.writable else 'ro'}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildRequest:
+    """One Containerfile to build, without network, without cache."""
+
+    containerfile: Path
+    folder: Path
+    """The build context, for COPY."""
+    tag: str
+    epoch: int
+    """Seconds since 1970: `created` of the image and time of every file in its new layer."""
+    log_file: Path
+    """Receives everything that buildah and the steps print, as it comes."""
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    volumes: Sequence[Volume] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """An image in our storage."""
+
+    id: str
+    names: tuple[str, ...]
+
+
+def pull(context: Context, pinned: str) -> str:
+    """Fetch `repository@sha256:...` unless it is here already, and return the image's id.
+
+    Raises RemoteError if the registry does not give it.
+    """
+    argv = _buildah(context, "pull", "--quiet", "--policy=missing", f"docker://{pinned}")
+    command = Command(argv=argv, timeout=TRANSFER, env=context.tls_environment())
+    try:
+        return context.run(command).text.split()[-1]
+    except CommandError as error:
+        raise RemoteError(
+            f"the image {pinned} cannot be fetched",
+            details=error.details,
+            hint="is the registry up, and does this machine trust its certificate?",
+        ) from error
+
+
+def build(context: Context, request: BuildRequest) -> str:
+    """Build a Containerfile and return the image's id.
+
+    Raises CommandError with the end of the log if a step fails.
+    """
+    request.log_file.parent.mkdir(parents=True, exist_ok=True)
+    id_file = request.log_file.with_suffix(".iid")
+    argv = NO_NETWORK + _buildah(context, *_build_flags(request, id_file), str(request.folder))
+    try:
+        context.run(Command(argv=argv, timeout=BUILD))
+        return id_file.read_text().strip().removeprefix("sha256:")
+    except CommandError as error:
+        raise CommandError(
+            f"the build of {request.tag} failed",
+            details=_tail(request.log_file) or error.details,
+            hint=f"the whole log: {request.log_file}",
+        ) from error
+    finally:
+        id_file.unlink(missing_ok=True)
+
+
+def _build_flags(request: BuildRequest, id_file: Path) -> list[str]:
+    flags = [
+        "build", *ISOLATION, "--no-cache", "--layers=false", "--force-rm", "--pull=never",
+        "--identity-label=false", "--http-proxy=false", "--format=oci",
+        f"--timestamp={request.epoch}", f"--file={request.containerfile}",
+        f"--tag={request.tag}", f"--iidfile={id_file}", f"--logfile={request.log_file}",
+    ]  # fmt: skip
+    flags += [f"--build-arg={key}={value}" for key, value in sorted(request.arguments.items())]
+    flags += [f"--label={key}={value}" for key, value in sorted(request.labels.items())]
+    flags += [f"--annotation={key}={value}" for key, value in sorted(request.annotations.items())]
+    flags += [f"--volume={volume}" for volume in request.volumes]
+    return flags
+
+
+def _tail(path: Path) -> str:
+    if not path.is_file():
+        return ""
+    lines = path.read_bytes()[-40_000:].decode("utf-8", "replace").splitlines()
+    return "\n".join(lines[-DETAILS_LINES:])
+
+
+@contextmanager
+def container(context: Context, image: str) -> Iterator[str]:
+    """Make a container from a local image and yield its id; it is removed at the end."""
+    argv = _buildah(context, "from", "--pull-never", "--quiet", image)
+    name = context.run(Command(argv=argv, timeout=QUICK)).text.strip()
+    try:
+        yield name
+    finally:
+        # Unmounts as well.
+        context.run(Command(argv=_buildah(context, "rm", name), timeout=QUICK))
+
+
+@contextmanager
+def mounted(context: Context, image: str) -> Iterator[Path]:
+    """Yield the root folder of a local image; what is written there is thrown away."""
+    with container(context, image) as name:
+        yield mount(context, name)
+
+
+def mount(context: Context, name: str) -> Path:
+    """Mount a container's root and return the folder; removing the container unmounts it."""
+    argv = _buildah(context, "mount", name)
+    return Path(context.run(Command(argv=argv, timeout=QUICK)).text.strip())
+
+
+def run_inside(  # noqa: PLR0913  each is a different thing, and all but three have defaults
+    context: Context,
+    name: str,
+    argv: Sequence[str],
+    *,
+    volumes: Sequence[Volume] = (),
+    env: Mapping[str, str] | None = None,
+    network: bool = False,
+    ok: frozenset[int] = frozenset({0}),
+    timeout: float = TRANSFER,
+) -> Result:
+    """Run a program in a container, without network unless asked.
+
+    Raises CommandError if its exit status is not in `ok`.
+    """
+    flags = [f"--volume={volume}" for volume in volumes]
+    flags += [f"--env={key}={value}" for key, value in sorted((env or {}).items())]
+    whole = _buildah(context, "run", *ISOLATION, *flags, name, "--", *argv)
+    prefix = () if network else NO_NETWORK
+    return context.run(Command(argv=(*prefix, *whole), timeout=timeout, ok=ok))
+
+
+def run_in(
+    context: Context,
+    image: str,
+    argv: Sequence[str],
+    *,
+    volumes: Sequence[Volume] = (),
+    ok: frozenset[int] = frozenset({0}),
+    timeout: float = TRANSFER,
+) -> Result:
+    """Run a program in a throw-away container of a local image, without network."""
+    with container(context, image) as name:
+        return run_inside(context, name, argv, volumes=volumes, ok=ok, timeout=timeout)
+
+
+def write_layout(context: Context, image: str, folder: Path) -> str:
+    """Write a local image to a new OCI layout with gzip layers and return the manifest's digest.
+
+    The same image gives the same bytes: the manifest digest is the one that a registry will show.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    digest_file = folder.parent / f".{folder.name}.digest"
+    argv = _buildah(
+        context, "push", "--quiet", "--format=oci", "--compression-format=gzip",
+        f"--digestfile={digest_file}", image, f"oci:{folder}",
+    )  # fmt: skip
+    try:
+        context.run(Command(argv=argv, timeout=TRANSFER))
+        return digest_file.read_text().strip()
+    finally:
+        digest_file.unlink(missing_ok=True)
+
+
+def images(context: Context) -> tuple[Image, ...]:
+    """List the images in our storage, sorted by id."""
+    argv = _buildah(context, "images", "--json", "--no-trunc")
+    rows = json.loads(context.run(Command(argv=argv, timeout=QUICK)).text or "[]") or []
+    found = [
+        Image(id=row["id"].removeprefix("sha256:"), names=tuple(row.get("names") or ()))
+        for row in rows
+    ]
+    return tuple(sorted(found, key=lambda image: image.id))
+
+
+def image_id(context: Context, name: str) -> str:
+    """Return the full id of a local image."""
+    argv = _buildah(context, "inspect", "--type=image", "--format={{.FromImageID}}", name)
+    return context.run(Command(argv=argv, timeout=QUICK)).text.strip()
+
+
+def image_labels(context: Context, name: str) -> dict[str, str]:
+    """Return the labels of a local image."""
+    argv = _buildah(context, "inspect", "--type=image", name)
+    document = json.loads(context.run(Command(argv=argv, timeout=QUICK)).text)
+    labels = document["OCIv1"]["config"].get("Labels")
+    return {str(key): str(value) for key, value in (labels or {}).items()}
+
+
+def remove_image(context: Context, name: str) -> None:
+    """Remove a local image by name or id."""
+    context.run(Command(argv=_buildah(context, "rmi", "--force", name), timeout=QUICK))
+
+
+def clean(context: Context, *, keep: Sequence[str] = ()) -> None:
+    """Remove what an earlier run left: every container, and every image but the bases in `keep`.
+
+    `keep` holds pinned references. Bases are referred to by digest, so keeping one never means
+    building on an old copy of a moving tag.
+    """
+    if not context.storage.is_dir():
+        return
+    context.run(Command(argv=_buildah(context, "rm", "--all"), timeout=QUICK))
+    wanted = set(keep)
+    for image in images(context):
+        if not wanted.intersection(image.names):
+            log.debug("removing image %s of an earlier run", image.id)
+            remove_image(context, image.id)
+
+
+def _buildah(context: Context, *arguments: str) -> tuple[str, ...]:
+    run_root = context.storage.with_name(context.storage.name + "-run")
+    context.storage.mkdir(parents=True, exist_ok=True)
+    return (
+        "buildah", "--root", str(context.storage), "--runroot", str(run_root),
+        "--storage-driver", "overlay", *arguments,
+    )  # fmt: skip
