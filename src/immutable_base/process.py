@@ -176,16 +176,18 @@ def _communicate(
 
 
 def _relay(pipe: IO[bytes], command: Command, tail: deque[str], on_line: LineSink | None) -> None:
-    for raw in pipe:
-        line = command.redact(raw.decode("utf-8", "replace").rstrip())
-        tail.append(line)
-        log.debug("%s: %s", command.argv[0], line)
-        if on_line is not None:
-            on_line(line)
+    with pipe:
+        for raw in pipe:
+            line = command.redact(raw.decode("utf-8", "replace").rstrip())
+            tail.append(line)
+            log.debug("%s: %s", command.argv[0], line)
+            if on_line is not None:
+                on_line(line)
 
 
 def _collect(pipe: IO[bytes], out: list[bytes]) -> None:
-    out.extend(iter(lambda: pipe.read(65536), b""))
+    with pipe:
+        out.extend(iter(lambda: pipe.read(65536), b""))
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:

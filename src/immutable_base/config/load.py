@@ -6,7 +6,7 @@ import difflib
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -68,9 +68,8 @@ def _keys_at(location: tuple[str | int, ...]) -> list[str]:
     index = 0
     while index < len(parts):
         annotation = model.model_fields[parts[index]].annotation
-        arguments = getattr(annotation, "__args__", ())
-        is_table = getattr(annotation, "__origin__", None) is dict
-        candidate = arguments[1] if is_table else annotation
+        is_table = get_origin(annotation) is dict
+        candidate: object = get_args(annotation)[-1] if is_table else annotation
         if not (isinstance(candidate, type) and issubclass(candidate, BaseModel)):
             return []
         model = candidate

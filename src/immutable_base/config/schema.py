@@ -128,7 +128,11 @@ class Publish(Frozen):
     @classmethod
     def _known_fields(cls, tags: tuple[str, ...]) -> tuple[str, ...]:
         for tag in tags:
-            tag.format(date="", kernel="")
+            try:
+                tag.format(date="", kernel="")
+            except (KeyError, IndexError, ValueError) as error:
+                msg = f"'{tag}': only {{date}} and {{kernel}} can stand in a tag"
+                raise ValueError(msg) from error
         return tags
 
 

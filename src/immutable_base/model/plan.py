@@ -5,11 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import Field
-
 from immutable_base.model.document import Frozen
-
-SCHEMA_VERSION = 1
 
 
 class Verdict(StrEnum):
@@ -176,6 +172,6 @@ class RepositoryPlan(Frozen):
 class Plan(Frozen):
     """The document. The same inputs give the same bytes."""
 
-    schema_version: Literal[1] = Field(default=SCHEMA_VERSION)
+    schema_version: Literal[1] = 1
     repositories: tuple[RepositoryPlan, ...]
     variants: tuple[VariantPlan, ...]

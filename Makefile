@@ -1,0 +1,58 @@
+# Each target does its own set-up: a fresh Debian 12 or 13 needs only `make` and `python3`.
+#   make demo    the lab, then one whole night in it (root; about an hour the first time)
+#   make test    every test; the ones that need images share one night
+#   make unit    the tests that need neither root nor network, in under a minute
+#   make check   lint, types, imports, generated files
+#   make bench   the figures in docs/reference/benchmarks.md
+#   make clean   the virtual environment and caches; the lab's state is `immutable-base lab down`'s
+
+SHELL := /bin/bash
+VENV := .venv
+BIN := $(VENV)/bin
+LOCK := requirements/development.txt
+PRODUCT := $(BIN)/immutable-base
+SETUP := $(VENV)/.made-from
+
+.PHONY: setup demo test unit check generate bench clean lock
+
+setup: $(SETUP)
+
+$(SETUP): $(LOCK) pyproject.toml scripts/install-debian-packages
+	scripts/install-debian-packages
+	python3 -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCK)
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	sha256sum $(LOCK) > $@
+
+demo: setup
+	$(PRODUCT) lab up
+	eval "$$($(PRODUCT) lab env)" && $(PRODUCT) run
+
+unit: setup
+	$(BIN)/pytest tests/unit tests/repository
+
+test: setup check
+	$(BIN)/pytest tests/unit tests/repository
+	$(BIN)/pytest -o addopts="-ra --strict-markers --strict-config" tests/lab
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python scripts/generate.py --check
+
+generate: setup
+	$(BIN)/python scripts/generate.py
+
+bench: setup
+	$(PRODUCT) lab up
+	eval "$$($(PRODUCT) lab env)" && $(BIN)/python bench/measure.py
+
+lock: setup
+	$(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-emit-index-url --universal \
+	  --python-version 3.11 --extra lab --extra dev -o $(LOCK) pyproject.toml
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache src/*.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

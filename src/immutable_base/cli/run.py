@@ -1,0 +1,61 @@
+"""`immutable-base run`: one night."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import signal
+import sys
+
+from immutable_base.cli.options import (
+    add_context_arguments,
+    add_output_arguments,
+    add_variant_argument,
+    make_context,
+    selected_variants,
+    write_result,
+)
+from immutable_base.doctor import require_ready
+from immutable_base.model.night import NightReport
+from immutable_base.night.night import run_night
+from immutable_base.process import end_all, is_contained, run_contained
+from immutable_base.report.night import night_text
+from immutable_base.report.progress import Progress
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    add_context_arguments(parser)
+    add_variant_argument(parser)
+    add_output_arguments(parser)
+    parser.add_argument("--workers", type=int, default=2, help="nodes that run at once (default: 2)")
+
+
+def run(namespace: argparse.Namespace) -> int:
+    """Run the night in namespaces of its own; its exit code is that of the worst failure."""
+    context = make_context(namespace)
+    variants = selected_variants(context.settings, namespace.variant)
+    require_ready(context)
+    if not is_contained():
+        return run_contained([sys.executable, "-m", "immutable_base", *sys.argv[1:]])
+    return _inside(namespace, variants)
+
+
+def _inside(namespace: argparse.Namespace, variants: tuple[str, ...]) -> int:
+    # As process 1 of its namespace the kernel would drop signals that have no handler.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    context = make_context(namespace)
+    try:
+        with Progress(verbose=namespace.verbose) as progress:
+            report: NightReport = run_night(
+                context, variants=variants, progress=progress, workers=namespace.workers
+            )
+    except KeyboardInterrupt:
+        end_all()
+        raise
+    if namespace.format == "json":
+        write_result(report.to_json(), namespace.output)
+    else:
+        width = max(100, shutil.get_terminal_size((120, 40)).columns)
+        write_result(night_text(report, width=width, colour=sys.stdout.isatty()), namespace.output)
+    return max(variant.exit_code for variant in report.variants)

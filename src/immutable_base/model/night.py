@@ -1,0 +1,73 @@
+"""run.json: what became of every variant in one night, and what it took."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+from immutable_base.model.document import Frozen
+from immutable_base.model.plan import KernelAction
+
+
+class Outcome(StrEnum):
+    """How the night ended for a variant. There is no other way for it to end."""
+
+    PUBLISHED = "published"
+    HELD = "held"
+    """Not built: the plan found no kernel that fits; what is published stays."""
+    FAILED = "failed"
+
+
+class NodeResult(Frozen):
+    """One node of the night's graph."""
+
+    id: str
+    title: str
+    outcome: Literal["done", "failed", "skipped"]
+    """`skipped`: something that it needs failed."""
+    seconds: float
+    log: str
+    """File with what its programs said."""
+
+
+class VariantResult(Frozen):
+    """The row of one variant."""
+
+    name: str
+    outcome: Outcome
+    unchanged: bool
+    """The published digest already was tonight's: tags did not move, hosts download nothing."""
+    kernel: str | None
+    action: KernelAction | None
+    why: str
+    """One line: why this kernel, or why not published."""
+    modules: tuple[str, ...]
+    """`name version`."""
+    packages: int
+    """Packages in the image's rpmdb; 0 when there is no image."""
+    size: int
+    """Bytes that a host downloads for the whole image; 0 when there is none."""
+    reference: str | None
+    """`repository@sha256:...`"""
+    tags: tuple[str, ...]
+    signer: str | None
+    """Identity in the certificate, as verified."""
+    seconds: float
+    """Sum over the nodes that only this variant needed."""
+    error: str | None
+    """The whole error: sentence, program's words, next step."""
+    exit_code: int
+    """0, or the class of the error; see docs/reference/exit-codes.md."""
+
+
+class NightReport(Frozen):
+    """The document."""
+
+    schema_version: Literal[1] = 1
+    started: str
+    """UTC, ISO 8601."""
+    seconds: float
+    documents: str
+    """Folder with plan.json, run.json, SBOMs and logs."""
+    variants: tuple[VariantResult, ...]
+    nodes: tuple[NodeResult, ...]

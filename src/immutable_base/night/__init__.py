@@ -1,0 +1,1 @@
+"""One night: every stage for every variant, and one verdict for each."""

@@ -1,0 +1,1 @@
+"""What a person sees: tables at the end, lines while it runs."""

@@ -1,0 +1,101 @@
+"""One lab and one night for every test that needs them.
+
+The lab's state is $IMMUTABLE_BASE_LAB_STATE, else the product's own default, so that pieces that
+were made before are reused. A test that cannot run here fails; nothing is skipped.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PRODUCT = (sys.executable, "-m", "immutable_base")
+
+
+def default_state() -> Path:
+    state = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local/state")
+    return Path(os.environ.get("IMMUTABLE_BASE_LAB_STATE") or f"{state}/immutable-base/lab")
+
+
+@dataclass
+class Lab:
+    """The lab that is up, and the product pointed at it as a user does: by `lab env`."""
+
+    state: Path
+    env: dict[str, str]
+    scratch: Path
+
+    def product(self, *arguments, timeout=3600, env=None, workspace=None, **kw) -> subprocess.CompletedProcess:
+        """Run the product's command line; stdout and stderr are captured as text."""
+        full = {**self.env, **(env or {})}
+        full["IMMUTABLE_BASE_WORKSPACE"] = str(workspace or self.scratch / "nights")
+        return subprocess.run(
+            [*PRODUCT, *map(str, arguments)], env=full, cwd=ROOT, capture_output=True, text=True, timeout=timeout, **kw
+        )
+
+    def config_with(self, tmp_path: Path, *replacements: tuple[str, str]) -> Path:
+        """Return a copy of the lab's configuration with texts replaced; `images/` lies beside it."""
+        text = (self.state / "immutable-base.toml").read_text()
+        for old, new in replacements:
+            assert old in text, old
+            text = text.replace(old, new)
+        path = tmp_path / "immutable-base.toml"
+        path.write_text(text)
+        (tmp_path / "images").symlink_to(ROOT / "images")
+        return path
+
+
+@dataclass
+class Night:
+    """A night that ran: its report, its workspace and what the terminal showed."""
+
+    report: dict
+    workspace: Path
+    stderr: str
+    seconds: float
+    variants: dict = field(init=False)
+
+    def __post_init__(self):
+        self.variants = {v["name"]: v for v in self.report["variants"]}
+
+
+def exported(text: str) -> dict[str, str]:
+    """Return what a shell would export from `export NAME='value'` lines."""
+    env = dict(os.environ)
+    for line in text.splitlines():
+        name, _, value = line.removeprefix("export ").partition("=")
+        words = shlex.split(value)
+        env[name] = os.path.expandvars(words[0]) if words else ""
+    return env
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory) -> Lab:
+    """Bring the lab up; it stays up, and its state is kept, for the next run."""
+    state = default_state()
+    subprocess.run([*PRODUCT, "lab", "up", "--state", str(state)], cwd=ROOT, check=True)
+    env = subprocess.run(
+        [*PRODUCT, "lab", "env", "--state", str(state)], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    scratch = state / "test-scratch"
+    scratch.mkdir(exist_ok=True)
+    return Lab(state=state, env=exported(env.stdout), scratch=scratch)
+
+
+@pytest.fixture(scope="session")
+def night(lab) -> Night:
+    """One whole night, all four variants; the tests that need images share it."""
+    workspace = lab.scratch / "nights"
+    done = lab.product("run", "--format", "json", workspace=workspace, timeout=5400)
+    print(done.stderr, file=sys.stderr)
+    assert done.stdout, done.stderr
+    report = json.loads(done.stdout)
+    return Night(report=report, workspace=workspace, stderr=done.stderr, seconds=report["seconds"])

@@ -1,0 +1,72 @@
+"""Our own rules about this repository."""
+
+import importlib
+import re
+import subprocess
+from pathlib import Path
+
+from immutable_base.cli.main import COMMANDS, build_parser
+
+ROOT = Path(__file__).parents[2]
+SOURCES = sorted((ROOT / "src").rglob("*.py"))
+
+
+def tracked_files():
+    listing = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True)
+    return [ROOT / name for name in listing.stdout.decode().split("\0") if name]
+
+
+def test_modules_stay_small():
+    long = {str(p.relative_to(ROOT)): n for p in SOURCES if (n := len(p.read_text().splitlines())) > 400}
+    assert long == {}
+
+
+def test_only_process_starts_programs():
+    starters = [p.name for p in SOURCES if re.search(r"^\s*(import|from) (subprocess|pty)\b", p.read_text(), re.M)]
+    assert starters == ["process.py"]
+
+
+def test_every_command_has_its_module_and_its_reference():
+    reference = (ROOT / "docs/reference/commands.md").read_text()
+    for name in COMMANDS:
+        module = importlib.import_module(f"immutable_base.cli.{name}")
+        assert callable(module.add_arguments)
+        assert callable(module.run)
+        assert f"\n## {name}\n" in reference
+    assert build_parser(COMMANDS).format_help()
+
+
+def test_no_script_asks_the_build_machine_for_its_kernel():
+    """The kernel comes from the image's rpmdb; order comes from libsolv, never from `sort -V`."""
+    offenders = []
+    for folder in ("images", "src"):
+        for path in (ROOT / folder).rglob("*"):
+            if path.is_file() and path.suffix not in {".pyc"}:
+                code = "\n".join(line.split("#")[0] for line in path.read_text(errors="replace").splitlines())
+                if re.search(r"\$\(uname -r\)|`uname -r`|sort -V\b", code) and "/lab/" not in str(path):
+                    offenders.append(str(path.relative_to(ROOT)))
+    assert offenders == []
+
+
+def test_locks_hold_hashes_and_no_addresses():
+    text = (ROOT / "requirements/development.txt").read_text()
+    assert "--hash=sha256:" in text
+    assert not re.search(r"https?://|--index-url|--find-links", text)
+
+
+def test_no_failure_is_hidden_in_what_builds_images():
+    """`|| true` and `|| :` around something that matters is how broken modules get published."""
+    offenders = []
+    for path in (ROOT / "images").rglob("*"):
+        if path.is_file():
+            for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
+                if re.search(r"\|\|\s*(true|:)\s*(\\|;|$)", line.split("#")[0]):
+                    offenders.append(f"{path.relative_to(ROOT)}:{number}")
+    assert offenders == []
+
+
+def test_readme_is_short_and_its_documents_exist():
+    readme = (ROOT / "README.md").read_text()
+    assert len(readme.splitlines()) <= 170
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", readme):
+        assert (ROOT / target).exists(), target

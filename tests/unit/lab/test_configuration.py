@@ -1,0 +1,68 @@
+"""The lab changes URLs, keys and references of the product's configuration, and nothing else."""
+
+import fnmatch
+import tomllib
+from pathlib import Path
+
+from immutable_base.config.schema import Settings
+from immutable_base.lab.configuration import LabAddresses, lab_configuration
+
+PRODUCT = (Path(__file__).parents[3] / "immutable-base.toml").read_text()
+LAB = LabAddresses(
+    registry="127.0.0.1:5001",
+    repositories="http://127.0.0.1:8001",
+    key_url="file:///lab/key.asc",
+    key_fingerprint="A" * 40,
+    issuer="http://127.0.0.1:8002",
+    fulcio="http://127.0.0.1:8003",
+    rekor="http://127.0.0.1:8004",
+    ca_bundle=Path("/lab/ca.pem"),
+    fulcio_root=Path("/lab/fulcio.pem"),
+    rekor_key=Path("/lab/rekor.pem"),
+    ct_log_key=Path("/lab/ct.pem"),
+    bases={
+        "centos-stream-10": "127.0.0.1:5001/standin/centos-bootc:stream10",
+        "fedora-43": "127.0.0.1:5001/standin/fedora-bootc:43",
+    },
+    branches={"nvidia": "550"},
+)
+MAY_DIFFER = (
+    "streams.*.base",
+    "repositories.*.url",
+    "repositories.*.metadata_key",
+    "keys.*.url",
+    "keys.*.fingerprint",
+    "modules.nvidia.branch",  # Debian's archive has 550: a reference to what is there
+    "registry.destination",
+    "registry.ca_bundle",
+    "signing.certificate_oidc_issuer",
+    "signing.fulcio_url",
+    "signing.rekor_url",
+    "signing.fulcio_root",
+    "signing.rekor_key",
+    "signing.ct_log_key",
+)
+
+
+def flat(value, path=""):
+    if isinstance(value, dict):
+        return {k: v for key, item in value.items() for k, v in flat(item, f"{path}.{key}".lstrip(".")).items()}
+    return {path: value}
+
+
+def test_only_urls_keys_and_references_differ():
+    outside = flat(tomllib.loads(PRODUCT))
+    inside = flat(tomllib.loads(lab_configuration(PRODUCT, LAB)))
+    differing = {key for key in outside.keys() | inside.keys() if outside.get(key) != inside.get(key)}
+    unexpected = {key for key in differing if not any(fnmatch.fnmatchcase(key, p) for p in MAY_DIFFER)}
+    assert unexpected == set()
+    assert "streams.centos-stream-10.base" in differing
+
+
+def test_lab_configuration_is_valid_and_leaves_nothing_outside():
+    text = lab_configuration(PRODUCT, LAB)
+    settings = Settings.model_validate(tomllib.loads(text))
+    assert {r.url.startswith("http://127.0.0.1:8001/") for r in settings.repositories.values()} == {True}
+    assert {k.fingerprint for k in settings.keys.values()} == {"A" * 40}
+    assert all(r.metadata_key for r in settings.repositories.values())
+    assert {s.base.split("/")[0] for s in settings.streams.values()} == {"127.0.0.1:5001"}

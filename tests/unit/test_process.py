@@ -1,0 +1,90 @@
+"""Programs start in one way, end in one way, and fail with their own words."""
+
+import os
+import signal
+import sys
+import textwrap
+import time
+
+import pytest
+
+from immutable_base import process
+from immutable_base.errors import CommandError, ToolMissingError
+from immutable_base.process import Command, run
+
+
+def sh(script, **kw):
+    return Command(argv=("sh", "-c", script), timeout=kw.pop("timeout", 20), **kw)
+
+
+def test_output_is_returned_and_lines_are_relayed():
+    lines = []
+    result = run(sh("echo out; echo one >&2; echo two >&2"), on_line=lines.append)
+    assert result.text == "out\n"
+    assert lines == ["one", "two"]
+
+
+def test_failure_says_command_status_words_and_hint():
+    with pytest.raises(CommandError) as caught:
+        run(sh("echo 'no such pool' >&2; exit 3", hint="import it first"))
+    words = str(caught.value)
+    assert "exited with status 3" in words
+    assert "  | no such pool" in words
+    assert "hint: import it first" in words
+
+
+def test_missing_program():
+    with pytest.raises(ToolMissingError, match="`no-such-program` is not installed"):
+        run(Command(argv=("no-such-program",), timeout=1))
+
+
+def test_secrets_are_in_no_error():
+    with pytest.raises(CommandError) as caught:
+        run(sh("echo token=hunter2 >&2; exit 1", env={"T": "hunter2"}, secrets=("hunter2",)))
+    assert "hunter2" not in str(caught.value)
+    assert "token=***" in str(caught.value)
+
+
+def test_login_environment_does_not_leak(monkeypatch):
+    monkeypatch.setenv("LD_PRELOAD_CANDIDATE", "x")
+    assert "LD_PRELOAD_CANDIDATE" not in run(sh("env")).text
+
+
+def test_timeout_ends_the_whole_group(tmp_path):
+    pid_file = tmp_path / "pid"
+    with pytest.raises(CommandError, match="did not end within"):
+        run(sh(f"sleep 60 & echo $! > {pid_file}; wait", timeout=0.5))
+    child = int(pid_file.read_text())
+    time.sleep(0.2)
+    assert process.start_ticks(child) is None
+
+
+def test_a_large_output_on_both_pipes_does_not_block():
+    result = run(sh("head -c 3000000 /dev/zero; head -c 3000000 /dev/zero | tr '\\0' '\\n' >&2"))
+    assert len(result.stdout) == 3_000_000
+
+
+def test_a_killed_parent_takes_its_program_along(tmp_path):
+    pid_file = tmp_path / "pid"
+    script = textwrap.dedent(f"""
+        from immutable_base.process import Command, run
+        run(Command(argv=("sh", "-c", "echo $$ > {pid_file}; exec sleep 60"), timeout=90))
+    """)
+    parent = os.posix_spawn(sys.executable, [sys.executable, "-c", script], dict(os.environ))
+    deadline = time.monotonic() + 10
+    while not (pid_file.exists() and pid_file.read_text().strip()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.kill(parent, signal.SIGKILL)
+    os.waitpid(parent, 0)
+    time.sleep(0.3)
+    assert process.start_ticks(int(pid_file.read_text())) is None
+
+
+def test_daemon_is_named_by_pid_and_start(tmp_path):
+    daemon = process.start_daemon(["sleep", "60"], log_file=tmp_path / "log", env={})
+    assert process.is_alive(daemon)
+    stranger = process.Daemon(pid=daemon.pid, start_ticks=daemon.start_ticks + 1)
+    process.stop_daemon(stranger)
+    assert process.is_alive(daemon), "a process that only has the same pid must be left alone"
+    process.stop_daemon(daemon)
+    assert not process.is_alive(daemon)
