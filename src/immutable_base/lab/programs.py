@@ -9,13 +9,16 @@ import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from immutable_base.errors import HostError, ImmutableBaseError
 from immutable_base.lab import piece
 from immutable_base.lab.go_programs import GO_PROGRAMS, GoProgram
 from immutable_base.lab.paths import ProgramPaths
-from immutable_base.lab.progress import Progress, Step
 from immutable_base.process import Command, Runner, run
+
+if TYPE_CHECKING:
+    from immutable_base.lab.progress import Progress, Step
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +55,9 @@ class GoBuilder:
         Raises CommandError if it does not compile.
         """
         piece.ensure(
-            self.tools / program.name, _key(program), lambda folder: self._make(program, folder, step)
+            self.tools / program.name,
+            _key(program),
+            lambda folder: self._make(program, folder, step),
         )
         self._link(program)
 
@@ -66,7 +71,12 @@ class GoBuilder:
     def _make(self, program: GoProgram, folder: Path, step: Step) -> None:
         source, version = self._module(program)
         step.say(f"compiling {program.module} {version}")
-        flags = ["-mod=readonly", "-trimpath", "-buildvcs=false", f"-ldflags={_link_flags(program, version)}"]
+        flags = [
+            "-mod=readonly",
+            "-trimpath",
+            "-buildvcs=false",
+            f"-ldflags={_link_flags(program, version)}",
+        ]
         if program.patches:
             flags.append(f"-modfile={self._patched(program, source)}")
         (folder / "bin").mkdir()
@@ -107,7 +117,7 @@ class GoBuilder:
         env = {
             "GOTOOLCHAIN": "local",  # never download another toolchain
             "GOCACHE": str(self._cache / "build"),
-            "GOMODCACHE": str(self._cache / "modules"),
+            "GOMODCACHE": str(self._cache / "mod"),
             "GOPATH": str(self._cache / "path"),
             "CGO_ENABLED": str(int(cgo)),
         }
@@ -156,7 +166,9 @@ def _apply(file: Path, old: str, new: str) -> None:
     text = file.read_text()
     if text.count(old) != 1:
         message = f"{file.name} has {text.count(old)} places to patch, not one"
-        raise ImmutableBaseError(message, hint="the version in go.mod is not the one the patch is for")
+        raise ImmutableBaseError(
+            message, hint="the version in go.mod is not the one the patch is for"
+        )
     file.chmod(0o644)
     file.write_text(text.replace(old, new))
 

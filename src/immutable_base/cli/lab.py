@@ -1,0 +1,204 @@
+"""`immutable-base lab`: everything remote, on loopback."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from immutable_base.cli.lab_progress import TerminalProgress
+from immutable_base.errors import HostError
+from immutable_base.lab import pieces
+from immutable_base.lab.go_programs import GO_PROGRAMS
+from immutable_base.lab.issuer import DEFAULTS
+from immutable_base.lab.lab import Lab
+from immutable_base.lab.paths import LabPaths, default_state
+from immutable_base.lab.programs import GoBuilder
+from immutable_base.lab.requirements import require_ready, require_root
+from immutable_base.lab.schedule import run_graph
+from immutable_base.lab.state import locked
+from immutable_base.log import log_to_file, log_to_terminal
+from immutable_base.process import run_contained
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Mapping
+
+ACTIONS = {
+    "up": "make what is missing and start every service; again after an interruption",
+    "status": "show services and whether they run",
+    "env": 'print what a shell has to export to work in the lab: `eval "$(... lab env)"`',
+    "token": "print a token as a GitLab CI job gets it",
+    "tools": "build the programs only, such as cosign and syft",
+    "down": "end every service; what was made stays for the next `up`",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the actions and their options."""
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    parsers = [
+        (name, actions.add_parser(name, help=words, description=words, allow_abbrev=False))
+        for name, words in ACTIONS.items()
+    ]
+    # What `up` starts in namespaces of its own; no action for people, so it shows no help.
+    parsers.append(("make", actions.add_parser("make", allow_abbrev=False)))
+    for name, action in parsers:
+        action.add_argument(
+            "--state",
+            type=Path,
+            default=default_state(),
+            help="the lab's folder (default: immutable-base/lab below $XDG_STATE_HOME)",
+        )
+        action.add_argument("-v", "--verbose", action="store_true", help="show what is done")
+        _add_own(name, action)
+
+
+def _add_own(name: str, action: argparse.ArgumentParser) -> None:
+    if name == "status":
+        action.add_argument("--format", choices=("text", "json"), default="text")
+    if name in {"env", "token"}:
+        for claim, default in DEFAULTS.items():
+            option = f"--{claim.replace('_', '-')}"
+            action.add_argument(option, dest=claim, default=default, help=f"(default: {default})")
+    if name in {"tools", "make"}:
+        known = [program.name for program in GO_PROGRAMS]
+        action.add_argument("program", nargs="*", metavar="PROGRAM", help=", ".join(known))
+
+
+def run(namespace: argparse.Namespace) -> int:
+    """Do the action; return the exit code."""
+    paths = LabPaths(root=namespace.state.resolve())
+    log_to_terminal(verbose=namespace.verbose)
+    return _ACTIONS[namespace.action](paths, namespace)
+
+
+def _up(paths: LabPaths, namespace: argparse.Namespace) -> int:
+    require_ready(paths.root, first_time=bool(list(pieces.program_nodes(paths))))
+    with locked(paths.lock_file):
+        log_to_file(paths.log / "lab.log")
+        status = _make_contained(paths, namespace, ())
+        if status != 0:
+            return status
+        with TerminalProgress() as progress:
+            Lab(paths).start_services(progress)
+    print(
+        f'the lab is up; next: eval "$({_program()} lab env --state {paths.root})"', file=sys.stderr
+    )
+    return 0
+
+
+def _tools(paths: LabPaths, namespace: argparse.Namespace) -> int:
+    _demand_known(namespace.program)
+    require_root()
+    with locked(paths.lock_file):
+        return _make_contained(paths, namespace, tuple(namespace.program))
+
+
+def _make_contained(
+    paths: LabPaths, namespace: argparse.Namespace, programs: tuple[str, ...]
+) -> int:
+    """Make pieces where no process and no mount can outlive us."""
+    if not pieces.missing(paths, programs):
+        return 0
+    verbose = ("--verbose",) if namespace.verbose else ()
+    argv = (
+        sys.executable,
+        "-m",
+        "immutable_base",
+        "lab",
+        "make",
+        f"--state={paths.root}",
+        *verbose,
+    )
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        return run_contained((*argv, *programs))
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def _make(paths: LabPaths, namespace: argparse.Namespace) -> int:
+    log_to_file(paths.log / "make.log")
+    with TerminalProgress() as progress:
+        run_graph(pieces.missing(paths, namespace.program), progress)
+    builder = GoBuilder(tools=paths.tools)
+    if not list(pieces.program_nodes(paths)):
+        builder.clear_caches()
+    return 0
+
+
+def _status(paths: LabPaths, namespace: argparse.Namespace) -> int:
+    services = Lab(paths).status()
+    if namespace.format == "json":
+        print(
+            json.dumps(
+                {"state": str(paths.root), "services": [asdict(it) for it in services]}, indent=2
+            )
+        )
+    else:
+        for service in services:
+            state = f"running, process {service.pid}" if service.alive else "not running"
+            listening = " ".join(map(str, service.ports))
+            print(f"{service.name:22} {state:26} {listening}")
+        print(f"missing pieces: {', '.join(it.name for it in pieces.missing(paths)) or 'none'}")
+    return 0
+
+
+def _env(paths: LabPaths, namespace: argparse.Namespace) -> int:
+    folders = [str(paths.programs.bin), str(Path(sys.executable).parent)]
+    rest = [it for it in os.environ.get("PATH", "").split(":") if it not in folders]
+    variables: Mapping[str, str] = {
+        "PATH": ":".join([*folders, *rest]),
+        "IMMUTABLE_BASE_CONFIG": str(paths.configuration),
+        "SIGSTORE_ID_TOKEN": Lab(paths).token(**_claims(namespace)),
+    }
+    for name, value in variables.items():
+        print(f"export {name}={shlex.quote(value)}")
+    return 0
+
+
+def _token(paths: LabPaths, namespace: argparse.Namespace) -> int:
+    print(Lab(paths).token(**_claims(namespace)))
+    return 0
+
+
+def _down(paths: LabPaths, _namespace: argparse.Namespace) -> int:
+    if not paths.root.exists():
+        return 0
+    with locked(paths.lock_file), TerminalProgress() as progress:
+        Lab(paths).down(progress)
+    return 0
+
+
+def _claims(namespace: argparse.Namespace) -> dict[str, str]:
+    return {claim: getattr(namespace, claim) for claim in DEFAULTS}
+
+
+def _demand_known(names: list[str]) -> None:
+    known = [program.name for program in GO_PROGRAMS]
+    for name in names:
+        if name not in known:
+            message = f"there is no program `{name}` in the lab"
+            raise HostError(message, hint=f"the programs are: {', '.join(known)}")
+
+
+def _program() -> str:
+    return Path(sys.argv[0]).name
+
+
+_ACTIONS: Mapping[str, Callable[[LabPaths, argparse.Namespace], int]] = {
+    "up": _up,
+    "status": _status,
+    "env": _env,
+    "token": _token,
+    "tools": _tools,
+    "make": _make,
+    "down": _down,
+}

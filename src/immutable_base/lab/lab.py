@@ -1,0 +1,217 @@
+"""The lab as a whole: making its pieces, starting and ending its services."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import httpx
+
+from immutable_base.errors import HostError, ImmutableBaseError
+from immutable_base.lab import certificates, database, ports, registry, sigstore
+from immutable_base.lab.issuer import DEFAULTS
+from immutable_base.lab.ports import LOOPBACK
+from immutable_base.lab.services import Service, Supervisor, http_probe, open_ports
+from immutable_base.lab.state import StateStore
+from immutable_base.process import is_alive
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from immutable_base.lab.paths import LabPaths
+    from immutable_base.lab.progress import Progress
+
+PORTS = (
+    "files", "registry", "issuer", "database", "trillian-log-server", "trillian-log-server-http",
+    "trillian-log-signer", "trillian-log-signer-http", "rekor", "fulcio", "fulcio-grpc",
+    "fulcio-metrics",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceStatus:
+    """One service as `lab status` shows it."""
+
+    name: str
+    pid: int | None
+    ports: tuple[int, ...]
+    alive: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addresses:
+    """Where the lab's services listen."""
+
+    registry: str
+    """`address:port`, as in an image reference."""
+    files: str
+    issuer: str
+    fulcio: str
+    rekor: str
+
+
+class Lab:
+    """One lab in one state folder."""
+
+    def __init__(self, paths: LabPaths) -> None:
+        self.paths = paths
+
+    def addresses(self) -> Addresses:
+        """Return the addresses of the services.
+
+        Raises HostError if the lab has never been up.
+        """
+        known = StateStore(self.paths.state_file).state.ports
+        if not set(PORTS) <= set(known):
+            message = f"there is no lab in {self.paths.root}"
+            raise HostError(message, hint="run `immutable-base lab up` first")
+        at = {name: f"{LOOPBACK}:{known[name]}" for name in PORTS}
+        return Addresses(
+            registry=at["registry"],
+            files=f"http://{at['files']}",
+            issuer=f"http://{at['issuer']}",
+            fulcio=f"http://{at['fulcio']}",
+            rekor=f"http://{at['rekor']}",
+        )
+
+    def start_services(self, progress: Progress) -> None:
+        """Start every service that does not run, in order.
+
+        The programs have to be built. Raises HostError if a port is taken, CommandError if a
+        service does not come up.
+        """
+        store = self._prepare()
+        supervisor = self._supervisor(store)
+        supervisor.end_strays()
+        for name, prepare in self._services(store):
+            with progress.step(f"service {name}"):
+                supervisor.ensure(prepare())
+
+    def down(self, progress: Progress) -> None:
+        """End every service that `start_services` started.
+
+        Raises ImmutableBaseError if one of the lab's ports is still open afterwards.
+        """
+        if not self.paths.state_file.exists():
+            return
+        store = StateStore(self.paths.state_file)
+        supervisor = self._supervisor(store)
+        ending = list(store.state.daemons)
+        for name in reversed(ending):
+            with progress.step(f"ending {name}"):
+                # The database writes its last pages before it ends.
+                supervisor.end(name, grace=60 if name == "database" else 20)
+        supervisor.end_strays()
+        self._demand_closed(store, was_up=bool(ending))
+
+    def status(self) -> tuple[ServiceStatus, ...]:
+        """Return every service and whether it is alive."""
+        state = StateStore(self.paths.state_file).state
+        daemons = state.daemons
+        names = [*SERVICE_NAMES, *(name for name in daemons if name not in SERVICE_NAMES)]
+        return tuple(
+            ServiceStatus(
+                name=name,
+                pid=daemons[name].daemon.pid if name in daemons else None,
+                ports=tuple(it for key, it in state.ports.items() if _owner(key) == name),
+                alive=name in daemons and is_alive(daemons[name].daemon),
+            )
+            for name in names
+        )
+
+    def token(self, **claims: str) -> str:
+        """Return a fresh token of the lab's issuer for a CI job, see issuer.DEFAULTS.
+
+        Raises HostError if the issuer does not answer.
+        """
+        query = {**DEFAULTS, **claims}
+        try:
+            answer = httpx.get(f"{self.addresses().issuer}/token", params=query, trust_env=False)
+            answer.raise_for_status()
+        except httpx.HTTPError as error:
+            message = f"the lab's token issuer does not answer: {error}"
+            raise HostError(message, hint="run `immutable-base lab up` first") from error
+        return answer.text
+
+    def _prepare(self) -> StateStore:
+        for folder in (
+            self.paths.log,
+            self.paths.services,
+            self.paths.rpms,
+            self.paths.registry_data,
+        ):
+            folder.mkdir(parents=True, exist_ok=True)
+        self.paths.services.chmod(0o700)
+        store = StateStore(self.paths.state_file)
+        store.set_ports(ports.choose(PORTS, store.state.ports))
+        certificates.ensure_keys(self.paths.keys)
+        self._publish_trust()
+        return store
+
+    def _publish_trust(self) -> None:
+        self.paths.trust.mkdir(exist_ok=True)
+        for name in ("ca.pem", "fulcio.pem", "rekor.pub"):
+            shutil.copyfile(self.paths.keys / name, self.paths.trust / name)
+
+    def _supervisor(self, store: StateStore) -> Supervisor:
+        return Supervisor(root=self.paths.root, log_folder=self.paths.log, store=store)
+
+    def _services(self, store: StateStore) -> Iterable[tuple[str, Callable[[], Service]]]:
+        """Yield each service's name and how to prepare it, in the order in which they start."""
+        paths, numbers = self.paths, store.state.ports
+        yield "files", lambda: _files(paths, numbers["files"])
+        yield "registry", lambda: registry.registry_service(paths, numbers["registry"])
+        yield "issuer", lambda: _issuer(paths, numbers["issuer"])
+        schema = paths.programs.share / "trillian/storage/mysql/schema/storage.sql"
+        database.ensure_database(paths, schema)
+        yield "database", lambda: database.database_service(paths, numbers["database"])
+        server, signer = sigstore.trillian_services(paths, numbers)
+        yield server.name, lambda: server
+        yield signer.name, lambda: signer
+        tree = sigstore.ensure_tree(paths, numbers)
+        yield "rekor", lambda: sigstore.rekor_service(paths, numbers, tree)
+        yield "fulcio", lambda: sigstore.fulcio_service(paths, numbers)
+
+    def _demand_closed(self, store: StateStore, *, was_up: bool) -> None:
+        still = open_ports(store.state.ports.values()) if was_up else []
+        if still:
+            listed = ", ".join(map(str, still))
+            message = f"every service has ended, but port {listed} is open"
+            raise ImmutableBaseError(message, hint="`ss -ltnp` shows which program listens there")
+
+
+SERVICE_NAMES = (
+    "files", "registry", "issuer", "database", "trillian-log-server", "trillian-log-signer",
+    "rekor", "fulcio",
+)  # fmt: skip
+
+
+def _owner(port_name: str) -> str:
+    """Return the service that listens on a port."""
+    return port_name.removesuffix("-http").removesuffix("-grpc").removesuffix("-metrics")
+
+
+def _files(paths: LabPaths, port: int) -> Service:
+    return Service(
+        name="files",
+        argv=_module("fileserver", f"--port={port}", f"--root={paths.rpms}"),
+        ports=(port,),
+        probe=http_probe(f"http://{LOOPBACK}:{port}/"),
+    )
+
+
+def _issuer(paths: LabPaths, port: int) -> Service:
+    key = paths.keys / "issuer.key"
+    return Service(
+        name="issuer",
+        argv=_module("issuer", f"--port={port}", f"--key={key}"),
+        ports=(port,),
+        probe=http_probe(f"http://{LOOPBACK}:{port}/jwks"),
+        inputs=(key,),
+    )
+
+
+def _module(name: str, *arguments: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", f"immutable_base.lab.{name}", *arguments)

@@ -1,0 +1,62 @@
+"""What the lab needs of the machine, asked in its first second."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+from immutable_base.errors import HostError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GIB = 1 << 30
+FIRST_TIME_GIB = 40
+"""Free space for the first `up`; most of it for Go's caches, which are removed again."""
+LATER_GIB = 5
+"""Free space for an `up` that finds its programs."""
+
+# Program and the Debian package that has it.
+PROGRAMS = {
+    "apt-get": "apt",
+    "cpio": "cpio",
+    "createrepo_c": "createrepo-c",
+    "dpkg-deb": "dpkg",
+    "gcc": "gcc",
+    "gpg": "gnupg",
+    "gpgv": "gpgv",
+    "mariadbd": "mariadb-server-core",
+    "mmdebstrap": "mmdebstrap",
+    "rpmbuild": "rpm",
+    "skopeo": "skopeo",
+    "unshare": "util-linux",
+    "zstd": "zstd",
+}
+
+
+def require_root() -> None:
+    """Raise HostError unless we are root."""
+    if os.geteuid() != 0:
+        message = "the lab needs root: it makes root file systems, and mounts in them"
+        raise HostError(message, hint="run the same command with `sudo -E`")
+
+
+def require_ready(state: Path, *, first_time: bool) -> None:
+    """Raise HostError that names everything missing, with the command that mends it."""
+    require_root()
+    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+    missing = {name: it for name, it in PROGRAMS.items() if shutil.which(name, path=path) is None}
+    if missing:
+        message = f"programs are missing: {', '.join(missing)}"
+        packages = " ".join(sorted(set(missing.values())))
+        raise HostError(message, hint=f"apt-get install {packages}")
+    needed = FIRST_TIME_GIB if first_time else LATER_GIB
+    free = shutil.disk_usage(_existing(state)).free
+    if free < needed * GIB:
+        message = f"{state} has {free / GIB:.1f} GiB free, and the lab needs {needed} GiB"
+        raise HostError(message, hint="free some space, or name another disk with `--state`")
+
+
+def _existing(path: Path) -> Path:
+    return next(it for it in (path, *path.parents) if it.exists())
