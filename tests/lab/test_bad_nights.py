@@ -1,0 +1,204 @@
+"""Bad nights: a clear error with its exit code, no moved tag, nothing left behind, and the next run works.
+
+Each uses the quickest variant; the shared night has published it before.
+"""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from registry_watch import Registry, Witness
+
+VARIANT = "fedora-base"
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def registry(lab):
+    return Registry(lab.state / "immutable-base.toml")
+
+
+def closed_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def leftovers(workspace):
+    """Return processes and mounts that still belong to a workspace."""
+    found = [line for line in Path("/proc/self/mounts").read_text().splitlines() if str(workspace) in line]
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if str(workspace) in words and int(process.name) != os.getpid():
+            found.append(words)
+    return found
+
+
+def failed_night(lab, workspace, config, registry, *, code, words, variants=(VARIANT,), env=None):
+    """Run a night that must fail; assert what every bad night has in common; return its report."""
+    before = {variant: registry.tags(variant) for variant in variants}
+    selected = [part for variant in variants for part in ("--variant", variant)]
+    done = lab.product("run", "--config", config, "--format", "json", *selected, workspace=workspace, env=env)
+    assert done.returncode == code, (done.returncode, done.stderr[-3000:])
+    assert "Traceback" not in done.stderr
+    assert leftovers(workspace) == []
+    report = json.loads(done.stdout) if done.stdout else None
+    said = done.stderr + (json.dumps(report) if report else "")
+    for word in words:
+        assert word in said, said[-3000:]
+    return before, report
+
+
+def test_repository_down(lab, night, registry, tmp_path):
+    settings = (lab.state / "immutable-base.toml").read_text()
+    url = next(line for line in settings.splitlines() if line.startswith("url") and "/fedora-updates/" in line)
+    config = lab.config_with(tmp_path, (url, f'url = "http://127.0.0.1:{closed_port()}/fedora-updates/"'))
+    before, report = failed_night(lab, tmp_path / "ws", config, registry, code=6, words=["fedora-updates"])
+    assert report["variants"][0]["outcome"] == "failed"
+    assert registry.tags(VARIANT) == before[VARIANT]
+
+
+def test_registry_unreachable(lab, night, registry, tmp_path):
+    line = next(x for x in (lab.state / "immutable-base.toml").read_text().splitlines() if x.startswith("destination"))
+    config = lab.config_with(tmp_path, (line, f'destination = "127.0.0.1:{closed_port()}/immutable-base"'))
+    before, _ = failed_night(lab, tmp_path / "ws", config, registry, code=6, words=["fedora-base"])
+    assert registry.tags(VARIANT) == before[VARIANT]
+
+
+@pytest.mark.parametrize("service", ["fulcio_url", "rekor_url"])
+def test_signing_service_down(lab, night, registry, tmp_path, service):
+    """A new variant name, so that nothing is published yet: afterwards there must still be nothing."""
+    text = (lab.state / "immutable-base.toml").read_text()
+    line = next(x for x in text.splitlines() if x.startswith(service))
+    name = f"unsigned-{service.partition('_')[0]}"
+    config = lab.config_with(
+        tmp_path, (line, f'{service} = "http://127.0.0.1:{closed_port()}"'), ("[variants.fedora-base]", f"[variants.{name}]")
+    )
+    failed_night(lab, tmp_path / "ws", config, registry, code=6, words=[name], variants=(name,))
+    assert registry.tags(name) == {}
+
+
+def test_expired_token(lab, night, registry, tmp_path):
+    import base64
+
+    head, body, tail = lab.env["SIGSTORE_ID_TOKEN"].split(".")
+    claims = json.loads(base64.urlsafe_b64decode(body + "=="))
+    claims["exp"] = int(time.time()) - 60
+    body = base64.urlsafe_b64encode(json.dumps(claims).encode()).rstrip(b"=").decode()
+    config = lab.config_with(tmp_path, ("[variants.fedora-base]", "[variants.late]"))
+    env = {"SIGSTORE_ID_TOKEN": f"{head}.{body}.{tail}"}
+    failed_night(lab, tmp_path / "ws", config, registry, code=12, words=["expired"], variants=("late",), env=env)
+    assert registry.tags("late") == {}
+    assert f"{head}.{body}.{tail}" not in "".join(p.read_text() for p in (tmp_path / "ws").rglob("*.log"))
+
+
+def test_module_that_does_not_compile_fails_only_its_variants(lab, night, registry, tmp_path):
+    config = lab.config_with(tmp_path, ('dkms_name = "zfs"', 'dkms_name = "zsf"'))
+    before, report = failed_night(
+        lab, tmp_path / "ws", config, registry, code=5, words=["base-zfs"], variants=("base-zfs", VARIANT)
+    )
+    outcomes = {variant["name"]: variant["outcome"] for variant in report["variants"]}
+    assert outcomes == {"base-zfs": "failed", VARIANT: "published"}
+    assert registry.tags("base-zfs") == before["base-zfs"]
+
+
+def test_disk_full(lab, night, registry, tmp_path):
+    workspace = tmp_path / "small"
+    workspace.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300m", "tmpfs", workspace], check=True)
+    try:
+        config = lab.config_with(tmp_path, ("minimum_free_gib = 20", "minimum_free_gib = 0"))
+        before = registry.tags(VARIANT)
+        done = lab.product("run", "--config", config, "--variant", VARIANT, workspace=workspace)
+        assert done.returncode in {4, 5, 6}
+        assert "no space left" in (done.stderr + done.stdout).lower()
+        assert "Traceback" not in done.stderr
+        assert registry.tags(VARIANT) == before
+    finally:
+        subprocess.run(["umount", workspace], check=True)
+
+
+def test_too_little_space_is_said_at_once(lab, registry, tmp_path):
+    config = lab.config_with(tmp_path, ("minimum_free_gib = 20", "minimum_free_gib = 1000000"))
+    started = time.monotonic()
+    failed_night(lab, tmp_path / "ws", config, registry, code=4, words=["GiB free", "--workspace"])
+    assert time.monotonic() - started < 3
+
+
+def test_missing_program_is_said_at_once(lab, registry, tmp_path):
+    env = {"PATH": str(Path(sys.executable).parent)}
+    started = time.monotonic()
+    failed_night(lab, tmp_path / "ws", lab.state / "immutable-base.toml", registry, code=4,
+                 words=["buildah", "apt-get install"], env=env)  # fmt: skip
+    assert time.monotonic() - started < 3
+
+
+def start(lab, workspace):
+    """Start a night of the quickest variant and return it, its stderr going to a pipe."""
+    env = {**lab.env, "IMMUTABLE_BASE_WORKSPACE": str(workspace)}
+    command = [sys.executable, "-m", "immutable_base", "run", "--variant", VARIANT]
+    return subprocess.Popen(command, env=env, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for(process, words):
+    """Read stderr until a line has the words; tell if it came."""
+    for line in process.stderr:
+        if words in line:
+            return True
+    return False
+
+
+STAGES = ["plan: started", "fetch: started", "layer:", "image:", "check:", "sbom:", "publish:"]
+
+
+def test_killed_in_every_stage_and_run_again(lab, night, registry):
+    """SIGKILL in each stage: nothing is left running or mounted, no tag ever pointed to an unsigned digest."""
+    workspace = lab.scratch / "killed"
+    with Witness(registry, [VARIANT]) as witness:
+        for stage in STAGES:
+            process = start(lab, workspace)
+            assert wait_for(process, stage), f"stage {stage} never came"
+            process.send_signal(signal.SIGKILL)
+            process.wait(20)
+            process.stderr.close()
+            time.sleep(1)
+            assert leftovers(workspace) == [], stage
+        again = lab.product("run", "--variant", VARIANT, "--format", "json", workspace=workspace)
+        assert again.returncode == 0, again.stderr[-3000:]
+    assert json.loads(again.stdout)["variants"][0]["outcome"] == "published"
+    assert witness.looks > 10
+    assert witness.violations == []
+
+
+def test_interrupted_says_so_and_leaves_nothing(lab, night):
+    workspace = lab.scratch / "interrupted"
+    process = start(lab, workspace)
+    assert wait_for(process, "layer:")
+    process.send_signal(signal.SIGINT)
+    _, rest = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in rest
+    assert leftovers(workspace) == []
+
+
+def test_two_runs_at_once(lab, night):
+    workspace = lab.scratch / "twice"
+    first = start(lab, workspace)
+    try:
+        assert wait_for(first, "plan: started")
+        second = lab.product("run", "--variant", VARIANT, workspace=workspace)
+        assert second.returncode == 4
+        assert "another run" in second.stderr
+        assert "--workspace" in second.stderr
+    finally:
+        first.send_signal(signal.SIGINT)
+        first.communicate(timeout=60)

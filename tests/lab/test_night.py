@@ -1,0 +1,141 @@
+"""One whole night: what each variant must be for those who boot it."""
+
+import json
+import subprocess
+
+import pytest
+from registry_watch import Registry
+
+VARIANTS = ["base", "base-zfs", "base-zfs-nvidia", "fedora-base"]
+
+
+def inside(night, variant, *argv, ok=(0,)):
+    """Run a program in the built image and return its output."""
+    storage = ("--root", f"{night.workspace}/storage", "--runroot", f"{night.workspace}/storage-run",
+               "--storage-driver", "overlay")  # fmt: skip
+    name = subprocess.run(
+        ["buildah", *storage, "from", "--pull-never", f"localhost/immutable-base/{variant}:tonight"],
+        capture_output=True, text=True, check=True,
+    ).stdout.strip()  # fmt: skip
+    try:
+        done = subprocess.run(
+            ["buildah", *storage, "run", "--isolation=chroot", "--network=host", name, "--", *argv],
+            capture_output=True, text=True,
+        )  # fmt: skip
+    finally:
+        subprocess.run(["buildah", *storage, "rm", name], capture_output=True, check=True)
+    assert done.returncode in ok, (argv, done.stdout, done.stderr)
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def plan(night):
+    document = json.loads((night.workspace / "tonight/plan.json").read_text())
+    return {variant["name"]: variant for variant in document["variants"]}
+
+
+@pytest.fixture(scope="module")
+def registry(lab):
+    return Registry(lab.state / "immutable-base.toml")
+
+
+def test_four_variants_are_published(night):
+    assert {n: v["outcome"] for n, v in night.variants.items()} == dict.fromkeys(VARIANTS, "published")
+
+
+def test_kernels_move_in_both_directions(plan):
+    actions = {name: variant["kernel"]["action"] for name, variant in plan.items()}
+    assert actions == {"base": "keep", "base-zfs": "up", "base-zfs-nvidia": "down", "fedora-base": "keep"}
+
+
+def test_every_rejected_kernel_has_a_reason(plan):
+    rejected = plan["base-zfs-nvidia"]["kernel"]["rejected"]
+    assert len(rejected) >= 2
+    assert all(item["reason"] for variant in plan.values() for item in variant["kernel"]["rejected"])
+    assert any("pci_resize_resource" in item["reason"] for item in rejected)
+
+
+def test_tags_point_to_the_digests_of_the_report_and_are_signed(night, registry):
+    for name, variant in night.variants.items():
+        tags = registry.tags(name)
+        digest = variant["reference"].partition("@")[2]
+        assert {tags[tag] for tag in variant["tags"]} == {digest}
+        assert "latest" in variant["tags"]
+        assert registry.is_signed(name, digest)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_verify_agrees(lab, night, variant):
+    reference = night.variants[variant]["reference"].partition("@")[0]
+    done = lab.product("verify", f"{reference}:latest")
+    assert done.returncode == 0, done.stderr
+
+
+def test_verify_refuses_another_identity(lab, night):
+    reference = night.variants["base"]["reference"]
+    done = lab.product("verify", reference, "--certificate-identity", "https://gitlab.com/mallory/os//.gitlab-ci.yml@refs/heads/main")
+    assert done.returncode == 12
+    assert "Traceback" not in done.stderr
+
+
+def test_cosign_by_hand_as_the_readme_says(lab, night):
+    command = (
+        'cosign verify --certificate-identity "$IMMUTABLE_BASE_IDENTITY" '
+        '--certificate-oidc-issuer "$IMMUTABLE_BASE_ISSUER" "$IMMUTABLE_BASE_REGISTRY/base:latest"'
+    )
+    good = subprocess.run(["bash", "-c", command], env=lab.env, capture_output=True, text=True)
+    assert good.returncode == 0, good.stderr
+    other = {**lab.env, "IMMUTABLE_BASE_IDENTITY": "https://gitlab.com/mallory/os//.gitlab-ci.yml@refs/heads/main"}
+    bad = subprocess.run(["bash", "-c", command], env=other, capture_output=True, text=True)
+    assert bad.returncode != 0
+
+
+def test_modules_belong_to_packages_and_no_compiler_is_there(night):
+    packages = inside(night, "base-zfs-nvidia", "rpm", "-qa", "--qf", "%{NAME}\n").split()
+    assert {"kmod-zfs-prebuilt", "kmod-nvidia-open-prebuilt", "zfs", "nvidia-driver-cuda"} <= set(packages)
+    assert not {"dkms", "gcc", "make", "kernel-devel", "zfs-dkms", "kmod-nvidia-open-dkms"} & set(packages)
+    inside(night, "base-zfs-nvidia", "rpm", "-V", "kmod-zfs-prebuilt", "kmod-nvidia-open-prebuilt")
+
+
+def test_modinfo_shows_the_planned_kernel(night, plan):
+    for variant, module in (("base-zfs", "zfs"), ("base-zfs-nvidia", "zfs"), ("base-zfs-nvidia", "nvidia")):
+        kernel = plan[variant]["kernel"]["chosen"]
+        vermagic = inside(night, variant, "modinfo", "-k", kernel, "-F", "vermagic", module)
+        assert vermagic.split()[0] == kernel
+
+
+def test_dnf_finds_nothing_broken(night):
+    assert "Error" not in inside(night, "base-zfs-nvidia", "dnf", "-C", "check")
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_sbom_counts_what_the_rpmdb_counts(night, variant):
+    count = len(inside(night, variant, "rpm", "-qa").splitlines())
+    assert night.variants[variant]["packages"] == count
+    bom = json.loads((night.workspace / f"tonight/sbom/{variant}.cdx.json").read_text())
+    assert bom["specVersion"] == "1.6"
+    rpms = [c for c in bom["components"] if c.get("purl", "").startswith("pkg:rpm/")]
+    assert len(rpms) == count
+
+
+def test_kernel_modules_are_in_the_sbom(night, plan):
+    bom = json.loads((night.workspace / "tonight/sbom/base-zfs-nvidia.cdx.json").read_text())
+    names = {c["name"] for c in bom["components"]}
+    assert {"spl", "zfs", "nvidia", "nvidia-uvm"} <= {name.removesuffix(".ko") for name in names}
+
+
+def test_the_same_inputs_end_in_the_same_digest(lab, night):
+    """Built again from nothing: unchanged, no tag moved. The modules are compared by `make bench`."""
+    before = {name: night.variants[name]["reference"] for name in ("base", "fedora-base")}
+    done = lab.product("run", "--variant", "base", "--variant", "fedora-base", "--format", "json",
+                       workspace=lab.scratch / "again")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert {v["name"]: v["reference"] for v in report["variants"]} == before
+    assert all(v["unchanged"] for v in report["variants"])
+
+
+def test_plan_twice_gives_the_same_bytes(lab, night):
+    first, second = (lab.product("plan", "--format", "json", workspace=night.workspace) for _ in range(2))
+    assert first.returncode == 0, first.stderr
+    assert first.stdout == second.stdout
