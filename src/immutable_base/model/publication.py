@@ -1,0 +1,67 @@
+"""publish.json: what was pushed, who signed it, and where the tags point."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+from immutable_base.model.document import Frozen
+
+
+class PublicationStatus(StrEnum):
+    """How publishing ended; a failure is an error, not a status."""
+
+    PUBLISHED = "published"
+    UNCHANGED = "unchanged"
+    """The digest was signed, attested and tagged already: nothing was written."""
+
+
+class Tag(Frozen):
+    """A tag, and what it named before and now."""
+
+    name: str
+    before: str | None
+    """Digest; null if there was no such tag."""
+    digest: str
+    """As read back from the registry."""
+
+
+class StepTime(Frozen):
+    """How long one step took."""
+
+    step: str
+    seconds: float
+
+
+class Publication(Frozen):
+    """One published variant."""
+
+    variant: str
+    status: PublicationStatus
+    repository: str
+    digest: str
+    tags: tuple[Tag, ...]
+    signer: str
+    """Identity in the certificate, as verified."""
+    issuer: str
+    """OIDC issuer in the certificate, as verified."""
+    rekor_log_index: int | None
+    """Entry of the signature in the transparency log."""
+    sbom_sha256: str
+    """Of the attested CycloneDX file."""
+    notes: tuple[str, ...]
+    """What the verification could not cover, in words."""
+    steps: tuple[StepTime, ...]
+    seconds: float
+
+    @property
+    def pinned(self) -> str:
+        """`repository@sha256:...`."""
+        return f"{self.repository}@{self.digest}"
+
+
+class Publications(Frozen):
+    """The document."""
+
+    schema_version: Literal[1] = 1
+    publications: tuple[Publication, ...]

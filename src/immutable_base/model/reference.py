@@ -1,0 +1,53 @@
+"""Names of images in registries."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from immutable_base.errors import ConfigurationError
+
+# Source: OCI Distribution Specification 1.1, "Pulling manifests" (tag), and Image Specification
+# 1.1, "Digests" (of the registered algorithms, sha256 is the one that registries use).
+TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_REPOSITORY = re.compile(r"[A-Za-z0-9.-]+(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """`host[:port]/path[:tag][@sha256:...]`, taken apart."""
+
+    repository: str
+    tag: str | None = None
+    digest: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Reference:
+        """Take a reference apart; `docker://` in front is allowed.
+
+        Raises ConfigurationError if it is not a full reference.
+        """
+        name, _, digest = text.removeprefix("docker://").partition("@")
+        head, slash, last = name.rpartition("/")
+        last, colon, tag = last.partition(":")
+        repository = f"{head}{slash}{last}"
+        fine = _REPOSITORY.fullmatch(repository) is not None
+        fine &= not colon or TAG.fullmatch(tag) is not None
+        fine &= "@" not in text or DIGEST.fullmatch(digest) is not None
+        if not fine:
+            msg = f"'{text}' is not the reference of an image"
+            raise ConfigurationError(
+                msg,
+                hint="write registry/path:tag or registry/path@sha256:...",
+            )
+        return cls(repository=repository, tag=tag or None, digest=digest or None)
+
+    def pinned(self, digest: str) -> str:
+        """Return `repository@sha256:...`."""
+        return f"{self.repository}@{digest}"
+
+    def __str__(self) -> str:
+        """Return the reference as it is written."""
+        tag = f":{self.tag}" if self.tag else ""
+        return self.repository + tag + (f"@{self.digest}" if self.digest else "")

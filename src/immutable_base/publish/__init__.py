@@ -1,0 +1,1 @@
+"""Push by digest, sign, attest, verify; only then move tags."""

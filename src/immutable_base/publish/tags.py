@@ -1,0 +1,43 @@
+"""Names of the tags that a variant gets."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from immutable_base.errors import ConfigurationError
+from immutable_base.model.reference import TAG
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from immutable_base.config.schema import Settings
+    from immutable_base.model.plan import VariantPlan
+
+_NOT_IN_TAGS = re.compile(r"[^A-Za-z0-9._-]")
+
+
+def tag_names(templates: Iterable[str], *, epoch: int, kernel: str) -> tuple[str, ...]:
+    """Fill the templates in; a character that a tag cannot have becomes `_`.
+
+    `epoch` is in seconds since 1970 (UTC); `kernel` is what `uname -r` prints.
+    Raises ConfigurationError if what results is still no tag.
+    """
+    day = datetime.fromtimestamp(epoch, UTC).strftime("%Y%m%d")
+    names = [_NOT_IN_TAGS.sub("_", text.format(date=day, kernel=kernel)) for text in templates]
+    for name in names:
+        if TAG.fullmatch(name) is None:
+            msg = f"publish.tags: '{name}' cannot be a tag"
+            raise ConfigurationError(
+                msg,
+                hint="a tag has 1 to 128 characters and starts with a letter, a digit or _",
+            )
+    return tuple(dict.fromkeys(names))
+
+
+def tags_of(settings: Settings, variant: VariantPlan) -> tuple[str, ...]:
+    """Return the tags of a planned variant; `{date}` is the day of its newest input."""
+    epoch = max((layer.source_date_epoch for layer in variant.layers), default=variant.base.created)
+    kernel = variant.kernel.chosen or variant.kernel.image
+    return tag_names(settings.publish.tags, epoch=epoch, kernel=kernel)

@@ -1,0 +1,150 @@
+"""The SBOM of one image: syft's list of packages, completed, checked, the same every time."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from cyclonedx.model import Property
+from cyclonedx.model.bom import Bom
+from cyclonedx.model.component import Component, ComponentType
+from cyclonedx.output.json import JsonV1Dot6
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+
+from immutable_base.errors import CheckError
+from immutable_base.sbom.modules import module_components
+from immutable_base.tools import syft
+from immutable_base.workspace import write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from immutable_base.context import Context
+    from immutable_base.model.plan import VariantPlan
+
+# Half of the document: guesses of CPE names, which are wrong for distributions that backport
+# fixes, and what is the same for every package. The attestation goes through a log with a limit.
+_DROPPED = ("syft:cpe23", "syft:package:", "syft:location:")
+_RPM = "rpm"
+_SHOWN = 20
+
+
+def make_sbom(
+    context: Context, root: Path, *, variant: VariantPlan, installed: Sequence[str], epoch: int
+) -> Path:
+    """Write the SBOM of the image whose root is `root` and return the file.
+
+    `installed` are the lines of `rpm -qa` in the image; the SBOM must have exactly these packages,
+    public keys (gpg-pubkey) included, which rpm and syft both list. `epoch` is the document's time
+    in seconds since 1970.
+
+    Raises CheckError if a package or module is missing or too many, CommandError if syft fails.
+    """
+    with tempfile.TemporaryDirectory(dir=context.workspace) as folder:
+        raw = Path(folder) / "syft.json"
+        syft.scan_rpms(context.run, root, raw)
+        bom = read_bom(json.loads(raw.read_text()))
+    compare(rpm_names(bom), installed)
+    for component in module_components(context.settings, root, variant):
+        bom.components.add(component)
+    repository = f"{context.settings.registry.destination}/{variant.name}"
+    text = render(bom, image=image_component(repository, variant, epoch), epoch=epoch)
+    path = context.tonight / "sbom" / f"{variant.name}.cdx.json"
+    write_atomically(path, text)
+    return path
+
+
+def read_bom(document: dict[str, Any]) -> Bom:
+    """Read syft's document without what we do not pass on."""
+    for tool in document["metadata"]["tools"]["components"]:
+        # `author` is deprecated since CycloneDX 1.6; syft still writes it.
+        tool["publisher"] = tool.pop("author", None)
+    for component in document.get("components", []):
+        component.pop("cpe", None)
+        properties = component.get("properties", [])
+        component["properties"] = [
+            item for item in properties if not item["name"].startswith(_DROPPED)
+        ]
+    bom: Bom = Bom.from_json(document)  # type: ignore[attr-defined]  # made by a decorator
+    return bom
+
+
+def rpm_names(bom: Bom) -> list[str]:
+    """Return the packages as `rpm -qa` prints them: name-version-release[.arch]."""
+    names = []
+    for component in bom.components:
+        purl = component.purl
+        if purl is not None and purl.type == _RPM:
+            version = (component.version or "").rpartition(":")[2]
+            arch = dict(purl.qualifiers).get("arch")
+            names.append(f"{component.name}-{version}" + (f".{arch}" if arch else ""))
+    return names
+
+
+def compare(found: Iterable[str], installed: Iterable[str]) -> None:
+    """Demand the same packages, each as often.
+
+    Raises CheckError naming those that differ.
+    """
+    ours, theirs = Counter(found), Counter(installed)
+    missing, extra = sorted((theirs - ours).elements()), sorted((ours - theirs).elements())
+    if missing or extra:
+        lines = [f"missing: {name}" for name in missing[:_SHOWN]]
+        lines += [f"not installed: {name}" for name in extra[:_SHOWN]]
+        msg = (
+            f"the SBOM has {ours.total()} packages, the image's rpm database {theirs.total()}: "
+            f"{len(missing)} missing, {len(extra)} too many"
+        )
+        raise CheckError(
+            msg,
+            details="\n".join(lines),
+        )
+
+
+def image_component(repository: str, variant: VariantPlan, epoch: int) -> Component:
+    """Return the document's subject: the image, before its digest is known."""
+    return Component(
+        type=ComponentType.CONTAINER,
+        name=repository,
+        version=datetime.fromtimestamp(epoch, UTC).date().isoformat(),
+        bom_ref=f"image:{repository}",
+        properties=[
+            Property(name="immutable-base:base", value=variant.base.pinned),
+            Property(
+                name="immutable-base:kernel-release",
+                value=variant.kernel.chosen or variant.kernel.image,
+            ),
+            Property(name="immutable-base:stream", value=variant.stream),
+        ],
+    )
+
+
+def render(bom: Bom, *, image: Component, epoch: int) -> str:
+    """Return the document as CycloneDX 1.6 JSON; the same content gives the same bytes.
+
+    Raises CheckError if it does not pass the CycloneDX schema.
+    """
+    bom.metadata.component = image
+    bom.metadata.timestamp = datetime.fromtimestamp(epoch, UTC)
+    bom.register_dependency(image, bom.components)
+    bom.version = 1
+    bom.serial_number = UUID(int=0)
+    bom.serial_number = uuid5(NAMESPACE_URL, _text(bom))
+    text = _text(bom)
+    error = JsonStrictValidator(SchemaVersion.V1_6).validate_str(text)
+    if error is not None:
+        words = str(error)[:2000]
+        msg = "the SBOM does not pass the CycloneDX 1.6 schema"
+        raise CheckError(msg, details=words)
+    return text
+
+
+def _text(bom: Bom) -> str:
+    # The library's own indentation depends on whether `indent` was given before: always give it.
+    return JsonV1Dot6(bom).output_as_string(indent=1) + "\n"

@@ -1,0 +1,62 @@
+"""The kernel modules that we compiled, as components."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cyclonedx.model import HashAlgorithm, HashType, Property
+from cyclonedx.model.component import Component, ComponentType
+
+from immutable_base.errors import CheckError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from immutable_base.config.schema import Settings
+    from immutable_base.model.plan import ModulePlan, VariantPlan
+
+MODULES = Path("usr/lib/modules")
+
+
+def module_components(settings: Settings, root: Path, variant: VariantPlan) -> Iterator[Component]:
+    """Yield one component for each module file that the variant's plan promises.
+
+    Raises CheckError if the image has a module not at all or more than once.
+    """
+    release = variant.kernel.chosen or variant.kernel.image
+    for module in variant.modules:
+        for name in settings.modules[module.name].ko:
+            yield _component(root, _find(root, release, name), release, module)
+
+
+def _find(root: Path, release: str, name: str) -> Path:
+    folder = root / MODULES / release
+    found = sorted(path for path in folder.rglob(f"{name}.ko*") if path.is_file())
+    if len(found) != 1:
+        msg = f"the image has {len(found)} files for the module {name} of kernel {release}, not one"
+        raise CheckError(
+            msg,
+            details="\n".join(str(path.relative_to(root)) for path in found),
+        )
+    return found[0]
+
+
+def _component(root: Path, path: Path, release: str, module: ModulePlan) -> Component:
+    name = f"{path.name.partition('.ko')[0]}.ko"
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return Component(
+        # CycloneDX has no type for kernel modules; its specification's fallback is `library`.
+        type=ComponentType.LIBRARY,
+        name=name,
+        version=module.version,
+        bom_ref=f"module:{release}:{name}",
+        hashes=[HashType(alg=HashAlgorithm.SHA_256, content=digest)],
+        properties=[
+            Property(name="immutable-base:kernel-release", value=release),
+            Property(name="immutable-base:package", value=module.kmod.nevra),
+            Property(name="immutable-base:path", value=f"/{path.relative_to(root)}"),
+        ],
+    )

@@ -1,0 +1,181 @@
+"""Who signs: the job's identity token, compared with the configuration before it is used."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import time
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from immutable_base.errors import ConfigurationError, VerificationError
+from immutable_base.tools import cosign
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from immutable_base.context import Context
+
+TOKEN_VARIABLE = "SIGSTORE_ID_TOKEN"  # noqa: S105  the name of a variable, not its value
+AUDIENCE = "sigstore"
+"""What Sigstore's Fulcio demands as `aud`; source: GitLab's "Use Sigstore for keyless signing"."""
+_STANZA = f"id_tokens: {{{TOKEN_VARIABLE}: {{aud: {AUDIENCE}}}}}"
+
+
+class TokenClaims(BaseModel):
+    """The claims of a GitLab job's ID token that decide who signs."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    iss: str
+    aud: str | tuple[str, ...]
+    exp: float
+    """Seconds since 1970."""
+    ci_config_ref_uri: str | None = None
+    """Missing in child pipelines, which therefore cannot sign."""
+
+    @property
+    def identity(self) -> str | None:
+        """What Fulcio will write into the certificate, by its `gitlab-pipeline` template."""
+        return f"https://{self.ci_config_ref_uri}" if self.ci_config_ref_uri else None
+
+
+def read_token(environment: Mapping[str, str] = os.environ) -> str:
+    """Return the job's identity token.
+
+    Raises ConfigurationError, with the lines that a GitLab job needs, if there is none.
+    """
+    token = environment.get(TOKEN_VARIABLE, "").strip()
+    if not token:
+        msg = f"there is no identity token: {TOKEN_VARIABLE} is not set, so nobody can sign"
+        raise ConfigurationError(
+            msg,
+            hint=f"in GitLab give the job `{_STANZA}`; "
+            'in the lab: eval "$(immutable-base lab env)"',
+        )
+    return token
+
+
+def decode_claims(token: str) -> TokenClaims:
+    """Read a token's claims without verifying it, which is Fulcio's part.
+
+    Raises ConfigurationError if it is not a JSON Web Token (RFC 7519).
+    """
+    parts = token.split(".")
+    if len(parts) != 3:
+        msg = f"a token has three parts, this text has {len(parts)}"
+        raise _not_a_token(msg)
+    try:
+        raw = base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))
+        return TokenClaims.model_validate_json(raw)
+    except ValidationError as error:
+        # Pydantic's own text would quote the claims.
+        missing = ", ".join(".".join(map(str, item["loc"])) or "JSON" for item in error.errors())
+        msg = f"wrong or missing: {missing}"
+        raise _not_a_token(msg) from error
+    except (ValueError, binascii.Error) as error:
+        raise _not_a_token(str(error)) from error
+
+
+def _not_a_token(details: str) -> ConfigurationError:
+    return ConfigurationError(f"{TOKEN_VARIABLE} does not hold an identity token", details=details)
+
+
+def check_claims(claims: TokenClaims, *, signer: cosign.Signer, now: float) -> None:
+    """Refuse a token whose signature the configured identity would not verify.
+
+    Raises VerificationError: expired, from another issuer, for another audience, or of another
+    pipeline. `now` is in seconds since 1970.
+    """
+    if claims.exp <= now:
+        msg = f"the identity token expired {now - claims.exp:.0f} s ago"
+        raise VerificationError(
+            msg,
+            hint="a GitLab token lives as long as its job may run: raise the job's `timeout`, or "
+            "publish in a job of its own",
+        )
+    if claims.iss != signer.issuer:
+        msg = f"the identity token is issued by {claims.iss}, not by {signer.issuer}"
+        raise VerificationError(
+            msg,
+            hint="see signing.certificate_oidc_issuer",
+        )
+    audiences = (claims.aud,) if isinstance(claims.aud, str) else claims.aud
+    if AUDIENCE not in audiences:
+        msg = f"the identity token is meant for {', '.join(audiences)}, not for {AUDIENCE}"
+        raise VerificationError(
+            msg,
+            hint=f"in GitLab: `{_STANZA}`",
+        )
+    _check_identity(claims, signer)
+
+
+def _check_identity(claims: TokenClaims, signer: cosign.Signer) -> None:
+    if claims.identity is None:
+        msg = "the identity token names no pipeline configuration (claim ci_config_ref_uri)"
+        raise VerificationError(
+            msg,
+            hint="GitLab leaves it out in child pipelines; sign in the parent pipeline",
+        )
+    if claims.identity != signer.identity:
+        msg = "the identity token is another pipeline's than the configuration demands"
+        raise VerificationError(
+            msg,
+            details=f"token:         {claims.identity}\nconfiguration: {signer.identity}",
+            hint="run on the branch and in the project that signing.certificate_identity names",
+        )
+
+
+def signer_of(context: Context) -> cosign.Signer:
+    """Return who must sign, by configuration."""
+    signing = context.settings.signing
+    return cosign.Signer(
+        identity=signing.certificate_identity, issuer=signing.certificate_oidc_issuer
+    )
+
+
+def sigstore_of(context: Context) -> cosign.Sigstore:
+    """Return the instance of Sigstore that the configuration names, with the trust in it.
+
+    A certificate without proof from a CT log (SCT) is accepted only from a private Fulcio for
+    which no CT log is configured.
+
+    Raises ConfigurationError if a file of keys is not there.
+    """
+    signing = context.settings.signing
+    files = {
+        "SIGSTORE_ROOT_FILE": signing.fulcio_root,
+        "SIGSTORE_REKOR_PUBLIC_KEY": signing.rekor_key,
+        "SIGSTORE_CT_LOG_PUBLIC_KEY_FILE": signing.ct_log_key,
+    }
+    environment = dict(context.tls_environment())
+    for variable, name in files.items():
+        if name:
+            path = context.file(name)
+            if not path.is_file():
+                msg = f"the configuration names {path}, which is not there"
+                raise ConfigurationError(msg)
+            environment[variable] = str(path)
+    return cosign.Sigstore(
+        fulcio_url=signing.fulcio_url,
+        rekor_url=signing.rekor_url,
+        check_sct=bool(signing.ct_log_key) or not signing.fulcio_root,
+        environment=environment,
+    )
+
+
+def job_token(context: Context) -> str:
+    """Return the job's token, once it is sure that the configured identity can sign with it.
+
+    Raises ConfigurationError if there is none, VerificationError if it is not the right one.
+    """
+    token = read_token()
+    check_claims(decode_claims(token), signer=signer_of(context), now=time.time())
+    return token
+
+
+def sign_image(context: Context, pinned: str, token: str) -> None:
+    """Sign `repository@sha256:...`; raises as `cosign.sign` does."""
+    cosign.sign(context.run, pinned, sigstore_of(context), token)

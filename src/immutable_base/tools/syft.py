@@ -1,0 +1,32 @@
+"""syft: what the rpm database of a root folder holds, as CycloneDX."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from immutable_base.process import Command, Runner
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TIMEOUT = 900.0
+"""Seconds; most of it is walking the tree on a slow disk."""
+# Without them syft asks for its newest version and lists every file of the root.
+_ENVIRONMENT = {"SYFT_CHECK_FOR_APP_UPDATE": "false", "SYFT_FILE_METADATA_SELECTION": "none"}
+# Program of util-linux that leaves a process with no network but a dead loopback device.
+_NO_NETWORK = ("unshare", "--net", "--")
+
+
+def scan_rpms(run: Runner, root: Path, target: Path) -> None:
+    """Write the RPM packages installed below `root` to `target`, as CycloneDX 1.6 JSON.
+
+    Raises CommandError if syft fails.
+    """
+    argv = (
+        *_NO_NETWORK, "syft", "scan", f"dir:{root}", f"--base-path={root}", "--quiet",
+        "--override-default-catalogers=rpm-db-cataloger",
+        # ostree's object store holds the same database under names of its own.
+        "--exclude=./sysroot/**",
+        f"--output=cyclonedx-json@1.6={target}",
+    )  # fmt: skip
+    run(Command(argv=argv, timeout=TIMEOUT, env=_ENVIRONMENT))
