@@ -24,16 +24,24 @@ RESULT = ROOT / "docs" / "reference" / "benchmarks.md"
 PRODUCT = (sys.executable, "-m", "immutable_base")
 CONFIG = Path(os.environ["IMMUTABLE_BASE_CONFIG"])
 SETTINGS = tomllib.loads(CONFIG.read_text())
-WORK = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "immutable-base" / "bench"
+WORK = (
+    Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state")
+    / "immutable-base"
+    / "bench"
+)
 REPEAT = 3
 
 
 def timed(*argv: str, ok: tuple[int, ...] = (0,), env: dict | None = None) -> float:
     """Run a program and return its seconds."""
     started = time.monotonic()
-    done = subprocess.run(argv, capture_output=True, text=True, env={**os.environ, **(env or {})}, check=False)
+    done = subprocess.run(
+        argv, capture_output=True, text=True, env={**os.environ, **(env or {})}, check=False
+    )
     if done.returncode not in ok:
-        raise SystemExit(f"{' '.join(argv)}: status {done.returncode}\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
+        raise SystemExit(
+            f"{' '.join(argv)}: status {done.returncode}\n{done.stdout[-2000:]}{done.stderr[-4000:]}"
+        )
     return time.monotonic() - started
 
 
@@ -44,12 +52,23 @@ def product(*arguments: str, workspace: Path) -> float:
 
 def start_up() -> float:
     """Seconds of `immutable-base --help`, the median of ten."""
-    return statistics.median(timed(str(Path(sys.executable).with_name("immutable-base")), "--help") for _ in range(10))
+    return statistics.median(
+        timed(str(Path(sys.executable).with_name("immutable-base")), "--help") for _ in range(10)
+    )
 
 
 def buildah(*arguments: str) -> tuple[str, ...]:
     """Return a buildah command on the benchmark's own storage."""
-    return ("buildah", "--root", f"{WORK}/dnf", "--runroot", f"{WORK}/dnf-run", "--storage-driver", "overlay", *arguments)
+    return (
+        "buildah",
+        "--root",
+        f"{WORK}/dnf",
+        "--runroot",
+        f"{WORK}/dnf-run",
+        "--storage-driver",
+        "overlay",
+        *arguments,
+    )
 
 
 def repo_file(stream: str) -> str:
@@ -65,13 +84,18 @@ def repo_file(stream: str) -> str:
         repository = SETTINGS["repositories"][name]
         key = SETTINGS["keys"][repository["key"]]["url"].replace("file://", "file:///run/key")
         url = repository["url"].format(release=SETTINGS["streams"][stream]["release"])
-        parts.append(f"[{name}]\nname={name}\nbaseurl={url}\ngpgcheck=1\nrepo_gpgcheck=1\ngpgkey={key}\n")
+        parts.append(
+            f"[{name}]\nname={name}\nbaseurl={url}\ngpgcheck=1\nrepo_gpgcheck=1\ngpgkey={key}\n"
+        )
     return "\n".join(parts)
 
 
 def questions(stream: str) -> str:
     """Return the shell script with the dnf commands that answer what `plan` answers."""
-    lines = ["set -eu", "d='dnf -y -q --setopt=reposdir=/run/repos --setopt=install_weak_deps=False'"]
+    lines = [
+        "set -eu",
+        "d='dnf -y -q --setopt=reposdir=/run/repos --setopt=install_weak_deps=False'",
+    ]
     lines.append("$d repoquery kernel-devel kernel-core kernel-modules > /dev/null")
     for name, variant in SETTINGS["variants"].items():
         if variant["stream"] != stream:
@@ -79,8 +103,12 @@ def questions(stream: str) -> str:
         wanted = [p for layer in variant["layers"] for p in SETTINGS["layers"][layer]["packages"]]
         modules = [SETTINGS["layers"][layer].get("module") for layer in variant["layers"]]
         for module in filter(None, modules):
-            lines.append(f"$d repoquery {SETTINGS['modules'][module]['source_package']} > /dev/null")
-        lines.append(f": {name}; $d install --assumeno {' '.join(wanted)} > /dev/null 2>&1 || [ $? -eq 1 ]")
+            lines.append(
+                f"$d repoquery {SETTINGS['modules'][module]['source_package']} > /dev/null"
+            )
+        lines.append(
+            f": {name}; $d install --assumeno {' '.join(wanted)} > /dev/null 2>&1 || [ $? -eq 1 ]"
+        )
     return "\n".join(lines) + "\n"
 
 
@@ -94,12 +122,35 @@ def dnf(stream: str, *, cold: bool) -> float:
     if cold:
         subprocess.run(buildah("rm", name), capture_output=True, check=False)
         ca = SETTINGS["registry"]["ca_bundle"]
-        timed(*buildah("from", "--name", name, f"docker://{SETTINGS['streams'][stream]['base']}"), env={"SSL_CERT_FILE": ca})
-    volumes = ("--volume", f"{folder}/repos:/run/repos:ro", "--volume", f"{folder}/questions.sh:/run/questions.sh:ro")
-    keys = {k["url"].removeprefix("file://") for k in SETTINGS["keys"].values() if k["url"].startswith("file://")}
+        timed(
+            *buildah("from", "--name", name, f"docker://{SETTINGS['streams'][stream]['base']}"),
+            env={"SSL_CERT_FILE": ca},
+        )
+    volumes = (
+        "--volume",
+        f"{folder}/repos:/run/repos:ro",
+        "--volume",
+        f"{folder}/questions.sh:/run/questions.sh:ro",
+    )
+    keys = {
+        k["url"].removeprefix("file://")
+        for k in SETTINGS["keys"].values()
+        if k["url"].startswith("file://")
+    }
     for key in keys:
         volumes += ("--volume", f"{key}:/run/key{key}:ro")
-    return timed(*buildah("run", "--isolation=chroot", "--network=host", *volumes, name, "--", "sh", "/run/questions.sh"))
+    return timed(
+        *buildah(
+            "run",
+            "--isolation=chroot",
+            "--network=host",
+            *volumes,
+            name,
+            "--",
+            "sh",
+            "/run/questions.sh",
+        )
+    )
 
 
 def plan_against_dnf() -> dict[str, tuple[float, float]]:
@@ -108,10 +159,15 @@ def plan_against_dnf() -> dict[str, tuple[float, float]]:
     workspace = WORK / "plan"
     product("plan", "--format", "json", "--output", str(WORK / "plan.json"), workspace=workspace)
     shutil.rmtree(workspace / "cache", ignore_errors=True)
-    cold_plan = product("plan", "--format", "json", "--output", str(WORK / "plan.json"), workspace=workspace)
+    cold_plan = product(
+        "plan", "--format", "json", "--output", str(WORK / "plan.json"), workspace=workspace
+    )
     cold_dnf = sum(dnf(stream, cold=True) for stream in streams)
     warm_plan = min(
-        product("plan", "--format", "json", "--output", str(WORK / "plan.json"), workspace=workspace) for _ in range(REPEAT)
+        product(
+            "plan", "--format", "json", "--output", str(WORK / "plan.json"), workspace=workspace
+        )
+        for _ in range(REPEAT)
     )
     warm_dnf = min(sum(dnf(stream, cold=False) for stream in streams) for _ in range(REPEAT))
     return {"cold": (cold_plan, cold_dnf), "warm": (warm_plan, warm_dnf)}
@@ -121,7 +177,16 @@ def nights() -> tuple[float, float]:
     """Return (seconds of one shared night, seconds of the variants one after another from scratch)."""
     shared = product("run", "--output", str(WORK / "night.txt"), workspace=WORK / "shared")
     apart = sum(
-        product("run", "--variant", name, "--workers", "1", "--output", str(WORK / f"{name}.txt"), workspace=WORK / f"apart-{name}")
+        product(
+            "run",
+            "--variant",
+            name,
+            "--workers",
+            "1",
+            "--output",
+            str(WORK / f"{name}.txt"),
+            workspace=WORK / f"apart-{name}",
+        )
         for name in SETTINGS["variants"]
     )
     return shared, apart
@@ -144,10 +209,14 @@ def main() -> int:
     seconds = start_up()
     lines.append(f"| start-up of `immutable-base --help` | {seconds:.3f} s | - | - | < 0.2 s |")
     for state, (ours, theirs) in plan_against_dnf().items():
-        lines.append(f"| `plan`, all variants, {state}, against the dnf commands | {ours:.2f} s | {theirs:.2f} s | {ours / theirs:.2f} | ≤ 0.5 |")
+        lines.append(
+            f"| `plan`, all variants, {state}, against the dnf commands | {ours:.2f} s | {theirs:.2f} s | {ours / theirs:.2f} | ≤ 0.5 |"
+        )
     if arguments.night:
         ours, theirs = nights()
-        lines.append(f"| one night against the variants one after another | {ours:.0f} s | {theirs:.0f} s | {ours / theirs:.2f} | ≤ 0.6 |")
+        lines.append(
+            f"| one night against the variants one after another | {ours:.0f} s | {theirs:.0f} s | {ours / theirs:.2f} | ≤ 0.6 |"
+        )
     RESULT.write_text("\n".join(lines) + "\n")
     print(RESULT.read_text())
     return 0

@@ -1,7 +1,7 @@
 """Write what is generated (reference documents, schemas), or check that it is up to date.
 
-    scripts/generate.py           write
-    scripts/generate.py --check   fail if a file differs
+scripts/generate.py           write
+scripts/generate.py --check   fail if a file differs
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ os.environ.update(COLUMNS="100", HOME="~")
 for name in ("XDG_STATE_HOME", "IMMUTABLE_BASE_CONFIG", "IMMUTABLE_BASE_WORKSPACE"):
     os.environ.pop(name, None)
 
-from immutable_base import errors  # noqa: E402
-from immutable_base.cli.main import COMMANDS, build_parser  # noqa: E402
-from immutable_base.config.schema import Settings  # noqa: E402
-from immutable_base.model.night import NightReport  # noqa: E402
-from immutable_base.model.plan import Plan  # noqa: E402
+from immutable_base import errors
+from immutable_base.cli.main import COMMANDS, build_parser
+from immutable_base.config.schema import Settings
+from immutable_base.model.night import NightReport
+from immutable_base.model.plan import Plan
 
 ROOT = Path(__file__).resolve().parents[1]
 MADE = "<!-- Made by scripts/generate.py; do not edit. -->\n\n"
@@ -33,7 +33,9 @@ def commands() -> str:
     for name, command in table.items():
         parts += [f"\n## {name}\n\n```text\n", command.format_help(), "```\n"]
         nested = [a for a in command._actions if getattr(a, "choices", None) and a.dest == "action"]  # noqa: SLF001
-        for sub, parser_of_sub in (nested[0].choices.items() if nested and isinstance(nested[0].choices, dict) else ()):
+        for sub, parser_of_sub in (
+            nested[0].choices.items() if nested and isinstance(nested[0].choices, dict) else ()
+        ):
             parts += [f"\n### {name} {sub}\n\n```text\n", parser_of_sub.format_help(), "```\n"]
     return "".join(parts)
 
@@ -45,11 +47,16 @@ def configuration() -> str:
     tables = {"Settings": schema, **schema["$defs"]}
     for name, table in tables.items():
         title = "The file" if name == "Settings" else name
-        parts.append(f"## {title}\n\n{table.get('description', '').strip()}\n\n| key | type | meaning |\n|---|---|---|\n")
+        parts.append(f"## {title}\n\n{table.get('description', '').strip()}\n\n")
+        parts.append("| key | type | meaning |\n|---|---|---|\n")
         required = set(table.get("required", ()))
         for key, value in table["properties"].items():
-            default = "required" if key in required else f"default `{json.dumps(value.get('default'))}`"
-            parts.append(f"| `{key}` | {type_words(value)}, {default} | {value.get('description', '')} |\n")
+            default = (
+                "required" if key in required else f"default `{json.dumps(value.get('default'))}`"
+            )
+            parts.append(
+                f"| `{key}` | {type_words(value)}, {default} | {value.get('description', '')} |\n"
+            )
         parts.append("\n")
     return "".join(parts).rstrip() + "\n"
 
@@ -64,11 +71,8 @@ def type_words(value: dict) -> str:
         return f"list of {type_words(value.get('items', {}))}"
     if value.get("type") == "object":
         return f"table of {type_words(value.get('additionalProperties', {}))}"
-    if "enum" in value:
-        return ", ".join(f"`{item}`" for item in value["enum"])
-    if "const" in value:
-        return f"`{value['const']}`"
-    return value.get("type", "any")
+    choices = value.get("enum") or [value[key] for key in ("const",) if key in value]
+    return ", ".join(f"`{item}`" for item in choices) or value.get("type", "any")
 
 
 def exit_codes() -> str:
@@ -88,7 +92,8 @@ def generated() -> dict[Path, str]:
     reference = ROOT / "docs" / "reference"
     documents = {"plan": Plan, "run": NightReport}
     schemas = {
-        ROOT / "schema" / f"{name}.schema.json": json.dumps(model.model_json_schema(), indent=2) + "\n"
+        ROOT / "schema" / f"{name}.schema.json": json.dumps(model.model_json_schema(), indent=2)
+        + "\n"
         for name, model in documents.items()
     }
     return {

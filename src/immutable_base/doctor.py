@@ -62,7 +62,11 @@ def _root() -> Finding:
 
 
 def _program(name: str, package: str | None, why: str) -> Finding:
-    mend = f"`apt-get install {package}`" if package else "`immutable-base lab up` builds it; `eval` its `lab env`"
+    mend = (
+        f"`apt-get install {package}`"
+        if package
+        else "`immutable-base lab up` builds it; `eval` its `lab env`"
+    )
     return Finding(name=name, why=f"it {why}", ok=shutil.which(name) is not None, mend=mend)
 
 
@@ -73,6 +77,9 @@ def _space(context: Context) -> Finding:
         return Finding(name="space", why=error.message, ok=False, mend=error.hint or "")
     except OSError as error:
         return Finding(
-            name="space", why=f"{context.workspace}: {error.strerror}", ok=False, mend="choose another --workspace"
+            name="space",
+            why=f"{context.workspace}: {error.strerror}",
+            ok=False,
+            mend="choose another --workspace",
         )
     return Finding(name="space", why=f"in {context.workspace}", ok=True, mend="")

@@ -122,7 +122,11 @@ def run(command: Command, *, on_line: LineSink | None = None) -> Result:
     seconds = time.monotonic() - started
     log.debug("end: status %s after %.2f s: %s", process.returncode, seconds, command)
     if process.returncode not in command.ok:
-        raise _failure(command, process.returncode, tail or command.redact(stdout[-4000:].decode("utf-8", "replace")))
+        raise _failure(
+            command,
+            process.returncode,
+            tail or command.redact(stdout[-4000:].decode("utf-8", "replace")),
+        )
     return Result(status=process.returncode, stdout=stdout, stderr_tail=tail, seconds=seconds)
 
 
@@ -193,10 +197,8 @@ def _collect(pipe: IO[bytes], out: list[bytes]) -> None:
 def _end_group(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
-    try:
+    with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(5)
-    except subprocess.TimeoutExpired:
-        pass
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
@@ -225,7 +227,16 @@ def run_contained(argv: Sequence[str]) -> int:
     process and lets go of every mount in them (pid_namespaces(7), mount_namespaces(7)). SIGINT and
     SIGTERM are handed on to the program, once.
     """
-    isolated = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--", *argv)
+    isolated = (
+        "unshare",
+        "--mount",
+        "--pid",
+        "--fork",
+        "--kill-child",
+        "--mount-proc",
+        "--",
+        *argv,
+    )
     process = subprocess.Popen(
         isolated,
         env={**os.environ, CONTAINED: "1"},
@@ -244,7 +255,11 @@ def run_contained(argv: Sequence[str]) -> int:
 
 
 def _failure(command: Command, status: int, words: str) -> CommandError:
-    how = f"exited with status {status}" if status >= 0 else f"was ended by {signal.Signals(-status).name}"
+    how = (
+        f"exited with status {status}"
+        if status >= 0
+        else f"was ended by {signal.Signals(-status).name}"
+    )
     return CommandError(f"`{command}` {how}", details=words, hint=command.hint)
 
 
@@ -266,18 +281,25 @@ def start_daemon(argv: Sequence[str], *, log_file: Path, env: Mapping[str, str])
         raise ToolMissingError(f"`{argv[0]}` is not installed", hint="run `make setup`")
     with log_file.open("ab") as sink:
         process = subprocess.Popen(
-            argv, env=full, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, start_new_session=True
+            argv,
+            env=full,
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=sink,
+            start_new_session=True,
         )
     # The handle is dropped on purpose: the daemon is not ours to wait for.
     process.returncode = 0
     ticks = start_ticks(process.pid)
     if ticks is None:
-        raise CommandError(f"`{shlex.join(argv)}` ended at once", details=log_file.read_text()[-2000:])
+        raise CommandError(
+            f"`{shlex.join(argv)}` ended at once", details=log_file.read_text()[-2000:]
+        )
     return Daemon(pid=process.pid, start_ticks=ticks)
 
 
 def start_ticks(pid: int) -> int | None:
-    """Return when a live process started, in clock ticks since boot (proc(5), field 22), or None."""
+    """Return when a live process started, in ticks since boot (proc(5), field 22), or None."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):

@@ -33,12 +33,20 @@ class Lab:
     env: dict[str, str]
     scratch: Path
 
-    def product(self, *arguments, timeout=3600, env=None, workspace=None, **kw) -> subprocess.CompletedProcess:
+    def product(
+        self, *arguments, timeout=3600, env=None, workspace=None, **kw
+    ) -> subprocess.CompletedProcess:
         """Run the product's command line; stdout and stderr are captured as text."""
         full = {**self.env, **(env or {})}
         full["IMMUTABLE_BASE_WORKSPACE"] = str(workspace or self.scratch / "nights")
         return subprocess.run(
-            [*PRODUCT, *map(str, arguments)], env=full, cwd=ROOT, capture_output=True, text=True, timeout=timeout, **kw
+            [*PRODUCT, *map(str, arguments)],
+            env=full,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            **kw,
         )
 
     def config_with(self, tmp_path: Path, *replacements: tuple[str, str]) -> Path:
@@ -83,7 +91,11 @@ def lab(tmp_path_factory) -> Lab:
     state = default_state()
     subprocess.run([*PRODUCT, "lab", "up", "--state", str(state)], cwd=ROOT, check=True)
     env = subprocess.run(
-        [*PRODUCT, "lab", "env", "--state", str(state)], cwd=ROOT, check=True, capture_output=True, text=True
+        [*PRODUCT, "lab", "env", "--state", str(state)],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
     )
     scratch = state / "test-scratch"
     scratch.mkdir(exist_ok=True)

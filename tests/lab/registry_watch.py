@@ -6,6 +6,7 @@ import ssl
 import threading
 import tomllib
 from pathlib import Path
+from typing import Self
 
 import httpx
 
@@ -25,11 +26,15 @@ class Registry:
         """Return {tag: digest} of a variant, without the tags that hold signatures."""
         listing = self.client.get(f"{self.path}/{variant}/tags/list")
         names = (listing.json().get("tags") or []) if listing.status_code == 200 else []
-        return {name: self.digest(variant, name) for name in names if not name.startswith("sha256-")}
+        return {
+            name: self.digest(variant, name) for name in names if not name.startswith("sha256-")
+        }
 
     def digest(self, variant: str, reference: str) -> str | None:
         """Return the digest that a tag points to, None if there is none."""
-        answer = self.client.head(f"{self.path}/{variant}/manifests/{reference}", headers={"Accept": MANIFEST})
+        answer = self.client.head(
+            f"{self.path}/{variant}/manifests/{reference}", headers={"Accept": MANIFEST}
+        )
         return answer.headers.get("docker-content-digest") if answer.status_code == 200 else None
 
     def is_signed(self, variant: str, digest: str) -> bool:
@@ -48,7 +53,7 @@ class Witness:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
-    def __enter__(self) -> Witness:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

@@ -32,7 +32,11 @@ def closed_port():
 
 def leftovers(workspace):
     """Return processes and mounts that still belong to a workspace."""
-    found = [line for line in Path("/proc/self/mounts").read_text().splitlines() if str(workspace) in line]
+    found = [
+        line
+        for line in Path("/proc/self/mounts").read_text().splitlines()
+        if str(workspace) in line
+    ]
     for process in Path("/proc").glob("[0-9]*"):
         try:
             words = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
@@ -47,7 +51,9 @@ def failed_night(lab, workspace, config, registry, *, code, words, variants=(VAR
     """Run a night that must fail; assert what every bad night has in common; return its report."""
     before = {variant: registry.tags(variant) for variant in variants}
     selected = [part for variant in variants for part in ("--variant", variant)]
-    done = lab.product("run", "--config", config, "--format", "json", *selected, workspace=workspace, env=env)
+    done = lab.product(
+        "run", "--config", config, "--format", "json", *selected, workspace=workspace, env=env
+    )
     assert done.returncode == code, (done.returncode, done.stderr[-3000:])
     assert "Traceback" not in done.stderr
     assert leftovers(workspace) == []
@@ -60,16 +66,30 @@ def failed_night(lab, workspace, config, registry, *, code, words, variants=(VAR
 
 def test_repository_down(lab, night, registry, tmp_path):
     settings = (lab.state / "immutable-base.toml").read_text()
-    url = next(line for line in settings.splitlines() if line.startswith("url") and "/fedora-updates/" in line)
-    config = lab.config_with(tmp_path, (url, f'url = "http://127.0.0.1:{closed_port()}/fedora-updates/"'))
-    before, report = failed_night(lab, tmp_path / "ws", config, registry, code=6, words=["fedora-updates"])
+    url = next(
+        line
+        for line in settings.splitlines()
+        if line.startswith("url") and "/fedora-updates/" in line
+    )
+    config = lab.config_with(
+        tmp_path, (url, f'url = "http://127.0.0.1:{closed_port()}/fedora-updates/"')
+    )
+    before, report = failed_night(
+        lab, tmp_path / "ws", config, registry, code=6, words=["fedora-updates"]
+    )
     assert report["variants"][0]["outcome"] == "failed"
     assert registry.tags(VARIANT) == before[VARIANT]
 
 
 def test_registry_unreachable(lab, night, registry, tmp_path):
-    line = next(x for x in (lab.state / "immutable-base.toml").read_text().splitlines() if x.startswith("destination"))
-    config = lab.config_with(tmp_path, (line, f'destination = "127.0.0.1:{closed_port()}/immutable-base"'))
+    line = next(
+        x
+        for x in (lab.state / "immutable-base.toml").read_text().splitlines()
+        if x.startswith("destination")
+    )
+    config = lab.config_with(
+        tmp_path, (line, f'destination = "127.0.0.1:{closed_port()}/immutable-base"')
+    )
     before, _ = failed_night(lab, tmp_path / "ws", config, registry, code=6, words=["fedora-base"])
     assert registry.tags(VARIANT) == before[VARIANT]
 
@@ -81,7 +101,9 @@ def test_signing_service_down(lab, night, registry, tmp_path, service):
     line = next(x for x in text.splitlines() if x.startswith(service))
     name = f"unsigned-{service.partition('_')[0]}"
     config = lab.config_with(
-        tmp_path, (line, f'{service} = "http://127.0.0.1:{closed_port()}"'), ("[variants.fedora-base]", f"[variants.{name}]")
+        tmp_path,
+        (line, f'{service} = "http://127.0.0.1:{closed_port()}"'),
+        ("[variants.fedora-base]", f"[variants.{name}]"),
     )
     failed_night(lab, tmp_path / "ws", config, registry, code=6, words=[name], variants=(name,))
     assert registry.tags(name) == {}
@@ -96,15 +118,32 @@ def test_expired_token(lab, night, registry, tmp_path):
     body = base64.urlsafe_b64encode(json.dumps(claims).encode()).rstrip(b"=").decode()
     config = lab.config_with(tmp_path, ("[variants.fedora-base]", "[variants.late]"))
     env = {"SIGSTORE_ID_TOKEN": f"{head}.{body}.{tail}"}
-    failed_night(lab, tmp_path / "ws", config, registry, code=12, words=["expired"], variants=("late",), env=env)
+    failed_night(
+        lab,
+        tmp_path / "ws",
+        config,
+        registry,
+        code=12,
+        words=["expired"],
+        variants=("late",),
+        env=env,
+    )
     assert registry.tags("late") == {}
-    assert f"{head}.{body}.{tail}" not in "".join(p.read_text() for p in (tmp_path / "ws").rglob("*.log"))
+    assert f"{head}.{body}.{tail}" not in "".join(
+        p.read_text() for p in (tmp_path / "ws").rglob("*.log")
+    )
 
 
 def test_module_that_does_not_compile_fails_only_its_variants(lab, night, registry, tmp_path):
     config = lab.config_with(tmp_path, ('dkms_name = "zfs"', 'dkms_name = "zsf"'))
     before, report = failed_night(
-        lab, tmp_path / "ws", config, registry, code=5, words=["base-zfs"], variants=("base-zfs", VARIANT)
+        lab,
+        tmp_path / "ws",
+        config,
+        registry,
+        code=5,
+        words=["base-zfs"],
+        variants=("base-zfs", VARIANT),
     )
     outcomes = {variant["name"]: variant["outcome"] for variant in report["variants"]}
     assert outcomes == {"base-zfs": "failed", VARIANT: "published"}
@@ -146,15 +185,14 @@ def start(lab, workspace):
     """Start a night of the quickest variant and return it, its stderr going to a pipe."""
     env = {**lab.env, "IMMUTABLE_BASE_WORKSPACE": str(workspace)}
     command = [sys.executable, "-m", "immutable_base", "run", "--variant", VARIANT]
-    return subprocess.Popen(command, env=env, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command, env=env, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
 
 
 def wait_for(process, words):
     """Read stderr until a line has the words; tell if it came."""
-    for line in process.stderr:
-        if words in line:
-            return True
-    return False
+    return any(words in line for line in process.stderr)
 
 
 STAGES = ["plan: started", "fetch: started", "layer:", "image:", "check:", "sbom:", "publish:"]

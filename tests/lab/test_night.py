@@ -40,18 +40,27 @@ def registry(lab):
 
 
 def test_four_variants_are_published(night):
-    assert {n: v["outcome"] for n, v in night.variants.items()} == dict.fromkeys(VARIANTS, "published")
+    assert {n: v["outcome"] for n, v in night.variants.items()} == dict.fromkeys(
+        VARIANTS, "published"
+    )
 
 
 def test_kernels_move_in_both_directions(plan):
     actions = {name: variant["kernel"]["action"] for name, variant in plan.items()}
-    assert actions == {"base": "keep", "base-zfs": "up", "base-zfs-nvidia": "down", "fedora-base": "keep"}
+    assert actions == {
+        "base": "keep",
+        "base-zfs": "up",
+        "base-zfs-nvidia": "down",
+        "fedora-base": "keep",
+    }
 
 
 def test_every_rejected_kernel_has_a_reason(plan):
     rejected = plan["base-zfs-nvidia"]["kernel"]["rejected"]
     assert len(rejected) >= 2
-    assert all(item["reason"] for variant in plan.values() for item in variant["kernel"]["rejected"])
+    assert all(
+        item["reason"] for variant in plan.values() for item in variant["kernel"]["rejected"]
+    )
     assert any("pci_resize_resource" in item["reason"] for item in rejected)
 
 
@@ -73,7 +82,12 @@ def test_verify_agrees(lab, night, variant):
 
 def test_verify_refuses_another_identity(lab, night):
     reference = night.variants["base"]["reference"]
-    done = lab.product("verify", reference, "--certificate-identity", "https://gitlab.com/mallory/os//.gitlab-ci.yml@refs/heads/main")
+    done = lab.product(
+        "verify",
+        reference,
+        "--certificate-identity",
+        "https://gitlab.com/mallory/os//.gitlab-ci.yml@refs/heads/main",
+    )
     assert done.returncode == 12
     assert "Traceback" not in done.stderr
 
@@ -85,20 +99,31 @@ def test_cosign_by_hand_as_the_readme_says(lab, night):
     )
     good = subprocess.run(["bash", "-c", command], env=lab.env, capture_output=True, text=True)
     assert good.returncode == 0, good.stderr
-    other = {**lab.env, "IMMUTABLE_BASE_IDENTITY": "https://gitlab.com/mallory/os//.gitlab-ci.yml@refs/heads/main"}
+    other = {
+        **lab.env,
+        "IMMUTABLE_BASE_IDENTITY": "https://gitlab.com/mallory/os//.gitlab-ci.yml@refs/heads/main",
+    }
     bad = subprocess.run(["bash", "-c", command], env=other, capture_output=True, text=True)
     assert bad.returncode != 0
 
 
 def test_modules_belong_to_packages_and_no_compiler_is_there(night):
     packages = inside(night, "base-zfs-nvidia", "rpm", "-qa", "--qf", "%{NAME}\n").split()
-    assert {"kmod-zfs-prebuilt", "kmod-nvidia-open-prebuilt", "zfs", "nvidia-driver-cuda"} <= set(packages)
-    assert not {"dkms", "gcc", "make", "kernel-devel", "zfs-dkms", "kmod-nvidia-open-dkms"} & set(packages)
+    assert {"kmod-zfs-prebuilt", "kmod-nvidia-open-prebuilt", "zfs", "nvidia-driver-cuda"} <= set(
+        packages
+    )
+    assert not {"dkms", "gcc", "make", "kernel-devel", "zfs-dkms", "kmod-nvidia-open-dkms"} & set(
+        packages
+    )
     inside(night, "base-zfs-nvidia", "rpm", "-V", "kmod-zfs-prebuilt", "kmod-nvidia-open-prebuilt")
 
 
 def test_modinfo_shows_the_planned_kernel(night, plan):
-    for variant, module in (("base-zfs", "zfs"), ("base-zfs-nvidia", "zfs"), ("base-zfs-nvidia", "nvidia")):
+    for variant, module in (
+        ("base-zfs", "zfs"),
+        ("base-zfs-nvidia", "zfs"),
+        ("base-zfs-nvidia", "nvidia"),
+    ):
         kernel = plan[variant]["kernel"]["chosen"]
         vermagic = inside(night, variant, "modinfo", "-k", kernel, "-F", "vermagic", module)
         assert vermagic.split()[0] == kernel
@@ -136,6 +161,8 @@ def test_the_same_inputs_end_in_the_same_digest(lab, night):
 
 
 def test_plan_twice_gives_the_same_bytes(lab, night):
-    first, second = (lab.product("plan", "--format", "json", workspace=night.workspace) for _ in range(2))
+    first, second = (
+        lab.product("plan", "--format", "json", workspace=night.workspace) for _ in range(2)
+    )
     assert first.returncode == 0, first.stderr
     assert first.stdout == second.stdout

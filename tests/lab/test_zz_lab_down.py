@@ -11,7 +11,12 @@ ROOT = Path(__file__).parents[2]
 
 
 def product(*arguments):
-    return subprocess.run([sys.executable, "-m", "immutable_base", *arguments], cwd=ROOT, capture_output=True, text=True)
+    return subprocess.run(
+        [sys.executable, "-m", "immutable_base", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
 
 
 def test_down_leaves_nothing_and_up_takes_seconds(lab):

@@ -17,12 +17,18 @@ def tracked_files():
 
 
 def test_modules_stay_small():
-    long = {str(p.relative_to(ROOT)): n for p in SOURCES if (n := len(p.read_text().splitlines())) > 400}
+    long = {
+        str(p.relative_to(ROOT)): n for p in SOURCES if (n := len(p.read_text().splitlines())) > 400
+    }
     assert long == {}
 
 
 def test_only_process_starts_programs():
-    starters = [p.name for p in SOURCES if re.search(r"^\s*(import|from) (subprocess|pty)\b", p.read_text(), re.M)]
+    starters = [
+        p.name
+        for p in SOURCES
+        if re.search(r"^\s*(import|from) (subprocess|pty)\b", p.read_text(), re.MULTILINE)
+    ]
     assert starters == ["process.py"]
 
 
@@ -41,9 +47,13 @@ def test_no_script_asks_the_build_machine_for_its_kernel():
     offenders = []
     for folder in ("images", "src"):
         for path in (ROOT / folder).rglob("*"):
-            if path.is_file() and path.suffix not in {".pyc"}:
-                code = "\n".join(line.split("#")[0] for line in path.read_text(errors="replace").splitlines())
-                if re.search(r"\$\(uname -r\)|`uname -r`|sort -V\b", code) and "/lab/" not in str(path):
+            if path.is_file() and path.suffix != ".pyc":
+                code = "\n".join(
+                    line.split("#")[0] for line in path.read_text(errors="replace").splitlines()
+                )
+                if re.search(r"\$\(uname -r\)|`uname -r`|sort -V\b", code) and "/lab/" not in str(
+                    path
+                ):
                     offenders.append(str(path.relative_to(ROOT)))
     assert offenders == []
 

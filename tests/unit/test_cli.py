@@ -1,6 +1,5 @@
 """The command line: errors in words, exit codes by class, no traceback."""
 
-import time
 
 import pytest
 
@@ -19,7 +18,9 @@ def test_unknown_variant_says_did_you_mean(capsys):
     assert captured.out == ""
 
 
-@pytest.mark.parametrize("arguments", [["run", "--workers", "many"], ["plan", "--fromat", "json"], ["lab", "sideways"]])
+@pytest.mark.parametrize(
+    "arguments", [["run", "--workers", "many"], ["plan", "--fromat", "json"], ["lab", "sideways"]]
+)
 def test_wrong_arguments(arguments, capsys):
     assert main(arguments) == 2
     assert "Traceback" not in capsys.readouterr().err
@@ -35,7 +36,11 @@ def test_help_imports_no_feature():
     import subprocess
     import sys
 
-    code = "import sys; from immutable_base.cli.main import build_parser; build_parser([]).format_help(); " \
-           "print(sorted({'solv', 'pydantic', 'httpx', 'rich', 'cyclonedx'} & set(sys.modules)))"
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    code = (
+        "import sys; from immutable_base.cli.main import build_parser; build_parser([]).format_help(); "
+        "print(sorted({'solv', 'pydantic', 'httpx', 'rich', 'cyclonedx'} & set(sys.modules)))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
     assert result.stdout.strip() == "[]"

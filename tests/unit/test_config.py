@@ -39,7 +39,10 @@ def test_unknown_key_in_a_table_of_tables(tmp_path):
 
 def test_unknown_reference_says_did_you_mean(tmp_path):
     words = broken(tmp_path, 'stream = "fedora-43"', 'stream = "fedora-34"')
-    assert "variants.fedora-base.stream: 'fedora-34' is not defined; did you mean 'fedora-43'?" in words
+    assert (
+        "variants.fedora-base.stream: 'fedora-34' is not defined; did you mean 'fedora-43'?"
+        in words
+    )
 
 
 def test_malformed_toml(tmp_path):

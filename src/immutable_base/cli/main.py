@@ -68,7 +68,9 @@ def main(arguments: Sequence[str]) -> int:
         return EXIT_INTERRUPTED
     except Exception:  # noqa: BLE001  the last resort: a bug must not look like anything else
         traceback.print_exc()
-        print("error: this is a bug in immutable-base; please report the lines above", file=sys.stderr)
+        print(
+            "error: this is a bug in immutable-base; please report the lines above", file=sys.stderr
+        )
         return EXIT_BUG
 
 

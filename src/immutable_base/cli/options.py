@@ -36,14 +36,22 @@ def add_context_arguments(parser: argparse.ArgumentParser) -> None:
 def add_variant_argument(parser: argparse.ArgumentParser) -> None:
     """Add `--variant`, to be given once for each."""
     parser.add_argument(
-        "--variant", action="append", default=[], metavar="NAME", help="only this one; may be repeated"
+        "--variant",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="only this one; may be repeated",
     )
 
 
 def add_output_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the form of the result and where it goes."""
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="form of the result")
-    parser.add_argument("--output", type=Path, help="write the result to this file, whole or not at all")
+    parser.add_argument(
+        "--format", choices=("text", "json"), default="text", help="form of the result"
+    )
+    parser.add_argument(
+        "--output", type=Path, help="write the result to this file, whole or not at all"
+    )
 
 
 def make_context(namespace: argparse.Namespace) -> Context:
@@ -56,7 +64,8 @@ def make_context(namespace: argparse.Namespace) -> Context:
     images = config_path.parent / "images"
     if not images.is_dir():
         raise ConfigurationError(
-            f"there is no folder {images}", hint="`images/` with the Containerfiles lies beside the configuration"
+            f"there is no folder {images}",
+            hint="`images/` with the Containerfiles lies beside the configuration",
         )
     return Context(
         settings=settings,

@@ -28,7 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_context_arguments(parser)
     add_variant_argument(parser)
     add_output_arguments(parser)
-    parser.add_argument("--workers", type=int, default=2, help="nodes that run at once (default: 2)")
+    parser.add_argument(
+        "--workers", type=int, default=2, help="nodes that run at once (default: 2)"
+    )
 
 
 def run(namespace: argparse.Namespace) -> int:

@@ -100,7 +100,7 @@ class Registry(Frozen):
     destination: str
     """`host[:port]/path`; an image is pushed to `<destination>/<variant>`."""
     ca_bundle: str = ""
-    """PEM file of a private CA, when the registry (or base registry) has one; empty: the system's."""
+    """PEM file of a private CA, when the registry has one; empty: the system's."""
 
 
 class Signing(Frozen):
@@ -169,22 +169,38 @@ class Settings(Frozen):
 
     def _references(self) -> list[tuple[str, str, dict[str, object]]]:
         found: list[tuple[str, str, dict[str, object]]] = []
-        tables = {name: dict(getattr(self, name)) for name in ("streams", "repositories", "keys", "modules", "layers")}
+        tables = {
+            name: dict(getattr(self, name))
+            for name in ("streams", "repositories", "keys", "modules", "layers")
+        }
         for name, stream in self.streams.items():
-            found += [(f"streams.{name}.repositories", r, tables["repositories"]) for r in stream.repositories]
+            found += [
+                (f"streams.{name}.repositories", r, tables["repositories"])
+                for r in stream.repositories
+            ]
         for name, repository in self.repositories.items():
             found.append((f"repositories.{name}.key", repository.key, tables["keys"]))
             if repository.metadata_key:
-                found.append((f"repositories.{name}.metadata_key", repository.metadata_key, tables["keys"]))
+                found.append(
+                    (f"repositories.{name}.metadata_key", repository.metadata_key, tables["keys"])
+                )
         for name, module in self.modules.items():
-            found += [(f"modules.{name}.repositories", r, tables["repositories"]) for r in module.repositories]
+            found += [
+                (f"modules.{name}.repositories", r, tables["repositories"])
+                for r in module.repositories
+            ]
         for name, layer in self.layers.items():
-            found += [(f"layers.{name}.repositories", r, tables["repositories"]) for r in layer.repositories]
+            found += [
+                (f"layers.{name}.repositories", r, tables["repositories"])
+                for r in layer.repositories
+            ]
             if layer.module:
                 found.append((f"layers.{name}.module", layer.module, tables["modules"]))
         for name, variant in self.variants.items():
             found.append((f"variants.{name}.stream", variant.stream, tables["streams"]))
-            found += [(f"variants.{name}.layers", layer, tables["layers"]) for layer in variant.layers]
+            found += [
+                (f"variants.{name}.layers", layer, tables["layers"]) for layer in variant.layers
+            ]
         return found
 
     def repositories_of(self, variant: Variant) -> tuple[str, ...]:

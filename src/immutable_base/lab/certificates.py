@@ -27,27 +27,32 @@ def ensure_keys(folder: Path) -> None:
 
     `ca.pem` with `server.pem` and `server.key` for TLS; `fulcio.pem` with `fulcio.key` and
     `fulcio.password` for the certificate authority of signatures; `rekor.pub` with `rekor.key`
-    for the transparency log; `issuer.key` for the tokens; `database.password`.
+    for the log of signatures; `ctlog.pub` with `ctlog.key` for the log of certificates;
+    `issuer.key` for the tokens; `database.password`.
     """
-    piece.ensure(folder, piece.key_of("keys", 1), _make)
+    piece.ensure(folder, piece.key_of("keys", 2), _make)
 
 
 def _make(folder: Path) -> None:
     folder.chmod(0o700)
     _make_tls(folder)
     _make_fulcio(folder)
-    log_key = ec.generate_private_key(ec.SECP256R1())
-    _write_key(folder / "rekor.key", log_key)
-    (folder / "rekor.pub").write_bytes(
-        log_key.public_key().public_bytes(
-            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
-    )
+    for log in ("rekor", "ctlog"):
+        _make_pair(folder / log)
     # GitLab signs its tokens with RSA keys.
     _write_key(
         folder / "issuer.key", rsa.generate_private_key(public_exponent=65537, key_size=2048)
     )
     _write_secret(folder / "database.password", secrets.token_hex(16).encode())
+
+
+def _make_pair(stem: Path) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    _write_key(stem.with_suffix(".key"), key)
+    public = key.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    stem.with_suffix(".pub").write_bytes(public)
 
 
 def _make_tls(folder: Path) -> None:

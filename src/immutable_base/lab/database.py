@@ -39,7 +39,16 @@ def ensure_database(paths: LabPaths, schema: Path, *, runner: Runner = run) -> N
         argv = ("mariadbd", "--no-defaults", *_account(), f"--datadir={data}", "--bootstrap")
         runner(Command(argv=argv, stdin=sql.encode(), timeout=300, secrets=(password,)))
 
-    piece.ensure(paths.database, piece.key_of("database", 1, password), make)
+    piece.ensure(paths.database, _key(password), make)
+
+
+def is_made(paths: LabPaths) -> bool:
+    """Tell whether the data folder is there, made with today's password."""
+    return piece.is_made(paths.database, _key((paths.keys / "database.password").read_text()))
+
+
+def _key(password: str) -> str:
+    return piece.key_of("database", 1, password)
 
 
 def database_service(paths: LabPaths, port: int) -> Service:

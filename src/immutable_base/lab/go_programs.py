@@ -90,6 +90,12 @@ GO_PROGRAMS = (
         kept=("storage/mysql/schema/storage.sql",),
     ),
     GoProgram(
+        name="ctlog",
+        module="github.com/google/certificate-transparency-go",
+        packages=("trillian/ctfe/ct_server",),
+        usual_seconds=30,
+    ),
+    GoProgram(
         name="rekor",
         module="github.com/sigstore/rekor",
         packages=("cmd/rekor-server",),

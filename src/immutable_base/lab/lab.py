@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 PORTS = (
     "files", "registry", "issuer", "database", "trillian-log-server", "trillian-log-server-http",
-    "trillian-log-signer", "trillian-log-signer-http", "rekor", "fulcio", "fulcio-grpc",
+    "trillian-log-signer", "trillian-log-signer-http", "rekor", "ctlog", "fulcio", "fulcio-grpc",
     "fulcio-metrics",
 )  # fmt: skip
 
@@ -99,10 +100,11 @@ class Lab:
         store = StateStore(self.paths.state_file)
         supervisor = self._supervisor(store)
         ending = list(store.state.daemons)
-        for name in reversed(ending):
-            with progress.step(f"ending {name}"):
-                # The database writes its last pages before it ends.
-                supervisor.end(name, grace=60 if name == "database" else 20)
+        with progress.step(f"ending {len(ending)} services"), ThreadPoolExecutor() as pool:
+            # At once, because two of them take seconds to say goodbye; the database after those
+            # that use it, with time to write its last pages.
+            list(pool.map(supervisor.end, [name for name in ending if name != "database"]))
+            supervisor.end("database", grace=60)
         supervisor.end_strays()
         self._demand_closed(store, was_up=bool(ending))
 
@@ -152,7 +154,7 @@ class Lab:
 
     def _publish_trust(self) -> None:
         self.paths.trust.mkdir(exist_ok=True)
-        for name in ("ca.pem", "fulcio.pem", "rekor.pub"):
+        for name in ("ca.pem", "fulcio.pem", "rekor.pub", "ctlog.pub"):
             shutil.copyfile(self.paths.keys / name, self.paths.trust / name)
 
     def _supervisor(self, store: StateStore) -> Supervisor:
@@ -165,13 +167,16 @@ class Lab:
         yield "registry", lambda: registry.registry_service(paths, numbers["registry"])
         yield "issuer", lambda: _issuer(paths, numbers["issuer"])
         schema = paths.programs.share / "trillian/storage/mysql/schema/storage.sql"
-        database.ensure_database(paths, schema)
+        if not database.is_made(paths):
+            self._supervisor(store).end("database")
+            database.ensure_database(paths, schema)
         yield "database", lambda: database.database_service(paths, numbers["database"])
         server, signer = sigstore.trillian_services(paths, numbers)
         yield server.name, lambda: server
         yield signer.name, lambda: signer
-        tree = sigstore.ensure_tree(paths, numbers)
-        yield "rekor", lambda: sigstore.rekor_service(paths, numbers, tree)
+        trees = {log: sigstore.ensure_tree(paths, numbers, log) for log in ("rekor", "ctlog")}
+        yield "rekor", lambda: sigstore.rekor_service(paths, numbers, trees["rekor"])
+        yield "ctlog", lambda: sigstore.ctlog_service(paths, numbers, trees["ctlog"])
         yield "fulcio", lambda: sigstore.fulcio_service(paths, numbers)
 
     def _demand_closed(self, store: StateStore, *, was_up: bool) -> None:
@@ -184,7 +189,7 @@ class Lab:
 
 SERVICE_NAMES = (
     "files", "registry", "issuer", "database", "trillian-log-server", "trillian-log-signer",
-    "rekor", "fulcio",
+    "rekor", "ctlog", "fulcio",
 )  # fmt: skip
 
 

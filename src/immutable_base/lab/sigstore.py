@@ -1,4 +1,4 @@
-"""Fulcio and Rekor with Trillian: keyless signing, all on loopback."""
+"""Fulcio, Rekor and a CT log, both logs on Trillian: keyless signing, all on loopback."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from immutable_base.lab.paths import LabPaths
+
+_CT_PREFIX = "lab"
 
 # All operations of Rekor's API but the search by hash, which needs a second database.
 _REKOR_OPERATIONS = (
@@ -60,21 +62,23 @@ def _trillian(paths: LabPaths, ports: Mapping[str, int], role: str, *more: str) 
     )
 
 
-def ensure_tree(paths: LabPaths, ports: Mapping[str, int], *, runner: Runner = run) -> int:
-    """Return the number of the log's tree in the database; make the tree if there is none.
+def ensure_tree(
+    paths: LabPaths, ports: Mapping[str, int], log: str, *, runner: Runner = run
+) -> int:
+    """Return the number of a log's tree in the database; make the tree if there is none.
 
     The number is kept beside the data that it belongs to. Raises CommandError if Trillian refuses.
     """
-    file = paths.database / "tree"
+    file = paths.database / f"tree-{log}"
     if file.exists():
         return int(file.read_text())
     server = f"--admin_server={LOOPBACK}:{ports['trillian-log-server']}"
     program = str(paths.programs.program("createtree"))
     made = runner(Command(argv=(program, server, "--logtostderr"), timeout=60)).text.strip()
     if not made.isdigit():
-        message = "the transparency log got no tree"
+        message = f"the log of {log} got no tree"
         raise CommandError(message, details=made)
-    fresh = file.with_name("tree.new")
+    fresh = file.with_name(f"{file.name}.new")
     fresh.write_text(made)
     fresh.replace(file)
     return int(made)
@@ -103,6 +107,36 @@ def rekor_service(paths: LabPaths, ports: Mapping[str, int], tree: int) -> Servi
     )
 
 
+def ctlog_service(paths: LabPaths, ports: Mapping[str, int], tree: int) -> Service:
+    """Write the configuration of the log of certificates and return it as a service."""
+    port = ports["ctlog"]
+    file = paths.services / "ctlog.cfg"
+    file.write_text(
+        f"""config {{
+  log_id: {tree}
+  prefix: "{_CT_PREFIX}"
+  roots_pem_file: "{paths.keys / "fulcio.pem"}"
+  private_key: {{
+    [type.googleapis.com/keyspb.PEMKeyFile] {{ path: "{paths.keys / "ctlog.key"}" }}
+  }}
+  ext_key_usages: "CodeSigning"
+}}
+"""
+    )
+    argv = (
+        str(paths.programs.program("ct_server")), f"--log_config={file}", "--logtostderr",
+        f"--log_rpc_server={LOOPBACK}:{ports['trillian-log-server']}",
+        f"--http_endpoint={LOOPBACK}:{port}",
+    )  # fmt: skip
+    return Service(
+        name="ctlog",
+        argv=argv,
+        ports=(port,),
+        probe=http_probe(f"http://{LOOPBACK}:{port}/{_CT_PREFIX}/ct/v1/get-sth"),
+        inputs=(file, paths.keys / "ctlog.key", paths.keys / "fulcio.pem"),
+    )
+
+
 def fulcio_service(paths: LabPaths, ports: Mapping[str, int]) -> Service:
     """Write Fulcio's configuration and return the certificate authority as a service."""
     configuration = paths.services / "fulcio.yaml"
@@ -120,7 +154,8 @@ def fulcio_service(paths: LabPaths, ports: Mapping[str, int]) -> Service:
         f"--metrics-port={ports['fulcio-metrics']}",
         # The default name is the machine's, not the lab's: two labs would collide.
         f"--legacy-unix-domain-socket=@immutable-base-lab-fulcio-{port}",
-        f"--config-path={configuration}", "--ct-log-url=", "--log_type=prod",
+        f"--config-path={configuration}", f"--ct-log-url=http://{LOOPBACK}:{ports['ctlog']}/{_CT_PREFIX}",
+        f"--ct-log-public-key-path={paths.keys / 'ctlog.pub'}", "--log_type=prod",
         "--ca=fileca", "--fileca-watch=false",
         f"--fileca-cert={paths.keys / 'fulcio.pem'}", f"--fileca-key={paths.keys / 'fulcio.key'}",
     )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
-from collections.abc import Mapping  # noqa: TC003  pydantic reads the annotations
+from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from pydantic import TypeAdapter, ValidationError
 
 from immutable_base.errors import HostError
-from immutable_base.process import Daemon  # noqa: TC001  pydantic reads the annotations
+from immutable_base.process import Daemon
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -25,7 +25,9 @@ def night_table(report: NightReport) -> RenderableType:
     """Return the table of variants and, below it, every error in full."""
     table = Table(title=f"The night of {report.started}", title_justify="left", expand=False)
     for heading in ("variant", "verdict", "kernel", "modules", "packages", "size", "digest", "s"):
-        table.add_column(heading, justify="right" if heading in {"packages", "size", "s"} else "left")
+        table.add_column(
+            heading, justify="right" if heading in {"packages", "size", "s"} else "left"
+        )
     for variant in report.variants:
         table.add_row(*_cells(variant))
     notes = [Text(f"{v.name}: {v.why}") for v in report.variants if v.why]
@@ -37,7 +39,11 @@ def night_table(report: NightReport) -> RenderableType:
 
 def _cells(variant: VariantResult) -> tuple[str | Text, ...]:
     direction = f" ({variant.action})" if variant.action else ""
-    digest = variant.reference.rpartition("@")[2].removeprefix("sha256:")[:12] if variant.reference else "-"
+    digest = (
+        variant.reference.rpartition("@")[2].removeprefix("sha256:")[:12]
+        if variant.reference
+        else "-"
+    )
     return (
         variant.name,
         Text(verdict_words(variant), style=COLOURS[variant.outcome]),
@@ -61,7 +67,9 @@ def night_text(report: NightReport, *, width: int, colour: bool) -> str:
 
 def _next_steps(report: NightReport) -> str:
     lines = [f"Documents and logs: {report.documents}"]
-    shown = next((v for v in report.variants if v.reference and v.outcome is Outcome.PUBLISHED), None)
+    shown = next(
+        (v for v in report.variants if v.reference and v.outcome is Outcome.PUBLISHED), None
+    )
     if shown and shown.reference:
         repository = shown.reference.rpartition("@")[0]
         lines += [

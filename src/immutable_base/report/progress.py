@@ -6,14 +6,21 @@ import sys
 import threading
 import time
 from dataclasses import dataclass, field
+from typing import Self
 
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-MARKS = {"waiting": "·", "running": "▸", "done": "✔", "failed": "✘", "skipped": "–"}
-STYLES = {"waiting": "dim", "running": "bold", "done": "green", "failed": "red", "skipped": "yellow"}
+MARKS = {"waiting": "·", "running": "▸", "done": "✔", "failed": "✘", "skipped": "-"}
+STYLES = {
+    "waiting": "dim",
+    "running": "bold",
+    "done": "green",
+    "failed": "red",
+    "skipped": "yellow",
+}
 
 
 @dataclass(slots=True)
@@ -32,17 +39,20 @@ class Progress:
     """Receives what happens to nodes, from any thread, and shows it on standard error."""
 
     verbose: bool = False
-    live: bool = field(default_factory=lambda: sys.stderr.isatty())
+    live: bool = field(default_factory=sys.stderr.isatty)
     lines: dict[str, Line] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _live: Live | None = None
     _began: float = field(default_factory=time.monotonic)
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> Self:
         """Start the live display, if there is a terminal."""
         if self.live:
             self._live = Live(
-                console=Console(stderr=True), get_renderable=self._render, refresh_per_second=4, transient=False
+                console=Console(stderr=True),
+                get_renderable=self._render,
+                refresh_per_second=4,
+                transient=False,
             )
             self._live.start()
         return self
@@ -63,7 +73,7 @@ class Progress:
         with self._lock:
             line = self.lines.setdefault(node, Line(title=node))
             line.state, line.started = "running", time.monotonic()
-        self._say(f"{line.title} ...")
+        self._say(f"{node}: started: {line.title}")
 
     def line(self, node: str, words: str) -> None:
         """Say what a node's program just wrote."""
@@ -71,7 +81,7 @@ class Progress:
             line = self.lines.setdefault(node, Line(title=node))
             line.words = words.strip()[:160] or line.words
         if self.verbose:
-            self._say(f"{line.title}: {words}")
+            self._say(f"{node}: | {words}")
 
     def finished(self, node: str, state: str, words: str = "") -> None:
         """Say how a node ended: done, failed or skipped."""
@@ -80,7 +90,7 @@ class Progress:
             line.seconds = time.monotonic() - line.started if line.started else 0.0
             line.state, line.words = state, words
         tail = f": {words}" if words else ""
-        self._say(f"{line.title}: {state} after {line.seconds:.0f} s{tail}")
+        self._say(f"{node}: {state} after {line.seconds:.0f} s{tail}")
 
     def _say(self, text: str) -> None:
         if self._live is None:
@@ -91,10 +101,14 @@ class Progress:
         with self._lock:
             lines = list(self.lines.values())
         left = sum(line.state in {"waiting", "running"} for line in lines)
-        table.add_row("", Text(f"{time.monotonic() - self._began:.0f} s, {left} of {len(lines)} to do"))
+        table.add_row(
+            "", Text(f"{time.monotonic() - self._began:.0f} s, {left} of {len(lines)} to do")
+        )
         for line in lines:
             running = time.monotonic() - line.started if line.state == "running" else line.seconds
             clock = f"{running:.0f} s" if line.started else ""
             words = Text(line.words, style="dim", overflow="ellipsis", no_wrap=True)
-            table.add_row(Text(MARKS[line.state], style=STYLES[line.state]), line.title, clock, words)
+            table.add_row(
+                Text(MARKS[line.state], style=STYLES[line.state]), line.title, clock, words
+            )
         return table

@@ -46,15 +46,23 @@ MAY_DIFFER = (
 
 def flat(value, path=""):
     if isinstance(value, dict):
-        return {k: v for key, item in value.items() for k, v in flat(item, f"{path}.{key}".lstrip(".")).items()}
+        return {
+            k: v
+            for key, item in value.items()
+            for k, v in flat(item, f"{path}.{key}".lstrip(".")).items()
+        }
     return {path: value}
 
 
 def test_only_urls_keys_and_references_differ():
     outside = flat(tomllib.loads(PRODUCT))
     inside = flat(tomllib.loads(lab_configuration(PRODUCT, LAB)))
-    differing = {key for key in outside.keys() | inside.keys() if outside.get(key) != inside.get(key)}
-    unexpected = {key for key in differing if not any(fnmatch.fnmatchcase(key, p) for p in MAY_DIFFER)}
+    differing = {
+        key for key in outside.keys() | inside.keys() if outside.get(key) != inside.get(key)
+    }
+    unexpected = {
+        key for key in differing if not any(fnmatch.fnmatchcase(key, p) for p in MAY_DIFFER)
+    }
     assert unexpected == set()
     assert "streams.centos-stream-10.base" in differing
 
@@ -62,7 +70,9 @@ def test_only_urls_keys_and_references_differ():
 def test_lab_configuration_is_valid_and_leaves_nothing_outside():
     text = lab_configuration(PRODUCT, LAB)
     settings = Settings.model_validate(tomllib.loads(text))
-    assert {r.url.startswith("http://127.0.0.1:8001/") for r in settings.repositories.values()} == {True}
+    assert {r.url.startswith("http://127.0.0.1:8001/") for r in settings.repositories.values()} == {
+        True
+    }
     assert {k.fingerprint for k in settings.keys.values()} == {"A" * 40}
     assert all(r.metadata_key for r in settings.repositories.values())
     assert {s.base.split("/")[0] for s in settings.streams.values()} == {"127.0.0.1:5001"}
