@@ -72,6 +72,12 @@ class Image:
     names: tuple[str, ...]
 
 
+def version(context: Context) -> str:
+    """Return buildah's version."""
+    words = context.run(Command(argv=("buildah", "--version"), timeout=QUICK)).text.split()
+    return words[2] if len(words) > 2 else "unknown"
+
+
 def pull(context: Context, pinned: str) -> str:
     """Fetch `repository@sha256:...` unless it is here already, and return the image's id.
 

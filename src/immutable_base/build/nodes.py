@@ -1,0 +1,111 @@
+"""The nodes of a build: the plan's graph with what each step does."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from immutable_base.build.fetch import fetch_packages
+from immutable_base.build.graph import (
+    KERNEL_LAYER,
+    BuildGraph,
+    ImageStep,
+    LayerStep,
+    ModuleStep,
+    build_graph,
+)
+from immutable_base.build.schedule import Node
+from immutable_base.build.steps import Build, build_image, build_layer, build_module
+from immutable_base.context import Context
+from immutable_base.model.plan import BasePlan, Plan
+from immutable_base.process import LineSink
+from immutable_base.tools import buildah
+
+FETCH = "fetch"
+COSTS = {"base": 60.0, KERNEL_LAYER: 60.0, "zfs": 40.0, "nvidia": 60.0}
+"""Seconds on two cores, to start with what takes longest."""
+MODULE_COST = 400.0
+
+
+def build_nodes(context: Context, plan: Plan) -> tuple[Build, tuple[Node, ...]]:
+    """Return the build of a plan and its nodes: fetch, base:*, module:*, layer:*, image:<variant>.
+
+    Pure: nothing happens before the nodes run.
+    """
+    build = Build(context=context, graph=build_graph(plan))
+    graph = build.graph
+    nodes = [_fetch_node(build), *(_base_node(build, *found) for found in _bases(graph).values())]
+    nodes += [_module_node(build, step) for step in graph.modules]
+    nodes += [_layer_node(build, step) for step in graph.layers]
+    nodes += [_image_node(build, step) for step in graph.images]
+    return build, tuple(nodes)
+
+
+def _bases(graph: BuildGraph) -> dict[str, tuple[BasePlan, tuple[str, ...]]]:
+    found: dict[str, tuple[BasePlan, tuple[str, ...]]] = {}
+    for step in graph.images:
+        base = step.variant.base
+        known = found.get(base.pinned, (base, ()))[1]
+        found[base.pinned] = (base, (*known, step.variant.name))
+    return found
+
+
+def _base_id(base: BasePlan) -> str:
+    return f"base:{base.pinned}"
+
+
+def _fetch_node(build: Build) -> Node:
+    packages = build.graph.packages
+
+    def action(say: LineSink) -> str:
+        build.store = fetch_packages(build.context, packages, say)
+        missing = len(build.store.failures)
+        size = sum(package.size for package in packages) / 1e6
+        return f"{missing} of {len(packages)} cannot be used" if missing else f"{size:.0f} MB"
+
+    variants = tuple(step.variant.name for step in build.graph.images)
+    title = f"fetch {len(packages)} packages"
+    return Node(id=FETCH, title=title, action=action, variants=variants, cost=30)
+
+
+def _base_node(build: Build, base: BasePlan, variants: tuple[str, ...]) -> Node:
+    def action(say: LineSink) -> None:
+        say(base.pinned)
+        buildah.pull(build.context, base.pinned)
+
+    title = f"base {base.reference.rpartition('/')[2]}"
+    return Node(id=_base_id(base), title=title, action=action, variants=variants, cost=20)
+
+
+def _module_node(build: Build, step: ModuleStep) -> Node:
+    return Node(
+        id=step.id,
+        title=f"compile {step.module.name} {step.module.version} for {step.kernel}",
+        action=partial(build_module, build, step),
+        needs=(FETCH, _base_id(step.base)),
+        variants=step.variants,
+        cost=MODULE_COST,
+    )
+
+
+def _layer_node(build: Build, step: LayerStep) -> Node:
+    kernel = f", kernel {step.kernel}" if step.kernel else ""
+    below = step.parent or _base_id(step.base)
+    return Node(
+        id=step.id,
+        title=f"layer {step.layer.name} ({step.stream}{kernel})",
+        action=partial(build_layer, build, step),
+        needs=(FETCH, below, *step.modules),
+        variants=step.variants,
+        cost=COSTS.get(step.layer.name, 60.0),
+    )
+
+
+def _image_node(build: Build, step: ImageStep) -> Node:
+    return Node(
+        id=step.id,
+        title=f"image {step.variant.name}",
+        action=partial(build_image, build, step),
+        needs=(step.parent or _base_id(step.variant.base),),
+        variants=(step.variant.name,),
+        cost=10,
+    )

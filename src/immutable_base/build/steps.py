@@ -1,0 +1,256 @@
+"""What each step of a build does."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from immutable_base.build.fetch import Store
+from immutable_base.build.graph import BuildGraph, ImageStep, LayerStep, ModuleStep
+from immutable_base.build.labels import base_annotations, variant_epoch, variant_labels
+from immutable_base.build.mount import TARGET, Content, copy_context, make_mount
+from immutable_base.context import Context
+from immutable_base.errors import CheckError
+from immutable_base.model.build import BuildRecord, ImageRecord, ModuleFile, ModuleRecord
+from immutable_base.process import LineSink
+from immutable_base.tools import buildah
+
+OUTPUT = "/run/output"
+FOLLOW_SECONDS = 0.5
+
+
+@dataclass(slots=True)
+class Build:
+    """A build under way: its graph, and what its nodes have made so far."""
+
+    context: Context
+    graph: BuildGraph
+    store: Store | None = None
+    packages: dict[str, Path] = field(default_factory=dict)
+    """Module step to its kmod package."""
+    modules: dict[str, ModuleRecord] = field(default_factory=dict)
+    records: dict[str, ImageRecord] = field(default_factory=dict)
+    """Layer or image step to its image."""
+
+    @property
+    def fetched(self) -> Store:
+        """The store that the fetch node filled."""
+        if self.store is None:
+            msg = "a step ran before the fetch node"
+            raise RuntimeError(msg)
+        return self.store
+
+    def log_file(self, step: str) -> Path:
+        """Return where the log of a step is."""
+        return self.context.logs / f"{step.replace(':', '_').replace('/', '_')}.log"
+
+    def record(self) -> BuildRecord:
+        """Return what was built; steps that failed are not in it."""
+        layers = (self.records.get(step.id) for step in self.graph.layers)
+        images = (self.records.get(step.id) for step in self.graph.images)
+        modules = (self.modules.get(step.id) for step in self.graph.modules)
+        return BuildRecord(
+            buildah=buildah.version(self.context),
+            modules=tuple(record for record in modules if record is not None),
+            layers=tuple(record for record in layers if record is not None),
+            images=tuple(record for record in images if record is not None),
+        )
+
+
+def build_module(build: Build, step: ModuleStep, say: LineSink) -> str:
+    """Compile a module in a builder that is thrown away, and keep its package.
+
+    Raises CommandError with the compiler's words if it does not build, CheckError if what came out
+    is not what the plan promised.
+    """
+    started = time.monotonic()
+    module, kmod = step.module, step.module.kmod
+    without, requested = _split(build.context, step)
+    mount = make_mount(
+        build.context,
+        build.fetched,
+        step.id,
+        Content(
+            packages=module.builder,
+            requests={"request": requested, "request-noscripts": without},
+            epoch=module.source_date_epoch,
+        ),
+    )
+    output = build.context.tonight / "modules" / step.id.replace(":", "_")
+    shutil.rmtree(output, ignore_errors=True)
+    output.mkdir(parents=True)
+    settings = build.context.settings.modules[module.name]
+    folder = copy_context(build.context, "builder", step.id)
+    request = buildah.BuildRequest(
+        containerfile=folder / "Containerfile",
+        folder=folder,
+        tag=f"localhost/immutable-base/builder/{module.name}:{_safe(step.kernel)}",
+        epoch=module.source_date_epoch,
+        log_file=build.log_file(step.id),
+        volumes=(
+            buildah.Volume(source=mount, target=TARGET),
+            buildah.Volume(source=output, target=OUTPUT, writable=True),
+        ),
+        arguments={
+            "BASE_IMAGE": step.base.pinned,
+            "SOURCE_DATE_EPOCH": str(module.source_date_epoch),
+            "MODULE": settings.dkms_name,
+            "MODULE_VERSION": module.version,
+            "KERNEL_RELEASE": step.kernel,
+            "KO": " ".join(settings.ko),
+            "KMOD_NAME": kmod.name,
+            "KMOD_EPOCH": str(kmod.epoch),
+            "KMOD_VERSION": kmod.version,
+            "KMOD_RELEASE": kmod.release,
+            "KMOD_PROVIDES": settings.provides,
+            "SOURCE_PACKAGE": module.source.name,
+        },
+    )
+    with _following(request.log_file, say):
+        buildah.remove_image(build.context, buildah.build(build.context, request))
+    package = output / kmod.file_name
+    if not package.is_file():
+        raise CheckError(
+            f"the builder of {module.name} did not make {kmod.file_name}",
+            details="\n".join(sorted(path.name for path in output.iterdir())),
+        )
+    build.packages[step.id] = package
+    build.modules[step.id] = ModuleRecord(
+        id=step.id,
+        name=module.name,
+        version=module.version,
+        kernel=step.kernel,
+        package=package.name,
+        sha256=_sha256(package),
+        files=_module_files(output / "modules.sha256"),
+        seconds=round(time.monotonic() - started, 1),
+    )
+    return package.name
+
+
+def _split(context: Context, step: ModuleStep) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return what the builder installs without scriptlets, and with; see its Containerfile."""
+    kernel = context.settings.kernel
+    quiet = {
+        *kernel.packages, *kernel.optional_packages, kernel.devel_package, step.module.source.name,
+    }  # fmt: skip
+    packages = step.module.builder
+    return (
+        tuple(package.nevra for package in packages if package.name in quiet),
+        tuple(package.nevra for package in packages if package.name not in quiet),
+    )
+
+
+def build_layer(build: Build, step: LayerStep, say: LineSink) -> None:
+    """Build a layer on top of the one below."""
+    started = time.monotonic()
+    epoch = step.layer.source_date_epoch
+    mount = make_mount(
+        build.context,
+        build.fetched,
+        step.id,
+        Content(
+            packages=step.layer.install,
+            requests={"request": step.layer.request},
+            epoch=epoch,
+            local=tuple(build.packages[module] for module in step.modules),
+        ),
+    )
+    folder = copy_context(build.context, step.layer.name, step.id)
+    below = build.records[step.parent].tag if step.parent else step.base.pinned
+    kernel = {"KERNEL_RELEASE": step.kernel} if step.kernel else {}
+    request = buildah.BuildRequest(
+        containerfile=folder / "Containerfile",
+        folder=folder,
+        tag=step.tag,
+        epoch=epoch,
+        log_file=build.log_file(step.id),
+        arguments={"BASE_IMAGE": below, "SOURCE_DATE_EPOCH": str(epoch), **kernel},
+        volumes=(buildah.Volume(source=mount, target=TARGET),),
+    )
+    with _following(request.log_file, say):
+        image = buildah.build(build.context, request)
+    build.records[step.id] = ImageRecord(
+        id=step.id,
+        tag=step.tag,
+        image_id=image,
+        variants=step.variants,
+        seconds=round(time.monotonic() - started, 1),
+    )
+
+
+def build_image(build: Build, step: ImageStep, say: LineSink) -> str:
+    """Give the topmost layer the variant's name and labels."""
+    started = time.monotonic()
+    variant = step.variant
+    folder = copy_context(build.context, "variant", step.id)
+    below = build.records[step.parent].tag if step.parent else variant.base.pinned
+    request = buildah.BuildRequest(
+        containerfile=folder / "Containerfile",
+        folder=folder,
+        tag=step.tag,
+        epoch=variant_epoch(variant),
+        log_file=build.log_file(step.id),
+        arguments={"BASE_IMAGE": below},
+        labels=variant_labels(build.context.settings, variant),
+        annotations=base_annotations(variant),
+    )
+    with _following(request.log_file, say):
+        image = buildah.build(build.context, request)
+    build.records[step.id] = ImageRecord(
+        id=step.id,
+        tag=step.tag,
+        image_id=image,
+        variants=(variant.name,),
+        seconds=round(time.monotonic() - started, 1),
+    )
+    return image[:12]
+
+
+def _module_files(listing: Path) -> tuple[ModuleFile, ...]:
+    """Read the builder's list: a line of sha256sum per module."""
+    rows = (line.split() for line in listing.read_text().splitlines())
+    return tuple(ModuleFile(name=name, sha256=digest) for digest, name in rows)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _safe(text: str) -> str:
+    return text.replace("+", "_")
+
+
+@contextlib.contextmanager
+def _following(path: Path, say: LineSink) -> Iterator[None]:
+    """Pass on the lines of a growing log file while the block runs."""
+    stop = threading.Event()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    path.touch()
+    follower = threading.Thread(target=_follow, args=(path, say, stop), daemon=True)
+    follower.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        follower.join()
+
+
+def _follow(path: Path, say: LineSink, stop: threading.Event) -> None:
+    with path.open("rb") as file:
+        rest = b""
+        while True:
+            last_round = stop.wait(FOLLOW_SECONDS)
+            *lines, rest = (rest + file.read()).split(b"\n")
+            for line in lines:
+                say(line.decode("utf-8", "replace").rstrip())
+            if last_round:
+                return
