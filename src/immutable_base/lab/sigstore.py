@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from cryptography.hazmat.primitives import serialization
+
 from immutable_base.errors import CommandError
 from immutable_base.lab.database import connection_uri
 from immutable_base.lab.issuer import DEFAULTS, GITLAB_HOST
@@ -14,6 +16,7 @@ from immutable_base.process import Command, Runner, run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from immutable_base.lab.paths import LabPaths
 
@@ -111,13 +114,14 @@ def ctlog_service(paths: LabPaths, ports: Mapping[str, int], tree: int) -> Servi
     """Write the configuration of the log of certificates and return it as a service."""
     port = ports["ctlog"]
     file = paths.services / "ctlog.cfg"
+    file.touch(mode=0o600)
     file.write_text(
         f"""config {{
   log_id: {tree}
   prefix: "{_CT_PREFIX}"
   roots_pem_file: "{paths.keys / "fulcio.pem"}"
   private_key: {{
-    [type.googleapis.com/keyspb.PEMKeyFile] {{ path: "{paths.keys / "ctlog.key"}" }}
+    [type.googleapis.com/keyspb.PrivateKey] {{ der: "{_escaped_der(paths.keys / "ctlog.key")}" }}
   }}
   ext_key_usages: "CodeSigning"
 }}
@@ -135,6 +139,20 @@ def ctlog_service(paths: LabPaths, ports: Mapping[str, int], tree: int) -> Servi
         probe=http_probe(f"http://{LOOPBACK}:{port}/{_CT_PREFIX}/ct/v1/get-sth"),
         inputs=(file, paths.keys / "ctlog.key", paths.keys / "fulcio.pem"),
     )
+
+
+def _escaped_der(key: Path) -> str:
+    """Return a PEM key as DER in the escapes of protobuf's text format.
+
+    The server reads key files only if they are encrypted in the old way of OpenSSL.
+    """
+    private = serialization.load_pem_private_key(key.read_bytes(), password=None)
+    der = private.private_bytes(
+        serialization.Encoding.DER,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    return "".join(f"\\x{byte:02x}" for byte in der)
 
 
 def fulcio_service(paths: LabPaths, ports: Mapping[str, int]) -> Service:
