@@ -159,7 +159,9 @@ def fulcio_service(paths: LabPaths, ports: Mapping[str, int]) -> Service:
     """Write Fulcio's configuration and return the certificate authority as a service."""
     configuration = paths.services / "fulcio.yaml"
     issuer = f"http://{LOOPBACK}:{ports['issuer']}"
-    configuration.write_text(json.dumps(fulcio_configuration(issuer), indent=2) + "\n")
+    # The first line makes it YAML: Fulcio takes a file that is JSON for one with other keys.
+    text = json.dumps(fulcio_configuration(issuer), indent=2)
+    configuration.write_text(f"# made by `lab up`\n{text}\n")
     options = paths.services / "fulcio-options.json"
     options.touch(mode=0o600)
     password = (paths.keys / "fulcio.password").read_text()
