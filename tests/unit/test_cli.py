@@ -1,6 +1,5 @@
 """The command line: errors in words, exit codes by class, no traceback."""
 
-
 import pytest
 
 from immutable_base.cli.main import main

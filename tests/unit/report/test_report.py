@@ -1,0 +1,78 @@
+"""What a person reads during and after a night."""
+
+from immutable_base.model.night import NightReport, Outcome, VariantResult
+from immutable_base.report.night import night_text
+from immutable_base.report.progress import Progress
+
+GOOD = VariantResult(
+    name="base-zfs",
+    outcome=Outcome.PUBLISHED,
+    unchanged=False,
+    kernel="6.12.117",
+    action="up",
+    why="kernel 6.12.105 up to 6.12.117: no kernel-devel for 6.12.105",
+    modules=("zfs 2.3.9",),
+    packages=412,
+    size=300 << 20,
+    reference="127.0.0.1:5000/immutable-base/base-zfs@sha256:" + "ab" * 32,
+    tags=("latest",),
+    signer="https://gitlab.com/acme/os//.gitlab-ci.yml@refs/heads/main",
+    seconds=61.0,
+    error=None,
+    exit_code=0,
+)
+BAD = GOOD.model_copy(
+    update={
+        "name": "base",
+        "outcome": Outcome.FAILED,
+        "reference": None,
+        "error": "`dkms build` exited with status 3\n  | too few arguments\nhint: see make.log",
+        "exit_code": 5,
+    }
+)
+
+
+def report(*variants):
+    return NightReport(
+        started="2026-11-23T02:00:00+00:00",
+        seconds=100,
+        documents="/var/nights",
+        variants=variants,
+        nodes=(),
+    )
+
+
+def test_table_shows_kernel_direction_digest_signer_and_next_steps():
+    text = night_text(report(GOOD), width=160, colour=False)
+    for words in ("base-zfs", "published", "6.12.117 (up)", "zfs 2.3.9", "412", "300 MiB", "abababababab",
+                  "no kernel-devel for 6.12.105", "signed by https://gitlab.com/acme/os//.gitlab-ci.yml@refs/heads/main",
+                  "/var/nights", "immutable-base verify 127.0.0.1:5000/immutable-base/base-zfs:latest"):  # fmt: skip
+        assert words in text
+
+
+def test_unchanged_is_said():
+    assert "published (unchanged)" in night_text(
+        report(GOOD.model_copy(update={"unchanged": True})), width=160, colour=False
+    )
+
+
+def test_a_failure_is_shown_in_full():
+    text = night_text(report(GOOD, BAD), width=160, colour=False)
+    assert "base: `dkms build` exited with status 3" in text
+    assert "| too few arguments" in text
+    assert "hint: see make.log" in text
+
+
+def test_plain_lines_without_a_terminal(capsys):
+    with Progress(live=False) as progress:
+        progress.expect("module:zfs", "compile zfs")
+        progress.started("module:zfs")
+        progress.line("module:zfs", "checking kernel source")
+        progress.finished("module:zfs", "failed", "too few arguments")
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    lines = [line.partition(" ")[2] for line in captured.err.splitlines()]
+    assert lines == [
+        "module:zfs: started: compile zfs",
+        "module:zfs: failed after 0 s: too few arguments",
+    ]

@@ -1,0 +1,34 @@
+"""References as users write them."""
+
+import pytest
+
+from immutable_base.errors import ConfigurationError
+from immutable_base.model.reference import Reference
+
+DIGEST = "sha256:" + "0" * 64
+
+
+@pytest.mark.parametrize(
+    ("text", "repository", "tag", "digest"),
+    [
+        ("quay.io/a/b:c", "quay.io/a/b", "c", None),
+        ("quay.io/a/b", "quay.io/a/b", None, None),
+        ("127.0.0.1:5000/a/b", "127.0.0.1:5000/a/b", None, None),
+        ("127.0.0.1:5000/a:latest", "127.0.0.1:5000/a", "latest", None),
+        (f"docker://quay.io/a@{DIGEST}", "quay.io/a", None, DIGEST),
+        (f"quay.io/a:t@{DIGEST}", "quay.io/a", "t", DIGEST),
+    ],
+)
+def test_parts(text, repository, tag, digest):
+    reference = Reference.parse(text)
+    assert (reference.repository, reference.tag, reference.digest) == (repository, tag, digest)
+    assert str(reference) == text.removeprefix("docker://")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "base", "quay.io/A/b", "quay.io/a:", "quay.io/a@", "quay.io/a@sha256:12", "quay.io/a b", "q/a:-x"],
+)
+def test_not_a_reference(text):
+    with pytest.raises(ConfigurationError, match="not the reference"):
+        Reference.parse(text)
