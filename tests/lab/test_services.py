@@ -13,7 +13,7 @@ import pytest
 from immutable_base.lab.lab import Lab
 from immutable_base.lab.paths import LabPaths
 
-IDENTITY = "https://gitlab.com/acme/immutable-base//.gitlab-ci.yml@refs/heads/main"
+IDENTITY = "https://gitlab.com/immutable-base/immutable-base//.gitlab-ci.yml@refs/heads/main"
 
 
 @pytest.fixture(scope="module")

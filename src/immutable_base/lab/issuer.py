@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
 GITLAB_HOST = "gitlab.com"
 DEFAULTS = {
-    "project": "acme/immutable-base",
+    "project": "immutable-base/immutable-base",
     "ref": "main",
     "ref_type": "branch",
     "source": "schedule",
     "audience": "sigstore",
-    "lifetime": "3600",
+    "lifetime": "10800",
 }
 """What a query may name, and what it means when it does not.
 
