@@ -66,7 +66,8 @@ class BasePlan(Frozen):
     reference: str
     """As the configuration has it, with its moving tag."""
     digest: str
-    """`sha256:...` of the manifest for this architecture; every later step uses only this."""
+    """`sha256:...` of the manifest for this architecture; every later step uses only this. Empty
+    when the verdict is `fail` because the image could not be resolved."""
     created: int
     """Seconds since 1970, from the image's configuration; 0 when the image does not say."""
 
@@ -90,7 +91,7 @@ class KernelPlan(Frozen):
     """The pin: which kernel the variant gets."""
 
     image: str
-    """`uname -r` of the base image's kernel, from its rpmdb."""
+    """`uname -r` of the base image's kernel, from its rpmdb; empty when it could not be read."""
     image_evr: str
     chosen: str | None
     """`uname -r` of the chosen kernel; null when the variant is held."""
@@ -117,7 +118,10 @@ class ModulePlan(Frozen):
     """The package that our builder makes: name, EVR and arch are promised here."""
     builder: tuple[Package, ...]
     """Everything the builder installs on top of the base image, `source` included."""
+    builder_request: tuple[str, ...] = ()
+    """What was asked for: exact NEVRAs for dnf, dependencies follow."""
     source_date_epoch: int
+    """Newest of: the base image, and the build times of `builder`. Seconds since 1970."""
 
 
 class LayerPlan(Frozen):
@@ -129,6 +133,8 @@ class LayerPlan(Frozen):
     """What was asked for: exact NEVRAs for dnf, dependencies follow."""
     install: tuple[Package, ...]
     """The whole transaction, solved, sorted by name; upgrades included."""
+    erase: tuple[str, ...] = ()
+    """Names of installed packages to remove first; the base image's kernel, in layer `kernel`."""
     source_date_epoch: int
     """Newest of: the layer below, and the build times of `install`. Seconds since 1970."""
 
@@ -155,6 +161,8 @@ class VariantPlan(Frozen):
     layers: tuple[LayerPlan, ...]
     packages: tuple[PlannedPackage, ...]
     reasons: tuple[str, ...]
+    exit_code: int = 0
+    """The error's, when the verdict is `fail` (docs/reference/exit-codes.md); else 0."""
 
 
 class RepositoryPlan(Frozen):

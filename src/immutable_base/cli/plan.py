@@ -1,0 +1,84 @@
+"""`immutable-base plan`: decide, and say why; nothing is built."""
+
+from __future__ import annotations
+
+import argparse
+import io
+
+from rich.console import Console, Group
+from rich.table import Table
+from rich.text import Text
+
+from immutable_base.cli.options import (
+    add_context_arguments,
+    add_output_arguments,
+    add_variant_argument,
+    make_context,
+    selected_variants,
+    write_result,
+)
+from immutable_base.model.plan import KernelAction, Plan, VariantPlan, Verdict
+
+WIDTH = 100
+STYLES = {Verdict.BUILD: "green", Verdict.HOLD: "yellow", Verdict.FAIL: "red"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    add_context_arguments(parser)
+    add_variant_argument(parser)
+    add_output_arguments(parser)
+
+
+def run(namespace: argparse.Namespace) -> int:
+    """Make the plan, print it, and return the worst variant's exit code; held is not an error."""
+    # Solver and HTTP client are loaded only now: `--help` must not pay for them.
+    from immutable_base.plan.make import make_plan  # noqa: PLC0415
+
+    context = make_context(namespace)
+    variants = selected_variants(context.settings, namespace.variant)
+    plan = make_plan(context, variants=variants)
+    text = plan.to_json() if namespace.format == "json" else as_text(plan)
+    write_result(text, namespace.output)
+    return max((variant.exit_code for variant in plan.variants), default=0)
+
+
+def as_text(plan: Plan) -> str:
+    """Return the plan as a person reads it."""
+    table = Table(title="Tonight", title_justify="left", expand=False)
+    for name in ("variant", "verdict", "kernel", "modules", "packages"):
+        table.add_column(name, overflow="fold")
+    for variant in plan.variants:
+        table.add_row(*_row(variant))
+    sink = io.StringIO()
+    console = Console(file=sink, width=WIDTH, highlight=False)
+    console.print(Group(table, *map(_explanation, plan.variants)))
+    return sink.getvalue()
+
+
+def _row(variant: VariantPlan) -> tuple[Text, ...]:
+    modules = ", ".join(f"{module.name} {module.version}" for module in variant.modules)
+    count = str(len(variant.packages)) if variant.verdict is Verdict.BUILD else "-"
+    return (
+        Text(variant.name),
+        Text(variant.verdict.value, style=STYLES[variant.verdict]),
+        Text(_kernel(variant)),
+        Text(modules or "-"),
+        Text(count),
+    )
+
+
+def _kernel(variant: VariantPlan) -> str:
+    kernel = variant.kernel
+    if kernel.chosen is None:
+        return f"{kernel.image} (image)" if kernel.image else "-"
+    if kernel.action is KernelAction.KEEP:
+        return f"{kernel.chosen} (keep)"
+    return f"{kernel.chosen} ({kernel.action}, from {kernel.image})"
+
+
+def _explanation(variant: VariantPlan) -> Text:
+    lines = [f"\n{variant.name}: {variant.base.digest or variant.base.reference}"]
+    lines += [f"  {reason}" for reason in variant.reasons]
+    lines += [f"  not {item.evr}: {item.reason}" for item in variant.kernel.rejected]
+    return Text("\n".join(lines))

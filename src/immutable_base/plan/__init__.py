@@ -1,0 +1,1 @@
+"""Decide before building: which kernel, which modules, which packages, and why."""

@@ -1,0 +1,80 @@
+"""Which kernels the repositories offer, and how complete each is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from immutable_base.config.schema import KernelPolicy
+from immutable_base.plan import kernel
+from immutable_base.plan.base import UNAME_R, Base
+from immutable_base.plan.pool import Universe
+from immutable_base.plan.rpmdb import Installed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KernelSet:
+    """The kernel packages of a base image."""
+
+    swapped: tuple[str, ...]
+    """Names that a swap installs again: those of the policy that the image has."""
+    erased: frozenset[str]
+    """Names that a swap removes: the former, and whatever else is bound to this very kernel."""
+
+
+def installed_set(base: Base, policy: KernelPolicy) -> KernelSet:
+    """Return what belongs to the base image's kernel."""
+    installed = {package.name for package in base.packages}
+    names = (*policy.packages, *policy.optional_packages)
+    swapped = tuple(name for name in names if name in installed)
+    bound = {p.name for p in base.packages if _bound(p, base.kernel.release)}
+    return KernelSet(swapped=swapped, erased=frozenset(bound | set(swapped)))
+
+
+def _bound(package: Installed, release: str) -> bool:
+    """Tell whether a package can only be with one kernel, such as kernel-uki-virt."""
+    return any(
+        relation.name.endswith("-uname-r") and relation.evr == release
+        for relation in (*package.requires, *package.provides)
+    )
+
+
+def find(
+    universe: Universe, repositories: Sequence[str], policy: KernelPolicy, swapped: Sequence[str]
+) -> tuple[kernel.Candidate, ...]:
+    """Return every kernel of which some package of the set is offered.
+
+    A package counts at its EVR; kernel-devel only if it is for what that kernel's `uname -r`
+    prints, because modules are bound to that text and not to a version.
+    """
+    present: dict[str, set[str]] = {}
+    releases: dict[str, str] = {}
+    devels: dict[str, set[str]] = {}
+    devel = policy.devel_package
+    for name in dict.fromkeys((*policy.packages, *swapped, devel)):
+        for solvable in universe.named(name, repositories):
+            present.setdefault(solvable.evr, set()).add(name)
+            for printed in universe.provided(solvable, UNAME_R):
+                releases.setdefault(solvable.evr, printed)
+            if name == devel:
+                found = universe.provided(solvable, f"{devel}-uname-r")
+                devels.setdefault(solvable.evr, set()).update(found)
+    candidates = []
+    for evr, names in present.items():
+        # A kernel whose image package has gone may still have its kernel-devel.
+        release = releases.get(evr) or next(iter(sorted(devels.get(evr, ()))), None)
+        if release not in devels.get(evr, set()):
+            names.discard(devel)
+        candidates.append(kernel.Candidate(evr=evr, release=release, packages=frozenset(names)))
+    return tuple(candidates)
+
+
+def rules(policy: KernelPolicy, kernel_set: KernelSet) -> kernel.KernelPolicy:
+    """Return the configured policy as the decision takes it."""
+    required = tuple(dict.fromkeys((*policy.packages, *kernel_set.swapped)))
+    return kernel.KernelPolicy(
+        required=required,
+        devel=policy.devel_package,
+        allow_up=policy.allow_up,
+        allow_down=policy.allow_down,
+    )

@@ -1,0 +1,38 @@
+"""gpgv: is this file signed by a key of this keyring? Nothing else is trusted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from immutable_base.errors import CommandError, VerificationError
+from immutable_base.process import Command, Runner
+
+TIMEOUT = 30.0
+
+
+def verify(run: Runner, *, keyring: Path, signature: Path, data: Path) -> str:
+    """Check a detached signature and return the primary fingerprint of the key that made it.
+
+    Raises VerificationError unless every signature in the file is good and made by a key of the
+    keyring.
+    """
+    argv = (
+        "gpgv", "--status-fd", "1", "--keyring", str(keyring), str(signature), str(data),
+    )  # fmt: skip
+    try:
+        status = run(Command(argv=argv, timeout=TIMEOUT)).text
+    except CommandError as error:
+        raise VerificationError("the signature is not good", details=error.details) from error
+    found = primary_fingerprint(status)
+    if found is None:
+        raise VerificationError("gpgv names no key that signed", details=status)
+    return found
+
+
+def primary_fingerprint(status: str) -> str | None:
+    """Return the last field of gpgv's VALIDSIG line: the primary key's fingerprint."""
+    for line in status.splitlines():
+        fields = line.split()
+        if fields[:2] == ["[GNUPG:]", "VALIDSIG"]:
+            return fields[-1]
+    return None
