@@ -1,0 +1,1 @@
+"""From facts and plan to findings."""

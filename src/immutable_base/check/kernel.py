@@ -1,0 +1,133 @@
+"""Checks of the kernel, its modules, its initramfs and its arguments."""
+
+from __future__ import annotations
+
+import tomllib
+from collections import Counter
+
+from immutable_base.check.registry import Problem, Registry, Subject, unless
+
+REGISTRY = Registry()
+# What mounts an ostree deployment as the root. Source: ostree-prepare-root(1).
+PREPARE_ROOT = "ostree-prepare-root"
+# Source: bootc, "Kernel arguments": the only keys of kargs.d files; others are fatal to its lint.
+KARGS_KEYS = frozenset({"kargs", "match-architectures"})
+
+
+@REGISTRY.check(
+    "kernel-single",
+    "one kernel, the planned one",
+    "bootc refuses an image with two, and boots none without",
+)
+def kernel_single(subject: Subject) -> Problem | None:
+    """/usr/lib/modules and the rpmdb agree on exactly the planned kernel."""
+    facts, planned = subject.facts, (subject.kernel,)
+    places = {
+        "with a vmlinuz": facts.kernels,
+        "folders of /usr/lib/modules": facts.module_trees,
+        "in the rpmdb": facts.kernel_packages,
+    }
+    wrong = [
+        f"{where}: {', '.join(found) or 'none'}"
+        for where, found in places.items()
+        if found != planned
+    ]
+    return unless(wrong, f"planned is {subject.kernel} and nothing else")
+
+
+@REGISTRY.check(
+    "modules-for-kernel",
+    "the promised modules, each once, for this kernel",
+    "a module for another kernel is refused by the kernel that runs",
+)
+def modules_for_kernel(subject: Subject) -> Problem | None:
+    """Every promised module is there once, is owned by its package, and fits the kernel."""
+    promised = subject.promised_modules
+    count = Counter(module.name for module in subject.facts.modules)
+    wrong = [f"{name}.ko: {count[name]} files" for name in sorted(promised) if count[name] != 1]
+    wrong += [f"{name}.ko: not promised" for name in sorted(count.keys() - promised.keys())]
+    owners = {module.kmod.name for module in subject.plan.modules}
+    for module in subject.facts.modules:
+        if module.vermagic.partition(" ")[0] != subject.kernel:
+            wrong.append(f"{module.path}: built for '{module.vermagic}'")
+        if not module.path.startswith(f"usr/lib/modules/{subject.kernel}/"):
+            wrong.append(f"{module.path}: not in the kernel's folder")
+        if module.owner not in owners:
+            wrong.append(f"{module.path}: owned by {module.owner or 'no package'}")
+    return unless(wrong, "the image's modules are not those that were planned")
+
+
+@REGISTRY.check(
+    "modules-loadable",
+    "modules known to depmod and resolvable by modprobe",
+    "services load modules by name, through modules.dep",
+)
+def modules_loadable(subject: Subject) -> Problem | None:
+    """modules.dep names every module, and modprobe would find it and what it needs."""
+    wrong = []
+    for module in subject.facts.modules:
+        if not module.listed:
+            wrong.append(f"{module.name}: not in modules.dep")
+        # The line for the module itself ends the list; what it depends on comes before.
+        if module.load.status != 0 or f"/{module.name}.ko" not in module.load.text:
+            wrong.append(f"{module.name}: modprobe: {module.load.text or 'no answer'}")
+    return unless(wrong, "a module would not load")
+
+
+@REGISTRY.check(
+    "initramfs",
+    "an initramfs that mounts the deployment",
+    "without it the host does not find its root; secrets in it are for root alone",
+)
+def initramfs(subject: Subject) -> Problem | None:
+    """It is there, is readable by root alone, and holds what mounts an ostree deployment."""
+    found = subject.facts.initramfs
+    if found is None:
+        return Problem(words="there is none")
+    wrong = []
+    if found.size == 0:
+        wrong.append("it is empty")
+    if found.mode != 0o600:
+        wrong.append(f"mode {found.mode:04o}, not 0600")
+    if found.listing.status != 0:
+        wrong.append(f"lsinitrd cannot read it: {found.listing.text[-300:]}")
+    elif PREPARE_ROOT not in found.listing.text:
+        wrong.append(f"no {PREPARE_ROOT} in it")
+    return unless(wrong, found.path)
+
+
+@REGISTRY.check(
+    "kargs",
+    "kernel arguments that bootc can read",
+    "bootc refuses an image with a malformed file in kargs.d",
+)
+def kargs(subject: Subject) -> Problem | None:
+    """Every file in kargs.d is TOML with known keys."""
+    wrong = []
+    for name, text in subject.facts.kargs.items():
+        try:
+            keys = tomllib.loads(text).keys()
+        except tomllib.TOMLDecodeError as error:
+            wrong.append(f"{name}: {error}")
+            continue
+        if not name.endswith(".toml"):
+            wrong.append(f"{name}: not named *.toml")
+        wrong += [f"{name}: unknown key '{key}'" for key in sorted(keys - KARGS_KEYS)]
+    return unless(wrong, "bootc would refuse them")
+
+
+@REGISTRY.check(
+    "bootc-lint",
+    "bootc's own lint",
+    "bootc knows best what it refuses",
+)
+def bootc_lint(subject: Subject) -> Problem | None:
+    """`bootc container lint` passes."""
+    answer = subject.facts.bootc_lint
+    if answer is None:
+        return Problem(words="not run: no bootc in this image", is_note=True)
+    return (
+        None
+        if answer.status == 0
+        else Problem(words="bootc refuses the image", evidence=tuple(answer.text.splitlines()))
+    )

@@ -1,0 +1,155 @@
+"""Checks of packages, versions, leftovers and labels."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from immutable_base.build.labels import variant_labels
+from immutable_base.check.registry import Problem, Registry, Subject, unless
+
+REGISTRY = Registry()
+# No image holds what compiled its modules. kernel-headers: comes with glibc-devel, so it gives a
+# compiler away; DKMS packages are in the configuration too, these are their usual names.
+BUILD_TOOLS = frozenset({
+    "akmods", "dkms", "gcc", "gcc-c++", "kernel-devel", "kernel-devel-matched", "kernel-headers",
+    "kmod-nvidia-open-dkms", "make", "rpm-build", "zfs-dkms",
+})  # fmt: skip
+KERNEL_LAYER = "kernel"
+KERNEL_PREFIX = "kernel"
+
+
+@REGISTRY.check(
+    "no-build-tools",
+    "no compiler, DKMS, kernel-devel or sources",
+    "a host compiles nothing; what is not there needs no updates and helps no attacker",
+)
+def no_build_tools(subject: Subject) -> Problem | None:
+    """Neither packages nor files of a build are in the image, unless the base itself has them."""
+    tools = BUILD_TOOLS | {module.source_package for module in subject.settings.modules.values()}
+    tools |= {subject.settings.kernel.devel_package}
+    base = {package.name for package in subject.facts.base_packages}
+    wrong = [str(p) for p in subject.facts.packages if p.name in tools and p.name not in base]
+    wrong += [f"/{path}" for path in subject.facts.leftovers]
+    return unless(wrong, "left over from a build")
+
+
+@REGISTRY.check(
+    "versions-equal",
+    "modules, their userspace and firmware of one version",
+    "ZFS and NVIDIA refuse to work with another version's modules",
+)
+def versions_equal(subject: Subject) -> Problem | None:
+    """Modules have the planned version, and so have the packages that were asked for with them."""
+    promised = subject.promised_modules
+    wrong = [
+        f"{module.name}.ko: {module.version or 'no version'}, planned {promised[module.name]}"
+        for module in subject.facts.modules
+        if module.name in promised and not _is_version(module.version, promised[module.name])
+    ]
+    installed = {package.name: package.evr for package in subject.facts.packages}
+    for module in subject.plan.modules:
+        kmod = installed.get(module.kmod.name)
+        if kmod != module.kmod.evr:
+            wrong.append(
+                f"{module.kmod.name}: {kmod or 'not installed'}, planned {module.kmod.evr}"
+            )
+        wrong += _userspace(subject, module.name, module.version, installed)
+    return unless(wrong, "versions differ")
+
+
+def _is_version(found: str, planned: str) -> bool:
+    # ZFS writes its release too: 2.3.9-1.
+    return found == planned or found.startswith(f"{planned}-")
+
+
+def _userspace(subject: Subject, module: str, version: str, installed: dict[str, str]) -> list[str]:
+    layers = [layer for layer in subject.settings.layers.values() if layer.module == module]
+    # The package that carries the module's name first is its userspace: zfs, nvidia-driver-cuda.
+    names = {n for layer in layers for n in layer.packages[:1]}
+    found = {name: installed.get(name, "not installed") for name in sorted(names)}
+    wrong = [
+        f"{name}: {evr}, module {version}"
+        for name, evr in found.items()
+        if evr.rpartition(":")[2].rpartition("-")[0] != version
+    ]
+    firmware = subject.facts.firmware
+    if module == "nvidia" and firmware and firmware != (version,):
+        wrong.append(f"GSP firmware: {', '.join(firmware)}, module {version}")
+    return wrong
+
+
+@REGISTRY.check(
+    "labels",
+    "the promised labels",
+    "people and tools read kernel, modules and base from them",
+)
+def labels(subject: Subject) -> Problem | None:
+    """Every promised label is there with its value."""
+    promised = variant_labels(subject.settings, subject.plan)
+    found = subject.facts.labels
+    wrong = [
+        f"{key}: {found.get(key, 'missing')!r}, promised {value!r}"
+        for key, value in sorted(promised.items())
+        if found.get(key) != value
+    ]
+    return unless(wrong, "labels differ")
+
+
+@REGISTRY.check(
+    "packages-match-plan",
+    "exactly the planned packages",
+    "what the plan showed is what hosts get",
+)
+def packages_match_plan(subject: Subject) -> Problem | None:
+    """The rpmdb is the base's, with the transactions of all layers carried out, and no more."""
+    expected = Counter((p.name, p.evr, p.arch) for p in subject.facts.base_packages)
+    for layer in subject.plan.layers:
+        new = [(p.name, p.evr, p.arch) for p in layer.install]
+        gone = {(name, arch) for name, _, arch in new}
+        for key in list(expected):
+            replaced = (key[0], key[2]) in gone
+            if replaced or (layer.name == KERNEL_LAYER and _is_kernel(subject, key[0])):
+                del expected[key]
+        expected.update(new)
+    found = Counter((p.name, p.evr, p.arch) for p in subject.facts.packages)
+    obsoleted = {p.name for p in subject.plan.packages}
+    wrong = [
+        f"missing: {n}-{e}.{a}"
+        for n, e, a in sorted(expected - found)
+        if not obsoleted or n in obsoleted
+    ]
+    wrong += [f"not planned: {n}-{e}.{a}" for n, e, a in sorted(found - expected)]
+    return unless(wrong, "the rpmdb is not what the plan promised")
+
+
+def _is_kernel(subject: Subject, name: str) -> bool:
+    policy = subject.settings.kernel
+    return name in {*policy.packages, *policy.optional_packages, "kernel-uki-virt"}
+
+
+@REGISTRY.check(
+    "rpm-verify",
+    "module packages as they were packed",
+    "a file that changed after its package was made was changed by nobody's plan",
+)
+def rpm_verify(subject: Subject) -> Problem | None:
+    """`rpm -V` has nothing to say about our module packages."""
+    missing = {module.kmod.name for module in subject.plan.modules} - subject.facts.verify.keys()
+    wrong = [f"{name}: not verified" for name in sorted(missing)]
+    for name, answer in subject.facts.verify.items():
+        if answer.status != 0 or answer.text:
+            wrong += [f"{name}: {line}" for line in answer.text.splitlines() or ["failed"]]
+    return unless(wrong, "rpm -V objects")
+
+
+@REGISTRY.check(
+    "dnf-check",
+    "no broken dependency in the rpmdb",
+    "a later layer or instance could not install anything on top",
+)
+def dnf_check(subject: Subject) -> Problem | None:
+    """`dnf check` finds nothing."""
+    answer = subject.facts.dnf_check
+    if answer.status == 0:
+        return None
+    return Problem(words="dnf check objects", evidence=tuple(answer.text.splitlines()))

@@ -1,0 +1,89 @@
+"""What was read from a built image; nothing in it is taken from the plan."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from immutable_base.model.document import Frozen
+
+
+class InstalledPackage(Frozen):
+    """A package in the image's rpmdb."""
+
+    name: str
+    evr: str
+    """`[epoch:]version-release`; epoch 0 is left out."""
+    arch: str
+
+    def __str__(self) -> str:
+        """Return `name-evr.arch`."""
+        return f"{self.name}-{self.evr}.{self.arch}"
+
+
+class Answer(Frozen):
+    """What a program said."""
+
+    status: int
+    text: str
+    """Standard output, and standard error after it."""
+
+
+class ModuleFact(Frozen):
+    """A kernel module that is not in the kernel's own tree."""
+
+    name: str
+    path: str
+    """Below the image's root."""
+    owner: str
+    """Package that owns the file; empty if none does."""
+    version: str
+    """`modinfo -F version`; empty if it has none."""
+    vermagic: str
+    load: Answer
+    """`modprobe --show-depends`: what loading it would do."""
+    listed: bool
+    """Whether modules.dep names it."""
+
+
+class InitramfsFact(Frozen):
+    """The initramfs of a kernel."""
+
+    path: str
+    mode: int
+    size: int
+    listing: Answer
+    """`lsinitrd`: the names of the files in it."""
+
+
+class ImageFacts(Frozen):
+    """The document."""
+
+    schema_version: Literal[1] = 1
+    image: str
+    image_id: str
+    labels: dict[str, str]
+    kernels: tuple[str, ...]
+    """Folders of /usr/lib/modules that hold a vmlinuz."""
+    module_trees: tuple[str, ...]
+    """Every folder of /usr/lib/modules."""
+    kernel_packages: tuple[str, ...]
+    """What `uname -r` prints for each kernel in the rpmdb."""
+    packages: tuple[InstalledPackage, ...]
+    """Sorted; without public keys."""
+    base_packages: tuple[InstalledPackage, ...]
+    """The same of the base image."""
+    rpm_lines: tuple[str, ...]
+    """`rpm -qa`, sorted, public keys included."""
+    modules: tuple[ModuleFact, ...]
+    initramfs: InitramfsFact | None
+    leftovers: tuple[str, ...]
+    """Paths that no image should hold, such as sources and DKMS trees."""
+    firmware: tuple[str, ...]
+    """Versions of NVIDIA's GSP firmware."""
+    kargs: dict[str, str]
+    """Text of each file in /usr/lib/bootc/kargs.d."""
+    verify: dict[str, Answer]
+    """`rpm -V` of each kmod package."""
+    dnf_check: Answer
+    bootc_lint: Answer | None
+    """None: no bootc in this image, so it was not run."""
