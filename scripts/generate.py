@@ -11,8 +11,8 @@ import os
 import sys
 from pathlib import Path
 
-os.environ.update(COLUMNS="100", HOME="~")
-for name in ("XDG_STATE_HOME", "IMMUTABLE_BASE_CONFIG", "IMMUTABLE_BASE_WORKSPACE"):
+os.environ.update(COLUMNS="100", XDG_STATE_HOME="$XDG_STATE_HOME")
+for name in ("IMMUTABLE_BASE_CONFIG", "IMMUTABLE_BASE_WORKSPACE"):
     os.environ.pop(name, None)
 
 from immutable_base import errors

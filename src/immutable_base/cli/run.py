@@ -50,7 +50,7 @@ def _inside(namespace: argparse.Namespace, variants: tuple[str, ...]) -> int:
     try:
         with Progress(verbose=namespace.verbose) as progress:
             report: NightReport = run_night(
-                context, variants=variants, progress=progress, workers=namespace.workers
+                context, variants=variants, observer=progress, workers=namespace.workers
             )
     except KeyboardInterrupt:
         end_all()

@@ -63,8 +63,8 @@ class TrustWork:
         for finding in findings:
             say(str(finding))
         self._facts[variant.name] = facts
-        self._note(variant, packages=len(facts.packages))
-        return f"{len(facts.packages)} packages"
+        self._note(variant, packages=len(facts.rpm_lines))
+        return f"{len(facts.rpm_lines)} packages"
 
     def sbom(self, variant: VariantPlan, _say: LineSink) -> str:
         """Write the SBOM, and the image as the registry will have it."""

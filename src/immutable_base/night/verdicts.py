@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from immutable_base.build.schedule import Node, Outcome
-from immutable_base.errors import ImmutableBaseError, RemoteError
+from immutable_base.errors import ImmutableBaseError
 from immutable_base.model.night import Outcome as NightOutcome
 from immutable_base.model.night import VariantResult
 from immutable_base.model.plan import KernelAction, VariantPlan, Verdict
@@ -38,8 +38,8 @@ def variant_result(
         name=variant.name,
         outcome=outcome,
         unchanged=published is not None and published.status is PublicationStatus.UNCHANGED,
-        kernel=variant.kernel.chosen if variant.kernel else None,
-        action=variant.kernel.action if variant.kernel else None,
+        kernel=variant.kernel.chosen,
+        action=variant.kernel.action,
         why=why(variant),
         modules=tuple(f"{module.name} {module.version}" for module in variant.modules),
         packages=made.packages,
@@ -57,7 +57,7 @@ def variant_result(
 
 def why(variant: VariantPlan) -> str:
     """Return one line: why this kernel, or why nothing is built."""
-    if variant.verdict is not Verdict.BUILD or variant.kernel is None:
+    if variant.verdict is not Verdict.BUILD:
         return "; ".join(variant.reasons)
     kernel = variant.kernel
     reasons = "; ".join(variant.reasons)
@@ -83,4 +83,4 @@ def _error_words(variant: VariantPlan, error: BaseException | None) -> str | Non
 def _exit_code(variant: VariantPlan, error: BaseException | None) -> int:
     if error is not None:
         return error.exit_code if isinstance(error, ImmutableBaseError) else EXIT_BUG
-    return RemoteError.exit_code if variant.verdict is Verdict.FAIL else 0
+    return variant.exit_code
