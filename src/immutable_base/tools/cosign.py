@@ -27,7 +27,8 @@ _NO_SIGNING_CONFIG = "--use-signing-config=false"
 _REFUSALS = frozenset({10, 11, 12, 13})
 _STATUSES = frozenset({0, 1}) | _REFUSALS
 # cosign ends with 1 as well when it finds attestations of which none verifies, or none at all.
-_REFUSED_WORDS = ("no matching attestations", "no matching signatures", "no signatures found")
+_REFUSED_WORDS = ("no matching", "no signatures found", "none of the attestations")
+_SAID_TWICE = "error during command execution: "
 # Fulcio's answer to a token that it does not accept, whatever the reason.
 _TOKEN_REFUSED = "error processing the identity token"  # noqa: S105  words, not a password
 
@@ -127,7 +128,7 @@ def _with_token(
     try:
         return run(Command(argv=argv, timeout=TIMEOUT, env=env, secrets=(token,)))
     except CommandError as error:
-        words = error.details or error.message
+        words = _words(error.details or error.message)
         if _TOKEN_REFUSED in words:
             msg = f"{sentence}: Fulcio refuses the job's identity token"
             raise VerificationError(
@@ -148,9 +149,15 @@ def _verified(run: Runner, argv: tuple[str, ...], sigstore: Sigstore, sentence: 
     try:
         result = run(command)
     except CommandError as error:
-        raise RemoteError(sentence, details=error.details or error.message) from error
+        raise RemoteError(sentence, details=_words(error.details or error.message)) from error
     if result.status == 0:
         return result.text
     said = any(words in result.stderr_tail for words in _REFUSED_WORDS)
     kind = VerificationError if said or result.status in _REFUSALS else RemoteError
-    raise kind(sentence, details=result.stderr_tail)
+    raise kind(sentence, details=_words(result.stderr_tail))
+
+
+def _words(text: str) -> str:
+    """Return cosign's words without the line in which it says its error a second time."""
+    lines = text.splitlines()
+    return "\n".join(line for line in lines if not line.startswith(_SAID_TWICE)) or text

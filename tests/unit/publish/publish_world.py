@@ -116,7 +116,11 @@ class World:
             "predicate": self.attested[digest],
         }
         payload = base64.b64encode(json.dumps(statement).encode()).decode()
-        envelope = {"payloadType": "application/vnd.in-toto+json", "payload": payload, "signatures": []}
+        envelope = {
+            "payloadType": "application/vnd.in-toto+json",
+            "payload": payload,
+            "signatures": [],
+        }
         return 0, json.dumps(envelope).encode() + b"\n"
 
     def tag(self, argv):

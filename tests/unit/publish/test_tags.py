@@ -17,7 +17,9 @@ def test_date_is_the_day_in_utc():
 
 
 def test_what_a_tag_cannot_have_becomes_an_underscore():
-    assert tag_names(["{kernel}"], epoch=0, kernel="6.12.107+deb13-amd64") == ("6.12.107_deb13-amd64",)
+    assert tag_names(["{kernel}"], epoch=0, kernel="6.12.107+deb13-amd64") == (
+        "6.12.107_deb13-amd64",
+    )
     assert tag_names(["a/b:c d"], epoch=0, kernel="k") == ("a_b_c_d",)
 
 

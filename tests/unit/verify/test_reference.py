@@ -27,7 +27,16 @@ def test_parts(text, repository, tag, digest):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "base", "quay.io/A/b", "quay.io/a:", "quay.io/a@", "quay.io/a@sha256:12", "quay.io/a b", "q/a:-x"],
+    [
+        "",
+        "base",
+        "quay.io/A/b",
+        "quay.io/a:",
+        "quay.io/a@",
+        "quay.io/a@sha256:12",
+        "quay.io/a b",
+        "q/a:-x",
+    ],
 )
 def test_not_a_reference(text):
     with pytest.raises(ConfigurationError, match="not the reference"):

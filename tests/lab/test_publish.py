@@ -1,0 +1,377 @@
+"""Publishing against the lab's real registry, Fulcio, Rekor and CT log; what fails moves no tag."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import http.server
+import io
+import json
+import tarfile
+import threading
+import uuid
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import tenacity
+from registry_watch import Registry, Witness
+
+from immutable_base.config.load import load_settings
+from immutable_base.context import Context
+from immutable_base.errors import RemoteError, VerificationError
+from immutable_base.lab import ports
+from immutable_base.lab.lab import Lab
+from immutable_base.lab.paths import LabPaths
+from immutable_base.lab.services import http_probe
+from immutable_base.model.plan import BasePlan, KernelPlan, VariantPlan
+from immutable_base.model.publication import PublicationStatus
+from immutable_base.process import run, start_daemon, stop_daemon
+from immutable_base.publish.publishing import publish_variant
+from immutable_base.sign import signer_of, sigstore_of
+from immutable_base.tools import cosign, skopeo_copy
+from immutable_base.verify import Verifier
+
+PROJECT = "immutable-base/immutable-base"
+TAGS = ("latest", "20261123")
+VARIANT = "base"
+
+
+@dataclass
+class Image:
+    layout: Path
+    digest: str
+    sbom: Path
+
+
+@dataclass
+class Publisher:
+    """A repository of its own in the lab's registry, and everything to publish to it."""
+
+    context: Context
+    services: Lab
+    folder: Path
+
+    def image(self, words: str) -> Image:
+        """Write a small image and an SBOM; the same words give the same image."""
+        layout = self.folder / hashlib.sha256(words.encode()).hexdigest()[:8]
+        digest = write_layout(layout, words)
+        sbom = layout / "sbom.json"
+        component = {"type": "library", "name": words, "version": "1"}
+        document = {"bomFormat": "CycloneDX", "specVersion": "1.6", "components": [component]}
+        sbom.write_text(json.dumps(document))
+        return Image(layout=layout, digest=digest, sbom=sbom)
+
+    def publish(self, image: Image, monkeypatch, context=None, **claims):
+        token = self.services.token(**{"project": PROJECT, **claims})
+        monkeypatch.setenv("SIGSTORE_ID_TOKEN", token)
+        return publish_variant(
+            context or self.context,
+            variant_plan=PLAN,
+            digest=image.digest,
+            layout=image.layout,
+            sbom=image.sbom,
+            tags=TAGS,
+        )
+
+    def with_settings(self, **tables) -> Context:
+        """Return the context with some keys changed, table by table."""
+        settings = self.context.settings
+        changed = {
+            name: getattr(settings, name).model_copy(update=keys) for name, keys in tables.items()
+        }
+        return Context(
+            settings=settings.model_copy(update=changed),
+            config_path=self.context.config_path,
+            images=self.context.images,
+            workspace=self.context.workspace,
+            run=run,
+        )
+
+    @property
+    def repository(self) -> str:
+        return f"{self.context.settings.registry.destination}/{VARIANT}"
+
+    def verifier(self, context=None) -> Verifier:
+        context = context or self.context
+        return Verifier(run=run, sigstore=sigstore_of(context), signer=signer_of(context))
+
+    def tags(self) -> dict[str, str]:
+        return self.registry().tags(VARIANT)
+
+    def registry(self) -> Registry:
+        registry = Registry(self.context.config_path)
+        registry.path = self.context.settings.registry.destination.partition("/")[2]
+        return registry
+
+
+PLAN = VariantPlan(
+    name=VARIANT,
+    stream="centos-stream-10",
+    verdict="build",
+    base=BasePlan(reference="quay.io/x/y:z", digest="sha256:" + "0" * 64, created=0),
+    kernel=KernelPlan(
+        image="6.12.105", image_evr="6.12.105-1", chosen=None, chosen_evr=None, action=None,
+        source=None, ceiling=None, rejected=(),
+    ),
+    modules=(), layers=(), packages=(), reasons=(),
+)  # fmt: skip
+
+
+def write_layout(folder: Path, words: str) -> str:
+    """Write an OCI layout with one image of one file and return its digest."""
+    blobs = folder / "blobs" / "sha256"
+    blobs.mkdir(parents=True, exist_ok=True)
+
+    def put(data: bytes, media_type: str) -> dict:
+        digest = hashlib.sha256(data).hexdigest()
+        (blobs / digest).write_bytes(data)
+        return {"mediaType": media_type, "digest": f"sha256:{digest}", "size": len(data)}
+
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        member = tarfile.TarInfo("words")
+        member.size = len(words.encode())
+        archive.addfile(member, io.BytesIO(words.encode()))
+    difference = f"sha256:{hashlib.sha256(buffer.getvalue()).hexdigest()}"
+    oci = "application/vnd.oci.image"
+    rootfs = {"type": "layers", "diff_ids": [difference]}
+    config = {"architecture": "amd64", "os": "linux", "config": {}, "rootfs": rootfs}
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": f"{oci}.manifest.v1+json",
+        "config": put(json.dumps(config).encode(), f"{oci}.config.v1+json"),
+        "layers": [put(gzip.compress(buffer.getvalue(), mtime=0), f"{oci}.layer.v1.tar+gzip")],
+    }
+    entry = put(json.dumps(manifest).encode(), f"{oci}.manifest.v1+json")
+    (folder / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
+    (folder / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [entry]}))
+    return entry["digest"]
+
+
+@pytest.fixture
+def publisher(lab, tmp_path, monkeypatch) -> Publisher:
+    monkeypatch.setenv("PATH", lab.env["PATH"])
+    config = lab.state / "immutable-base.toml"
+    settings = load_settings(config)
+    host = settings.registry.destination.partition("/")[0]
+    place = settings.registry.model_copy(update={"destination": f"{host}/test-{uuid.uuid4().hex}"})
+    context = Context(
+        settings=settings.model_copy(update={"registry": place}),
+        config_path=config,
+        images=tmp_path,
+        workspace=tmp_path / "workspace",
+        run=run,
+    )
+    return Publisher(
+        context=context, services=Lab(LabPaths(root=lab.state)), folder=tmp_path / "images"
+    )
+
+
+@pytest.fixture
+def published(publisher, monkeypatch) -> Image:
+    """Yesterday's image, to which the tags point."""
+    image = publisher.image("yesterday")
+    publisher.publish(image, monkeypatch)
+    return image
+
+
+@contextmanager
+def tags_stay(publisher: Publisher, image: Image):
+    """Watch that the tags go on naming `image`."""
+    expected = dict.fromkeys(TAGS, image.digest)
+    assert publisher.tags() == expected
+    with Witness(publisher.registry(), [VARIANT]) as witness:
+        yield
+    assert publisher.tags() == expected
+    assert not witness.violations
+    assert witness.looks > 0
+
+
+@contextmanager
+def answering_500():
+    """Yield the URL of a server that answers every request with 500."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(500)
+            self.send_header("Content-Length", "7")
+            self.end_headers()
+            self.wfile.write(b"on fire")
+
+        do_POST = do_GET  # noqa: N815  the name is the base class's
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def nobody_listens() -> str:
+    return f"http://127.0.0.1:{ports.choose(['x'], {})['x']}"
+
+
+def test_published_then_unchanged(publisher, monkeypatch):
+    image = publisher.image("tonight")
+    with Witness(publisher.registry(), [VARIANT]) as witness:
+        publication = publisher.publish(image, monkeypatch)
+    assert not witness.violations
+    assert publication.status is PublicationStatus.PUBLISHED
+    assert publication.signer == publisher.context.settings.signing.certificate_identity
+    assert publication.rekor_log_index is not None
+    assert publication.notes == ()
+    assert publisher.tags() == dict.fromkeys(TAGS, image.digest)
+    again = publisher.publish(image, monkeypatch)
+    assert again.status is PublicationStatus.UNCHANGED
+    assert again.rekor_log_index == publication.rekor_log_index
+
+
+def test_push_by_digest_makes_no_tag(publisher):
+    image = publisher.image("tonight")
+    environment = publisher.context.tls_environment()
+    skopeo_copy.push(run, image.layout, f"{publisher.repository}@{image.digest}", environment)
+    assert publisher.tags() == {}
+    assert publisher.registry().digest(VARIANT, image.digest) == image.digest
+
+
+def test_another_sbom_replaces_the_attestation(publisher, published, monkeypatch):
+    published.sbom.write_text('{"bomFormat": "CycloneDX", "specVersion": "1.6", "components": []}')
+    publication = publisher.publish(published, monkeypatch)
+    assert publication.status is PublicationStatus.PUBLISHED
+    verified = publisher.verifier().verify(publisher.repository, published.digest)
+    assert verified.sboms == (json.loads(published.sbom.read_text()),)
+
+
+def test_the_command_agrees(lab, publisher, published):
+    reference = f"{publisher.repository}:latest"
+    good = lab.product("verify", reference, "--format", "json")
+    assert good.returncode == 0, good.stderr
+    assert json.loads(good.stdout)["image"] == f"{publisher.repository}@{published.digest}"
+    other = "https://gitlab.com/evil/evil//.gitlab-ci.yml@refs/heads/main"
+    bad = lab.product("verify", reference, "--certificate-identity", other)
+    assert bad.returncode == VerificationError.exit_code
+    assert "none of the expected identities matched" in bad.stderr
+    none = lab.product("verify", f"{publisher.repository}:nothing")
+    assert none.returncode == VerificationError.exit_code
+
+
+def test_unsigned_digest_is_refused(publisher, published):
+    image = publisher.image("unsigned")
+    environment = publisher.context.tls_environment()
+    skopeo_copy.push(run, image.layout, f"{publisher.repository}@{image.digest}", environment)
+    with pytest.raises(VerificationError, match="no valid signature"):
+        publisher.verifier().verify(publisher.repository, image.digest)
+
+
+def test_signature_of_another_image_is_refused(publisher, published):
+    image = publisher.image("unsigned")
+    environment = publisher.context.tls_environment()
+    skopeo_copy.push(run, image.layout, f"{publisher.repository}@{image.digest}", environment)
+    for kind in ("sig", "att"):
+        source, target = (
+            f"{publisher.repository}:{digest.replace(':', '-')}.{kind}"
+            for digest in (published.digest, image.digest)
+        )
+        skopeo_copy.move_tag(run, source, target, environment)
+    with pytest.raises(VerificationError) as caught:
+        publisher.verifier().verify(publisher.repository, image.digest)
+    assert "digest" in str(caught.value)
+
+
+def test_signature_by_another_branch_is_refused(publisher):
+    image = publisher.image("branch")
+    pinned = f"{publisher.repository}@{image.digest}"
+    skopeo_copy.push(run, image.layout, pinned, publisher.context.tls_environment())
+    token = publisher.services.token(project=PROJECT, ref="topic")
+    cosign.sign(run, pinned, sigstore_of(publisher.context), token)
+    with pytest.raises(VerificationError) as caught:
+        publisher.verifier().verify(publisher.repository, image.digest)
+    assert "refs/heads/topic" in str(caught.value)
+
+
+def test_a_certificate_without_proof_from_the_ct_log_is_refused(lab, publisher, published):
+    other = publisher.with_settings(signing={"ct_log_key": str(lab.state / "trust" / "rekor.pub")})
+    with pytest.raises(VerificationError, match="no valid signature"):
+        publisher.verifier(other).verify(publisher.repository, published.digest)
+
+
+def test_token_of_another_branch_writes_nothing(publisher, published, monkeypatch):
+    image = publisher.image("tonight")
+    with (
+        tags_stay(publisher, published),
+        pytest.raises(VerificationError, match="another pipeline's"),
+    ):
+        publisher.publish(image, monkeypatch, ref="topic")
+    assert publisher.registry().digest(VARIANT, image.digest) is None
+
+
+def test_expired_token_is_refused_by_us_and_by_fulcio(publisher, published, monkeypatch):
+    image = publisher.image("tonight")
+    with tags_stay(publisher, published), pytest.raises(VerificationError, match="expired"):
+        publisher.publish(image, monkeypatch, lifetime="-10")
+    token = publisher.services.token(project=PROJECT, lifetime="-10")
+    pinned = f"{publisher.repository}@{published.digest}"
+    with pytest.raises(VerificationError, match="Fulcio refuses") as caught:
+        cosign.sign(run, pinned, sigstore_of(publisher.context), token)
+    assert token not in str(caught.value)
+
+
+@pytest.mark.parametrize("service", ["fulcio_url", "rekor_url"])
+def test_signing_service_down(publisher, published, monkeypatch, service):
+    context = publisher.with_settings(signing={service: nobody_listens()})
+    with tags_stay(publisher, published), pytest.raises(RemoteError) as caught:
+        publisher.publish(publisher.image("tonight"), monkeypatch, context=context)
+    assert "connection refused" in str(caught.value)
+
+
+@pytest.mark.parametrize("service", ["fulcio_url", "rekor_url"])
+def test_signing_service_answers_500(publisher, published, monkeypatch, service):
+    with answering_500() as url:
+        context = publisher.with_settings(signing={service: url})
+        with tags_stay(publisher, published), pytest.raises(RemoteError) as caught:
+            publisher.publish(publisher.image("tonight"), monkeypatch, context=context)
+    assert "500" in str(caught.value) or "giving up" in str(caught.value)
+
+
+def test_registry_refuses_the_push(lab, publisher, published, monkeypatch, tmp_path):
+    """A second registry over the same data, in read-only mode."""
+    port = ports.choose(["x"], {})["x"]
+    configuration = json.loads((lab.state / "services" / "registry.yml").read_text())
+    configuration["storage"]["maintenance"] = {"readonly": {"enabled": True}}
+    configuration["http"]["addr"] = f"127.0.0.1:{port}"
+    file = tmp_path / "registry.yml"
+    file.write_text(json.dumps(configuration))
+    daemon = start_daemon(
+        (str(lab.state / "tools/bin/registry"), "serve", str(file)),
+        log_file=tmp_path / "registry.log",
+        env={"OTEL_TRACES_EXPORTER": "none"},
+    )
+    try:
+        wait_for(http_probe(f"https://127.0.0.1:{port}/v2/", ca=lab.state / "trust" / "ca.pem"))
+        path = publisher.context.settings.registry.destination.partition("/")[2]
+        place = {"destination": f"127.0.0.1:{port}/{path}"}
+        context = publisher.with_settings(registry=place)
+        with tags_stay(publisher, published), pytest.raises(RemoteError) as caught:
+            publisher.publish(publisher.image("tonight"), monkeypatch, context=context)
+        assert "the registry did not take" in str(caught.value)
+        assert "405" in str(caught.value)
+    finally:
+        stop_daemon(daemon)
+
+
+def test_registry_down(publisher, monkeypatch):
+    address = nobody_listens().removeprefix("http://")
+    context = publisher.with_settings(registry={"destination": f"{address}/x"})
+    with pytest.raises(RemoteError, match="the registry did not answer") as caught:
+        publisher.publish(publisher.image("tonight"), monkeypatch, context=context)
+    assert "connection refused" in str(caught.value)
+
+
+def wait_for(probe) -> None:
+    retry = tenacity.retry(stop=tenacity.stop_after_delay(10), wait=tenacity.wait_fixed(0.1))
+    retry(probe)()
