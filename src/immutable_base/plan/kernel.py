@@ -112,15 +112,16 @@ def _why_not_own(question: KernelQuestion, order: Order) -> str | None:
         candidate.release == question.image_release and question.policy.devel in candidate.packages
         for candidate in question.candidates
     )
-    refusal = _refusal(question, order, question.image_evr)
-    if refusal:
-        return f"the image's own kernel is {refusal}"
+    why = []
     if not devel:
-        return (
+        why.append(
             f"no repository has {question.policy.devel} for the image's own kernel "
             f"{question.image_release}"
         )
-    return None
+    refusal = _refusal(question, order, question.image_evr)
+    if refusal:
+        why.append(f"the image's own kernel is {refusal}")
+    return "; ".join(why) or None
 
 
 def _why_not(question: KernelQuestion, order: Order, candidate: Candidate) -> str | None:

@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import json
 import shutil
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,13 +30,21 @@ def kernel_rpms(version: str, *, without: tuple[str, ...] = (), release: str = "
     evr, uname = f"{version}-{release}", f"{version}-{release}.x86_64"
     own = {
         "kernel": ((), (f"kernel-core-uname-r = {uname}", f"kernel-modules-uname-r = {uname}")),
-        "kernel-core": ((f"kernel-uname-r = {uname}",), (f"kernel-modules-core-uname-r = {uname}",)),
+        "kernel-core": (
+            (f"kernel-uname-r = {uname}",),
+            (f"kernel-modules-core-uname-r = {uname}",),
+        ),
         "kernel-modules": ((), (f"kernel-uname-r = {uname}",)),
         "kernel-modules-core": ((), (f"kernel-uname-r = {uname}",)),
         "kernel-devel": ((), ()),
     }
     return [
-        Rpm(name, evr, provides=(*((f"{name}-uname-r = {uname}",) if name != "kernel" else ()), *provides), requires=requires)
+        Rpm(
+            name,
+            evr,
+            provides=(*((f"{name}-uname-r = {uname}",) if name != "kernel" else ()), *provides),
+            requires=requires,
+        )
         for name, (provides, requires) in own.items()
         if name not in without
     ]
@@ -47,11 +56,17 @@ def installed_text(rpms: list[Rpm]) -> str:
     lines = []
     for rpm in rpms:
         epoch, version, release = rpm.parts
-        lines.append("\t".join(["package", rpm.name, epoch, version, release, rpm.arch, str(rpm.build_time)]))
+        lines.append(
+            "\t".join(["package", rpm.name, epoch, version, release, rpm.arch, str(rpm.build_time)])
+        )
         for word in ("provides", "requires", "conflicts", "obsoletes"):
             own = (f"{rpm.name} = {rpm.evr}",) if word == "provides" else ()
             for dependency in (*own, *getattr(rpm, word)):
-                parts = [dependency, "", ""] if dependency.startswith("(") else [*dependency.split(" "), "", ""][:3]
+                parts = (
+                    [dependency, "", ""]
+                    if dependency.startswith("(")
+                    else [*dependency.split(" "), "", ""][:3]
+                )
                 name, sign, evr = parts
                 lines.append("\t".join([word, name, str(bits.get(sign, 0)), evr]))
         lines += [f"file\t{path}" for path in rpm.files]
@@ -74,9 +89,13 @@ class World:
     """URL path to the HTTP status it gets instead of its file."""
     requests: list[str] = field(default_factory=list)
     tampered: dict[str, bytes] = field(default_factory=dict)
+    written: dict[str, list[Rpm]] = field(default_factory=dict)
 
     def write(self) -> None:
         for name, rpms in self.repositories.items():
+            if self.written.get(name) == rpms:
+                continue
+            self.written[name] = list(rpms)
             shutil.rmtree(self.folder / "www" / name, ignore_errors=True)
             write_repository(self.folder / "www" / name, rpms, self.signer)
         shutil.copy(self.signer.public, self.folder / "www" / "key.asc")
@@ -91,7 +110,11 @@ class World:
         file = self.folder / "www" / path.lstrip("/")
         if path.endswith(".rpm"):
             return httpx.Response(200, content=iter([f"rpm {Path(path).name}".encode()]))
-        return httpx.Response(200, content=iter([file.read_bytes()])) if file.is_file() else httpx.Response(404)
+        return (
+            httpx.Response(200, content=iter([file.read_bytes()]))
+            if file.is_file()
+            else httpx.Response(404)
+        )
 
     def run(self, command: Command) -> Result:
         """Answer for skopeo, buildah and rpm2cpio; gpg and gpgv are real."""
@@ -99,7 +122,9 @@ class World:
         if program in {"gpg", "gpgv"}:
             return run(command)
         if program == "skopeo":
-            document = {"created": "2026-11-20T00:00:00Z"} if "--config" in words else {"layers": []}
+            document = (
+                {"created": "2026-11-20T00:00:00Z"} if "--config" in words else {"layers": []}
+            )
             return self._said(json.dumps(document))
         if program == "rpm2cpio":
             return self._said("archive")
@@ -107,13 +132,14 @@ class World:
             return self._said(self.meta)
         assert "buildah" in words, words
         if "mount" in words:
-            root = self.folder / "root"
-            shutil.rmtree(root, ignore_errors=True)
+            root = Path(tempfile.mkdtemp(dir=self.folder))
             for kernel in self.kernels:
                 (root / "usr/lib/modules" / kernel).mkdir(parents=True)
                 (root / "usr/lib/modules" / kernel / "vmlinuz").touch()
             return self._said(str(root))
-        return self._said(installed_text(self.base) if "--queryformat" in words else "container-or-image-id")
+        return self._said(
+            installed_text(self.base) if "--queryformat" in words else "container-or-image-id"
+        )
 
     @staticmethod
     def _said(text: str) -> Result:
@@ -207,7 +233,13 @@ def nvidia_rpms(version: str) -> list[Rpm]:
     return [
         Rpm("nvidia-driver-cuda", evr, requires=(f"nvidia-kmod-common = 3:{version}",)),
         Rpm("nvidia-kmod-common", evr, "noarch", requires=(f"nvidia-kmod = 3:{version}",)),
-        Rpm("kmod-nvidia-open-dkms", evr, "noarch", provides=(f"nvidia-kmod = 3:{version}",), requires=("dkms",)),
+        Rpm(
+            "kmod-nvidia-open-dkms",
+            evr,
+            "noarch",
+            provides=(f"nvidia-kmod = 3:{version}",),
+            requires=("dkms",),
+        ),
     ]
 
 
@@ -232,7 +264,10 @@ def world(tmp_path: Path, signer: Signer, monkeypatch: pytest.MonkeyPatch) -> Wo
         folder=tmp_path,
         signer=signer,
         document=document,
-        base=[Rpm("bash", "5-1", files=("/usr/bin/bash",)), *kernel_rpms("6.12.105", without=("kernel-devel",))],
+        base=[
+            Rpm("bash", "5-1", files=("/usr/bin/bash",)),
+            *kernel_rpms("6.12.105", without=("kernel-devel",)),
+        ],
         kernels=(IMAGE_KERNEL[1],),
         repositories={
             "baseos": baseos,
@@ -251,7 +286,12 @@ def digest_rpms(world: World) -> None:
     """Make the checksums of the packages those of the files that `handle` serves."""
     for name, rpms in world.repositories.items():
         world.repositories[name] = [
-            Rpm(**{**rpm.__dict__, "checksum": hashlib.sha256(f"rpm {rpm.file_name}".encode()).hexdigest()})
+            Rpm(
+                **{
+                    **rpm.__dict__,
+                    "checksum": hashlib.sha256(f"rpm {rpm.file_name}".encode()).hexdigest(),
+                }
+            )
             for rpm in rpms
         ]
 

@@ -43,7 +43,10 @@ class Rpm:
 
     @property
     def sha256(self) -> str:
-        return self.checksum or hashlib.sha256(f"{self.name}-{self.evr}.{self.arch}".encode()).hexdigest()
+        return (
+            self.checksum
+            or hashlib.sha256(f"{self.name}-{self.evr}.{self.arch}".encode()).hexdigest()
+        )
 
 
 def entry(dependency: str) -> str:
@@ -73,7 +76,9 @@ def package_xml(rpm: Rpm) -> str:
         return f"<rpm:{tag}>{''.join(map(entry, items))}</rpm:{tag}>" if items else ""
 
     provides = (f"{rpm.name} = {rpm.evr}", *rpm.provides)
-    files = "".join(f"<file>{escape(f)}</file>" for f in rpm.files if "bin/" in f or f.startswith("/etc/"))
+    files = "".join(
+        f"<file>{escape(f)}</file>" for f in rpm.files if "bin/" in f or f.startswith("/etc/")
+    )
     return f"""<package type="rpm"><name>{rpm.name}</name><arch>{rpm.arch}</arch>
 <version epoch="{epoch}" ver="{version}" rel="{release}"/>
 <checksum type="sha256" pkgid="YES">{rpm.sha256}</checksum>
@@ -145,7 +150,9 @@ class Written:
     files: dict[str, Path] = field(default_factory=dict)
 
 
-def write_repository(folder: Path, rpms: list[Rpm], signer: Signer | None = None, *, filelists: bool = True) -> Written:
+def write_repository(
+    folder: Path, rpms: list[Rpm], signer: Signer | None = None, *, filelists: bool = True
+) -> Written:
     """Write `repodata/` below a folder, signed if a signer is given."""
     repodata = folder / "repodata"
     repodata.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,80 @@
+"""The compat ledger that is shipped, and what is learned."""
+
+import pytest
+
+from immutable_base.errors import ConfigurationError
+from immutable_base.plan.compat import CompatEntry, CompatVerdict, learn, load_ledger, matches
+from immutable_base.plan.evr import EvrOrder
+
+ORDER = EvrOrder()
+
+
+def verdict(tmp_path, module, version, kernel, release="1"):
+    found = load_ledger(tmp_path).find(module, version, release, kernel, ORDER)
+    return found and found.verdict.value
+
+
+@pytest.mark.parametrize(
+    ("module", "version", "kernel", "expected"),
+    [
+        ("nvidia", "550.163.01", "6.12.94-1", "builds"),
+        ("nvidia", "550.163.01", "6.12.96-1", "builds"),
+        ("nvidia", "550.163.01", "6.12.97-1", "breaks"),
+        ("nvidia", "550.163.01", "6.12.107+deb13-1", "breaks"),
+        ("nvidia", "550.163.01", "6.12.117-1", "breaks"),
+        ("nvidia", "550.163.01", "6.16.3-1", None),
+        ("nvidia", "550.163.01", "6.18.39-1", None),
+        ("nvidia", "550.163.01", "6.18.40-1", "breaks"),
+        ("nvidia", "550.163.01", "7.2.12-1", "breaks"),
+        ("nvidia", "550.163.01", "6.12.0-162.el10", None),
+        ("nvidia", "570.999", "6.12.100-1", "breaks"),
+        ("nvidia", "580.142", "7.1.1-1", "breaks"),
+        ("nvidia", "580.159.04", "7.1.1-1", "builds"),
+        ("nvidia", "590.48.01", "6.19.2-1", "breaks"),
+        ("zfs", "2.3.9", "6.12.117-1", "builds"),
+        ("zfs", "2.3.10", "6.12.117-1", None),
+        ("unknown", "1", "6.12.117-1", None),
+    ],
+)
+def test_shipped(tmp_path, module, version, kernel, expected):
+    assert verdict(tmp_path, module, version, kernel) == expected
+
+
+def test_every_entry_says_why_and_where_from(tmp_path):
+    assert all(entry.evidence and entry.source for entry in load_ledger(tmp_path).entries)
+
+
+def test_prefixes_are_components():
+    assert matches("2.3", "2.3.9")
+    assert matches("2.3", "2.3")
+    assert not matches("2.3", "2.30.1")
+    assert matches("550.163.01-2", "550.163.01", "2")
+    assert not matches("550.163.01-2", "550.163.01", "4")
+
+
+def learned(version="550.163.01", verdict=CompatVerdict.BREAKS, evidence='make: "error"\n\té'):
+    return CompatEntry.model_validate(
+        {"module": "nvidia", "version": version, "from": "6.12.94-1", "below": "6.12.94-1.0",
+         "verdict": verdict, "evidence": evidence, "source": "our builder"}
+    )  # fmt: skip
+
+
+def test_what_a_build_learned_counts_and_is_written_once(tmp_path):
+    learn(tmp_path, [learned()])
+    text = (tmp_path / "compat.toml").read_text()
+    learn(tmp_path, [learned()])
+    assert (tmp_path / "compat.toml").read_text() == text
+    assert verdict(tmp_path, "nvidia", "550.163.01", "6.12.94-1") == "breaks"
+    assert verdict(tmp_path, "nvidia", "550.163.01", "6.12.95-1") == "builds"
+
+
+def test_the_most_exact_entry_counts(tmp_path):
+    learn(tmp_path, [learned("550.163.01-2", CompatVerdict.BUILDS), learned("550.163.01")])
+    assert verdict(tmp_path, "nvidia", "550.163.01", "6.12.94-1", release="2") == "builds"
+    assert verdict(tmp_path, "nvidia", "550.163.01", "6.12.94-1", release="4") == "breaks"
+
+
+def test_a_malformed_ledger_is_named(tmp_path):
+    (tmp_path / "compat.toml").write_text("[[entry]]\nmodule = 'zfs'\n")
+    with pytest.raises(ConfigurationError, match=r"compat\.toml is malformed"):
+        load_ledger(tmp_path)

@@ -1,0 +1,144 @@
+"""The kernel decision, on values alone."""
+
+import dataclasses
+
+import pytest
+
+from immutable_base.model.plan import KernelAction
+from immutable_base.plan.evr import EvrOrder
+from immutable_base.plan.kernel import Candidate, Ceiling, KernelPolicy, KernelQuestion, decide
+
+SET = ("kernel", "kernel-core")
+WHOLE = frozenset((*SET, "kernel-devel"))
+ORDER = EvrOrder()
+
+
+def kernel(evr: str, packages: frozenset[str] = WHOLE) -> Candidate:
+    return Candidate(evr=evr, release=f"{evr}.x86_64", packages=packages)
+
+
+def question(*candidates: Candidate, **changes) -> KernelQuestion:
+    start = KernelQuestion(
+        image_release="6.12.105-1.x86_64",
+        image_evr="6.12.105-1",
+        candidates=candidates,
+        ceilings=(),
+        modules=("zfs",),
+        known_break=lambda version: None,
+        policy=KernelPolicy(required=SET, devel="kernel-devel", allow_up=True, allow_down=True),
+    )
+    return dataclasses.replace(start, **changes)
+
+
+def pinned(asked: KernelQuestion):
+    plan = decide(asked, ORDER).plan
+    return plan.chosen_evr, plan.action
+
+
+def test_nothing_offered_holds():
+    decision = decide(question(), ORDER)
+    assert decision.plan.chosen is None
+    assert "none is offered at all" in decision.reasons[0]
+
+
+def test_kernel_devel_alone_keeps_the_image_kernel_whatever_is_newer():
+    only_devel = kernel("6.12.105-1", frozenset({"kernel-devel"}))
+    assert pinned(question(only_devel, kernel("6.12.117-1"))) == ("6.12.105-1", KernelAction.KEEP)
+
+
+def test_kernel_devel_of_another_release_string_does_not_keep():
+    other = Candidate(evr="6.12.105-1", release="6.12.105-1.x86_64+debug", packages=WHOLE)
+    assert decide(question(other), ORDER).plan.chosen is None
+
+
+def test_no_module_needs_no_kernel_devel_and_rejects_nothing():
+    decision = decide(question(kernel("6.12.117-1"), modules=()), ORDER)
+    assert (decision.plan.action, decision.plan.source, decision.plan.rejected) == (
+        KernelAction.KEEP,
+        "image",
+        (),
+    )
+
+
+@pytest.mark.parametrize("missing", ["kernel", "kernel-core", "kernel-devel"])
+def test_an_incomplete_set_is_rejected_with_what_is_missing(missing):
+    plan = decide(question(kernel("6.12.117-1", WHOLE - {missing})), ORDER).plan
+    assert plan.chosen is None
+    assert plan.rejected[0].reason == f"incomplete: no {missing} at this version"
+
+
+def test_the_highest_at_or_under_the_ceiling():
+    ceilings = (
+        Ceiling(module="zfs", version="2.3.9", maximum="7.2"),
+        Ceiling(module="other", version="1", maximum="6.12"),
+    )
+    asked = question(
+        kernel("6.13.1-1"), kernel("6.12.117-1"), kernel("6.12.94-1"), ceilings=ceilings
+    )
+    plan = decide(asked, ORDER).plan
+    assert (plan.chosen_evr, plan.ceiling) == ("6.12.117-1", "6.12")
+    assert {item.evr: item.reason for item in plan.rejected} == {
+        "6.13.1-1": "above 6.12, the newest kernel that other 1 accepts",
+        "6.12.105-1": "no repository has kernel-devel for the image's own kernel 6.12.105-1.x86_64",
+        "6.12.94-1": "older than 6.12.117-1, which was chosen",
+    }
+
+
+def test_major_minor_is_compared_by_number_and_patch_levels_are_inside():
+    ceiling = (Ceiling(module="zfs", version="2", maximum="7.2"),)
+    assert (
+        pinned(question(kernel("7.2.12-1"), kernel("7.10.1-1"), ceilings=ceiling))[0] == "7.2.12-1"
+    )
+
+
+def test_the_image_kernel_itself_above_the_ceiling_goes_down():
+    ceiling = (Ceiling(module="zfs", version="2", maximum="6.11"),)
+    asked = question(kernel("6.12.105-1"), kernel("6.11.9-1"), ceilings=ceiling)
+    assert pinned(asked) == ("6.11.9-1", KernelAction.DOWN)
+
+
+def test_the_ledger_rejects_with_its_evidence_even_the_image_kernel():
+    asked = question(
+        kernel("6.12.105-1"), kernel("6.12.94-1"),
+        known_break=lambda version: "known to break x" if ORDER(version, "6.12.100") > 0 else None,
+    )  # fmt: skip
+    decision = decide(asked, ORDER)
+    assert (decision.plan.chosen_evr, decision.plan.action) == ("6.12.94-1", KernelAction.DOWN)
+    assert decision.plan.rejected[0].reason == "the image's own kernel is known to break x"
+
+
+@pytest.mark.parametrize(
+    ("up", "down", "expected"),
+    [
+        (True, True, "6.12.117-1"),
+        (False, True, "6.12.94-1"),
+        (True, False, "6.12.117-1"),
+        (False, False, None),
+    ],
+)
+def test_policy(up, down, expected):
+    policy = KernelPolicy(required=SET, devel="kernel-devel", allow_up=up, allow_down=down)
+    plan = decide(question(kernel("6.12.117-1"), kernel("6.12.94-1"), policy=policy), ORDER).plan
+    assert plan.chosen_evr == expected
+    assert all(item.reason for item in plan.rejected)
+
+
+@pytest.mark.parametrize(
+    ("older", "newer"),
+    [
+        ("6.12.104-1", "1:6.12.1-1"),  # epoch
+        ("6.13~rc1-1", "6.13-1"),  # tilde: before
+        ("6.13-1", "6.13^20260101-1"),  # caret: after
+        ("6.12.99-1", "6.12.106-1"),  # by number, not by letter
+        ("6.13.0-9.el10", "6.13.0-10.el10"),
+        ("6.13.0-1.el10", "6.13.0-1.el10_2"),
+    ],
+)
+def test_rpm_order(older, newer):
+    assert pinned(question(kernel(older), kernel(newer)))[0] == newer
+    assert pinned(question(kernel(newer), kernel(older)))[0] == newer
+
+
+def test_hold_names_the_conditions_of_release():
+    reasons = decide(question(kernel("6.12.117-1", frozenset())), ORDER).reasons
+    assert reasons[1].startswith("released by: kernel-devel for 6.12.105-1.x86_64 in a repository")

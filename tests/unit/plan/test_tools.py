@@ -1,0 +1,114 @@
+"""Adapters: what they ask and how they read the answers."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from immutable_base.errors import CommandError, ImmutableBaseError, RemoteError, VerificationError
+from immutable_base.plan.meta import parse_maximum
+from immutable_base.plan.remote import Checksum
+from immutable_base.process import Command, Result, run
+from immutable_base.tools import gpg, gpgv, skopeo
+
+
+class Registry:
+    """Answers `skopeo inspect` for one reference."""
+
+    def __init__(self, raw: bytes, config: dict | None = None) -> None:
+        self.raw, self.config, self.asked = raw, config or {}, []
+
+    def tls_environment(self):
+        return {"SSL_CERT_FILE": "/ca.pem"}
+
+    def run(self, command: Command) -> Result:
+        assert command.env == {"SSL_CERT_FILE": "/ca.pem"}
+        self.asked.append(command.argv[-1])
+        out = json.dumps(self.config).encode() if "--config" in command.argv else self.raw
+        return Result(status=0, stdout=out, stderr_tail="", seconds=0)
+
+
+def test_a_plain_manifest_has_the_digest_of_its_bytes():
+    raw = b'{"layers": []}'
+    registry = Registry(raw, {"created": "2026-11-20T00:00:00.123456789Z"})
+    found = skopeo.resolve(registry, "host:5000/a/b:tag")
+    digest = "sha256:" + hashlib.sha256(raw).hexdigest()
+    assert (found.digest, found.created) == (digest, 1795132800)
+    assert registry.asked[1] == f"docker://host:5000/a/b@{digest}"
+
+
+def test_an_index_gives_the_manifest_for_amd64():
+    platforms = [("arm64", "linux"), ("amd64", "windows"), ("amd64", "linux")]
+    entries = [
+        {"digest": f"sha256:{n}", "platform": {"architecture": a, "os": o}}
+        for n, (a, o) in enumerate(platforms)
+    ]
+    registry = Registry(
+        json.dumps({"mediaType": skopeo.INDEX_TYPES[0], "manifests": entries}).encode()
+    )
+    assert skopeo.resolve(registry, "h/a").digest == "sha256:2"
+    with pytest.raises(RemoteError, match="no image for linux/amd64"):
+        skopeo.resolve(Registry(b'{"manifests": []}'), "h/a")
+
+
+def test_a_registry_that_is_down_is_a_remote_error_with_skopeos_words():
+    class Down(Registry):
+        def run(self, command):
+            raise CommandError("exited", details="connection refused")
+
+    with pytest.raises(RemoteError, match="connection refused"):
+        skopeo.resolve(Down(b""), "h/a")
+
+
+@pytest.mark.parametrize("raw", [b"<html>", b"[]"])
+def test_an_answer_that_is_no_image(raw):
+    with pytest.raises(RemoteError):
+        skopeo.resolve(Registry(raw), "h/a")
+
+
+@pytest.mark.parametrize(
+    ("reference", "repository"),
+    [
+        ("h:5000/a", "h:5000/a"),
+        ("h:5000/a:t", "h:5000/a"),
+        ("h/a@sha256:0", "h/a"),
+        ("h/a:t@sha256:0", "h/a"),
+    ],
+)
+def test_repository_of(reference, repository):
+    assert skopeo.repository_of(reference) == repository
+
+
+def test_gpgv_refuses_what_another_key_signed(signer, tmp_path):
+    data = tmp_path / "data"
+    data.write_text("x")
+    signer.sign(data)
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    keyring = gpg.pinned_keyring(run, signer.public, signer.fingerprint, home)
+    asked = {"keyring": keyring, "signature": Path(f"{data}.asc"), "data": data}
+    assert gpgv.verify(run, **asked) == signer.fingerprint
+    assert "BEGIN PGP PUBLIC KEY BLOCK" in gpg.armored(run, signer.fingerprint, home)
+    data.write_text("y")
+    with pytest.raises(VerificationError, match="BAD signature"):
+        gpgv.verify(run, **asked)
+
+
+def test_the_primary_fingerprint_counts_not_a_subkeys():
+    colons = "pub:u:\nfpr:::::::::AAAA:\nuid:\nsub:\nfpr:::::::::BBBB:\n"
+    assert gpg.primary_fingerprints(colons) == ("AAAA",)
+    assert gpgv.primary_fingerprint("[GNUPG:] VALIDSIG BBBB 2026 1 0 4 0 22 10 00 AAAA\n") == "AAAA"
+    assert gpgv.primary_fingerprint("[GNUPG:] GOODSIG BBBB x\n") is None
+
+
+def test_broken_checksums_are_refused():
+    with pytest.raises(VerificationError, match="sha1"):
+        Checksum("sha1", "0" * 40)
+
+
+def test_meta():
+    assert parse_maximum("Name: zfs\nLinux-Maximum: 7.2\nLinux-Minimum: 4.18\n", "x") == "7.2"
+    for text in ("", "Linux-Maximum: seven\n", "#Linux-Maximum: 7.2\n"):
+        with pytest.raises(ImmutableBaseError):
+            parse_maximum(text, "zfs-dkms")
