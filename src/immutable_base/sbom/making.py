@@ -15,7 +15,6 @@ from cyclonedx.model.bom import Bom
 from cyclonedx.model.component import Component, ComponentType
 from cyclonedx.output.json import JsonV1Dot6
 from cyclonedx.schema import SchemaVersion
-from cyclonedx.validation.json import JsonStrictValidator
 
 from immutable_base.errors import CheckError
 from immutable_base.sbom.modules import module_components
@@ -137,12 +136,19 @@ def render(bom: Bom, *, image: Component, epoch: int) -> str:
     bom.serial_number = UUID(int=0)
     bom.serial_number = uuid5(NAMESPACE_URL, _text(bom))
     text = _text(bom)
-    error = JsonStrictValidator(SchemaVersion.V1_6).validate_str(text)
+    error = _schema_error(text)
     if error is not None:
-        words = str(error)[:2000]
         msg = "the SBOM does not pass the CycloneDX 1.6 schema"
-        raise CheckError(msg, details=words)
+        raise CheckError(msg, details=error[:2000])
     return text
+
+
+def _schema_error(text: str) -> str | None:
+    # Not above: its import takes three seconds, which no command should need to start.
+    from cyclonedx.validation.json import JsonStrictValidator  # noqa: PLC0415
+
+    error = JsonStrictValidator(SchemaVersion.V1_6).validate_str(text)
+    return None if error is None else str(error)
 
 
 def _text(bom: Bom) -> str:
