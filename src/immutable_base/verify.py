@@ -194,5 +194,5 @@ def _not_understood(pinned: str, error: Exception) -> VerificationError:
     return VerificationError(
         f"what cosign says of {pinned} is not understood, so nothing is proven",
         details=str(error)[:2000],
-        hint="the product is tested with cosign 2.6 and 3.0",
+        hint="the product is tested with cosign 2.6",
     )

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from typing import TYPE_CHECKING, Any
 
+from immutable_base import process
 from immutable_base.cli.options import (
     add_context_arguments,
     add_output_arguments,
-    make_context,
     write_result,
 )
-from immutable_base.config.load import did_you_mean
+from immutable_base.config.load import did_you_mean, load_settings
+from immutable_base.context import Context
 from immutable_base.errors import ConfigurationError
 from immutable_base.model.reference import Reference
 from immutable_base.sign import signer_of, sigstore_of
+from immutable_base.tools.cosign import PUBLIC, Signer
 from immutable_base.verify import NO_CT_LOG, VerifiedImage, Verifier
 
 if TYPE_CHECKING:
@@ -49,26 +50,50 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(namespace: argparse.Namespace) -> int:
     """Verify one image and say what was proven."""
-    context = make_context(namespace)
-    signer = signer_of(context)
-    signer = dataclasses.replace(
-        signer,
-        identity=namespace.certificate_identity or signer.identity,
-        issuer=namespace.certificate_oidc_issuer or signer.issuer,
-    )
-    verifier = Verifier(run=context.run, sigstore=sigstore_of(context), signer=signer)
-    reference = find_reference(namespace.reference, context.settings)
+    context = _context(namespace)
+    verifier = _verifier(namespace, context)
+    reference = find_reference(namespace.reference, context.settings if context else None)
     # Once: what a tag names may change while we look.
-    digest = reference.digest or verifier.resolve(
-        reference.repository, reference.tag or _DEFAULT_TAG
-    )
+    tag = reference.tag or _DEFAULT_TAG
+    digest = reference.digest or verifier.resolve(reference.repository, tag)
     verified = verifier.verify(reference.repository, digest)
     text = _json(verified) if namespace.format == "json" else _text(verified)
     write_result(text, namespace.output)
     return 0
 
 
-def find_reference(text: str, settings: Settings) -> Reference:
+def _context(namespace: argparse.Namespace) -> Context | None:
+    """Return the context; None for somebody who has no configuration but knows the signer.
+
+    Raises ConfigurationError as `load_settings` does.
+    """
+    path = namespace.config.resolve()
+    if not path.exists() and namespace.certificate_identity and namespace.certificate_oidc_issuer:
+        return None
+    return Context(
+        settings=load_settings(path),
+        config_path=path,
+        images=path.parent / "images",
+        workspace=namespace.workspace.resolve(),
+        run=process.run,
+    )
+
+
+def _verifier(namespace: argparse.Namespace, context: Context | None) -> Verifier:
+    signer = Signer(
+        identity=namespace.certificate_identity or "",
+        issuer=namespace.certificate_oidc_issuer or "",
+    )
+    if context is None:
+        return Verifier(run=process.run, sigstore=PUBLIC, signer=signer)
+    configured = signer_of(context)
+    signer = Signer(
+        identity=signer.identity or configured.identity, issuer=signer.issuer or configured.issuer
+    )
+    return Verifier(run=context.run, sigstore=sigstore_of(context), signer=signer)
+
+
+def find_reference(text: str, settings: Settings | None) -> Reference:
     """Return the reference that the user means.
 
     Raises ConfigurationError if it is neither a reference nor a configured variant.
@@ -76,6 +101,9 @@ def find_reference(text: str, settings: Settings) -> Reference:
     if "/" in text:
         return Reference.parse(text)
     name, _, tag = text.partition(":")
+    if settings is None:
+        msg = f"'{name}' is not a reference, and there is no configuration that names variants"
+        raise ConfigurationError(msg, hint="write registry/path:tag or registry/path@sha256:...")
     if name not in settings.variants:
         msg = (
             f"'{name}' is neither a variant nor a reference{did_you_mean(name, settings.variants)}"

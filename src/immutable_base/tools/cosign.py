@@ -45,6 +45,12 @@ class Sigstore:
     """Roots and keys (SIGSTORE_*), and the CA bundle."""
 
 
+PUBLIC = Sigstore(
+    fulcio_url="https://fulcio.sigstore.dev", rekor_url="https://rekor.sigstore.dev", check_sct=True
+)
+"""The public instance; cosign fetches its roots and keys itself, by TUF."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signer:
     """Who must have signed."""
