@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import shutil
-import threading
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from immutable_base.build.fetch import Store
-from immutable_base.build.graph import BuildGraph, ImageStep, LayerStep, ModuleStep
+from immutable_base.build.follow import following
+from immutable_base.build.graph import PREFIX, BuildGraph, ImageStep, LayerStep, ModuleStep
 from immutable_base.build.labels import base_annotations, variant_epoch, variant_labels
 from immutable_base.build.mount import TARGET, Content, copy_context, make_mount
 from immutable_base.context import Context
@@ -22,7 +20,6 @@ from immutable_base.process import LineSink
 from immutable_base.tools import buildah
 
 OUTPUT = "/run/output"
-FOLLOW_SECONDS = 0.5
 
 
 @dataclass(slots=True)
@@ -70,61 +67,23 @@ def build_module(build: Build, step: ModuleStep, say: LineSink) -> str:
     is not what the plan promised.
     """
     started = time.monotonic()
-    module, kmod = step.module, step.module.kmod
-    without, requested = _split(build.context, step)
-    mount = make_mount(
-        build.context,
-        build.fetched,
-        step.id,
-        Content(
-            packages=module.builder,
-            requests={"request": requested, "request-noscripts": without},
-            epoch=module.source_date_epoch,
-        ),
-    )
     output = build.context.tonight / "modules" / step.id.replace(":", "_")
     shutil.rmtree(output, ignore_errors=True)
     output.mkdir(parents=True)
-    settings = build.context.settings.modules[module.name]
-    folder = copy_context(build.context, "builder", step.id)
-    request = buildah.BuildRequest(
-        containerfile=folder / "Containerfile",
-        folder=folder,
-        tag=f"localhost/immutable-base/builder/{module.name}:{_safe(step.kernel)}",
-        epoch=module.source_date_epoch,
-        log_file=build.log_file(step.id),
-        volumes=(
-            buildah.Volume(source=mount, target=TARGET),
-            buildah.Volume(source=output, target=OUTPUT, writable=True),
-        ),
-        arguments={
-            "BASE_IMAGE": step.base.pinned,
-            "SOURCE_DATE_EPOCH": str(module.source_date_epoch),
-            "MODULE": settings.dkms_name,
-            "MODULE_VERSION": module.version,
-            "KERNEL_RELEASE": step.kernel,
-            "KO": " ".join(settings.ko),
-            "KMOD_NAME": kmod.name,
-            "KMOD_EPOCH": str(kmod.epoch),
-            "KMOD_VERSION": kmod.version,
-            "KMOD_RELEASE": kmod.release,
-            "KMOD_PROVIDES": settings.provides,
-            "SOURCE_PACKAGE": module.source.name,
-        },
-    )
-    with _following(request.log_file, say):
+    request = _builder_request(build, step, output)
+    with following(request.log_file, say):
         buildah.remove_image(build.context, buildah.build(build.context, request))
-    package = output / kmod.file_name
+    package = output / step.module.kmod.file_name
     if not package.is_file():
         raise CheckError(
-            f"the builder of {module.name} did not make {kmod.file_name}",
+            f"the builder of {step.module.name} did not make {package.name}",
             details="\n".join(sorted(path.name for path in output.iterdir())),
         )
     build.packages[step.id] = package
     build.modules[step.id] = ModuleRecord(
         id=step.id,
-        name=module.name,
-        version=module.version,
+        name=step.module.name,
+        version=step.module.version,
         kernel=step.kernel,
         package=package.name,
         sha256=_sha256(package),
@@ -132,6 +91,49 @@ def build_module(build: Build, step: ModuleStep, say: LineSink) -> str:
         seconds=round(time.monotonic() - started, 1),
     )
     return package.name
+
+
+def _builder_request(build: Build, step: ModuleStep, output: Path) -> buildah.BuildRequest:
+    module = step.module
+    without, requested = _split(build.context, step)
+    content = Content(
+        packages=module.builder,
+        requests={"request": requested, "request-noscripts": without},
+        epoch=module.source_date_epoch,
+    )
+    mount = make_mount(build.context, build.fetched, step.id, content)
+    folder = copy_context(build.context, "builder", step.id)
+    return buildah.BuildRequest(
+        containerfile=folder / "Containerfile",
+        folder=folder,
+        tag=f"{PREFIX}/builder/{module.name}:{step.kernel.replace('+', '_')}",
+        epoch=module.source_date_epoch,
+        log_file=build.log_file(step.id),
+        arguments=_builder_arguments(build.context, step),
+        volumes=(
+            buildah.Volume(source=mount, target=TARGET),
+            buildah.Volume(source=output, target=OUTPUT, writable=True),
+        ),
+    )
+
+
+def _builder_arguments(context: Context, step: ModuleStep) -> dict[str, str]:
+    module, kmod = step.module, step.module.kmod
+    settings = context.settings.modules[module.name]
+    return {
+        "BASE_IMAGE": step.base.pinned,
+        "SOURCE_DATE_EPOCH": str(module.source_date_epoch),
+        "MODULE": settings.dkms_name,
+        "MODULE_VERSION": module.version,
+        "KERNEL_RELEASE": step.kernel,
+        "KO": " ".join(settings.ko),
+        "KMOD_NAME": kmod.name,
+        "KMOD_EPOCH": str(kmod.epoch),
+        "KMOD_VERSION": kmod.version,
+        "KMOD_RELEASE": kmod.release,
+        "KMOD_PROVIDES": settings.provides,
+        "SOURCE_PACKAGE": module.source.name,
+    }
 
 
 def _split(context: Context, step: ModuleStep) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -157,7 +159,7 @@ def build_layer(build: Build, step: LayerStep, say: LineSink) -> None:
         step.id,
         Content(
             packages=step.layer.install,
-            requests={"request": step.layer.request},
+            requests={"request": step.layer.request, "erase": step.layer.erase},
             epoch=epoch,
             local=tuple(build.packages[module] for module in step.modules),
         ),
@@ -174,7 +176,7 @@ def build_layer(build: Build, step: LayerStep, say: LineSink) -> None:
         arguments={"BASE_IMAGE": below, "SOURCE_DATE_EPOCH": str(epoch), **kernel},
         volumes=(buildah.Volume(source=mount, target=TARGET),),
     )
-    with _following(request.log_file, say):
+    with following(request.log_file, say):
         image = buildah.build(build.context, request)
     build.records[step.id] = ImageRecord(
         id=step.id,
@@ -201,7 +203,7 @@ def build_image(build: Build, step: ImageStep, say: LineSink) -> str:
         labels=variant_labels(build.context.settings, variant),
         annotations=base_annotations(variant),
     )
-    with _following(request.log_file, say):
+    with following(request.log_file, say):
         image = buildah.build(build.context, request)
     build.records[step.id] = ImageRecord(
         id=step.id,
@@ -222,35 +224,3 @@ def _module_files(listing: Path) -> tuple[ModuleFile, ...]:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _safe(text: str) -> str:
-    return text.replace("+", "_")
-
-
-@contextlib.contextmanager
-def _following(path: Path, say: LineSink) -> Iterator[None]:
-    """Pass on the lines of a growing log file while the block runs."""
-    stop = threading.Event()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
-    path.touch()
-    follower = threading.Thread(target=_follow, args=(path, say, stop), daemon=True)
-    follower.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        follower.join()
-
-
-def _follow(path: Path, say: LineSink, stop: threading.Event) -> None:
-    with path.open("rb") as file:
-        rest = b""
-        while True:
-            last_round = stop.wait(FOLLOW_SECONDS)
-            *lines, rest = (rest + file.read()).split(b"\n")
-            for line in lines:
-                say(line.decode("utf-8", "replace").rstrip())
-            if last_round:
-                return

@@ -14,8 +14,6 @@ BUILD_TOOLS = frozenset({
     "akmods", "dkms", "gcc", "gcc-c++", "kernel-devel", "kernel-devel-matched", "kernel-headers",
     "kmod-nvidia-open-dkms", "make", "rpm-build", "zfs-dkms",
 })  # fmt: skip
-KERNEL_LAYER = "kernel"
-KERNEL_PREFIX = "kernel"
 
 
 @REGISTRY.check(
@@ -107,8 +105,7 @@ def packages_match_plan(subject: Subject) -> Problem | None:
         new = [(p.name, p.evr, p.arch) for p in layer.install]
         gone = {(name, arch) for name, _, arch in new}
         for key in list(expected):
-            replaced = (key[0], key[2]) in gone
-            if replaced or (layer.name == KERNEL_LAYER and _is_kernel(subject, key[0])):
+            if key[0] in layer.erase or (key[0], key[2]) in gone:
                 del expected[key]
         expected.update(new)
     found = Counter((p.name, p.evr, p.arch) for p in subject.facts.packages)
@@ -120,11 +117,6 @@ def packages_match_plan(subject: Subject) -> Problem | None:
     ]
     wrong += [f"not planned: {n}-{e}.{a}" for n, e, a in sorted(found - expected)]
     return unless(wrong, "the rpmdb is not what the plan promised")
-
-
-def _is_kernel(subject: Subject, name: str) -> bool:
-    policy = subject.settings.kernel
-    return name in {*policy.packages, *policy.optional_packages, "kernel-uki-virt"}
 
 
 @REGISTRY.check(

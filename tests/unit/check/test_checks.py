@@ -58,7 +58,7 @@ PLAN = VariantPlan(
     ),
     layers=(
         LayerPlan(name="base", request=(), install=(package("htop", "3"), package("bash", "5.3")), source_date_epoch=2),
-        LayerPlan(name="kernel", request=(), install=(package("kernel-core", "6.12.117"),), source_date_epoch=2),
+        LayerPlan(name="kernel", request=(), install=(package("kernel-core", "6.12.117"),), erase=("kernel-core", "kernel-modules-extra"), source_date_epoch=2),
         LayerPlan(name="zfs", request=(), install=(package("zfs", "2.3.9"), KMOD), source_date_epoch=3),
     ),
     packages=(), reasons=(),
@@ -89,7 +89,7 @@ FACTS = ImageFacts(
             ("systemd", "257-1"), ("zfs", "2.3.9-1"),
         )
     ),
-    base_packages=(installed("bash", "5.2-1"), installed("kernel-core", "6.12.107-1"), installed("systemd", "257-1")),
+    base_packages=(installed("bash", "5.2-1"), installed("kernel-core", "6.12.107-1"), installed("kernel-modules-extra", "6.12.107-1"), installed("systemd", "257-1")),
     rpm_lines=(), modules=(module("spl"), module("zfs")),
     initramfs=InitramfsFact(
         path=f"usr/lib/modules/{K}/initramfs.img", mode=0o600, size=1,
