@@ -1,0 +1,147 @@
+"""The built images of a real night, and buildah as we call it."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from immutable_base.config.load import load_settings
+from immutable_base.context import Context
+from immutable_base.errors import CommandError, RemoteError
+from immutable_base.process import Command, run
+from immutable_base.tools import buildah, skopeo
+
+ROOT = Path(__file__).parents[2]
+EPOCH = 1_700_000_000
+
+
+@pytest.fixture(scope="module")
+def context(lab, tmp_path_factory):
+    config = lab.state / "immutable-base.toml"
+    return Context(
+        settings=load_settings(config), config_path=config, images=ROOT / "images",
+        workspace=tmp_path_factory.mktemp("workspace"), run=run,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def base(context):
+    """A real base image in our storage, by digest."""
+    reference = context.settings.streams["centos-stream-10"].base
+    pinned = f"{reference.rpartition(':')[0]}@{skopeo.resolve(context, reference).digest}"
+    buildah.pull(context, pinned)
+    return pinned
+
+
+@pytest.fixture
+def request_for(context, base, tmp_path):
+    def make(step: str, tag="localhost/immutable-base/test:tonight", **more):
+        (tmp_path / "Containerfile").write_text(
+            f"ARG BASE_IMAGE\nFROM ${{BASE_IMAGE}}\nRUN {step}\n"
+        )
+        return buildah.BuildRequest(
+            containerfile=tmp_path / "Containerfile", folder=tmp_path, tag=tag, epoch=EPOCH,
+            log_file=tmp_path / "build.log", arguments={"BASE_IMAGE": base}, **more,
+        )  # fmt: skip
+
+    return make
+
+
+def test_the_same_containerfile_gives_the_same_digest(context, request_for, tmp_path):
+    digests = set()
+    for name in ("one", "two"):
+        buildah.build(
+            context,
+            request_for(
+                "date --utc > /usr/lib/when && rm /usr/lib/when && echo same > /usr/lib/same"
+            ),
+        )
+        digests.add(
+            buildah.write_layout(context, "localhost/immutable-base/test:tonight", tmp_path / name)
+        )
+    assert len(digests) == 1
+
+
+def test_a_step_has_no_network_and_its_failure_shows_its_words(context, request_for):
+    step = "cat /proc/net/route | wc -l && echo words of the step >&2 && exit 7"
+    with pytest.raises(CommandError) as caught:
+        buildah.build(context, request_for(step))
+    lines = caught.value.details.splitlines()
+    assert "words of the step" in lines
+    assert "1" in lines  # the heading of the routing table, and no route
+
+
+def test_a_mount_is_seen_during_a_step_and_leaves_no_trace(context, request_for, tmp_path):
+    folder = tmp_path / "mount"
+    folder.mkdir()
+    (folder / "file").write_text("content\n")
+    volume = buildah.Volume(source=folder, target="/run/immutable-base")
+    step = "--mount=type=tmpfs,target=/run grep content /run/immutable-base/file && ! touch /run/immutable-base/x"
+    image = buildah.build(context, request_for(step, volumes=(volume,)))
+    with buildah.mounted(context, image) as root:
+        assert not (root / "run" / "immutable-base").exists()
+    assert sorted(path.name for path in folder.iterdir()) == ["file"]
+
+
+def test_what_is_left_of_an_earlier_run_is_removed_and_bases_stay(context, base, request_for):
+    buildah.build(context, request_for("true"))
+    # As a killed run leaves it: a container that nobody removes.
+    context.run(Command(argv=buildah._buildah(context, "from", "--pull-never", base), timeout=60))
+    buildah.clean(context, keep=[base])
+    assert [image.names for image in buildah.images(context)] == [(base,)]
+    assert buildah.run_in(context, base, ["rpm", "--query", "kernel-core"]).text.startswith(
+        "kernel-core-"
+    )
+
+
+def test_an_image_that_the_registry_does_not_have_is_named(context):
+    pinned = f"{context.settings.registry.destination}/nothing@sha256:{'0' * 64}"
+    with pytest.raises(RemoteError, match="nothing@sha256:000"):
+        buildah.pull(context, pinned)
+
+
+@pytest.fixture
+def facts(night):
+    folder = night.workspace / "tonight" / "check"
+    return {
+        path.name.split(".")[0]: json.loads(path.read_text())
+        for path in folder.glob("*.facts.json")
+    }
+
+
+@pytest.fixture
+def plan(night):
+    document = json.loads((night.workspace / "tonight" / "plan.json").read_text())
+    return {variant["name"]: variant for variant in document["variants"]}
+
+
+@pytest.mark.parametrize("name", ["base-zfs", "base-zfs-nvidia"])
+def test_modules_are_compiled_for_the_planned_kernel_and_owned_by_packages(facts, plan, name):
+    kernel = plan[name]["kernel"]["chosen"]
+    found = {module["name"]: module for module in facts[name]["modules"]}
+    wanted = {"spl", "zfs"}
+    if name == "base-zfs-nvidia":
+        wanted |= {"nvidia", "nvidia-drm", "nvidia-modeset", "nvidia-peermem", "nvidia-uvm"}
+    assert found.keys() == wanted
+    assert {module["vermagic"].split()[0] for module in found.values()} == {kernel}
+    assert {module["owner"] for module in found.values()} <= {
+        "kmod-zfs-prebuilt",
+        "kmod-nvidia-open-prebuilt",
+    }
+
+
+def test_no_image_holds_a_compiler_or_a_second_kernel(facts, plan):
+    tools = re.compile(
+        r"gcc|make|dkms|kernel-devel|kernel-headers|zfs-dkms|kmod-nvidia-open-dkms|akmods"
+    )
+    for name, found in facts.items():
+        assert [p["name"] for p in found["packages"] if tools.fullmatch(p["name"])] == []
+        assert found["kernels"] == [plan[name]["kernel"]["chosen"]]
+
+
+def test_a_module_is_compiled_once_for_all_variants_on_its_kernel(night, plan):
+    built = json.loads((night.workspace / "tonight" / "build.json").read_text())["modules"]
+    pairs = [(module["name"], module["kernel"]) for module in built]
+    wanted = {(m["name"], v["kernel"]["chosen"]) for v in plan.values() for m in v["modules"]}
+    assert sorted(pairs) == sorted(wanted)
