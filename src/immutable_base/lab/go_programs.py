@@ -29,6 +29,8 @@ class GoProgram:
     """Download and compilation, two cores, build cache shared with those before it."""
     version_variable: str | None = None
     """The string variable that holds the version that the program prints."""
+    version_prefix: str = "v"
+    """What the project's own releases print before the number."""
     cgo: bool = False
     kept: tuple[str, ...] = ()
     """Files or folders of the module's source that are kept below `share/<name>/`."""
@@ -58,6 +60,7 @@ GO_PROGRAMS = (
         packages=("cmd/nvidia-ctk", "cmd/nvidia-cdi-hook"),
         usual_seconds=60,
         version_variable="github.com/NVIDIA/nvidia-container-toolkit/internal/info.version",
+        version_prefix="",
         cgo=True,
         kept=("deployments/systemd",),
     ),
@@ -74,6 +77,7 @@ GO_PROGRAMS = (
         packages=("cmd/syft",),
         usual_seconds=90,
         version_variable="main.version",
+        version_prefix="",
     ),
     GoProgram(
         name="registry",

@@ -158,8 +158,8 @@ def _key(program: GoProgram) -> str:
 
 
 def _link_flags(program: GoProgram, version: str) -> str:
-    stamp = f" -X {program.version_variable}={version}" if program.version_variable else ""
-    return f"-s -w{stamp}"
+    stamp = f"{program.version_variable}={program.version_prefix}{version}"
+    return f"-s -w -X {stamp}" if program.version_variable else "-s -w"
 
 
 def _apply(file: Path, old: str, new: str) -> None:
