@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
+import shutil
+import sys
 
 from rich.console import Console, Group
 from rich.table import Table
@@ -19,7 +22,8 @@ from immutable_base.cli.options import (
 )
 from immutable_base.model.plan import KernelAction, Plan, VariantPlan, Verdict
 
-WIDTH = 100
+NARROWEST = 120
+"""Columns; the table is not squeezed further when the terminal is narrower, or a file."""
 STYLES = {Verdict.BUILD: "green", Verdict.HOLD: "yellow", Verdict.FAIL: "red"}
 
 
@@ -51,9 +55,11 @@ def as_text(plan: Plan) -> str:
     for variant in plan.variants:
         table.add_row(*_row(variant))
     sink = io.StringIO()
-    console = Console(file=sink, width=WIDTH, highlight=False)
+    width = max(shutil.get_terminal_size().columns, NARROWEST)
+    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    console = Console(file=sink, width=width, highlight=False, force_terminal=colour)
     console.print(Group(table, *map(_explanation, plan.variants)))
-    return sink.getvalue()
+    return "\n".join(line.rstrip() for line in sink.getvalue().splitlines()) + "\n"
 
 
 def _row(variant: VariantPlan) -> tuple[Text, ...]:
@@ -74,11 +80,16 @@ def _kernel(variant: VariantPlan) -> str:
         return f"{kernel.image} (image)" if kernel.image else "-"
     if kernel.action is KernelAction.KEEP:
         return f"{kernel.chosen} (keep)"
-    return f"{kernel.chosen} ({kernel.action}, from {kernel.image})"
+    return f"{kernel.chosen} ({kernel.action} from {kernel.image})"
 
 
-def _explanation(variant: VariantPlan) -> Text:
-    lines = [f"\n{variant.name}: {variant.base.digest or variant.base.reference}"]
-    lines += [f"  {reason}" for reason in variant.reasons]
-    lines += [f"  not {item.evr}: {item.reason}" for item in variant.kernel.rejected]
-    return Text("\n".join(lines))
+def _explanation(variant: VariantPlan) -> Group:
+    heading = Text(f"\n{variant.name}: {variant.base.digest or variant.base.reference}")
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    for reason in variant.reasons:
+        grid.add_row(Text(" "), Text(reason))
+    for item in variant.kernel.rejected:
+        grid.add_row(Text("  not"), Text(f"{item.evr}: {item.reason}"))
+    return Group(heading, grid)

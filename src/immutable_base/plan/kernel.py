@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from immutable_base.model.plan import KernelAction, KernelPlan, RejectedKernel
 from immutable_base.plan.evr import Order, key, major_minor, split_evr
@@ -99,7 +99,19 @@ def decide(question: KernelQuestion, order: Order) -> Decision:
             rejected[candidate.evr] = why
     if chosen is None:
         return _hold(question, order, rejected)
-    return _decision(question, order, chosen, rejected, f"{chosen.release}: {own}")
+    decision = _decision(question, order, chosen, rejected, f"{chosen.release}: {own}")
+    newest = _why_not_newest(question, chosen, rejected, order)
+    return replace(decision, reasons=(*decision.reasons, *newest))
+
+
+def _why_not_newest(
+    question: KernelQuestion, chosen: Candidate, rejected: dict[str, str], order: Order
+) -> tuple[str, ...]:
+    """Say why it is not the newest kernel that is offered."""
+    newest = max((c.evr for c in question.candidates), key=key(order))
+    if order(newest, chosen.evr) <= 0 or order(newest, question.image_evr) == 0:
+        return ()
+    return (f"not the newest offered, {newest}: {rejected[newest]}",)
 
 
 def _image(question: KernelQuestion) -> Candidate:

@@ -115,6 +115,12 @@ class Repo(Protocol):
     def add_rpmmd(self, file: File, language: str | None, flags: int = 0) -> bool:
         """Read primary.xml, or filelists.xml as an extension."""
 
+    def add_solv(self, file: File) -> bool:
+        """Read libsolv's own form."""
+
+    def write(self, file: File) -> bool:
+        """Write libsolv's own form."""
+
     def add_repomdxml(self, file: File) -> bool:
         """Read repomd.xml."""
 

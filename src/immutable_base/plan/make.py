@@ -24,7 +24,7 @@ from immutable_base.plan.base import Base, read_base
 from immutable_base.plan.compat import Ledger, load_ledger
 from immutable_base.plan.meta import linux_maximum
 from immutable_base.plan.pool import Universe
-from immutable_base.plan.remote import Remote, open_remote
+from immutable_base.plan.remote import Remote, open_remote, prune
 from immutable_base.plan.repositories import (
     Metadata,
     Outcome,
@@ -37,6 +37,8 @@ from immutable_base.plan.stream import StreamPlanner
 
 log = logging.getLogger(__name__)
 
+CACHE_SECONDS = 14 * 86400.0
+"""Metadata that no plan has used for so long is removed."""
 BASES_AT_ONCE = 2
 """Images are large: more at once only share the same line."""
 
@@ -58,6 +60,7 @@ def make_plan(context: Context, *, variants: tuple[str, ...] = ()) -> Plan:
     Raises ConfigurationError for an unknown variant, HostError if this host lacks something.
     """
     names = _chosen(context.settings, variants)
+    prune(context.workspace / "cache" / "metadata", CACHE_SECONDS)
     ledger = load_ledger(context.workspace)
     with open_remote(context) as remote:
         night = _read(context, remote, names, ledger)

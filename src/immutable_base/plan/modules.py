@@ -74,10 +74,7 @@ def known_break(
             package = source.package
             entry = ledger.find(source.name, package.version, package.release, kernel, order)
             if entry is not None and entry.verdict is CompatVerdict.BREAKS:
-                return (
-                    f"known to break {source.name} {package.version}: "
-                    f"{entry.evidence} [{entry.source}]"
-                )
+                return f"known to break {source.name} {package.version}: {entry.evidence}"
         return None
 
     return sentence

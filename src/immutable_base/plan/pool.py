@@ -11,7 +11,7 @@ from urllib.parse import urljoin
 
 from immutable_base.errors import VerificationError
 from immutable_base.model.plan import Package
-from immutable_base.plan import libsolv
+from immutable_base.plan import libsolv, solvcache
 from immutable_base.plan.evr import split_evr
 from immutable_base.plan.repositories import Metadata
 from immutable_base.plan.rpmdb import Installed, Relation
@@ -167,10 +167,12 @@ class Universe:
     def _read(self, metadata: Metadata) -> None:
         name = metadata.source.id
         repo = self.pool.add_repo(name)
-        file = libsolv.open_file(str(metadata.primary))
-        if file is None or not repo.add_rpmmd(file, None):
-            raise VerificationError(f"the metadata of repository '{name}' cannot be read")
-        file.close()
+        if not solvcache.load(repo, metadata.primary):
+            file = libsolv.open_file(str(metadata.primary))
+            if file is None or not repo.add_rpmmd(file, None):
+                raise VerificationError(f"the metadata of repository '{name}' cannot be read")
+            file.close()
+            solvcache.keep(repo, metadata.primary)
         arches = {self.pool.str2id(arch) for arch in ARCHITECTURES}
         self._ids[name] = tuple(item.id for item in repo.solvables if item.archid in arches)
         self._repos[name] = repo

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import os
 import ssl
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,6 +62,7 @@ class Remote:
         says.
         """
         if target.is_file() and _digest(target, checksum.algorithm) == checksum.hex:
+            os.utime(target)  # Still in use: see `prune`.
             return target
         target.parent.mkdir(parents=True, exist_ok=True)
         return _retrying(lambda: self._to_file(url, what, checksum, target), url, what)
@@ -130,6 +133,15 @@ def open_remote(context: Context) -> Iterator[Remote]:
         verify=trust, timeout=TIMEOUT, follow_redirects=True, headers=headers
     ) as client:
         yield Remote(client)
+
+
+def prune(folder: Path, seconds: float) -> None:
+    """Remove what a cache has not used for so long; what is needed again is fetched again."""
+    oldest = time.time() - seconds
+    for path in folder.iterdir() if folder.is_dir() else ():
+        with contextlib.suppress(FileNotFoundError):
+            if path.stat().st_mtime < oldest:
+                path.unlink()
 
 
 def _check_status(response: httpx.Response, what: str) -> None:

@@ -104,6 +104,28 @@ def test_a_damaged_cache_is_not_believed(world):
     assert world.variant("fedora-base", write=False).verdict is Verdict.BUILD
 
 
+def test_libsolvs_own_cache_is_used_and_not_believed_when_damaged(world):
+    first = world.plan("fedora-base").to_json()
+    (solv,) = (world.folder / "ws/cache/metadata").glob("*.solv")
+    made = solv.stat().st_ino
+    assert world.plan("fedora-base", write=False).to_json() == first
+    assert solv.stat().st_ino == made
+    solv.write_bytes(solv.read_bytes()[:-9])
+    assert world.plan("fedora-base", write=False).to_json() == first
+    assert solv.stat().st_ino != made
+
+
+def test_metadata_that_was_not_used_for_long_is_removed(world):
+    import os
+
+    old = world.folder / "ws/cache/metadata/old.xml.gz"
+    old.parent.mkdir(parents=True)
+    old.touch()
+    os.utime(old, (0, 0))
+    world.plan("fedora-base")
+    assert not old.exists()
+
+
 def test_a_package_with_another_checksum_is_not_read(world):
     world.repositories["openzfs"] = zfs_rpms("2.3.9")  # made-up checksums
     variant = world.variant("base-zfs")
