@@ -12,6 +12,7 @@ from pathlib import Path
 
 import tomlkit
 
+from immutable_base.errors import HostError
 from immutable_base.workspace import write_atomically
 
 
@@ -31,9 +32,7 @@ class LabAddresses:
     ca_bundle: Path
     fulcio_root: Path
     rekor_key: Path
-    ct_log_key: Path | None
-    bases: Mapping[str, str]
-    """Stream to image reference."""
+    ct_log_key: Path
     branches: Mapping[str, str]
     """Module to the branch that Debian's archive has, where it differs."""
 
@@ -41,8 +40,8 @@ class LabAddresses:
 def lab_configuration(product: str, lab: LabAddresses) -> str:
     """Return the product's configuration (TOML text) pointed at the lab."""
     document = tomlkit.parse(product)
-    for stream, reference in lab.bases.items():
-        document["streams"][stream]["base"] = reference
+    for stream in document["streams"].values():
+        stream["base"] = f"{lab.registry}/{stream['base'].rpartition('/')[2]}"
     for name, repository in document["repositories"].items():
         repository["url"] = f"{lab.repositories}/{name}/"
         repository["metadata_key"] = repository["key"]
@@ -60,11 +59,30 @@ def lab_configuration(product: str, lab: LabAddresses) -> str:
         "rekor_url": lab.rekor,
         "fulcio_root": str(lab.fulcio_root),
         "rekor_key": str(lab.rekor_key),
+        "ct_log_key": str(lab.ct_log_key),
     }
-    if lab.ct_log_key:
-        signing["ct_log_key"] = str(lab.ct_log_key)
     document["signing"].update(signing)
     return tomlkit.dumps(document)
+
+
+def branches_there(product: str, rpms: Path) -> dict[str, str]:
+    """Return the branch of each module whose own branch the lab's repositories do not have.
+
+    `rpms` holds a folder for each repository id. Raises HostError if a module has no package.
+    """
+    found = {}
+    for name, module in tomlkit.parse(product).unwrap()["modules"].items():
+        package, branch = module["source_package"], module["branch"]
+        files = [
+            file.name.removeprefix(f"{package}-")
+            for repository in module["repositories"]
+            for file in sorted((rpms / repository).rglob(f"{package}-[0-9]*.rpm"))
+        ]
+        if not files:
+            raise HostError(f"the lab has no package {package}", hint="run `immutable-base lab up`")
+        if not any(file.startswith(f"{branch}.") for file in files):
+            found[name] = files[-1].partition(".")[0]
+    return found
 
 
 def write_lab_configuration(state: Path, product: Path, lab: LabAddresses) -> Path:

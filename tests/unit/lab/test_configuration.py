@@ -5,7 +5,7 @@ import tomllib
 from pathlib import Path
 
 from immutable_base.config.schema import Settings
-from immutable_base.lab.configuration import LabAddresses, lab_configuration
+from immutable_base.lab.configuration import LabAddresses, branches_there, lab_configuration
 
 PRODUCT = (Path(__file__).parents[3] / "immutable-base.toml").read_text()
 LAB = LabAddresses(
@@ -20,10 +20,6 @@ LAB = LabAddresses(
     fulcio_root=Path("/lab/fulcio.pem"),
     rekor_key=Path("/lab/rekor.pem"),
     ct_log_key=Path("/lab/ct.pem"),
-    bases={
-        "centos-stream-10": "127.0.0.1:5001/standin/centos-bootc:stream10",
-        "fedora-43": "127.0.0.1:5001/standin/fedora-bootc:43",
-    },
     branches={"nvidia": "550"},
 )
 MAY_DIFFER = (
@@ -76,3 +72,13 @@ def test_lab_configuration_is_valid_and_leaves_nothing_outside():
     assert {k.fingerprint for k in settings.keys.values()} == {"A" * 40}
     assert all(r.metadata_key for r in settings.repositories.values())
     assert {s.base.split("/")[0] for s in settings.streams.values()} == {"127.0.0.1:5001"}
+
+
+def test_a_branch_changes_only_where_the_lab_has_another(tmp_path):
+    for folder, file in (
+        ("openzfs", "zfs-dkms-2.3.9-0.noarch.rpm"),
+        ("cuda", "kmod-nvidia-open-dkms-550.163.01-2.noarch.rpm"),
+    ):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / file).touch()
+    assert branches_there(PRODUCT, tmp_path) == {"nvidia": "550"}
