@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from immutable_base.cli.lab_progress import TerminalProgress
 from immutable_base.errors import HostError
-from immutable_base.lab import pieces
+from immutable_base.lab import content, pieces
 from immutable_base.lab.go_programs import GO_PROGRAMS
-from immutable_base.lab.issuer import DEFAULTS
+from immutable_base.lab.issuer import DEFAULTS, identity
 from immutable_base.lab.lab import Lab
 from immutable_base.lab.paths import LabPaths, default_state
 from immutable_base.lab.programs import GoBuilder
@@ -60,6 +60,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_own(name: str, action: argparse.ArgumentParser) -> None:
+    if name == "up":
+        action.add_argument(
+            "--product",
+            type=Path,
+            default=Path("immutable-base.toml"),
+            help="configuration from which the lab's is made (default: immutable-base.toml here)",
+        )
     if name == "status":
         action.add_argument("--format", choices=("text", "json"), default="text")
     if name in {"env", "token"}:
@@ -82,11 +89,17 @@ def _up(paths: LabPaths, namespace: argparse.Namespace) -> int:
     require_ready(paths.root, first_time=bool(list(pieces.program_nodes(paths))))
     with locked(paths.lock_file):
         log_to_file(paths.log / "lab.log")
+        lab = Lab(paths)
+        lab.prepare()
         status = _make_contained(paths, namespace, ())
         if status != 0:
             return status
         with TerminalProgress() as progress:
-            Lab(paths).start_services(progress)
+            lab.start_services(progress)
+            at = lab.addresses()
+            with progress.step("base images into the registry") as step:
+                references = content.publish_bases(paths, at.registry, step)
+            content.write_configuration(paths, at, references, namespace.product.resolve())
     print(
         f'the lab is up; next: eval "$({_program()} lab env --state {paths.root})"', file=sys.stderr
     )
@@ -97,15 +110,14 @@ def _tools(paths: LabPaths, namespace: argparse.Namespace) -> int:
     _demand_known(namespace.program)
     require_root()
     with locked(paths.lock_file):
-        return _make_contained(paths, namespace, tuple(namespace.program))
+        named = namespace.program or [program.name for program in GO_PROGRAMS]
+        return _make_contained(paths, namespace, tuple(named))
 
 
 def _make_contained(
     paths: LabPaths, namespace: argparse.Namespace, programs: tuple[str, ...]
 ) -> int:
     """Make pieces where no process and no mount can outlive us."""
-    if not pieces.missing(paths, programs):
-        return 0
     verbose = ("--verbose",) if namespace.verbose else ()
     argv = (
         sys.executable,
@@ -127,7 +139,10 @@ def _make_contained(
 def _make(paths: LabPaths, namespace: argparse.Namespace) -> int:
     log_to_file(paths.log / "make.log")
     with TerminalProgress() as progress:
-        run_graph(pieces.missing(paths, namespace.program), progress)
+        nodes = pieces.missing(paths, namespace.program)
+        if not namespace.program:
+            nodes += content.content_nodes(paths)
+        run_graph(nodes, progress)
     builder = GoBuilder(tools=paths.tools)
     if not list(pieces.program_nodes(paths)):
         builder.clear_caches()
@@ -152,12 +167,22 @@ def _status(paths: LabPaths, namespace: argparse.Namespace) -> int:
 
 
 def _env(paths: LabPaths, namespace: argparse.Namespace) -> int:
+    lab, trust, claims = Lab(paths), paths.trust, _claims(namespace)
+    at = lab.addresses()
     folders = [str(paths.programs.bin), str(Path(sys.executable).parent)]
     rest = [it for it in os.environ.get("PATH", "").split(":") if it not in folders]
     variables: Mapping[str, str] = {
         "PATH": ":".join([*folders, *rest]),
         "IMMUTABLE_BASE_CONFIG": str(paths.configuration),
-        "SIGSTORE_ID_TOKEN": Lab(paths).token(**_claims(namespace)),
+        "SIGSTORE_ID_TOKEN": lab.token(**claims),
+        # For cosign by hand, and for the README's examples; the product reads its configuration.
+        "IMMUTABLE_BASE_REGISTRY": f"{at.registry}/immutable-base",
+        "IMMUTABLE_BASE_IDENTITY": identity(claims),
+        "IMMUTABLE_BASE_ISSUER": at.issuer,
+        "SIGSTORE_ROOT_FILE": str(trust / "fulcio.pem"),
+        "SIGSTORE_REKOR_PUBLIC_KEY": str(trust / "rekor.pub"),
+        "SIGSTORE_CT_LOG_PUBLIC_KEY_FILE": str(trust / "ctlog.pub"),
+        "SSL_CERT_FILE": str(paths.ca_bundle),
     }
     for name, value in variables.items():
         print(f"export {name}={shlex.quote(value)}")

@@ -89,6 +89,12 @@ def claims(query: Mapping[str, str], *, issuer: str, now: int) -> dict[str, obje
     }
 
 
+def identity(query: Mapping[str, str]) -> str:
+    """Return the identity that Fulcio's certificate for such a token names."""
+    uri = claims(query, issuer="", now=0)["ci_config_ref_uri"]
+    return f"https://{uri}"
+
+
 def _number(text: str) -> str:
     """Return GitLab's kind of numeric id, the same for the same text."""
     return str(int.from_bytes(hashlib.sha256(text.encode()).digest()[:3], "big"))

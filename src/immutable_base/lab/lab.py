@@ -77,13 +77,25 @@ class Lab:
             rekor=f"http://{at['rekor']}",
         )
 
+    def prepare(self) -> StateStore:
+        """Make folders and keys, and choose the ports that pieces and services name."""
+        paths = self.paths
+        for folder in (paths.log, paths.services, paths.rpms, paths.registry_data):
+            folder.mkdir(parents=True, exist_ok=True)
+        paths.services.chmod(0o700)
+        store = StateStore(paths.state_file)
+        store.set_ports(ports.choose(PORTS, store.state.ports))
+        certificates.ensure_keys(paths.keys)
+        self._publish_trust()
+        return store
+
     def start_services(self, progress: Progress) -> None:
         """Start every service that does not run, in order.
 
         The programs have to be built. Raises HostError if a port is taken, CommandError if a
         service does not come up.
         """
-        store = self._prepare()
+        store = self.prepare()
         supervisor = self._supervisor(store)
         supervisor.end_strays()
         for name, prepare in self._services(store):
@@ -136,21 +148,6 @@ class Lab:
             message = f"the lab's token issuer does not answer: {error}"
             raise HostError(message, hint="run `immutable-base lab up` first") from error
         return answer.text
-
-    def _prepare(self) -> StateStore:
-        for folder in (
-            self.paths.log,
-            self.paths.services,
-            self.paths.rpms,
-            self.paths.registry_data,
-        ):
-            folder.mkdir(parents=True, exist_ok=True)
-        self.paths.services.chmod(0o700)
-        store = StateStore(self.paths.state_file)
-        store.set_ports(ports.choose(PORTS, store.state.ports))
-        certificates.ensure_keys(self.paths.keys)
-        self._publish_trust()
-        return store
 
     def _publish_trust(self) -> None:
         self.paths.trust.mkdir(exist_ok=True)

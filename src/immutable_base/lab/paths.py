@@ -53,6 +53,11 @@ class LabPaths:
         return self.root / "trust"
 
     @property
+    def ca_bundle(self) -> Path:
+        """The machine's CAs and the lab's, for programs that take one bundle."""
+        return self.trust / "ca-bundle.pem"
+
+    @property
     def services(self) -> Path:
         """Configuration files of the services, written anew by every `up`."""
         return self.root / "services"

@@ -59,4 +59,4 @@ def missing(paths: LabPaths, programs: Iterable[str] = ()) -> list[Node]:
     named = tuple(programs)
     if named:
         return list(program_nodes(paths, named))
-    return [*program_nodes(paths), *ostree_nodes(paths)]
+    return [*ostree_nodes(paths), *program_nodes(paths)]

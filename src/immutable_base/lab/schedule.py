@@ -42,7 +42,9 @@ def run_graph(nodes: Iterable[Node], progress: Progress) -> None:
     other step starts, programs under way are ended, and the first error is raised.
     """
     by_name = {node.name: node for node in nodes}
-    sorter = graphlib.TopologicalSorter({name: node.needs for name, node in by_name.items()})
+    # A step that somebody needs and that is not there is done already.
+    edges = {name: [it for it in node.needs if it in by_name] for name, node in by_name.items()}
+    sorter = graphlib.TopologicalSorter(edges)
     sorter.prepare()
     done: queue.SimpleQueue[tuple[str, Future[None]]] = queue.SimpleQueue()
     rank = {name: place for place, name in enumerate(by_name)}

@@ -1,0 +1,130 @@
+"""What the lab's services hold: repositories, bases, and the product's configuration for them."""
+
+from __future__ import annotations
+
+import json
+import os
+import ssl
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+
+from immutable_base.errors import HostError
+from immutable_base.lab import bases, catalogue, toolkit, universe
+from immutable_base.lab.configuration import LabAddresses, write_lab_configuration
+from immutable_base.lab.gpg import KEY_NAME
+from immutable_base.lab.ports import LOOPBACK
+from immutable_base.lab.schedule import Node
+from immutable_base.lab.state import StateStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from immutable_base.lab.lab import Addresses
+    from immutable_base.lab.paths import LabPaths
+    from immutable_base.lab.progress import Step
+
+# The catalogue's streams, as the product's configuration names them.
+STREAMS = {"el10": "centos-stream-10", "fedora": "fedora-43"}
+# Debian's archive has this branch of the driver.
+BRANCHES = {"nvidia": "550"}
+SYSTEM_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
+
+
+def content_nodes(paths: LabPaths) -> Iterator[Node]:
+    """Yield the steps that make repositories and bases; what is made already takes no time."""
+    made = (paths.root / "universe").exists()
+    yield Node(
+        name="package repositories",
+        work=partial(_universe, paths),
+        lane="pack",
+        usual_seconds=0 if made else 600,
+    )
+    yield Node(
+        name="repository of the container toolkit",
+        work=partial(_toolkit, paths),
+        lane="pack",
+        needs=("build nvidia-container-toolkit", "package repositories"),
+    )
+    yield Node(
+        name="base images",
+        work=partial(_bases, paths),
+        lane="pack",
+        needs=("build ostree-ext-cli", "package repositories"),
+        usual_seconds=0 if (paths.root / "bases").exists() else 180,
+    )
+
+
+def _universe(paths: LabPaths, step: Step) -> None:
+    universe.build(paths.root, step.say)
+
+
+def _toolkit(paths: LabPaths, _step: Step) -> None:
+    toolkit.build(paths.root)
+
+
+def _bases(paths: LabPaths, step: Step) -> None:
+    port = StateStore(paths.state_file).state.ports["files"]
+    bases.make(paths.root, f"http://{LOOPBACK}:{port}", step.say)
+
+
+def publish_bases(paths: LabPaths, registry: str, step: Step) -> dict[str, str]:
+    """Push the bases that the registry does not have as they are; return them by stream.
+
+    Raises CommandError if the registry refuses one.
+    """
+    known = catalogue.load().streams
+    references = {STREAMS[name]: f"{registry}/{it.reference}" for name, it in known.items()}
+    if not all(_is_published(paths, registry, name, it.reference) for name, it in known.items()):
+        bases.publish(paths.root, registry, paths.trust / "ca.pem", step.say)
+    return references
+
+
+def _is_published(paths: LabPaths, registry: str, name: str, reference: str) -> bool:
+    index = json.loads((paths.root / "bases" / name / "oci" / "index.json").read_text())
+    wanted = index["manifests"][0]
+    repository, _, tag = reference.rpartition(":")
+    answer = httpx.head(
+        f"https://{registry}/v2/{repository}/manifests/{tag}",
+        headers={"Accept": wanted["mediaType"]},
+        verify=ssl.create_default_context(cafile=paths.trust / "ca.pem"),
+        trust_env=False,
+    )
+    digest: str | None = answer.headers.get("Docker-Content-Digest")
+    return digest == wanted["digest"]
+
+
+def write_configuration(
+    paths: LabPaths, at: Addresses, references: dict[str, str], product: Path
+) -> None:
+    """Write the product's configuration for this lab, and the CA bundle for programs beside it.
+
+    Raises HostError if `product` is not there.
+    """
+    if not product.is_file():
+        message = f"there is no {product}, from which the lab's configuration is made"
+        raise HostError(
+            message, hint="run this where immutable-base.toml lies, or name it: --product"
+        )
+    addresses = LabAddresses(
+        registry=at.registry,
+        repositories=at.files,
+        key_url=f"{at.files}/{KEY_NAME}",
+        key_fingerprint=(paths.trust / "lab-rpm-key.fingerprint").read_text().strip(),
+        issuer=at.issuer,
+        fulcio=at.fulcio,
+        rekor=at.rekor,
+        ca_bundle=paths.trust / "ca.pem",
+        fulcio_root=paths.trust / "fulcio.pem",
+        rekor_key=paths.trust / "rekor.pub",
+        ct_log_key=paths.trust / "ctlog.pub",
+        bases=references,
+        branches=BRANCHES,
+    )
+    write_lab_configuration(paths.root, product, addresses)
+    system = Path(os.environ.get("SSL_CERT_FILE", SYSTEM_BUNDLE))
+    parts = [system.read_text()] if system.is_file() and system != paths.ca_bundle else []
+    if parts or not paths.ca_bundle.exists():
+        paths.ca_bundle.write_text("\n".join([*parts, (paths.trust / "ca.pem").read_text()]))
