@@ -98,8 +98,8 @@ def _up(paths: LabPaths, namespace: argparse.Namespace) -> int:
             lab.start_services(progress)
             at = lab.addresses()
             with progress.step("base images into the registry") as step:
-                references = content.publish_bases(paths, at.registry, step)
-            content.write_configuration(paths, at, references, namespace.product.resolve())
+                content.publish_bases(paths, at.registry, step)
+            content.write_configuration(paths, at, namespace.product.resolve())
     print(
         f'the lab is up; next: eval "$({_program()} lab env --state {paths.root})"', file=sys.stderr
     )

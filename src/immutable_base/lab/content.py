@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from immutable_base.lab.paths import LabPaths
     from immutable_base.lab.progress import Step
 
-# The catalogue's streams, as the product's configuration names them.
-STREAMS = {"el10": "centos-stream-10", "fedora": "fedora-43"}
 # Debian's archive has this branch of the driver.
 BRANCHES = {"nvidia": "550"}
 SYSTEM_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
@@ -70,16 +68,14 @@ def _bases(paths: LabPaths, step: Step) -> None:
     bases.make(paths.root, f"http://{LOOPBACK}:{port}", step.say)
 
 
-def publish_bases(paths: LabPaths, registry: str, step: Step) -> dict[str, str]:
-    """Push the bases that the registry does not have as they are; return them by stream.
+def publish_bases(paths: LabPaths, registry: str, step: Step) -> None:
+    """Push the bases unless the registry has them as they are.
 
     Raises CommandError if the registry refuses one.
     """
     known = catalogue.load().streams
-    references = {STREAMS[name]: f"{registry}/{it.reference}" for name, it in known.items()}
     if not all(_is_published(paths, registry, name, it.reference) for name, it in known.items()):
         bases.publish(paths.root, registry, paths.trust / "ca.pem", step.say)
-    return references
 
 
 def _is_published(paths: LabPaths, registry: str, name: str, reference: str) -> bool:
@@ -92,13 +88,10 @@ def _is_published(paths: LabPaths, registry: str, name: str, reference: str) -> 
         verify=ssl.create_default_context(cafile=paths.trust / "ca.pem"),
         trust_env=False,
     )
-    digest: str | None = answer.headers.get("Docker-Content-Digest")
-    return digest == wanted["digest"]
+    return bool(answer.headers.get("Docker-Content-Digest") == wanted["digest"])
 
 
-def write_configuration(
-    paths: LabPaths, at: Addresses, references: dict[str, str], product: Path
-) -> None:
+def write_configuration(paths: LabPaths, at: Addresses, product: Path) -> None:
     """Write the product's configuration for this lab, and the CA bundle for programs beside it.
 
     Raises HostError if `product` is not there.
@@ -120,7 +113,6 @@ def write_configuration(
         fulcio_root=paths.trust / "fulcio.pem",
         rekor_key=paths.trust / "rekor.pub",
         ct_log_key=paths.trust / "ctlog.pub",
-        bases=references,
         branches=BRANCHES,
     )
     write_lab_configuration(paths.root, product, addresses)

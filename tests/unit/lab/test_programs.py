@@ -1,0 +1,61 @@
+"""Programs are built from what go.mod and go.sum pin, and only then count as built."""
+
+import re
+
+import pytest
+
+from immutable_base.lab import certificates, programs
+from immutable_base.lab.go_programs import GO_PROGRAMS
+from immutable_base.lab.programs import MODULES, GoBuilder
+from immutable_base.process import Result
+
+
+@pytest.mark.parametrize("program", GO_PROGRAMS, ids=lambda it: it.name)
+def test_every_program_is_pinned_with_checksums(program):
+    text = (MODULES / program.name / "go.mod").read_text()
+    pinned = re.search(rf"^\s*(?:require )?{re.escape(program.module)} (v\S+)", text, re.MULTILINE)
+    assert pinned
+    sums = (MODULES / program.name / "go.sum").read_text()
+    assert f"{program.module} {pinned[1]} h1:" in sums
+    assert all(f"\t{it}\n" in text or f"tool {it}\n" in text for it in program.imports)
+
+
+def test_a_program_is_built_again_when_its_pins_change(tmp_path, monkeypatch):
+    program = GO_PROGRAMS[1]
+    builder = GoBuilder(tools=tmp_path, runner=_fake_go(tmp_path))
+    assert not builder.is_built(program)
+    builder.build(program, _Silent())
+    assert builder.is_built(program)
+    assert (
+        tmp_path / "bin" / program.name
+    ).resolve() == tmp_path / program.name / "bin" / program.name
+    monkeypatch.setattr(programs.importlib.metadata, "version", lambda _: "another toolchain")
+    assert not builder.is_built(program)
+
+
+class _Silent:
+    def say(self, words):
+        pass
+
+
+def _fake_go(folder):
+    """A runner that answers as `go list -m -json` and `go build` do."""
+
+    def run(command):
+        if "build" in command.argv:
+            target = command.argv[command.argv.index("-o") + 1]
+            (folder / target / "cosign").write_text("program")
+        text = b'{"Dir": "/nowhere", "Version": "v2.0.0"}'
+        return Result(status=0, stdout=text, stderr_tail="", seconds=0.0)
+
+    return run
+
+
+def test_keys_are_private_and_kept(tmp_path):
+    certificates.ensure_keys(tmp_path / "keys")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "keys").iterdir()}
+    certificates.ensure_keys(tmp_path / "keys")
+    assert before == {path.name: path.read_bytes() for path in (tmp_path / "keys").iterdir()}
+    for path in (tmp_path / "keys").glob("*.key"):
+        assert path.stat().st_mode & 0o077 == 0
+    assert (tmp_path / "keys").stat().st_mode & 0o077 == 0
