@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import ssl
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
@@ -21,6 +19,7 @@ from immutable_base.lab.state import StateStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from immutable_base.lab.lab import Addresses
     from immutable_base.lab.paths import LabPaths
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 
 # Debian's archive has this branch of the driver.
 BRANCHES = {"nvidia": "550"}
-SYSTEM_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 
 
 def content_nodes(paths: LabPaths) -> Iterator[Node]:
@@ -92,7 +90,7 @@ def _is_published(paths: LabPaths, registry: str, name: str, reference: str) -> 
 
 
 def write_configuration(paths: LabPaths, at: Addresses, product: Path) -> None:
-    """Write the product's configuration for this lab, and the CA bundle for programs beside it.
+    """Write the product's configuration for this lab.
 
     Raises HostError if `product` is not there.
     """
@@ -116,7 +114,3 @@ def write_configuration(paths: LabPaths, at: Addresses, product: Path) -> None:
         branches=BRANCHES,
     )
     write_lab_configuration(paths.root, product, addresses)
-    system = Path(os.environ.get("SSL_CERT_FILE", SYSTEM_BUNDLE))
-    parts = [system.read_text()] if system.is_file() and system != paths.ca_bundle else []
-    if parts or not paths.ca_bundle.exists():
-        paths.ca_bundle.write_text("\n".join([*parts, (paths.trust / "ca.pem").read_text()]))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
@@ -29,6 +31,9 @@ PORTS = (
     "trillian-log-signer", "trillian-log-signer-http", "rekor", "ctlog", "fulcio", "fulcio-grpc",
     "fulcio-metrics",
 )  # fmt: skip
+
+
+SYSTEM_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +158,13 @@ class Lab:
         self.paths.trust.mkdir(exist_ok=True)
         for name in ("ca.pem", "fulcio.pem", "rekor.pub", "ctlog.pub"):
             shutil.copyfile(self.paths.keys / name, self.paths.trust / name)
+        system = Path(os.environ.get("SSL_CERT_FILE", SYSTEM_BUNDLE))
+        if system == self.paths.ca_bundle:
+            # A shell that has `lab env`: the file holds the machine's CAs already.
+            system = Path(SYSTEM_BUNDLE)
+        parts = [system.read_text()] if system.is_file() else []
+        bundle = "\n".join([*parts, (self.paths.trust / "ca.pem").read_text()])
+        self.paths.ca_bundle.write_text(bundle)
 
     def _supervisor(self, store: StateStore) -> Supervisor:
         return Supervisor(root=self.paths.root, log_folder=self.paths.log, store=store)
