@@ -50,7 +50,8 @@ class Universe:
         self.pool = libsolv.new_pool()
         self._filelists: FileLists | None = filelists
         self._urls: dict[str, str] = {LOCAL: ""}
-        self._ids: dict[str, tuple[int, ...]] = {}
+        self._ids: dict[str, Sequence[int]] = {}
+        self._named: dict[tuple[str, ...], list[libsolv.Solvable]] = {}
         self._repos: dict[str, libsolv.Repo] = {}
         for item in metadata:
             self._read(item)
@@ -65,14 +66,14 @@ class Universe:
         return self._repos[repository].nsolvables
 
     def ids(self, repositories: Iterable[str]) -> list[int]:
-        """Return the ids of every installable package of some repositories."""
+        """Return the ids of every package of some repositories."""
         return [number for name in repositories for number in self._ids[name]]
 
     def see(self, ids: Iterable[int]) -> None:
         """Let only these packages be considered from now on."""
         wanted = frozenset(ids)
         if wanted != self._seen:
-            self.pool.set_considered_list(sorted(wanted))
+            self.pool.set_considered_list(list(wanted))
             self.pool.createwhatprovides()
             self._seen = wanted
 
@@ -84,11 +85,18 @@ class Universe:
         """Return a package by id."""
         return self.pool.id2solvable(number)
 
-    def named(self, name: str, repositories: Iterable[str]) -> list[libsolv.Solvable]:
-        """Return every package of exactly this name, newest first."""
-        self.see(self.ids(repositories))
-        found = [item for item in self.providing(name) if item.name == name]
-        return sorted(found, key=cmp_to_key(_newest_first))
+    def named(self, name: str, repositories: Sequence[str]) -> list[libsolv.Solvable]:
+        """Return every package of exactly this name for our architecture, newest first."""
+        asked = (name, *repositories)
+        if asked not in self._named:
+            self.see(self.ids(repositories))
+            found = [
+                item
+                for item in self.providing(name)
+                if item.name == name and item.arch in ARCHITECTURES
+            ]
+            self._named[asked] = sorted(found, key=cmp_to_key(_newest_first))
+        return self._named[asked]
 
     def providing(self, name: str) -> list[libsolv.Solvable]:
         """Return the seen packages that provide a name."""
@@ -173,8 +181,10 @@ class Universe:
                 raise VerificationError(f"the metadata of repository '{name}' cannot be read")
             file.close()
             solvcache.keep(repo, metadata.primary)
-        arches = {self.pool.str2id(arch) for arch in ARCHITECTURES}
-        self._ids[name] = tuple(item.id for item in repo.solvables if item.archid in arches)
+        # Nothing else was added meanwhile, so the ids follow each other. Packages of other
+        # architectures are among them: libsolv installs none, as `setarch` says.
+        first = next((item.id for item in repo.solvables), 0)
+        self._ids[name] = range(first, first + repo.nsolvables)
         self._repos[name] = repo
         self._urls[name] = metadata.source.url
         log.debug("repository %s: %d packages", name, repo.nsolvables)

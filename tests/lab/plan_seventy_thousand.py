@@ -1,0 +1,75 @@
+"""Measure what a plan costs on 70,000 packages of metadata, in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "unit" / "plan"))
+
+PACKAGES = 70_000
+
+
+def write(folder: Path) -> None:
+    from rpmmd import Rpm, write_repository
+
+    rpms = [
+        Rpm(
+            f"package-{i}",
+            f"{i % 7}.{i % 13}-{i % 3}.el10",
+            requires=tuple(f"package-{i - i % 50 - k * 50}" for k in range(12) if i > 1000),
+            provides=(f"libp{i}.so()(64bit)",),
+            files=(f"/usr/bin/p{i}",),
+        )
+        for i in range(PACKAGES)
+    ]
+    write_repository(folder, rpms, filelists=False)
+
+
+def measure(folder: Path) -> dict[str, float]:
+    from immutable_base.plan.pool import Universe
+    from immutable_base.plan.repositories import Metadata, Source, read_repomd
+    from immutable_base.plan.solve import Question, solve
+
+    source = Source(id="big", url=folder.as_uri() + "/")
+    revision, files = read_repomd(source, (folder / "repodata" / "repomd.xml").read_bytes())
+    metadata = Metadata(
+        source=source, revision=revision, repomd_sha256="", signed_by=None,
+        primary=next((folder / "repodata").glob("*-primary.xml.gz")), files=files,
+    )  # fmt: skip
+    started = time.process_time()
+    universe = Universe([metadata], [], lambda name: None)
+    for number in range(8):  # as many transactions as four variants have
+        question = Question(title="x", repositories=("big",), names=(f"package-{60_000 + number}",))
+        assert solve(universe, universe.base, question).new
+    return {"seconds": round(time.process_time() - started, 3), "packages": universe.size_of("big")}
+
+
+def main() -> None:
+    folder = Path(sys.argv[1])
+    write_in_child(folder)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    figures = measure(folder)
+    figures["mebibytes"] = round(
+        (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    )
+    figures["warm_seconds"] = measure(folder)["seconds"]
+    print(json.dumps(figures))
+
+
+def write_in_child(folder: Path) -> None:
+    """Write in another process, so that its memory is not counted."""
+    child = os.fork()
+    if child == 0:
+        write(folder)
+        os._exit(0)
+    os.waitpid(child, 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,113 @@
+"""`plan` on the lab: real repositories, signatures, registry and base images."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def plan(lab, *arguments, **kw):
+    done = lab.product("plan", "--format", "json", *arguments, **kw)
+    return done, {v["name"]: v for v in json.loads(done.stdout)["variants"]} if done.stdout else {}
+
+
+@pytest.fixture(scope="module")
+def planned(lab):
+    done, variants = plan(lab)
+    assert done.returncode == 0, done.stderr + done.stdout
+    return done, variants
+
+
+def test_the_document_passes_its_schema(planned, tmp_path):
+    (tmp_path / "plan.json").write_text(planned[0].stdout)
+    schema = ROOT / "schema" / "plan.schema.json"
+    check = [
+        sys.executable,
+        "-m",
+        "check_jsonschema",
+        "--schemafile",
+        str(schema),
+        str(tmp_path / "plan.json"),
+    ]
+    done = subprocess.run(check, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+def test_every_direction(planned):
+    kernels = {name: variant["kernel"] for name, variant in planned[1].items()}
+    assert {name: v["verdict"] for name, v in planned[1].items()} == dict.fromkeys(kernels, "build")
+    assert kernels["base-zfs"]["action"] == "up"
+    assert kernels["base-zfs-nvidia"]["chosen"] != kernels["base-zfs"]["chosen"]
+    assert kernels["base-zfs-nvidia"]["action"] == "down"
+    assert kernels["base"]["action"] == kernels["fedora-base"]["action"] == "keep"
+    assert all(item["reason"] for kernel in kernels.values() for item in kernel["rejected"])
+    assert any(
+        "pci_resize_resource" in item["reason"] for item in kernels["base-zfs-nvidia"]["rejected"]
+    )
+
+
+def test_twice_the_same_bytes(lab, planned):
+    again, _ = plan(lab)
+    assert again.stdout == planned[0].stdout
+
+
+def test_the_transactions_hold_one_kernel_and_no_compiler(planned):
+    for variant in planned[1].values():
+        names = [package["name"] for package in variant["packages"]]
+        assert not {"gcc", "dkms", "kernel-devel", "zfs-dkms", "kmod-nvidia-open-dkms"} & set(names)
+        assert names.count("kernel-core") == (variant["kernel"]["action"] != "keep")
+
+
+def test_a_repository_that_is_down_spares_the_others(lab, tmp_path):
+    config = lab.config_with(tmp_path, ("/openzfs/", "/no-such-folder/"))
+    done, variants = plan(lab, "--config", str(config))
+    assert done.returncode == 6, done.stderr
+    verdicts = {name: variant["verdict"] for name, variant in variants.items()}
+    assert verdicts == {
+        "base": "build",
+        "base-zfs": "fail",
+        "base-zfs-nvidia": "fail",
+        "fedora-base": "build",
+    }
+    assert "repository 'openzfs'" in variants["base-zfs"]["reasons"][0]
+    assert "Traceback" not in done.stderr
+
+
+def test_a_key_that_is_not_the_pinned_one_is_refused_by_name(lab, tmp_path):
+    text = (lab.state / "immutable-base.toml").read_text()
+    fingerprint = text.partition('fingerprint = "')[2][:40]
+    config = lab.config_with(tmp_path, (fingerprint, "A" * 40))
+    done, variants = plan(lab, "--config", str(config), "--variant", "base")
+    assert done.returncode == 12, done.stderr
+    assert "A" * 40 in variants["base"]["reasons"][0]
+
+
+def test_a_base_image_that_is_not_there(lab, tmp_path):
+    config = lab.config_with(tmp_path, ("fedora-bootc:43", "fedora-bootc:no-such-tag"))
+    done, variants = plan(lab, "--config", str(config), "--variant", "fedora-base")
+    assert done.returncode == 6, done.stderr
+    assert "no-such-tag" in variants["fedora-base"]["reasons"][0]
+
+
+def test_seventy_thousand_packages(tmp_path):
+    """Under 3 s of processor time and 300 MB beyond download; libsolv's own cache is empty."""
+    script = Path(__file__).with_name("plan_seventy_thousand.py")
+    done = subprocess.run(
+        [sys.executable, str(script), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=True,
+    )
+    print(done.stdout)
+    figures = json.loads(done.stdout)
+    assert figures["packages"] == 70_000
+    assert figures["seconds"] < 3
+    assert figures["warm_seconds"] < figures["seconds"]
+    assert figures["mebibytes"] < 300
