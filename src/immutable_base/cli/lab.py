@@ -151,18 +151,21 @@ def _make(paths: LabPaths, namespace: argparse.Namespace) -> int:
 
 def _status(paths: LabPaths, namespace: argparse.Namespace) -> int:
     services = Lab(paths).status()
+    missing = [node.name for node in pieces.missing(paths) if not node.name.startswith("download")]
+    missing += [node.name for node in content.content_nodes(paths) if node.usual_seconds]
     if namespace.format == "json":
-        print(
-            json.dumps(
-                {"state": str(paths.root), "services": [asdict(it) for it in services]}, indent=2
-            )
-        )
-    else:
-        for service in services:
-            state = f"running, process {service.pid}" if service.alive else "not running"
-            listening = " ".join(map(str, service.ports))
-            print(f"{service.name:22} {state:26} {listening}")
-        print(f"missing pieces: {', '.join(it.name for it in pieces.missing(paths)) or 'none'}")
+        document = {
+            "state": str(paths.root),
+            "services": [asdict(service) for service in services],
+            "missing": missing,
+        }
+        print(json.dumps(document, indent=2))
+        return 0
+    for service in services:
+        state = f"running, process {service.pid}" if service.alive else "not running"
+        listening = " ".join(map(str, service.ports))
+        print(f"{service.name:22} {state:26} {listening}")
+    print(f"not made yet: {', '.join(missing) or 'nothing'}")
     return 0
 
 
