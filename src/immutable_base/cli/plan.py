@@ -20,7 +20,9 @@ from immutable_base.cli.options import (
     selected_variants,
     write_result,
 )
+from immutable_base.log import log_to_terminal
 from immutable_base.model.plan import KernelAction, Plan, VariantPlan, Verdict
+from immutable_base.process import is_contained, run_contained
 
 NARROWEST = 120
 """Columns; the table is not squeezed further when the terminal is narrower, or a file."""
@@ -36,11 +38,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(namespace: argparse.Namespace) -> int:
     """Make the plan, print it, and return the worst variant's exit code; held is not an error."""
+    context = make_context(namespace)
+    variants = selected_variants(context.settings, namespace.variant)
+    if os.geteuid() == 0 and not is_contained():
+        # A base image may have to be mounted to be read: no mount outlives us, however we end.
+        return run_contained([sys.executable, "-m", "immutable_base", *sys.argv[1:]])
+    log_to_terminal(verbose=namespace.verbose)
     # Solver and HTTP client are loaded only now: `--help` must not pay for them.
     from immutable_base.plan.make import make_plan  # noqa: PLC0415
 
-    context = make_context(namespace)
-    variants = selected_variants(context.settings, namespace.variant)
     plan = make_plan(context, variants=variants)
     text = plan.to_json() if namespace.format == "json" else as_text(plan)
     write_result(text, namespace.output)

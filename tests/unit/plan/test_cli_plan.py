@@ -7,6 +7,7 @@ import pytest
 import tomlkit
 
 from immutable_base.cli import options
+from immutable_base.cli import plan as plan_command
 from immutable_base.cli.main import main
 from immutable_base.model.plan import Plan
 
@@ -18,6 +19,7 @@ def cli(world, monkeypatch):
     config.write_text(tomlkit.dumps(world.document))
     (world.folder / "images").mkdir()
     monkeypatch.setattr(options, "run", world.run)
+    monkeypatch.setattr(plan_command, "is_contained", lambda: True)
     return lambda *words: main(
         ["plan", "--config", str(config), "--workspace", str(world.folder / "ws"), *words]
     )
