@@ -11,7 +11,11 @@ import httpx
 
 from immutable_base.errors import HostError
 from immutable_base.lab import bases, catalogue, toolkit, universe
-from immutable_base.lab.configuration import LabAddresses, write_lab_configuration
+from immutable_base.lab.configuration import (
+    LabAddresses,
+    branches_there,
+    write_lab_configuration,
+)
 from immutable_base.lab.gpg import KEY_NAME
 from immutable_base.lab.ports import LOOPBACK
 from immutable_base.lab.schedule import Node
@@ -24,9 +28,6 @@ if TYPE_CHECKING:
     from immutable_base.lab.lab import Addresses
     from immutable_base.lab.paths import LabPaths
     from immutable_base.lab.progress import Step
-
-# Debian's archive has this branch of the driver.
-BRANCHES = {"nvidia": "550"}
 
 
 def content_nodes(paths: LabPaths) -> Iterator[Node]:
@@ -111,6 +112,6 @@ def write_configuration(paths: LabPaths, at: Addresses, product: Path) -> None:
         fulcio_root=paths.trust / "fulcio.pem",
         rekor_key=paths.trust / "rekor.pub",
         ct_log_key=paths.trust / "ctlog.pub",
-        branches=BRANCHES,
+        branches=branches_there(product.read_text(), paths.rpms),
     )
     write_lab_configuration(paths.root, product, addresses)
