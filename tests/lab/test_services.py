@@ -15,6 +15,8 @@ from cryptography import x509
 
 from immutable_base.lab.lab import Lab
 from immutable_base.lab.paths import LabPaths
+from immutable_base.lab.progress import LoggedProgress
+from immutable_base.lab.services import marked_daemons
 
 IDENTITY = "https://gitlab.com/immutable-base/immutable-base//.gitlab-ci.yml@refs/heads/main"
 
@@ -177,3 +179,16 @@ def test_the_registry_is_known_by_the_labs_ca_only(services):
         httpx.get(
             f"https://{services.addresses().registry}/v2/", verify=ssl.create_default_context()
         )
+
+
+def test_signatures_outlive_the_services(services, signed):
+    """After `down` nothing of the lab is left; after the next `up` old signatures verify."""
+    before = [it.ports for it in services.status()]
+    services.down(LoggedProgress())
+    assert not any(it.alive for it in services.status())
+    assert not marked_daemons(services.paths.root)
+    services.start_services(LoggedProgress())
+    assert [it.ports for it in services.status()] == before
+    assert all(it.alive for it in services.status())
+    done = cosign(services, "verify", *expecting(services), signed)
+    assert done.returncode == 0, done.stderr
