@@ -1,0 +1,231 @@
+"""Stand-in bootc bases: real dnf, rpm, systemd and ostree over Debian content."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from immutable_base.errors import HostError
+from immutable_base.lab import catalogue, piece, release, root
+from immutable_base.lab.catalogue import Stream
+from immutable_base.lab.gpg import SigningKey, signing_key
+from immutable_base.lab.merged import FILES
+from immutable_base.process import Command, run
+
+Report = Callable[[str], None]
+FORMAT = 1
+KERNEL = ("kernel", "kernel-core", "kernel-modules-core", "kernel-modules")
+# Top-level folders of an ostree deployment that are links into the machine's own /var.
+INTO_VAR = {
+    "home": "var/home", "mnt": "var/mnt", "opt": "var/opt", "root": "var/roothome",
+    "srv": "var/srv",
+}  # fmt: skip
+EMPTY = ("boot", "dev", "proc", "run", "sys", "sysroot", "tmp", "var")
+REPOSITORY = "/tmp/work/repo"  # noqa: S108  inside the root, a file system of its own
+
+
+def make(state: Path, files_url: str, report: Report) -> None:
+    """Make each stand-in base as an OCI folder, unless it is there.
+
+    `files_url`: the address of `state/rpms`, which goes into the base's .repo files. Needs
+    `universe.build` and the program ostree-ext-cli. Raises CommandError, HostError.
+    """
+    with signing_key(state / "rpm-key") as key:
+        for name, stream in catalogue.load().streams.items():
+            decides = piece.key_of(
+                FORMAT, key.fingerprint, stream.model_dump_json(), files_url,
+                (state / "universe" / piece.KEY_FILE).read_text(),
+            )  # fmt: skip
+            piece.ensure(
+                state / "bases" / name,
+                decides,
+                _maker(state, name, stream, files_url, key, report),
+            )
+
+
+def publish(state: Path, registry: str, ca: Path, report: Report) -> dict[str, str]:
+    """Push each base to a registry; return the reference of each stream's base.
+
+    `registry`: host:port; `ca`: PEM of the CA that signed its certificate. Raises CommandError.
+    """
+    references = {}
+    for name, stream in catalogue.load().streams.items():
+        references[name] = f"{registry}/{stream.reference}"
+        report(f"pushing {references[name]}")
+        run(
+            Command(
+                argv=(
+                    "skopeo", "copy", "--quiet", "--preserve-digests",
+                    f"oci:{state / 'bases' / name / 'oci'}", f"docker://{references[name]}",
+                ),
+                timeout=600,
+                env={"SSL_CERT_FILE": str(ca)},
+            )
+        )  # fmt: skip
+    return references
+
+
+def _maker(
+    state: Path, name: str, stream: Stream, files_url: str, key: SigningKey, report: Report
+) -> Callable[[Path], None]:
+    def make_folder(folder: Path) -> None:
+        tree = folder / "rootfs"
+        report(f"base {stream.reference}: copying the root")
+        run(Command(argv=("cp", "-a", str(state / "root/root"), str(tree)), timeout=600))
+        own = folder / "rpms"
+        own.mkdir()
+        release.release_rpm(stream, own, key)
+        release.repos_rpm(stream, files_url, own, key)
+        report(f"base {stream.reference}: installing packages")
+        epoch = _install(state, name, tree, own, key)
+        report(f"base {stream.reference}: initramfs")
+        _initramfs(tree, epoch)
+        _as_deployment(tree)
+        report(f"base {stream.reference}: encapsulating")
+        _encapsulate(state, folder, stream, epoch)
+        shutil.rmtree(tree)
+
+    return make_folder
+
+
+def _install(state: Path, name: str, tree: Path, own: Path, key: SigningKey) -> int:
+    """Fill the rpmdb; return the build time of the newest package in seconds since 1970."""
+    _overlay(tree)
+    everything = own / "everything"
+    everything.mkdir()
+    for rpm in _chosen(state, name):
+        os.link(rpm, everything / rpm.name)
+    at = "/tmp/rpms"  # noqa: S108
+    times = run(
+        Command(
+            argv=("rpm", "--nosignature", "-qp", "--queryformat", "%{BUILDTIME}\n",
+                  *map(str, everything.glob("*.rpm"))),
+            timeout=120,
+        )
+    ).text  # fmt: skip
+    epoch = max(int(line) for line in times.split())
+    shutil.copyfile(key.public, own / "key.asc")
+
+    def rpm_(*arguments: str) -> None:
+        root.enter(tree, "rpm", *arguments, binds={at: own}, env={"SOURCE_DATE_EPOCH": str(epoch)})
+
+    rpm_("--initdb")
+    rpm_("--import", f"{at}/key.asc")
+    kernels = {path.name: path for path in everything.glob("kernel*.rpm") if _is_kernel(path)}
+    plain = [path.name for path in sorted(everything.glob("*.rpm")) if path.name not in kernels]
+    rpm_(
+        "--install",
+        "--justdb",
+        "--nodeps",
+        "--noscripts",
+        *(f"{at}/everything/{it}" for it in plain),
+    )
+    real = [f"{at}/everything/{it}" for it in sorted(kernels)]
+    rpm_(
+        "--install",
+        "--replacefiles",
+        *real,
+        *(f"{at}/{it.name}" for it in sorted(own.glob("*.rpm"))),
+    )
+    return epoch
+
+
+def _is_kernel(rpm: Path) -> bool:
+    return rpm.name.rsplit("-", 2)[0] in KERNEL
+
+
+def _chosen(state: Path, name: str) -> list[Path]:
+    """Return the RPMs of what the root holds, and of the base's kernel."""
+    document = json.loads((state / "universe" / "made.json").read_text())
+    home = state / "rpms"
+    chosen = [home / "baseos" / rpm for rpm in document["base_packages"]]
+    where, version = (
+        ("baseos", document["el_kernel"]) if name == "el10"
+        else ("fedora-updates", document["fedora_kernel"])
+    )  # fmt: skip
+    return chosen + [home / where / f"{kernel}-{version}.x86_64.rpm" for kernel in KERNEL]
+
+
+def _overlay(tree: Path) -> None:
+    """Add the lab's settings and make the place of the rpmdb, before the first transaction."""
+    shutil.copytree(FILES / "base" / "usr", tree / "usr", dirs_exist_ok=True)
+    shutil.rmtree(tree / "var/lib/rpm", ignore_errors=True)
+    (tree / "usr/lib/sysimage/rpm").mkdir(parents=True, exist_ok=True)
+    for unwanted in ("etc/os-release", "usr/lib/os-release", "etc/issue", "etc/issue.net"):
+        (tree / unwanted).unlink(missing_ok=True)
+    (tree / "etc/debian_version").unlink(missing_ok=True)
+
+
+def _initramfs(tree: Path, epoch: int) -> None:
+    (modules,) = (path.parent for path in tree.glob("usr/lib/modules/*/vmlinuz"))
+    kernel = modules.name
+    root.enter(tree, "depmod", "-a", kernel)
+    image = f"/usr/lib/modules/{kernel}/initramfs.img"
+    env = {"SOURCE_DATE_EPOCH": str(epoch), "DRACUT_NO_XATTR": "1"}
+    # Not /var/tmp, dracut's default: it is emptied, and this one is a file system of its own.
+    root.enter(
+        tree,
+        "dracut",
+        "--force",
+        "--tmpdir",
+        "/tmp",
+        "--kver",
+        kernel,
+        image,
+        env=env,  # noqa: S108
+    )
+    (tree / image[1:]).chmod(0o600)
+
+
+def _as_deployment(tree: Path) -> None:
+    """Bring a root into the form in which ostree deploys it."""
+    for name in (*INTO_VAR, *EMPTY):
+        _empty(tree / name)
+    for name, target in INTO_VAR.items():
+        (tree / name).symlink_to(target)
+    for name in EMPTY:
+        (tree / name).mkdir()
+    (tree / "tmp").chmod(0o1777)
+    (tree / "ostree").symlink_to("sysroot/ostree")
+    for name in ("etc/machine-id", "etc/resolv.conf", "etc/hostname"):
+        (tree / name).unlink(missing_ok=True)
+    (tree / "etc/machine-id").touch(mode=0o444)
+    for leftover in ("etc/passwd-", "etc/group-", "etc/shadow-", "etc/gshadow-", "media"):
+        _empty(tree / leftover)
+    (tree / "etc").rename(tree / "usr/etc")
+
+
+def _empty(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _encapsulate(state: Path, folder: Path, stream: Stream, epoch: int) -> None:
+    """Commit the root and write it as a container image that ostree can deploy."""
+    if not (state / "tools/bin/ostree-ext-cli").exists():
+        raise HostError("ostree-ext-cli is not built", hint="run `immutable-base lab up`")
+    day = datetime.fromtimestamp(epoch, UTC)
+    version = f"{stream.version_id}.{day:%Y%m%d}.0"
+    binds = {"/tmp/work": folder, "/tmp/tools": state / "tools"}  # noqa: S108
+    env = {"SOURCE_DATE_EPOCH": str(epoch)}
+
+    def do(*argv: str) -> None:
+        root.enter(state / "root/root", *argv, binds=binds, env=env)
+
+    do("ostree", "init", f"--repo={REPOSITORY}", "--mode=bare-user")
+    do(
+        "ostree", "commit", f"--repo={REPOSITORY}", "--branch=base", "--bootable",
+        "--tree=dir=/tmp/work/rootfs", f"--timestamp=@{epoch}", f"--add-metadata-string=version={version}",
+    )  # fmt: skip
+    do(
+        "/tmp/tools/bin/ostree-ext-cli", "container", "encapsulate", f"--repo={REPOSITORY}", "base",  # noqa: S108
+        "oci:/tmp/work/oci", "--label=containers.bootc=1", "--label=ostree.bootable=1",
+        f"--label=org.opencontainers.image.version={version}",
+    )  # fmt: skip
+    shutil.rmtree(folder / "repo")
