@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from immutable_base.config.schema import KernelPolicy
+from immutable_base.errors import ImmutableBaseError
 from immutable_base.plan import kernel
 from immutable_base.plan.base import UNAME_R, Base
 from immutable_base.plan.pool import Universe
@@ -67,6 +68,20 @@ def find(
             names.discard(devel)
         candidates.append(kernel.Candidate(evr=evr, release=release, packages=frozenset(names)))
     return tuple(candidates)
+
+
+def devel_for(
+    universe: Universe, repositories: Sequence[str], policy: KernelPolicy, release: str
+) -> int:
+    """Return the id of the newest kernel-devel for exactly this `uname -r`.
+
+    Raises ImmutableBaseError if there is none.
+    """
+    name = policy.devel_package
+    for solvable in universe.named(name, repositories):
+        if release in universe.provided(solvable, f"{name}-uname-r"):
+            return solvable.id
+    raise ImmutableBaseError(f"no repository has {name} for {release}")
 
 
 def rules(policy: KernelPolicy, kernel_set: KernelSet) -> kernel.KernelPolicy:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import urljoin
 
-from immutable_base.config.schema import Settings
+from immutable_base.config.schema import Key, Settings
 from immutable_base.context import Context
 from immutable_base.errors import ImmutableBaseError, RemoteError, VerificationError
 from immutable_base.plan import libsolv
@@ -73,9 +73,16 @@ def source_of(settings: Settings, name: str, release: str) -> Source:
 
 def fetch_all(context: Context, remote: Remote, sources: list[Source]) -> dict[Source, Outcome]:
     """Fetch every repository's metadata, several at a time; failures are values."""
+    settings = context.settings
+    wanted = {settings.repositories[source.id].metadata_key for source in sources}
     with ThreadPoolExecutor(WORKERS) as pool:
-        names = {context.settings.repositories[source.id].metadata_key for source in sources}
-        keys = {name: pool.submit(fetch_key, context, remote, name) for name in names if name}
+        fetched: dict[Key, Future[PinnedKey]] = {}
+        keys: dict[str, Future[PinnedKey]] = {}
+        for name in sorted(filter(None, wanted)):
+            key = settings.keys[name]
+            if key not in fetched:
+                fetched[key] = pool.submit(fetch_key, context, remote, name)
+            keys[name] = fetched[key]
         found = {source: pool.submit(_outcome, context, remote, source, keys) for source in sources}
         return {source: future.result() for source, future in found.items()}
 

@@ -84,8 +84,7 @@ class StreamPlanner:
         built: dict[str, BuiltModule] = {}
         layers: list[LayerPlan] = []
         if chosen.chosen is not None:
-            release, evr = chosen.chosen, chosen.chosen_evr or ""
-            built = {source.name: self._build(source, release, evr) for source in sources}
+            built = {source.name: self._build(source, chosen.chosen) for source in sources}
             layers = self._layers(variant, chosen, built)
         return VariantPlan(
             name=name,
@@ -131,19 +130,19 @@ class StreamPlanner:
         )
         return kernel.decide(question, self._order)
 
-    def _build(self, source: ModuleSource, release: str, evr: str) -> BuiltModule:
+    def _build(self, source: ModuleSource, release: str) -> BuiltModule:
         """Solve what a module's builder installs, once for each kernel."""
         if (source.name, release) not in self._built:
             module = source.settings
+            devel = candidates.devel_for(
+                self._universe, self._repositories, self._settings.kernel, release
+            )
             answer = self._solve(
                 self._universe.base,
                 Question(
                     title=f"the builder of {source.name}",
                     repositories=(*self._repositories, *module.repositories),
-                    install=(
-                        source.solvable,
-                        self._exact(self._settings.kernel.devel_package, evr),
-                    ),
+                    install=(source.solvable, devel),
                     names=module.toolchain,
                     exclude=self._kernel_names(),
                 ),
