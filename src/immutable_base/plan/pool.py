@@ -11,7 +11,7 @@ from urllib.parse import urljoin
 
 from immutable_base.errors import VerificationError
 from immutable_base.model.plan import Package
-from immutable_base.plan import libsolv, solvcache
+from immutable_base.plan import libsolv, solvcache, unpack
 from immutable_base.plan.evr import split_evr
 from immutable_base.plan.repositories import Metadata
 from immutable_base.plan.rpmdb import Installed, Relation
@@ -164,10 +164,8 @@ class Universe:
         flags = int(getattr(libsolv.library().Repo, "REPO_EXTEND_SOLVABLES"))  # noqa: B009
         for name, repo in self._repos.items():
             path = load(name) if name != LOCAL else None
-            file = libsolv.open_file(str(path)) if path else None
-            if file is not None:
-                repo.add_rpmmd(file, "FL", flags)
-                file.close()
+            if path is not None and not _add(repo, path, "FL", flags):
+                raise VerificationError(f"the filelists of repository '{name}' cannot be read")
         self._index_files()
         self.forget_seen()
         return True
@@ -176,10 +174,8 @@ class Universe:
         name = metadata.source.id
         repo = self.pool.add_repo(name)
         if not solvcache.load(repo, metadata.primary):
-            file = libsolv.open_file(str(metadata.primary))
-            if file is None or not repo.add_rpmmd(file, None):
+            if not _add(repo, metadata.primary, None, 0):
                 raise VerificationError(f"the metadata of repository '{name}' cannot be read")
-            file.close()
             solvcache.keep(repo, metadata.primary)
         # Nothing else was added meanwhile, so the ids follow each other. Packages of other
         # architectures are among them: libsolv installs none, as `setarch` says.
@@ -249,6 +245,18 @@ def dependency_keys() -> dict[str, int]:
         "conflicts": solv.SOLVABLE_CONFLICTS,
         "obsoletes": solv.SOLVABLE_OBSOLETES,
     }
+
+
+def _add(repo: libsolv.Repo, path: Path, language: str | None, flags: int) -> bool:
+    """Read primary metadata, or (language `FL`) filelists, into a repository."""
+    with unpack.readable(path) as plain:
+        file = libsolv.open_file(str(plain))
+        if file is None:
+            return False
+        try:
+            return repo.add_rpmmd(file, language, flags)
+        finally:
+            file.close()
 
 
 def _newest_first(left: libsolv.Solvable, right: libsolv.Solvable) -> int:

@@ -89,6 +89,7 @@ class World:
     """URL path to the HTTP status it gets instead of its file."""
     requests: list[str] = field(default_factory=list)
     tampered: dict[str, bytes] = field(default_factory=dict)
+    packer: str = "gz"
     written: dict[str, list[Rpm]] = field(default_factory=dict)
 
     def write(self) -> None:
@@ -97,7 +98,7 @@ class World:
                 continue
             self.written[name] = list(rpms)
             shutil.rmtree(self.folder / "www" / name, ignore_errors=True)
-            write_repository(self.folder / "www" / name, rpms, self.signer)
+            write_repository(self.folder / "www" / name, rpms, self.signer, packer=self.packer)
         shutil.copy(self.signer.public, self.folder / "www" / "key.asc")
 
     def handle(self, request: httpx.Request) -> httpx.Response:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import hashlib
+import lzma
 import os
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
+
+import zstandard
 
 FLAGS = {"=": "EQ", "<": "LT", ">": "GT", "<=": "LE", ">=": "GE"}
 
@@ -150,8 +155,21 @@ class Written:
     files: dict[str, Path] = field(default_factory=dict)
 
 
+PACKERS: dict[str, Callable[[bytes], bytes]] = {
+    "gz": lambda text: gzip.compress(text, mtime=0),
+    "xz": lzma.compress,
+    "bz2": bz2.compress,
+    "zst": lambda text: zstandard.ZstdCompressor().compress(text),
+}
+
+
 def write_repository(
-    folder: Path, rpms: list[Rpm], signer: Signer | None = None, *, filelists: bool = True
+    folder: Path,
+    rpms: list[Rpm],
+    signer: Signer | None = None,
+    *,
+    filelists: bool = True,
+    packer: str = "gz",
 ) -> Written:
     """Write `repodata/` below a folder, signed if a signer is given."""
     repodata = folder / "repodata"
@@ -161,9 +179,9 @@ def write_repository(
         contents["filelists"] = filelists_xml(rpms)
     data, files = "", {}
     for kind, text in contents.items():
-        packed = gzip.compress(text, mtime=0)
+        packed = PACKERS[packer](text)
         digest = hashlib.sha256(packed).hexdigest()
-        path = repodata / f"{digest}-{kind}.xml.gz"
+        path = repodata / f"{digest}-{kind}.xml.{packer}"
         path.write_bytes(packed)
         files[kind] = path
         data += (

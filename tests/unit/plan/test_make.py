@@ -311,6 +311,16 @@ def test_filelists_are_fetched_only_when_a_path_is_in_no_short_list(world):
     assert any("filelists" in path for path in world.requests)
 
 
+@pytest.mark.parametrize("packer", ["gz", "xz", "bz2", "zst"])
+def test_every_way_in_which_metadata_is_packed(world, packer):
+    world.packer = packer
+    world.repositories["fedora"] += [
+        Rpm("tree", "3-1", requires=("/usr/share/data/x",)), Rpm("data", files=("/usr/share/data/x",)),
+    ]  # fmt: skip
+    variant = world.variant("fedora-base")
+    assert "data" in [p.name for p in layer(variant, "base").install], variant.reasons
+
+
 def test_other_architectures_are_not_seen(world):
     world.repositories["baseos"] += [
         Rpm("tree", "9-1", arch="i686"),
