@@ -1,4 +1,4 @@
-"""What a build step sees at /run/immutable-base: exactly its packages, and how to install them."""
+"""What a build step sees at /run/build/input: exactly its packages, and how to install them."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from immutable_base.context import Context
 from immutable_base.model.plan import Package
 from immutable_base.tools.createrepo import create_repository
 
-TARGET = "/run/immutable-base"
+TARGET = "/run/build/input"
 
 # gpgcheck=0: signatures were verified by build/fetch.py, see there. No plugins, no other
 # repositories, no weak dependencies: the plan has solved this transaction, dnf carries it out.
-# Everything that dnf would remember goes to /run, which is a tmpfs during a step.
+# Everything that dnf would remember goes to /run/build, a tmpfs during a step.
 DNF_CONF = """\
 [main]
 assumeyes=1
 best=1
-cachedir=/run/dnf/cache
+cachedir=/run/build/dnf/cache
 gpgcheck=0
 install_weak_deps=0
 keepcache=0
-logdir=/run/dnf/log
-persistdir=/run/dnf/persist
-pluginpath=/run/dnf/plugins
+logdir=/run/build/dnf/log
+persistdir=/run/build/dnf/persist
+pluginpath=/run/build/dnf/plugins
 plugins=0
-reposdir=/run/dnf/repos
+reposdir=/run/build/dnf/repos
 zchunk=0
 """
 REPOSITORY = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import time
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from immutable_base.process import LineSink
 from immutable_base.tools import buildah
 
 OUTPUT = "/run/output"
+INJECTED = ("etc/hostname", "etc/hosts", "etc/resolv.conf")
 
 
 @dataclass(slots=True)
@@ -190,21 +192,20 @@ def build_layer(build: Build, step: LayerStep, say: LineSink) -> None:
 def build_image(build: Build, step: ImageStep, say: LineSink) -> str:
     """Give the topmost layer the variant's name and labels."""
     started = time.monotonic()
-    variant = step.variant
-    folder = copy_context(build.context, "variant", step.id)
+    context, variant = build.context, step.variant
     below = build.records[step.parent].tag if step.parent else variant.base.pinned
-    request = buildah.BuildRequest(
-        containerfile=folder / "Containerfile",
-        folder=folder,
+    request = buildah.CommitRequest(
         tag=step.tag,
         epoch=variant_epoch(variant),
-        log_file=build.log_file(step.id),
-        arguments={"BASE_IMAGE": below},
-        labels=variant_labels(build.context.settings, variant),
+        labels=variant_labels(context.settings, variant),
         annotations=base_annotations(variant),
     )
-    with following(request.log_file, say):
-        image = buildah.build(build.context, request)
+    with buildah.mounted(context, variant.base.pinned) as base:
+        before = frozenset(name for name in INJECTED if os.path.lexists(base / name))
+    with buildah.container(context, below) as name:
+        for path in _remove_injected(buildah.mount(context, name), before):
+            say(f"removed /{path}, an empty file that buildah put there")
+        image = buildah.commit(context, name, request)
     build.records[step.id] = ImageRecord(
         id=step.id,
         tag=step.tag,
@@ -213,6 +214,20 @@ def build_image(build: Build, step: ImageStep, say: LineSink) -> str:
         seconds=round(time.monotonic() - started, 1),
     )
     return image[:12]
+
+
+def _remove_injected(root: Path, before: frozenset[str]) -> list[str]:
+    """Remove the empty files on which buildah mounted the machine's own during a step.
+
+    On a host they would count as its configuration; bootc's lint `buildah-injected` warns of them.
+    """
+    removed = []
+    for name in INJECTED:
+        path = root / name
+        if name not in before and path.is_file() and path.stat().st_size == 0:
+            path.unlink()
+            removed.append(name)
+    return removed
 
 
 def _module_files(listing: Path) -> tuple[ModuleFile, ...]:

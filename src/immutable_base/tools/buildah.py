@@ -162,6 +162,29 @@ def mount(context: Context, name: str) -> Path:
     return Path(context.run(Command(argv=argv, timeout=QUICK)).text.strip())
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitRequest:
+    """How a container becomes an image."""
+
+    tag: str
+    epoch: int
+    """Seconds since 1970; as in `BuildRequest`."""
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+
+
+def commit(context: Context, name: str, request: CommitRequest) -> str:
+    """Make an image of a container as it is now, and return the image's id."""
+    flags = [f"--label={key}={value}" for key, value in sorted(request.labels.items())]
+    flags += [f"--annotation={key}={value}" for key, value in sorted(request.annotations.items())]
+    context.run(Command(argv=_buildah(context, "config", *flags, name), timeout=QUICK))
+    argv = _buildah(
+        context, "commit", "--quiet", "--format=oci", "--identity-label=false",
+        f"--timestamp={request.epoch}", name, request.tag,
+    )  # fmt: skip
+    return context.run(Command(argv=argv, timeout=TRANSFER)).text.split()[-1]
+
+
 def run_inside(  # noqa: PLR0913  each is a different thing, and all but three have defaults
     context: Context,
     name: str,
