@@ -61,9 +61,12 @@ def read_base(context: Context, reference: str) -> Base:
     """
     resolved = skopeo.resolve(context, reference)
     plan = BasePlan(reference=reference, digest=resolved.digest, created=resolved.created)
-    contents = _contents(context, plan)
+    kept = context.workspace / "cache" / "base" / f"{plan.digest.removeprefix('sha256:')}.json"
+    contents = _kept(kept) or _read(context, buildah.pull(context, plan.pinned))
     packages = rpmdb.parse(contents.rpm_output)
     kernel = only_kernel(reference, packages, contents.kernels)
+    # Only now: what makes no sense is read again next time.
+    _keep(kept, contents)
     log.info("%s is %s with kernel %s", reference, resolved.digest, kernel.release)
     return Base(plan=plan, packages=packages, kernel=kernel)
 
@@ -97,21 +100,24 @@ def _count(releases: tuple[str, ...]) -> str:
     return f"{len(releases)} ({', '.join(releases)})" if releases else "none"
 
 
-def _contents(context: Context, plan: BasePlan) -> Contents:
-    """Read an image, or what was read of exactly this digest before."""
-    path = context.workspace / "cache" / "base" / f"{plan.digest.removeprefix('sha256:')}.json"
-    if path.is_file():
-        document = json.loads(path.read_text())
-        if document["version"] == CACHE_VERSION:
-            return Contents(rpm_output=document["rpm_output"], kernels=tuple(document["kernels"]))
-    contents = _read(context, buildah.pull(context, plan.pinned))
-    document = {
-        "version": CACHE_VERSION,
-        "kernels": contents.kernels,
-        "rpm_output": contents.rpm_output,
-    }
-    write_atomically(path, json.dumps(document))
-    return contents
+def _kept(path: Path) -> Contents | None:
+    """Return what was read of exactly this digest before."""
+    if not path.is_file():
+        return None
+    document = json.loads(path.read_text())
+    if document["version"] != CACHE_VERSION:
+        return None
+    return Contents(rpm_output=document["rpm_output"], kernels=tuple(document["kernels"]))
+
+
+def _keep(path: Path, contents: Contents) -> None:
+    if not path.is_file():
+        document = {
+            "version": CACHE_VERSION,
+            "kernels": contents.kernels,
+            "rpm_output": contents.rpm_output,
+        }
+        write_atomically(path, json.dumps(document))
 
 
 def _read(context: Context, image: str) -> Contents:

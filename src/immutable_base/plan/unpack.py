@@ -39,9 +39,9 @@ def _unpack(packed: IO[bytes], suffix: str, target: IO[bytes]) -> None:
     plain: IO[bytes]
     match suffix:
         case ".xz":
-            plain = lzma.open(packed)
+            plain = lzma.open(packed)  # noqa: SIM115  the file beneath is the caller's
         case ".bz2":
-            plain = bz2.open(packed)
+            plain = bz2.open(packed)  # noqa: SIM115  likewise
         case ".zst":
             # Fedora packs so since release 41. Python itself can from 3.14 on.
             zstandard = importlib.import_module("zstandard")
