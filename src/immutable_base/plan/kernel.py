@@ -86,22 +86,30 @@ def decide(question: KernelQuestion, order: Order) -> Decision:
         _reject_rest(question, order, rejected)
         return _decision(question, order, _image(question), rejected, reason)
     rejected[question.image_evr] = own
-    chosen: Candidate | None = None
-    for candidate in sorted(question.candidates, key=lambda c: key(order)(c.evr), reverse=True):
-        if order(candidate.evr, question.image_evr) == 0:
-            continue
-        why = _why_not(question, order, candidate)
-        if why is None and chosen is None:
-            chosen = candidate
-        elif why is None and chosen is not None:
-            why = f"older than {chosen.evr}, which was chosen"
-        if why is not None:
-            rejected[candidate.evr] = why
+    chosen = _newest_that_fits(question, order, rejected)
     if chosen is None:
         return _hold(question, order, rejected)
     decision = _decision(question, order, chosen, rejected, f"{chosen.release}: {own}")
     newest = _why_not_newest(question, chosen, rejected, order)
     return replace(decision, reasons=(*decision.reasons, *newest))
+
+
+def _newest_that_fits(
+    question: KernelQuestion, order: Order, rejected: dict[str, str]
+) -> Candidate | None:
+    """Return the newest kernel that can be swapped in; note why each other one is not it."""
+    chosen: Candidate | None = None
+    for candidate in sorted(question.candidates, key=lambda c: key(order)(c.evr), reverse=True):
+        if order(candidate.evr, question.image_evr) == 0:
+            continue
+        why = _why_not(question, order, candidate)
+        if why is not None:
+            rejected[candidate.evr] = why
+        elif chosen is None:
+            chosen = candidate
+        else:
+            rejected[candidate.evr] = f"older than {chosen.evr}, which was chosen"
+    return chosen
 
 
 def _why_not_newest(

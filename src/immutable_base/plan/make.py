@@ -123,8 +123,7 @@ def _plan_stream(
     wanted = dict.fromkeys(s for name in names for s in _sources(context.settings, name))
     usable = [m for s in wanted if isinstance(m := night.outcomes[s], Metadata)]
     if isinstance(base, ImmutableBaseError):
-        failed = {name: _failed(context, name, base, None) for name in names}
-        return failed, set()
+        return {name: _failed(context, name, base, None) for name in names}, set()
     universe = Universe(
         usable, base.packages, lambda name: _filelists(context, remote, usable, name)
     )

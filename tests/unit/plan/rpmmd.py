@@ -115,6 +115,9 @@ def filelists_xml(rpms: list[Rpm]) -> bytes:
     ).encode()
 
 
+SIGNATURES: dict[tuple[str, bytes], bytes] = {}
+
+
 @dataclass(frozen=True)
 class Signer:
     """A throw-away OpenPGP key in its own GNUPGHOME."""
@@ -127,7 +130,12 @@ class Signer:
         return gpg(self.home, *arguments)
 
     def sign(self, path: Path) -> None:
-        self.gpg("--yes", "--armor", "--output", f"{path}.asc", "--detach-sign", str(path))
+        signature = Path(f"{path}.asc")
+        known = (self.fingerprint, path.read_bytes())
+        if known not in SIGNATURES:  # Most tests change one repository of four: gpg takes its time.
+            self.gpg("--yes", "--armor", "--output", str(signature), "--detach-sign", str(path))
+            SIGNATURES[known] = signature.read_bytes()
+        signature.write_bytes(SIGNATURES[known])
 
 
 def gpg(home: Path, *arguments: str) -> str:
