@@ -25,7 +25,9 @@ INTO_VAR = {
     "srv": "var/srv",
 }  # fmt: skip
 EMPTY = ("boot", "dev", "proc", "run", "sys", "sysroot", "tmp", "var")
-REPOSITORY = "/tmp/work/repo"  # noqa: S108  inside the root, a file system of its own
+WORK = f"{root.TEMPORARY}/work"
+TOOLS = f"{root.TEMPORARY}/tools"
+REPOSITORY = f"{WORK}/repo"
 
 
 def make(state: Path, files_url: str, report: Report) -> None:
@@ -99,7 +101,7 @@ def _install(state: Path, name: str, tree: Path, own: Path, key: SigningKey) -> 
     everything.mkdir()
     for rpm in _chosen(state, name):
         os.link(rpm, everything / rpm.name)
-    at = "/tmp/rpms"  # noqa: S108
+    at = f"{root.TEMPORARY}/rpms"
     times = run(
         Command(
             argv=("rpm", "--nosignature", "-qp", "--queryformat", "%{BUILDTIME}\n",
@@ -172,11 +174,11 @@ def _initramfs(tree: Path, epoch: int) -> None:
         "dracut",
         "--force",
         "--tmpdir",
-        "/tmp",
+        root.TEMPORARY,
         "--kver",
         kernel,
         image,
-        env=env,  # noqa: S108
+        env=env,
     )
     (tree / image[1:]).chmod(0o600)
 
@@ -212,7 +214,7 @@ def _encapsulate(state: Path, folder: Path, stream: Stream, epoch: int) -> None:
         raise HostError("ostree-ext-cli is not built", hint="run `immutable-base lab up`")
     day = datetime.fromtimestamp(epoch, UTC)
     version = f"{stream.version_id}.{day:%Y%m%d}.0"
-    binds = {"/tmp/work": folder, "/tmp/tools": state / "tools"}  # noqa: S108
+    binds = {WORK: folder, TOOLS: state / "tools"}
     env = {"SOURCE_DATE_EPOCH": str(epoch)}
 
     def do(*argv: str) -> None:
@@ -221,11 +223,12 @@ def _encapsulate(state: Path, folder: Path, stream: Stream, epoch: int) -> None:
     do("ostree", "init", f"--repo={REPOSITORY}", "--mode=bare-user")
     do(
         "ostree", "commit", f"--repo={REPOSITORY}", "--branch=base", "--bootable",
-        "--tree=dir=/tmp/work/rootfs", f"--timestamp=@{epoch}", f"--add-metadata-string=version={version}",
+        f"--tree=dir={WORK}/rootfs", f"--timestamp=@{epoch}",
+        f"--add-metadata-string=version={version}",
     )  # fmt: skip
     do(
-        "/tmp/tools/bin/ostree-ext-cli", "container", "encapsulate", f"--repo={REPOSITORY}", "base",  # noqa: S108
-        "oci:/tmp/work/oci", "--label=containers.bootc=1", "--label=ostree.bootable=1",
+        f"{TOOLS}/bin/ostree-ext-cli", "container", "encapsulate", f"--repo={REPOSITORY}", "base",
+        f"oci:{WORK}/oci", "--label=containers.bootc=1", "--label=ostree.bootable=1",
         f"--label=org.opencontainers.image.version={version}",
     )  # fmt: skip
     shutil.rmtree(folder / "repo")

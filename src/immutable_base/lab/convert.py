@@ -10,7 +10,7 @@ from pathlib import Path
 
 from immutable_base.lab.catalogue import Catalogue
 from immutable_base.lab.debian import Deb, Relation
-from immutable_base.lab.package import Recipe, newest_mtime
+from immutable_base.lab.package import Recipe
 from immutable_base.process import Command, run
 
 # What moved under /usr in Fedora 17 and Debian 13; the links in / belong to the base.
@@ -183,7 +183,7 @@ def config_files(debs: Iterable[Path]) -> frozenset[str]:
 def recipe(
     deb: Deb, universe: Universe, catalogue: Catalogue, tree: Path, config: frozenset[str]
 ) -> Recipe:
-    """Describe the RPM of one package whose files are unpacked in `tree`."""
+    """Describe the RPM of one package whose files are unpacked in `tree`; its time is left open."""
     change = catalogue.change(deb.name)
     mapped = evr(deb.version)
     requires = universe.requires(deb) if change.requires is None else change.requires
@@ -201,7 +201,7 @@ def recipe(
         conflicts=universe.conflicts(deb),
         scripts=tuple(scripts(tree).items()),
         config=frozenset(path for path in config if (tree / path[1:]).is_file()),
-        mtime=newest_mtime(tree),
+        mtime=0,
     )
 
 

@@ -63,11 +63,11 @@ class Deb:
 
     def relations(self, *names: str) -> tuple[tuple[Relation, ...], ...]:
         """Return the groups of alternatives of relationship fields such as `depends`."""
-        parsed: dict[str, list[list[dict[str, Any]]]] = dict(Packages(self.stanza).relations)
+        parsed: Mapping[str, Any] = Packages(self.stanza).relations
         return tuple(
             tuple(_relation(entry) for entry in group)
             for name in names
-            for group in parsed.get(name, [])
+            for group in parsed[name] or []
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from immutable_base.lab import adapt, convert, debian, package, piece
@@ -57,10 +57,11 @@ def plain(workshop: Workshop, deb: Deb, repositories: tuple[str, ...]) -> Job:
         source = workshop.download([deb]).values()
         tree = folder / "tree"
         convert.unpack(source, tree)
+        mtime = package.newest_mtime(tree)
         adapt.apply(workshop.catalogue.change(deb.name), tree)
         config = convert.config_files(source)
         recipe = convert.recipe(deb, workshop.universe, workshop.catalogue, tree, config)
-        package.build(recipe, tree, folder, workshop.key)
+        package.build(replace(recipe, mtime=mtime), tree, folder, workshop.key)
         shutil.rmtree(tree, ignore_errors=True)
 
     def make() -> list[Path]:

@@ -45,9 +45,8 @@ def build(kernel: Kernel, files: Files, folder: Path, key: SigningKey) -> list[P
     base = _common(kernel)
     tree = folder / "image.tree"
     convert.unpack(files.image, tree)
+    base = replace(base, mtime=package.newest_mtime(tree))
     _arrange_image(kernel, tree)
-    mtime = package.newest_mtime(tree)
-    base = replace(base, mtime=mtime)
     rpms = [
         package.build(_modules(kernel, base), _split(kernel, tree, folder), folder, key),
         package.build(

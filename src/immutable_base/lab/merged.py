@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from immutable_base.lab import convert, package
@@ -64,12 +64,14 @@ def job(workshop: Workshop, merged: Merged, family: frozenset[str]) -> Job:
         files = list(workshop.download(merged.debs).values())
         tree = folder / "tree"
         convert.unpack(files, tree)
+        mtime = package.newest_mtime(tree)
         merged.arrange(tree)
         added = FILES / merged.name / "usr"
         if added.is_dir():
             shutil.copytree(added, tree / "usr", dirs_exist_ok=True)
         config = convert.config_files(files)
-        package.build(_recipe(merged, requires, tree, config), tree, folder, workshop.key)
+        recipe = replace(_recipe(merged, requires, tree, config), mtime=mtime)
+        package.build(recipe, tree, folder, workshop.key)
 
     def make() -> list[Path]:
         inputs = (
@@ -107,7 +109,7 @@ def _recipe(
         conflicts=merged.conflicts,
         scripts=scripts,
         config=frozenset(path for path in config if (tree / path[1:]).is_file()),
-        mtime=package.newest_mtime(tree),
+        mtime=0,
     )
 
 
@@ -120,8 +122,12 @@ def dkms_scripts(name: str, version: str) -> tuple[tuple[str, str], ...]:
     return (
         (
             "post",
-            f"dkms add -m {name} -v {version} --rpm_safe_upgrade || :\n"
-            f"dkms install --force -m {name} -v {version} || :",
+            "\n".join(
+                (
+                    f"dkms add -m {name} -v {version} --rpm_safe_upgrade || :",
+                    f"dkms install --force -m {name} -v {version} || :",
+                )
+            ),
         ),
         ("preun", f"dkms remove -m {name} -v {version} --all --rpm_safe_upgrade || :"),
     )

@@ -180,11 +180,17 @@ def _nvidia_userspace(
 
     libraries = ("libnvidia-ml", "libnvidia-cfg", "libnvidia-gpucomp")
     return [
-        one("nvidia-kmod-common", some("firmware-nvidia-gsp"), f"nvidia-kmod = {same}", arch="noarch"),
+        one(
+            "nvidia-kmod-common", some("firmware-nvidia-gsp"), f"nvidia-kmod = {same}",
+            arch="noarch",
+        ),
         one("libnvidia-ml", some("libnvidia-ml1")),
         one("libnvidia-cfg", some("libnvidia-cfg1")),
         one("libnvidia-gpucomp", some("libnvidia-gpucomp")),
-        one("nvidia-driver-cuda-libs", some(*CUDA_LIBRARIES), *(f"{name} = {same}" for name in libraries)),
+        one(
+            "nvidia-driver-cuda-libs", some(*CUDA_LIBRARIES),
+            *(f"{name} = {same}" for name in libraries),
+        ),
         one(
             "nvidia-driver-cuda", some("nvidia-smi", "nvidia-cuda-mps"),
             f"nvidia-driver-cuda-libs = {same}", f"nvidia-kmod-common = {same}",

@@ -72,10 +72,16 @@ def build(recipe: Recipe, tree: Path, folder: Path, key: SigningKey) -> Path:
     template = _templates.get_template("package.spec.j2")
     spec.write_text(template.render(recipe=recipe, tree=tree, entries=entries))
     macros = {
-        "_topdir": str(work / "top"), "_rpmdir": str(folder), "_rpmfilename": "%{NAME}-%{VERSION}-%{RELEASE}.%{ARCH}.rpm",
-        "_binary_payload": recipe.payload, "_buildhost": "lab", "use_source_date_epoch_as_buildtime": "1",
-        "clamp_mtime_to_source_date_epoch": "1", "build_mtime_policy": "clamp_to_source_date_epoch",
-    }  # fmt: skip
+        "_topdir": str(work / "top"),
+        "_rpmdir": str(folder),
+        "_rpmfilename": "%{NAME}-%{VERSION}-%{RELEASE}.%{ARCH}.rpm",
+        "_binary_payload": recipe.payload,
+        "_buildhost": "lab",
+        "use_source_date_epoch_as_buildtime": "1",
+        # The same in the words of rpm before and since 4.20.
+        "clamp_mtime_to_source_date_epoch": "1",
+        "build_mtime_policy": "clamp_to_source_date_epoch",
+    }
     defines = [word for name, value in macros.items() for word in ("--define", f"{name} {value}")]
     argv = ("rpmbuild", "-bb", "--quiet", "--target", "x86_64", *defines, str(spec))
     run(Command(argv=argv, timeout=900, env={"SOURCE_DATE_EPOCH": str(recipe.mtime)}))
@@ -124,6 +130,10 @@ def _is_listed(folder: Path, *, empty: bool) -> bool:
 
 
 def newest_mtime(tree: Path) -> int:
-    """Return the latest modification time of a file in a tree, in seconds since 1970."""
+    """Return the latest modification time of a file in a tree, in seconds since 1970.
+
+    To be asked before anything is changed: Debian fixes the times of a package at its last entry
+    of the changelog, and later times are clamped to this one.
+    """
     times = (path.lstat().st_mtime for path in tree.rglob("*") if not path.is_dir())
     return int(max(times, default=0))

@@ -28,7 +28,8 @@ def make(folder: Path, rpms: Iterable[Path], key: SigningKey) -> bool:
             Command(
                 argv=(
                     "createrepo_c", "--quiet", "--workers=2", "--general-compress-type=gz",
-                    "--no-database", f"--revision={REVISION}", "--set-timestamp-to-revision", str(half),
+                    "--no-database", f"--revision={REVISION}", "--set-timestamp-to-revision",
+                    str(half),
                 ),
                 timeout=600,
             )

@@ -57,6 +57,8 @@ def _known(packages: Iterable[tuple[str, str]], archive: Archive) -> Iterable[De
             yield deb
 
 
+# Inside a root: a file system of its own, gone with the program.
+TEMPORARY = "/tmp"  # noqa: S108
 # Positional parameters: root, pairs of a folder and where it appears, `--`, the program.
 _ENTER = """
 set -e
@@ -97,7 +99,7 @@ def enter(
         timeout=timeout,
         env={
             "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
-            "HOME": "/tmp",  # noqa: S108  inside the root, a file system of its own
+            "HOME": TEMPORARY,
             "PYTHONDONTWRITEBYTECODE": "1",
             **(env or {}),
         },

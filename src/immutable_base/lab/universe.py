@@ -35,7 +35,8 @@ def build(state: Path, report: Report) -> None:
     """Make every repository below `state/rpms` and the root of the bases, unless they are there.
 
     A finished universe stays as it is while the archive moves on, so that nights can be compared;
-    a new state folder gives today's. Raises HostError, RemoteError, VerificationError, CommandError.
+    a new state folder gives today's. Raises HostError, RemoteError, VerificationError and
+    CommandError.
     """
     with signing_key(state / "rpm-key") as key:
         _publish_key(state, key)
