@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 LOCAL = "local"
 """Repository id of the packages that we build ourselves."""
 ARCHITECTURES = frozenset({"x86_64", "noarch"})
+ROOM = 10_000
+"""Packages that may be added after the first `see`: copies of what is installed, and promised ones."""
 ALL = 0
 """libsolv's marker for every dependency of a kind, before and after the file marker."""
 
@@ -60,6 +62,7 @@ class Universe:
         self.base: tuple[int, ...] = self._add_base(base, required_files)
         """Ids of what the base image has installed."""
         self._seen: frozenset[int] = frozenset()
+        self._end_of_room = self._make_room()
 
     def size_of(self, repository: str) -> int:
         """Return the number of packages in a repository's metadata."""
@@ -73,6 +76,9 @@ class Universe:
         """Let only these packages be considered from now on."""
         wanted = frozenset(ids)
         if wanted != self._seen:
+            if max(wanted, default=0) >= self._end_of_room:
+                msg = f"more than {ROOM} packages were added to the pool"
+                raise ValueError(msg)
             self.pool.set_considered_list(list(wanted))
             self.pool.createwhatprovides()
             self._seen = wanted
@@ -169,6 +175,18 @@ class Universe:
         self._index_files()
         self.forget_seen()
         return True
+
+    def _make_room(self) -> int:
+        """Let libsolv's map of considered packages have room for what comes later; return its end.
+
+        `set_considered_list` of the Python module (0.7.39) makes the map once, with a bit for each
+        package of that moment, and writes past its end for those that come later.
+        """
+        room = self.pool.add_repo("room")
+        numbers = [room.add_solvable().id for _ in range(ROOM)]
+        self.pool.set_considered_list([])
+        room.free(True)  # noqa: FBT003  libsolv's signature
+        return numbers[-1]
 
     def _read(self, metadata: Metadata) -> None:
         name = metadata.source.id
