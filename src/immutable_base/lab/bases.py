@@ -228,7 +228,8 @@ def _encapsulate(state: Path, folder: Path, stream: Stream, epoch: int) -> None:
     )  # fmt: skip
     do(
         f"{TOOLS}/bin/ostree-ext-cli", "container", "encapsulate", f"--repo={REPOSITORY}", "base",
-        f"oci:{WORK}/oci", "--label=containers.bootc=1", "--label=ostree.bootable=1",
+        f"oci:{WORK}/oci", "--compression-fast", "--cmd=/sbin/init", "--label=containers.bootc=1",
+        "--label=ostree.bootable=1",
         f"--label=org.opencontainers.image.version={version}",
     )  # fmt: skip
     shutil.rmtree(folder / "repo")

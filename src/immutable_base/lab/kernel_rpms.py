@@ -136,11 +136,8 @@ def _core(kernel: Kernel, base: Recipe) -> Recipe:
             *_provides("kernel-core", kernel, base),
         ),
         ghosts=(
-            f'%ghost %attr(0600, root, root) "{modules}/initramfs.img"',
-            *(
-                f'%ghost %attr(0644, root, root) "{modules}/modules.{name}"'
-                for name in DEPMOD_FILES
-            ),
+            f"%ghost %attr(0600, root, root) {modules}/initramfs.img",
+            *(f"%ghost %attr(0644, root, root) {modules}/modules.{name}" for name in DEPMOD_FILES),
         ),
     )
 

@@ -21,8 +21,11 @@ _templates = Environment(  # noqa: S701  a spec file is no HTML
     trim_blocks=True,
     lstrip_blocks=True,
 )
-# Characters that mean something in the %files section of a spec file (rpm's glob patterns).
-_SPECIAL = str.maketrans({"[": "[[]", "*": "[*]", "?": "[?]", "%": "%%"})
+# Characters that mean something in the %files section of a spec file. Quotes are no way out: rpm
+# before 4.20 reads patterns inside them, later ones do not.
+_SPECIAL = str.maketrans(
+    {"[": "[[]", "*": "[*]", "?": "[?]", "%": "%%"} | dict.fromkeys(' \t"\\{}', "?")
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,14 +107,14 @@ def file_entries(recipe: Recipe, tree: Path) -> Iterator[str]:
         for name in sorted(names + links):
             path = Path("/", here.relative_to(tree), name)
             mark = "%config(noreplace) " if str(path) in recipe.config else ""
-            yield f"{mark}{_owner(here / name)}{_quoted(path)}"
+            yield f"{mark}{_owner(here / name)}{_pattern(path)}"
         if here != tree and _is_listed(here, empty=not directories and not names):
-            yield f"%dir {_owner(here)}{_quoted(Path('/', here.relative_to(tree)))}"
+            yield f"%dir {_owner(here)}{_pattern(Path('/', here.relative_to(tree)))}"
     yield from recipe.ghosts
 
 
-def _quoted(path: Path) -> str:
-    return f'"{str(path).translate(_SPECIAL)}"'
+def _pattern(path: Path) -> str:
+    return str(path).translate(_SPECIAL)
 
 
 def _owner(path: Path) -> str:

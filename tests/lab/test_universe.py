@@ -1,0 +1,151 @@
+"""The lab's packages and bases, asked by real rpm, dnf, gpg and skopeo."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from immutable_base.lab import catalogue, root
+
+REPOSITORIES = (
+    "appstream", "baseos", "container-toolkit", "cuda", "epel", "fedora", "fedora-updates",
+    "openzfs",
+)  # fmt: skip
+EL = ("appstream", "baseos", "cuda", "epel", "openzfs")
+
+
+def words(*argv, **kw) -> str:
+    return subprocess.run(
+        [str(word) for word in argv], check=True, capture_output=True, text=True, **kw
+    ).stdout
+
+
+@pytest.fixture(scope="module")
+def made(lab) -> dict:
+    return json.loads((lab.state / "universe" / "made.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def system(lab, tmp_path_factory) -> Path:
+    """The EL base as a machine would run it: its layers unpacked, links into /var resolved."""
+    layout = lab.state / "bases" / "el10" / "oci"
+    tree = lab.state / "test-scratch" / "system"
+    words("rm", "-rf", tree)
+    tree.mkdir(parents=True)
+    index = json.loads((layout / "index.json").read_text())
+    blob = lambda digest: layout / "blobs" / digest.replace(":", "/")  # noqa: E731
+    manifest = json.loads(blob(index["manifests"][0]["digest"]).read_text())
+    for layer in manifest["layers"]:
+        # The ostree repository beside the root: hard links to the same files, not needed here.
+        words("tar", "-xf", blob(layer["digest"]), "-C", tree)
+    for link in ("home", "mnt", "opt", "root", "srv"):
+        (tree / link).unlink()
+        (tree / link).mkdir()
+    for folder in ("cache", "lib", "log", "tmp"):
+        (tree / "var" / folder).mkdir(parents=True, exist_ok=True)
+    yield tree
+    words("rm", "-rf", tree)
+
+
+def dnf(lab, system, *arguments) -> str:
+    port = json.loads((lab.state / "state.json").read_text())["ports"]["files"]
+    more = [
+        f"--repofrompath={name},http://127.0.0.1:{port}/{name}/"
+        for name in ("epel", "openzfs", "cuda", "container-toolkit")
+    ]
+    key = "--setopt=*.gpgkey=file:///etc/pki/rpm-gpg/RPM-GPG-KEY-lab"
+    checks = ("--setopt=*.gpgcheck=1", "--setopt=*.repo_gpgcheck=1")
+    options = ("--assumeyes", "--setopt=install_weak_deps=False", "--setopt=tsflags=test")
+    return root.enter(system, "dnf", *more, key, *checks, *options, *arguments)
+
+
+@pytest.mark.parametrize("name", REPOSITORIES)
+def test_every_repository_is_signed_by_the_labs_key(lab, tmp_path, name):
+    keyring = tmp_path / "key.gpg"
+    words("gpg", "--dearmor", "--output", keyring, lab.state / "trust" / "lab-rpm-key.asc")
+    metadata = lab.state / "rpms" / name / "repodata" / "repomd.xml"
+    words("gpgv", "--keyring", keyring, f"{metadata}.asc", metadata)
+    assert list(metadata.parents[1].glob("*.rpm"))
+
+
+def test_every_rpm_is_signed_by_the_labs_key(lab, tmp_path):
+    database = tmp_path / "rpmdb"
+    words("rpm", "--dbpath", database, "--import", lab.state / "trust" / "lab-rpm-key.asc")
+    for name in REPOSITORIES:
+        rpms = sorted((lab.state / "rpms" / name).glob("*.rpm"))
+        lines = words("rpmkeys", "--dbpath", database, "--checksig", *rpms).splitlines()
+        assert [line for line in lines if not line.endswith("digests signatures OK")] == []
+
+
+def test_headers_of_the_bases_kernel_are_nowhere(lab, made):
+    assert made["kernels"]["image"].startswith(made["el_kernel"].split("-")[0])
+    devel = [rpm.name for name in EL for rpm in (lab.state / "rpms" / name).glob("kernel-devel-*")]
+    assert devel
+    assert not [name for name in devel if made["el_kernel"] in name]
+
+
+def test_the_base_has_one_kernel_and_everything_in_its_rpmdb(system, made):
+    assert root.enter(system, "rpm", "-q", "kernel-core").strip() == (
+        f"kernel-core-{made['el_kernel']}.x86_64"
+    )
+    assert len(list(system.glob("usr/lib/modules/*/vmlinuz"))) == 1
+    assert len(root.enter(system, "rpm", "-qa").splitlines()) > len(made["base_packages"])
+    files = root.enter(system, "rpm", "-qf", "/usr/bin/bash", "/usr/bin/dnf", "/usr/sbin/dracut")
+    assert [name.split("-")[0] for name in files.splitlines()] == ["bash", "dnf", "dracut"]
+
+
+def test_the_initramfs_is_private_and_can_mount_a_deployment(system):
+    (image,) = system.glob("usr/lib/modules/*/initramfs.img")
+    assert image.stat().st_mode & 0o777 == 0o600
+    listed = root.enter(system, "lsinitrd", f"/{image.relative_to(system)}", timeout=300)
+    assert "ostree-prepare-root" in listed
+
+
+def test_dnf_finds_nothing_broken_in_the_base(lab, system):
+    root.enter(system, "dnf", "check")
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        ("bash-completion", "bind-utils", "chrony", "curl", "ethtool", "git-core", "htop", "jq",
+         "less", "lsof", "nano", "nvme-cli", "openssh-clients", "openssh-server", "pciutils",
+         "psmisc", "rsync", "smartmontools", "strace", "sysstat", "tar", "tcpdump", "tmux", "tree",
+         "unzip", "usbutils", "vim-minimal", "wget", "xz", "zstd"),
+        ("gcc", "gcc-c++", "make", "elfutils-libelf-devel", "rpm-build", "kmod", "dkms"),
+        ("zfs", "zfs-dkms"),
+        ("nvidia-driver-cuda", "kmod-nvidia-open-dkms", "nvidia-container-toolkit-base"),
+        ("kernel", "kernel-modules", "kernel-devel", "kernel-devel-matched"),
+    ],
+    ids=lambda names: names[0],
+)  # fmt: skip
+def test_every_set_that_the_product_asks_for_can_be_installed(lab, system, request_):
+    dnf(lab, system, "install", *request_)
+
+
+@pytest.mark.parametrize(
+    ("name", "provides"), [("zfs-dkms", "zfs-kmod"), ("kmod-nvidia-open-dkms", "nvidia-kmod")]
+)
+def test_dkms_scriptlets_build_for_the_running_kernel_and_never_fail(lab, name, provides):
+    (rpm,) = (rpm for repo in EL for rpm in (lab.state / "rpms" / repo).glob(f"{name}-*.rpm"))
+    query = ("rpm", "--nosignature", "-qp")
+    lines = [it for it in words(*query, "--scripts", rpm).splitlines() if it.startswith("dkms ")]
+    assert lines
+    assert all(line.endswith("|| :") for line in lines)
+    assert not any(" -k " in line for line in lines)
+    assert provides in words(*query, "--provides", rpm)
+
+
+def test_bases_look_like_bootc_bases(lab):
+    for name, stream in catalogue.load().streams.items():
+        config = json.loads(
+            words("skopeo", "inspect", "--config", f"oci:{lab.state}/bases/{name}/oci")
+        )["config"]
+        assert config["Labels"]["containers.bootc"] == "1"
+        assert "ostree.final-diffid" in config["Labels"]
+        assert config["Cmd"] == ["/sbin/init"]
+        version = config["Labels"]["org.opencontainers.image.version"]
+        assert version.startswith(f"{stream.version_id}.")
