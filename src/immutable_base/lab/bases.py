@@ -17,7 +17,7 @@ from immutable_base.lab.merged import FILES
 from immutable_base.process import Command, run
 
 Report = Callable[[str], None]
-FORMAT = 1
+FORMAT = 2
 KERNEL = ("kernel", "kernel-core", "kernel-modules-core", "kernel-modules")
 # Top-level folders of an ostree deployment that are links into the machine's own /var.
 INTO_VAR = {
@@ -95,45 +95,36 @@ def _maker(
 
 
 def _install(state: Path, name: str, tree: Path, own: Path, key: SigningKey) -> int:
-    """Fill the rpmdb; return the build time of the newest package in seconds since 1970."""
+    """Fill the rpmdb; return the build time of the newest package in seconds since 1970.
+
+    What the root holds already is only registered; kernel and release packages bring their files.
+    """
     _overlay(tree)
-    everything = own / "everything"
-    everything.mkdir()
-    for rpm in _chosen(state, name):
-        os.link(rpm, everything / rpm.name)
-    at = f"{root.TEMPORARY}/rpms"
-    times = run(
-        Command(
-            argv=("rpm", "--nosignature", "-qp", "--queryformat", "%{BUILDTIME}\n",
-                  *map(str, everything.glob("*.rpm"))),
-            timeout=120,
-        )
-    ).text  # fmt: skip
-    epoch = max(int(line) for line in times.split())
+    chosen = _chosen(state, name)
+    epoch = _newest(chosen)
+    (own / "chosen").mkdir()
+    for rpm in chosen:
+        os.link(rpm, own / "chosen" / rpm.name)
     shutil.copyfile(key.public, own / "key.asc")
-
-    def rpm_(*arguments: str) -> None:
-        root.enter(tree, "rpm", *arguments, binds={at: own}, env={"SOURCE_DATE_EPOCH": str(epoch)})
-
-    rpm_("--initdb")
-    rpm_("--import", f"{at}/key.asc")
-    kernels = {path.name: path for path in everything.glob("kernel*.rpm") if _is_kernel(path)}
-    plain = [path.name for path in sorted(everything.glob("*.rpm")) if path.name not in kernels]
-    rpm_(
-        "--install",
-        "--justdb",
-        "--nodeps",
-        "--noscripts",
-        *(f"{at}/everything/{it}" for it in plain),
-    )
-    real = [f"{at}/everything/{it}" for it in sorted(kernels)]
-    rpm_(
-        "--install",
-        "--replacefiles",
-        *real,
-        *(f"{at}/{it.name}" for it in sorted(own.glob("*.rpm"))),
-    )
+    at = f"{root.TEMPORARY}/rpms"
+    registered = [f"{at}/chosen/{rpm.name}" for rpm in chosen if not _is_kernel(rpm)]
+    installed = [f"{at}/chosen/{rpm.name}" for rpm in chosen if _is_kernel(rpm)]
+    installed += [f"{at}/{rpm.name}" for rpm in sorted(own.glob("*.rpm"))]
+    for arguments in (
+        ("--initdb",),
+        ("--import", f"{at}/key.asc"),
+        ("--install", "--justdb", "--nodeps", "--noscripts", *registered),
+        ("--install", "--replacefiles", *installed),
+    ):
+        env = {"SOURCE_DATE_EPOCH": str(epoch)}
+        root.enter(tree, "rpm", *arguments, binds={at: own}, env=env)
     return epoch
+
+
+def _newest(rpms: list[Path]) -> int:
+    query = ("rpm", "--nosignature", "-qp", "--queryformat", "%{BUILDTIME}\n")
+    times = run(Command(argv=(*query, *map(str, rpms)), timeout=120)).text
+    return max(int(line) for line in times.split())
 
 
 def _is_kernel(rpm: Path) -> bool:

@@ -15,7 +15,7 @@ from immutable_base.lab.debian import Deb
 from immutable_base.lab.gpg import SigningKey
 
 # Raise it when the conversion of the same input gives another output.
-FORMAT = 1
+FORMAT = 2
 WORKERS = 2
 
 

@@ -209,6 +209,9 @@ def _arrange_devel(kernel: Kernel, headers: tuple[Path, ...], tree: Path) -> Non
     _copy(sources / f"linux-headers-{kernel.release}", merged)
     # The flavour's Makefile only points at the common tree.
     (merged / "Makefile").write_bytes(makefile)
+    # The types of the kernel (BTF), against which kbuild would describe modules by pahole, which
+    # EL's kernel-devel does not need either.
+    (merged / "vmlinux").unlink(missing_ok=True)
     others = (each for each in (merged / "arch").iterdir() if each.is_dir() and each.name != "x86")
     for leftover in (*others, *sources.glob("linux-*"), tree / "usr/lib", tree / "usr/share"):
         shutil.rmtree(leftover, ignore_errors=True)

@@ -24,6 +24,12 @@ CUDA_LIBRARIES = (
     "libcuda1", "libcudadebugger1", "libnvcuvid1", "libnvidia-encode1", "libnvidia-nvvm4",
     "libnvidia-opticalflow1", "libnvidia-pkcs11-openssl3", "libnvidia-ptxjitcompiler1",
 )  # fmt: skip
+# Three packages before driver 610, one since; this is 550.
+NVIDIA_LIBRARIES = {
+    "libnvidia-ml": "libnvidia-ml1",
+    "libnvidia-cfg": "libnvidia-cfg1",
+    "libnvidia-gpucomp": "libnvidia-gpucomp",
+}
 NVIDIA_LICENSE = "LicenseRef-NVIDIA-proprietary"
 NVIDIA_OTHERS = frozenset(
     {"nvidia-support", "nvidia-alternative", "nvidia-legacy-check", "nvidia-kernel-support"}
@@ -59,24 +65,29 @@ def _zfs(workshop: Workshop, archive: Archive) -> list[Job]:
     def exact(*debs: str) -> tuple[Deb, ...]:
         return tuple(_exact(archive, name, utils.version) for name in debs)
 
-    own = [
-        Merged(
-            name=name.removesuffix("linux"), repository="openzfs", debs=exact(name), evr=mapped,
-            license="CDDL-1.0",
-        )
-        for name in libraries
-    ]  # fmt: skip
+    own = [_zfs_library(name, exact(name), mapped) for name in libraries]
     same = tuple(f"{each.name} = {mapped}" for each in own)
-    own.append(
-        Merged(
-            name="zfs", repository="openzfs", debs=exact("zfsutils-linux", "zfs-zed"), evr=mapped,
-            license="CDDL-1.0", provides=(f"zfs-kmod-common = {mapped}",),
-            requires=(*same, f"zfs-kmod = {mapped.version}", "openssl", "util-linux", "sysstat"),
-            arrange=_arrange_zfs,
-        )
-    )  # fmt: skip
+    own.append(_zfs_tools(exact("zfsutils-linux", "zfs-zed"), mapped, same))
     own.append(_zfs_dkms(workshop, exact("zfs-dkms"), mapped))
     return [merged.job(workshop, each, family) for each in own]
+
+
+def _zfs_library(debian: str, debs: tuple[Deb, ...], evr: Evr) -> Merged:
+    name = debian.removesuffix("linux")
+    return Merged(name=name, repository="openzfs", debs=debs, evr=evr, license="CDDL-1.0")
+
+
+def _zfs_tools(debs: tuple[Deb, ...], evr: Evr, libraries: tuple[str, ...]) -> Merged:
+    return Merged(
+        name="zfs",
+        repository="openzfs",
+        debs=debs,
+        evr=evr,
+        license="CDDL-1.0",
+        provides=(f"zfs-kmod-common = {evr}",),
+        requires=(*libraries, f"zfs-kmod = {evr.version}", "openssl", "util-linux", "sysstat"),
+        arrange=_arrange_zfs,
+    )
 
 
 def _exact(archive: Archive, name: str, version: str) -> Deb:
@@ -178,18 +189,15 @@ def _nvidia_userspace(
             requires=requires, arrange=_arrange_nvidia,
         )  # fmt: skip
 
-    libraries = ("libnvidia-ml", "libnvidia-cfg", "libnvidia-gpucomp")
     return [
         one(
             "nvidia-kmod-common", some("firmware-nvidia-gsp"), f"nvidia-kmod = {same}",
             arch="noarch",
         ),
-        one("libnvidia-ml", some("libnvidia-ml1")),
-        one("libnvidia-cfg", some("libnvidia-cfg1")),
-        one("libnvidia-gpucomp", some("libnvidia-gpucomp")),
+        *(one(name, some(debian)) for name, debian in NVIDIA_LIBRARIES.items()),
         one(
             "nvidia-driver-cuda-libs", some(*CUDA_LIBRARIES),
-            *(f"{name} = {same}" for name in libraries),
+            *(f"{name} = {same}" for name in NVIDIA_LIBRARIES),
         ),
         one(
             "nvidia-driver-cuda", some("nvidia-smi", "nvidia-cuda-mps"),

@@ -57,13 +57,21 @@ def _make(folder: Path, programs: list[Path], units: Path, key: SigningKey) -> N
             else "etc/nvidia-container-toolkit"
         )
         _copy(unit, tree / place / unit.name, 0o644)
-    printed = run(Command(argv=(str(programs[0]), "--version"), timeout=60)).text
+    package.build(_recipe(tree, _version(programs[0])), tree, folder, key)
+
+
+def _version(program: Path) -> str:
+    printed = run(Command(argv=(str(program), "--version"), timeout=60)).text
     match = VERSION.search(printed)
     if match is None:
-        raise HostError(f"{programs[0].name} does not say its version", details=printed)
-    recipe = Recipe(
+        raise HostError(f"{program.name} does not say its version", details=printed)
+    return match[1]
+
+
+def _recipe(tree: Path, version: str) -> Recipe:
+    return Recipe(
         name=NAME,
-        version=match[1],
+        version=version,
         release="1",
         arch="x86_64",
         summary="NVIDIA Container Toolkit Base",
@@ -77,7 +85,6 @@ def _make(folder: Path, programs: list[Path], units: Path, key: SigningKey) -> N
         ),
         mtime=MTIME,
     )
-    package.build(recipe, tree, folder, key)
 
 
 def _copy(origin: Path, target: Path, mode: int) -> None:
