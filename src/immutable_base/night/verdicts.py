@@ -9,7 +9,7 @@ from immutable_base.build.schedule import Node, Outcome
 from immutable_base.errors import ImmutableBaseError
 from immutable_base.model.night import Outcome as NightOutcome
 from immutable_base.model.night import VariantResult
-from immutable_base.model.plan import KernelAction, VariantPlan, Verdict
+from immutable_base.model.plan import VariantPlan, Verdict
 from immutable_base.model.publication import Publication, PublicationStatus
 
 EXIT_BUG = 1
@@ -40,7 +40,7 @@ def variant_result(
         unchanged=published is not None and published.status is PublicationStatus.UNCHANGED,
         kernel=variant.kernel.chosen,
         action=variant.kernel.action,
-        why=why(variant),
+        why="; ".join(variant.reasons),
         modules=tuple(f"{module.name} {module.version}" for module in variant.modules),
         packages=made.packages,
         size=made.size,
@@ -51,19 +51,8 @@ def variant_result(
             sum(outcomes[node.id].seconds for node in own if node.variants == (variant.name,)), 1
         ),
         error=_error_words(variant, error),
-        exit_code=_exit_code(variant, error),
+        exit_code=_exit_code(variant, error, outcome),
     )
-
-
-def why(variant: VariantPlan) -> str:
-    """Return one line: why this kernel, or why nothing is built."""
-    if variant.verdict is not Verdict.BUILD:
-        return "; ".join(variant.reasons)
-    kernel = variant.kernel
-    reasons = "; ".join(variant.reasons)
-    if kernel.action in {KernelAction.UP, KernelAction.DOWN}:
-        return f"kernel {kernel.image_evr} {kernel.action} to {kernel.chosen_evr}: {reasons}"
-    return f"keeps kernel {kernel.image_evr}: {reasons}"
 
 
 def _first_error(nodes: Iterable[Node], outcomes: Mapping[str, Outcome]) -> BaseException | None:
@@ -80,7 +69,8 @@ def _error_words(variant: VariantPlan, error: BaseException | None) -> str | Non
     return "; ".join(variant.reasons) if variant.verdict is Verdict.FAIL else None
 
 
-def _exit_code(variant: VariantPlan, error: BaseException | None) -> int:
+def _exit_code(variant: VariantPlan, error: BaseException | None, outcome: NightOutcome) -> int:
     if error is not None:
         return error.exit_code if isinstance(error, ImmutableBaseError) else EXIT_BUG
-    return variant.exit_code
+    # Failed without an error: a way to end that nobody thought of must not look green.
+    return variant.exit_code or (EXIT_BUG if outcome is NightOutcome.FAILED else 0)
