@@ -22,7 +22,7 @@ LOCAL = "local"
 """Repository id of the packages that we build ourselves."""
 ARCHITECTURES = frozenset({"x86_64", "noarch"})
 ROOM = 10_000
-"""Packages that may be added after the first `see`: copies of what is installed, and promised ones."""
+"""Packages that may come after the first `see`: copies of the installed, and promised ones."""
 ALL = 0
 """libsolv's marker for every dependency of a kind, before and after the file marker."""
 

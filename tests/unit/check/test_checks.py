@@ -101,7 +101,9 @@ FACTS = ImageFacts(
 
 
 def with_changed(name, **changes):
-    return {"modules": tuple(module(m.name, **changes) if m.name == name else m for m in FACTS.modules)}
+    return {
+        "modules": tuple(module(m.name, **changes) if m.name == name else m for m in FACTS.modules)
+    }
 
 
 def finding(identifier, **changes):
@@ -168,7 +170,9 @@ def test_what_was_not_run_is_said_and_is_no_pass():
 
 def test_tools_of_the_base_image_itself_are_its_own_business():
     gcc = installed("gcc", "14-1")
-    found = finding("no-build-tools", packages=(*FACTS.packages, gcc), base_packages=(*FACTS.base_packages, gcc))
+    found = finding(
+        "no-build-tools", packages=(*FACTS.packages, gcc), base_packages=(*FACTS.base_packages, gcc)
+    )
     assert found.level is Level.PASS
 
 

@@ -12,7 +12,9 @@ def test_packages_are_read_sorted_with_epochs_and_without_keys():
 
 
 def test_the_first_of_a_modinfo_field_counts():
-    fields = _fields("filename:       /x/zfs.ko.xz\nversion:        2.3.9-1\nparm:           a:b\nversion:  9\n")
+    fields = _fields(
+        "filename:       /x/zfs.ko.xz\nversion:        2.3.9-1\nparm:           a:b\nversion:  9\n"
+    )
     assert (fields["version"], fields["filename"]) == ("2.3.9-1", "/x/zfs.ko.xz")
 
 
@@ -23,7 +25,13 @@ def test_modules_dep_gives_the_files_it_knows(tmp_path):
 
 
 def test_leftovers_are_files_links_and_folders_with_content_but_not_empty_folders(tmp_path):
-    for folder in ("usr/src/kernels", "usr/src/zfs-2.3.9", "var/lib/dkms", "var/log/journal", "tmp"):
+    for folder in (
+        "usr/src/kernels",
+        "usr/src/zfs-2.3.9",
+        "var/lib/dkms",
+        "var/log/journal",
+        "tmp",
+    ):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "usr/src/zfs-2.3.9/META").write_text("Linux-Maximum: 7.2\n")
     (tmp_path / "var/log/dnf.log").write_text("")

@@ -105,5 +105,7 @@ def test_units_are_preset_and_users_are_made(tmp_path):
 
 
 def test_rpm_file_name_is_the_one_that_conversion_makes():
-    name = convert.rpm_file_name(deb("git", version="1:2.47-1", architecture="all"), catalogue.load())
+    name = convert.rpm_file_name(
+        deb("git", version="1:2.47-1", architecture="all"), catalogue.load()
+    )
     assert name == "git-core-2.47-1.noarch.rpm"

@@ -14,7 +14,11 @@ def archive(*kernels_):
         abi = release.removesuffix("-amd64")
         names = [f"linux-image-{release}"]
         if complete:
-            names += [f"linux-headers-{release}", f"linux-headers-{abi}-common", f"linux-kbuild-{abi}"]
+            names += [
+                f"linux-headers-{release}",
+                f"linux-headers-{abi}-common",
+                f"linux-kbuild-{abi}",
+            ]
         debs += [
             Deb(
                 name=name,
