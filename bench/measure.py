@@ -102,10 +102,8 @@ def questions(stream: str) -> str:
             continue
         wanted = [p for layer in variant["layers"] for p in SETTINGS["layers"][layer]["packages"]]
         modules = [SETTINGS["layers"][layer].get("module") for layer in variant["layers"]]
-        for module in filter(None, modules):
-            lines.append(
-                f"$d repoquery {SETTINGS['modules'][module]['source_package']} > /dev/null"
-            )
+        sources = [SETTINGS["modules"][module]["source_package"] for module in modules if module]
+        lines += [f"$d repoquery {source} > /dev/null" for source in sources]
         lines.append(
             f": {name}; $d install --assumeno {' '.join(wanted)} > /dev/null 2>&1 || [ $? -eq 1 ]"
         )
