@@ -50,7 +50,7 @@ def _bases(graph: BuildGraph) -> dict[str, tuple[BasePlan, tuple[str, ...]]]:
 
 
 def _base_id(base: BasePlan) -> str:
-    return f"base:{base.pinned}"
+    return f"base:{base.reference}"
 
 
 def _fetch_node(build: Build) -> Node:
