@@ -19,6 +19,7 @@ PROGRAMS: tuple[tuple[str, str | None, str], ...] = (
     ("gpg", "gnupg", "reads pinned keys"),
     ("gpgv", "gpgv", "verifies repository metadata"),
     ("rpm2cpio", "rpm2cpio", "reads META out of module packages"),
+    ("rpmkeys", "rpm", "checks signatures of packages"),
     ("skopeo", "skopeo", "reads and copies images"),
     ("syft", None, "lists packages for the SBOM"),
     ("unshare", "util-linux", "keeps a night's processes and mounts together"),
