@@ -24,6 +24,12 @@ def registry(lab):
     return Registry(lab.state / "immutable-base.toml")
 
 
+@pytest.fixture(scope="module")
+def workspace(lab):
+    """One workspace for all: base images, named by digest, are fetched once."""
+    return lab.scratch / "bad"
+
+
 def closed_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -64,7 +70,7 @@ def failed_night(lab, workspace, config, registry, *, code, words, variants=(VAR
     return before, report
 
 
-def test_repository_down(lab, night, registry, tmp_path):
+def test_repository_down(lab, workspace, night, registry, tmp_path):
     settings = (lab.state / "immutable-base.toml").read_text()
     url = next(
         line
@@ -75,13 +81,13 @@ def test_repository_down(lab, night, registry, tmp_path):
         tmp_path, (url, f'url = "http://127.0.0.1:{closed_port()}/fedora-updates/"')
     )
     before, report = failed_night(
-        lab, tmp_path / "ws", config, registry, code=6, words=["fedora-updates"]
+        lab, workspace, config, registry, code=6, words=["fedora-updates"]
     )
     assert report["variants"][0]["outcome"] == "failed"
     assert registry.tags(VARIANT) == before[VARIANT]
 
 
-def test_registry_unreachable(lab, night, registry, tmp_path):
+def test_registry_unreachable(lab, workspace, night, registry, tmp_path):
     line = next(
         x
         for x in (lab.state / "immutable-base.toml").read_text().splitlines()
@@ -90,12 +96,12 @@ def test_registry_unreachable(lab, night, registry, tmp_path):
     config = lab.config_with(
         tmp_path, (line, f'destination = "127.0.0.1:{closed_port()}/immutable-base"')
     )
-    before, _ = failed_night(lab, tmp_path / "ws", config, registry, code=6, words=["fedora-base"])
+    before, _ = failed_night(lab, workspace, config, registry, code=6, words=["fedora-base"])
     assert registry.tags(VARIANT) == before[VARIANT]
 
 
 @pytest.mark.parametrize("service", ["fulcio_url", "rekor_url"])
-def test_signing_service_down(lab, night, registry, tmp_path, service):
+def test_signing_service_down(lab, workspace, night, registry, tmp_path, service):
     """A new variant name, so that nothing is published yet: afterwards there must still be nothing."""
     text = (lab.state / "immutable-base.toml").read_text()
     line = next(x for x in text.splitlines() if x.startswith(service))
@@ -105,11 +111,11 @@ def test_signing_service_down(lab, night, registry, tmp_path, service):
         (line, f'{service} = "http://127.0.0.1:{closed_port()}"'),
         ("[variants.fedora-base]", f"[variants.{name}]"),
     )
-    failed_night(lab, tmp_path / "ws", config, registry, code=6, words=[name], variants=(name,))
+    failed_night(lab, workspace, config, registry, code=6, words=[name], variants=(name,))
     assert registry.tags(name) == {}
 
 
-def test_expired_token(lab, night, registry, tmp_path):
+def test_expired_token(lab, workspace, night, registry, tmp_path):
     import base64
 
     head, body, tail = lab.env["SIGSTORE_ID_TOKEN"].split(".")
@@ -120,7 +126,7 @@ def test_expired_token(lab, night, registry, tmp_path):
     env = {"SIGSTORE_ID_TOKEN": f"{head}.{body}.{tail}"}
     failed_night(
         lab,
-        tmp_path / "ws",
+        workspace,
         config,
         registry,
         code=12,
@@ -129,16 +135,16 @@ def test_expired_token(lab, night, registry, tmp_path):
         env=env,
     )
     assert registry.tags("late") == {}
-    assert f"{head}.{body}.{tail}" not in "".join(
-        p.read_text() for p in (tmp_path / "ws").rglob("*.log")
-    )
+    assert f"{head}.{body}.{tail}" not in "".join(p.read_text() for p in workspace.rglob("*.log"))
 
 
-def test_module_that_does_not_compile_fails_only_its_variants(lab, night, registry, tmp_path):
+def test_module_that_does_not_compile_fails_only_its_variants(
+    lab, workspace, night, registry, tmp_path
+):
     config = lab.config_with(tmp_path, ('dkms_name = "zfs"', 'dkms_name = "zsf"'))
     before, report = failed_night(
         lab,
-        tmp_path / "ws",
+        workspace,
         config,
         registry,
         code=5,
@@ -166,17 +172,17 @@ def test_disk_full(lab, night, registry, tmp_path):
         subprocess.run(["umount", workspace], check=True)
 
 
-def test_too_little_space_is_said_at_once(lab, registry, tmp_path):
+def test_too_little_space_is_said_at_once(lab, workspace, registry, tmp_path):
     config = lab.config_with(tmp_path, ("minimum_free_gib = 20", "minimum_free_gib = 1000000"))
     started = time.monotonic()
-    failed_night(lab, tmp_path / "ws", config, registry, code=4, words=["GiB free", "--workspace"])
+    failed_night(lab, workspace, config, registry, code=4, words=["GiB free", "--workspace"])
     assert time.monotonic() - started < 3
 
 
-def test_missing_program_is_said_at_once(lab, registry, tmp_path):
+def test_missing_program_is_said_at_once(lab, workspace, registry, tmp_path):
     env = {"PATH": str(Path(sys.executable).parent)}
     started = time.monotonic()
-    failed_night(lab, tmp_path / "ws", lab.state / "immutable-base.toml", registry, code=4,
+    failed_night(lab, workspace, lab.state / "immutable-base.toml", registry, code=4,
                  words=["buildah", "apt-get install"], env=env)  # fmt: skip
     assert time.monotonic() - started < 3
 
@@ -200,7 +206,7 @@ STAGES = ["plan: started", "fetch: started", "layer:", "image:", "check:", "sbom
 
 def test_killed_in_every_stage_and_run_again(lab, night, registry):
     """SIGKILL in each stage: nothing is left running or mounted, no tag ever pointed to an unsigned digest."""
-    workspace = lab.scratch / "killed"
+    workspace = lab.scratch / "bad"
     with Witness(registry, [VARIANT]) as witness:
         for stage in STAGES:
             process = start(lab, workspace)
@@ -218,7 +224,7 @@ def test_killed_in_every_stage_and_run_again(lab, night, registry):
 
 
 def test_interrupted_says_so_and_leaves_nothing(lab, night):
-    workspace = lab.scratch / "interrupted"
+    workspace = lab.scratch / "bad"
     process = start(lab, workspace)
     assert wait_for(process, "layer:")
     process.send_signal(signal.SIGINT)
@@ -229,7 +235,7 @@ def test_interrupted_says_so_and_leaves_nothing(lab, night):
 
 
 def test_two_runs_at_once(lab, night):
-    workspace = lab.scratch / "twice"
+    workspace = lab.scratch / "bad"
     first = start(lab, workspace)
     try:
         assert wait_for(first, "plan: started")
