@@ -18,8 +18,12 @@ for name in ("IMMUTABLE_BASE_CONFIG", "IMMUTABLE_BASE_WORKSPACE"):
 from immutable_base import errors
 from immutable_base.cli.main import COMMANDS, build_parser
 from immutable_base.config.schema import Settings
+from immutable_base.model.build import BuildRecord
+from immutable_base.model.facts import ImageFacts
+from immutable_base.model.finding import CheckReport
 from immutable_base.model.night import NightReport
 from immutable_base.model.plan import Plan
+from immutable_base.model.publication import Publications
 
 ROOT = Path(__file__).resolve().parents[1]
 MADE = "<!-- Made by scripts/generate.py; do not edit. -->\n\n"
@@ -90,7 +94,14 @@ def exit_codes() -> str:
 def generated() -> dict[Path, str]:
     """Return every generated file and its text."""
     reference = ROOT / "docs" / "reference"
-    documents = {"plan": Plan, "run": NightReport}
+    documents = {
+        "plan": Plan,
+        "build": BuildRecord,
+        "facts": ImageFacts,
+        "check": CheckReport,
+        "publish": Publications,
+        "run": NightReport,
+    }
     schemas = {
         ROOT / "schema" / f"{name}.schema.json": json.dumps(model.model_json_schema(), indent=2)
         + "\n"
