@@ -12,7 +12,9 @@ from immutable_base.model.plan import (
     Verdict,
 )
 
-BASE = BasePlan(reference="registry.example/centos-bootc:stream10", digest="sha256:" + "a" * 64, created=1_000)
+BASE = BasePlan(
+    reference="registry.example/centos-bootc:stream10", digest="sha256:" + "a" * 64, created=1_000
+)
 K1, K2 = "6.12.94-1.el10.x86_64", "6.12.117-1.el10.x86_64"
 
 
@@ -26,7 +28,10 @@ def package(name, version="1", release="1.el10", *, epoch=0, arch="x86_64", repo
 
 def layer(name, *packages, epoch=2_000):
     return LayerPlan(
-        name=name, request=tuple(p.nevra for p in packages), install=tuple(packages), source_date_epoch=epoch
+        name=name,
+        request=tuple(p.nevra for p in packages),
+        install=tuple(packages),
+        source_date_epoch=epoch,
     )
 
 

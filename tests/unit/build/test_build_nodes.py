@@ -76,7 +76,10 @@ def test_labels_tell_base_kernel_and_modules_and_nothing_of_the_machine(context)
     labels = variant_labels(context.settings, variant)
     assert labels["org.opencontainers.image.base.digest"] == variant.base.digest
     assert labels["org.opencontainers.image.created"] == "1970-01-01T00:50:00Z"
-    assert (labels["io.immutable-base.kernel"], labels["io.immutable-base.module.zfs"]) == (K2, "2.3.9")
+    assert (labels["io.immutable-base.kernel"], labels["io.immutable-base.module.zfs"]) == (
+        K2,
+        "2.3.9",
+    )
     assert labels["containers.bootc"] == "1"
 
 

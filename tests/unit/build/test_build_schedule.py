@@ -35,7 +35,10 @@ def fail(say):
 
 def test_a_node_runs_after_what_it_needs_and_says_what_happens():
     recorder = Recorder()
-    nodes = [node("b", "a", action=lambda say: say("hello")), node("a", action=lambda say: "last words")]
+    nodes = [
+        node("b", "a", action=lambda say: say("hello")),
+        node("a", action=lambda say: "last words"),
+    ]
     outcomes = run_nodes(nodes, workers=2, observer=recorder)
     assert {key: outcome.state for key, outcome in outcomes.items()} == {"a": "done", "b": "done"}
     assert recorder.events == [
@@ -47,7 +50,12 @@ def test_a_node_runs_after_what_it_needs_and_says_what_happens():
 
 def test_a_failure_skips_only_what_needs_it_and_names_the_root():
     recorder = Recorder()
-    nodes = [node("bad", action=fail), node("after", "bad"), node("last", "after", "good"), node("good")]
+    nodes = [
+        node("bad", action=fail),
+        node("after", "bad"),
+        node("last", "after", "good"),
+        node("good"),
+    ]
     outcomes = run_nodes(nodes, workers=1, observer=recorder)
     assert outcomes["good"].state == "done"
     assert outcomes["bad"].state == "failed"
@@ -78,7 +86,9 @@ def test_two_workers_work_at_once_and_never_three():
         with lock:
             at_once -= 1
 
-    outcomes = run_nodes([node(str(i), action=count) for i in range(4)], workers=2, observer=Recorder())
+    outcomes = run_nodes(
+        [node(str(i), action=count) for i in range(4)], workers=2, observer=Recorder()
+    )
     assert all(outcome.state == "done" for outcome in outcomes.values())
     assert most == 2
 
@@ -87,7 +97,11 @@ def test_the_longest_way_to_the_end_starts_first():
     recorder = Recorder()
     nodes = [node("short", cost=5), node("long", cost=1), node("end", "long", cost=10)]
     run_nodes(nodes, workers=1, observer=recorder)
-    assert [event[1] for event in recorder.events if event[0] == "started"] == ["long", "end", "short"]
+    assert [event[1] for event in recorder.events if event[0] == "started"] == [
+        "long",
+        "end",
+        "short",
+    ]
 
 
 def test_an_interrupt_ends_programs_and_goes_up(monkeypatch):
