@@ -60,8 +60,11 @@ def test_timeout_ends_the_whole_group(tmp_path):
 
 
 def test_a_large_output_on_both_pipes_does_not_block():
-    result = run(sh("head -c 3000000 /dev/zero; head -c 3000000 /dev/zero | tr '\\0' '\\n' >&2"))
+    lines = []
+    script = "head -c 3000000 /dev/zero; head -c 3000000 /dev/zero | tr '\\0' x | fold -w 1000 >&2"
+    result = run(sh(script), on_line=lines.append)
     assert len(result.stdout) == 3_000_000
+    assert len(lines) == 3_000
 
 
 def test_a_killed_parent_takes_its_program_along(tmp_path):
