@@ -39,7 +39,7 @@ def make(state: Path, files_url: str, report: Report) -> None:
     with signing_key(state / "rpm-key") as key:
         for name, stream in catalogue.load().streams.items():
             decides = piece.key_of(
-                FORMAT, key.fingerprint, stream.model_dump_json(), files_url,
+                FORMAT, key.fingerprint, stream.model_dump(), files_url,
                 (state / "universe" / piece.KEY_FILE).read_text(),
             )  # fmt: skip
             piece.ensure(

@@ -18,8 +18,13 @@ KEY_FILE = ".piece-key"
 
 
 def key_of(*inputs: object) -> str:
-    """Return the key of JSON-representable inputs."""
-    return hashlib.sha256(json.dumps(inputs, sort_keys=True, default=str).encode()).hexdigest()
+    """Return the key of inputs: values of JSON, and sets, whose order differs in every process."""
+    text = json.dumps(inputs, sort_keys=True, default=_plain)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _plain(value: object) -> object:
+    return sorted(value, key=str) if isinstance(value, set | frozenset) else str(value)
 
 
 def is_made(path: Path, key: str) -> bool:

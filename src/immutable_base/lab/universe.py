@@ -40,7 +40,7 @@ def build(state: Path, report: Report) -> None:
     """
     with signing_key(state / "rpm-key") as key:
         _publish_key(state, key)
-        finished = piece.key_of(jobs.FORMAT, key.fingerprint, catalogue.load().model_dump_json())
+        finished = piece.key_of(jobs.FORMAT, key.fingerprint, catalogue.load().model_dump())
         piece.ensure(
             state / "universe", finished, lambda folder: _build(state, folder, key, report)
         )

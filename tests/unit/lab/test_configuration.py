@@ -1,6 +1,9 @@
 """The lab changes URLs, keys and references of the product's configuration, and nothing else."""
 
 import fnmatch
+import os
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -82,3 +85,22 @@ def test_a_branch_changes_only_where_the_lab_has_another(tmp_path):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / file).touch()
     assert branches_there(PRODUCT, tmp_path) == {"nvidia": "550"}
+
+
+def test_a_pieces_key_is_the_same_in_every_process():
+    """Sets have another order in every process: `lab up` made the bases again each time."""
+    code = (
+        "from immutable_base.lab import catalogue, piece;"
+        "print(piece.key_of(2, catalogue.load().model_dump()))"
+    )
+    keys = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(keys) == 1
