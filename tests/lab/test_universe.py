@@ -93,7 +93,7 @@ def test_the_base_has_one_kernel_and_everything_in_its_rpmdb(system, made):
     )
     assert len(list(system.glob("usr/lib/modules/*/vmlinuz"))) == 1
     assert len(root.enter(system, "rpm", "-qa").splitlines()) > len(made["base_packages"])
-    files = root.enter(system, "rpm", "-qf", "/usr/bin/bash", "/usr/bin/dnf", "/usr/sbin/dracut")
+    files = root.enter(system, "rpm", "-qf", "/usr/bin/bash", "/usr/bin/dnf", "/usr/bin/dracut")
     assert [name.split("-")[0] for name in files.splitlines()] == ["bash", "dnf", "dracut"]
 
 
