@@ -75,21 +75,19 @@ def decide(question: KernelQuestion, order: Order) -> Decision:
     downwards as far as the policy allows. Else none: the variant is held.
     """
     if not question.modules:
-        reason = f"the image's own kernel {question.image_release}: no module needs another"
+        reason = f"keeps kernel {question.image_release}: no module needs another"
         return _decision(question, order, _image(question), {}, reason)
     rejected: dict[str, str] = {}
     own = _why_not_own(question, order)
     if own is None:
-        reason = (
-            f"the image's own kernel {question.image_release}: its {question.policy.devel} is there"
-        )
+        reason = f"keeps kernel {question.image_release}: its {question.policy.devel} is there"
         _reject_rest(question, order, rejected)
         return _decision(question, order, _image(question), rejected, reason)
     rejected[question.image_evr] = own
     chosen = _newest_that_fits(question, order, rejected)
     if chosen is None:
         return _hold(question, order, rejected)
-    decision = _decision(question, order, chosen, rejected, f"{chosen.release}: {own}")
+    decision = _decision(question, order, chosen, rejected, f"kernel {chosen.release}: {own}")
     newest = _why_not_newest(question, chosen, rejected, order)
     return replace(decision, reasons=(*decision.reasons, *newest))
 
@@ -211,7 +209,7 @@ def _decision(
     rejected: dict[str, str],
     reason: str,
 ) -> Decision:
-    return Decision(plan=_plan(question, order, chosen, rejected), reasons=(f"kernel {reason}",))
+    return Decision(plan=_plan(question, order, chosen, rejected), reasons=(reason,))
 
 
 def _plan(
