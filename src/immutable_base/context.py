@@ -12,7 +12,8 @@ from immutable_base.process import Runner
 from immutable_base.workspace import write_atomically
 
 # Where the usual distributions keep the CA bundle (Debian, Fedora/EL).
-SYSTEM_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
+DEBIAN_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
+SYSTEM_BUNDLES = (DEBIAN_BUNDLE, "/etc/pki/tls/certs/ca-bundle.crt")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

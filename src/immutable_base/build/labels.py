@@ -13,18 +13,13 @@ KERNEL = "io.immutable-base.kernel"
 MODULE = "io.immutable-base.module"
 
 
-def variant_epoch(variant: VariantPlan) -> int:
-    """Return the time of the variant's newest input, in seconds since 1970."""
-    return max([variant.base.created, *(layer.source_date_epoch for layer in variant.layers)])
-
-
 def variant_labels(settings: Settings, variant: VariantPlan) -> dict[str, str]:
     """Return the labels that the plan promises for a variant.
 
     No revision: a commit that changes nothing in the image must not change the image. Which commit
     built it is in the certificate of its signature.
     """
-    newest = datetime.fromtimestamp(variant_epoch(variant), UTC)
+    newest = datetime.fromtimestamp(variant.source_date_epoch, UTC)
     return {
         f"{OCI}.title": variant.name,
         f"{OCI}.description": settings.variants[variant.name].description,

@@ -12,7 +12,7 @@ from pathlib import Path
 from immutable_base.build.fetch import Store
 from immutable_base.build.follow import following
 from immutable_base.build.graph import PREFIX, BuildGraph, ImageStep, LayerStep, ModuleStep
-from immutable_base.build.labels import base_annotations, variant_epoch, variant_labels
+from immutable_base.build.labels import base_annotations, variant_labels
 from immutable_base.build.mount import TARGET, Content, copy_context, make_mount
 from immutable_base.context import Context
 from immutable_base.errors import CheckError
@@ -196,7 +196,7 @@ def build_image(build: Build, step: ImageStep, say: LineSink) -> str:
     below = build.records[step.parent].tag if step.parent else variant.base.pinned
     request = buildah.CommitRequest(
         tag=step.tag,
-        epoch=variant_epoch(variant),
+        epoch=variant.source_date_epoch,
         labels=variant_labels(context.settings, variant),
         annotations=base_annotations(variant),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from immutable_base.check import kernel, packages
+from immutable_base.check import kernel, packages, units
 from immutable_base.check.registry import Subject
 from immutable_base.config.schema import Settings
 from immutable_base.errors import CheckError
@@ -14,7 +14,7 @@ from immutable_base.model.plan import VariantPlan
 from immutable_base.workspace import write_atomically
 
 SHOWN = 10
-CHECKS = (*kernel.REGISTRY.checks, *packages.REGISTRY.checks)
+CHECKS = (*kernel.REGISTRY.checks, *packages.REGISTRY.checks, *units.REGISTRY.checks)
 
 
 def run_checks(facts: ImageFacts, variant: VariantPlan, settings: Settings) -> tuple[Finding, ...]:

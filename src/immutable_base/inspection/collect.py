@@ -10,6 +10,7 @@ from immutable_base.context import Context
 from immutable_base.inspection.modules import modules_of
 from immutable_base.inspection.program import Program
 from immutable_base.inspection.rpm import kernel_releases, parse_packages, query
+from immutable_base.inspection.units import units_of
 from immutable_base.model.facts import Answer, ImageFacts, InitramfsFact, InstalledPackage
 from immutable_base.model.plan import VariantPlan
 from immutable_base.tools import buildah
@@ -67,6 +68,7 @@ def _collect(looked: _Looked, leftovers: Sequence[str], variant: VariantPlan) ->
         leftovers=tuple(leftovers),
         firmware=_firmware(root),
         kargs=_kargs(root),
+        units=units_of(program, root),
         verify={name: program.answer("rpm", "--verify", name) for name in kmods},
         dnf_check=program.answer("dnf", "--quiet", "check"),
         bootc_lint=_bootc_lint(program, root),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from immutable_base.context import DEBIAN_BUNDLE
 from immutable_base.errors import HostError, ImmutableBaseError
 from immutable_base.lab import certificates, database, ports, registry, sigstore
 from immutable_base.lab.issuer import DEFAULTS
@@ -31,9 +32,6 @@ PORTS = (
     "trillian-log-signer", "trillian-log-signer-http", "rekor", "ctlog", "fulcio", "fulcio-grpc",
     "fulcio-metrics",
 )  # fmt: skip
-
-
-SYSTEM_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,10 +156,10 @@ class Lab:
         self.paths.trust.mkdir(exist_ok=True)
         for name in ("ca.pem", "fulcio.pem", "rekor.pub", "ctlog.pub"):
             shutil.copyfile(self.paths.keys / name, self.paths.trust / name)
-        system = Path(os.environ.get("SSL_CERT_FILE", SYSTEM_BUNDLE))
+        system = Path(os.environ.get("SSL_CERT_FILE", DEBIAN_BUNDLE))
         if system == self.paths.ca_bundle:
             # A shell that has `lab env`: the file holds the machine's CAs already.
-            system = Path(SYSTEM_BUNDLE)
+            system = Path(DEBIAN_BUNDLE)
         parts = [system.read_text()] if system.is_file() else []
         bundle = "\n".join([*parts, (self.paths.trust / "ca.pem").read_text()])
         self.paths.ca_bundle.write_text(bundle)

@@ -10,6 +10,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from immutable_base.context import DEBIAN_BUNDLE
 from immutable_base.lab import piece
 from immutable_base.lab.debian import machine_mirrors
 from immutable_base.process import Command, Runner, run
@@ -27,9 +28,6 @@ _PACKAGES = (
     "cargo", "gcc", "libc6-dev", "libostree-dev", "libssl-dev", "libzstd-dev", "pkg-config",
     "zlib1g-dev", "ca-certificates",
 )  # fmt: skip
-# The machine's bundle of CAs inside the build root: outgoing TLS may be signed by a CA that only
-# the machine knows. The root is deleted at the end.
-_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 
 
 def key() -> str:
@@ -81,16 +79,19 @@ def _copy_crate(root: Path) -> None:
         target = root / "crate" / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(_CRATE / name, target)
-    bundle = Path(os.environ.get("SSL_CERT_FILE", _BUNDLE))
+    # Outgoing TLS may be signed by a CA that only the machine knows; this root is deleted at the
+    # end.
+    bundle = Path(os.environ.get("SSL_CERT_FILE", DEBIAN_BUNDLE))
     if bundle.is_file():
-        shutil.copyfile(bundle, root / _BUNDLE.lstrip("/"))
+        shutil.copyfile(bundle, root / DEBIAN_BUNDLE.lstrip("/"))
     shutil.copyfile("/etc/resolv.conf", root / "etc/resolv.conf")
 
 
 def _cargo_command(root: Path) -> Command:
     argv = (
         "chroot", str(root), "/usr/bin/env", "HOME=/root", "CARGO_HOME=/crate/home",
-        f"CARGO_HTTP_CAINFO={_BUNDLE}", "CARGO_PROFILE_RELEASE_STRIP=true", "PATH=/usr/bin:/bin",
+        f"CARGO_HTTP_CAINFO={DEBIAN_BUNDLE}", "CARGO_PROFILE_RELEASE_STRIP=true",
+        "PATH=/usr/bin:/bin",
         "cargo", "build", "--release", "--locked", "--manifest-path=/crate/Cargo.toml",
     )  # fmt: skip
     return Command(argv=argv, timeout=3600, hint="the registry of crates must be reachable")

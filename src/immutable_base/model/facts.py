@@ -55,6 +55,16 @@ class InitramfsFact(Frozen):
     """`lsinitrd`: the names of the files in it."""
 
 
+class UnitFact(Frozen):
+    """A systemd unit that one of our preset files names."""
+
+    name: str
+    preset: Literal["enable", "disable"]
+    """What the preset file says."""
+    state: str
+    """`systemctl is-enabled`; `absent` where the image has no such unit."""
+
+
 class ImageFacts(Frozen):
     """The document."""
 
@@ -82,6 +92,7 @@ class ImageFacts(Frozen):
     """Versions of NVIDIA's GSP firmware."""
     kargs: dict[str, str]
     """Text of each file in /usr/lib/bootc/kargs.d."""
+    units: tuple[UnitFact, ...]
     verify: dict[str, Answer]
     """`rpm -V` of each kmod package."""
     dnf_check: Answer

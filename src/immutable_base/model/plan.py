@@ -164,6 +164,11 @@ class VariantPlan(Frozen):
     exit_code: int = 0
     """The error's, when the verdict is `fail` (docs/reference/exit-codes.md); else 0."""
 
+    @property
+    def source_date_epoch(self) -> int:
+        """Time of the newest input, in seconds since 1970."""
+        return max([self.base.created, *(layer.source_date_epoch for layer in self.layers)])
+
 
 class RepositoryPlan(Frozen):
     """A repository as it was when the plan was made."""

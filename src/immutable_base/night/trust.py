@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from immutable_base.build.graph import image_tag
-from immutable_base.build.labels import variant_epoch
 from immutable_base.build.schedule import Node
 from immutable_base.check.running import require_sound
 from immutable_base.context import Context
@@ -75,7 +74,7 @@ class TrustWork:
                 root,
                 variant=variant,
                 installed=self._facts[variant.name].rpm_lines,
-                epoch=variant_epoch(variant),
+                epoch=variant.source_date_epoch,
             )
         layout = self.context.tonight / "oci" / variant.name
         digest = buildah.write_layout(self.context, image, layout)

@@ -38,6 +38,5 @@ def tag_names(templates: Iterable[str], *, epoch: int, kernel: str) -> tuple[str
 
 def tags_of(settings: Settings, variant: VariantPlan) -> tuple[str, ...]:
     """Return the tags of a planned variant; `{date}` is the day of its newest input."""
-    epoch = max([variant.base.created, *(layer.source_date_epoch for layer in variant.layers)])
     kernel = variant.kernel.chosen or variant.kernel.image
-    return tag_names(settings.publish.tags, epoch=epoch, kernel=kernel)
+    return tag_names(settings.publish.tags, epoch=variant.source_date_epoch, kernel=kernel)

@@ -16,6 +16,7 @@ from immutable_base.model.facts import (
     InitramfsFact,
     InstalledPackage,
     ModuleFact,
+    UnitFact,
 )
 from immutable_base.model.finding import Level
 from immutable_base.model.plan import (
@@ -96,6 +97,10 @@ FACTS = ImageFacts(
         listing=Answer(status=0, text="usr/lib/ostree/ostree-prepare-root"),
     ),
     leftovers=(), firmware=(), kargs={"10.toml": 'kargs = ["quiet"]\nmatch-architectures = ["x86_64"]\n'},
+    units=(
+        UnitFact(name="sshd.service", preset="enable", state="enabled"),
+        UnitFact(name="zfs-import-scan.service", preset="disable", state="disabled"),
+    ),
     verify={KMOD.name: FINE}, dnf_check=FINE, bootc_lint=FINE,
 )  # fmt: skip
 
@@ -148,6 +153,10 @@ WRONG = [
     ("rpm-verify", {"verify": {}}),
     ("rpm-verify", {"verify": {KMOD.name: Answer(status=1, text="S.5......  /usr/lib/modules/zfs.ko.xz")}}),
     ("dnf-check", {"dnf_check": Answer(status=1, text="zfs has missing requires of zfs-kmod")}),
+    ("units-preset", {"units": (FACTS.units[0].model_copy(update={"state": "disabled"}),)}),
+    ("units-preset", {"units": (FACTS.units[0].model_copy(update={"state": "absent"}),)}),
+    ("units-preset", {"units": (FACTS.units[1].model_copy(update={"state": "enabled"}),)}),
+    ("units-preset", {"units": (FACTS.units[1].model_copy(update={"state": "unknown: no such program"}),)}),
     ("bootc-lint", {"bootc_lint": Answer(status=1, text="Lint warning: var-log")}),
 ]  # fmt: skip
 

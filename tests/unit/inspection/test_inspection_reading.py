@@ -1,6 +1,8 @@
 from immutable_base.inspection.collect import _leftovers
 from immutable_base.inspection.modules import _fields, _listed
 from immutable_base.inspection.rpm import parse_packages
+from immutable_base.inspection.units import units_of
+from immutable_base.model.facts import Answer
 
 
 def test_packages_are_read_sorted_with_epochs_and_without_keys():
@@ -37,3 +39,42 @@ def test_leftovers_are_files_links_and_folders_with_content_but_not_empty_folder
     (tmp_path / "var/log/dnf.log").write_text("")
     (tmp_path / "usr/src/link").symlink_to("nowhere")
     assert _leftovers(tmp_path) == ("usr/src/link", "usr/src/zfs-2.3.9", "var/log/dnf.log")
+
+
+class Systemctl:
+    """Answers as systemctl does, from a text."""
+
+    def __init__(self, text):
+        self.text = text
+
+    def answer(self, *argv):
+        assert argv[:3] == ("systemctl", "--root=/", "is-enabled")
+        return Answer(status=1, text=self.text)
+
+
+def preset(root):
+    folder = root / "usr/lib/systemd"
+    (folder / "system-preset").mkdir(parents=True)
+    (folder / "system").mkdir()
+    (folder / "system/zfs.target").touch()
+    (folder / "system/zfs-import-scan.service").touch()
+    (folder / "system-preset/40-immutable-base-zfs.preset").write_text(
+        "# Import pools.\nenable zfs.target\n\nenable zfs-zed.service\ndisable zfs-import-scan.service\n"
+    )
+    (folder / "system-preset/90-default.preset").write_text("disable *\n")
+
+
+def test_units_are_those_of_our_presets_with_their_state(tmp_path):
+    preset(tmp_path)
+    units = units_of(Systemctl("disabled\nenabled"), tmp_path)
+    assert [(unit.name, unit.preset, unit.state) for unit in units] == [
+        ("zfs-import-scan.service", "disable", "disabled"),
+        ("zfs-zed.service", "enable", "absent"),
+        ("zfs.target", "enable", "enabled"),
+    ]
+
+
+def test_an_answer_that_does_not_fit_the_question_is_unknown(tmp_path):
+    preset(tmp_path)
+    units = units_of(Systemctl("no such program"), tmp_path)
+    assert {unit.state for unit in units} == {"absent", "unknown: no such program"}

@@ -1,0 +1,30 @@
+"""Checks of the units that start by themselves."""
+
+from __future__ import annotations
+
+from immutable_base.check.registry import Problem, Registry, Subject, unless
+from immutable_base.model.facts import UnitFact
+
+REGISTRY = Registry()
+
+
+@REGISTRY.check(
+    "units-preset",
+    "services enabled as our presets say",
+    "a pool is not imported, and nobody can log in, when the unit that does so never starts",
+)
+def units_preset(subject: Subject) -> Problem | None:
+    """What a preset of ours enables is enabled, and what it disables is not."""
+    wrong = [
+        f"{unit.name}: {unit.state}, to be {unit.preset}d"
+        for unit in subject.facts.units
+        if not _is_as_preset(unit)
+    ]
+    return unless(wrong, "units are not as /usr/lib/systemd/system-preset says")
+
+
+def _is_as_preset(unit: UnitFact) -> bool:
+    if unit.preset == "enable":
+        return unit.state == "enabled"
+    # A unit that is static or not there does not start by itself either.
+    return not unit.state.startswith(("enabled", "unknown"))
