@@ -15,7 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from killing import kill_in_stage
+from registry_watch import Registry, Witness
 
+VARIANTS = ["base", "base-zfs", "base-zfs-nvidia", "fedora-base"]
+KILLED_IN = {"fetch: started": 0.0, "module:": 20.0}
+"""Stages in which the shared night is killed before it may run to its end, and after how many seconds."""
 ROOT = Path(__file__).parents[2]
 PRODUCT = (sys.executable, "-m", "immutable_base")
 
@@ -69,6 +74,8 @@ class Night:
     workspace: Path
     stderr: str
     seconds: float
+    witness: Witness | None
+    """Watched the registry from before the first attempt; None for an earlier night."""
     variants: dict = field(init=False)
 
     def __post_init__(self):
@@ -104,17 +111,21 @@ def lab(tmp_path_factory) -> Lab:
 
 @pytest.fixture(scope="session")
 def night(lab) -> Night:
-    """One whole night, all four variants; the tests that need images share it.
+    """One whole night, all four variants, after two that were killed; all image tests share it.
 
     While working on a test, $IMMUTABLE_BASE_TEST_NIGHT names the workspace of a night to look at.
     """
     earlier = os.environ.get("IMMUTABLE_BASE_TEST_NIGHT")
     if earlier:
         report = json.loads(Path(earlier, "tonight/run.json").read_text())
-        return Night(report=report, workspace=Path(earlier), stderr="", seconds=report["seconds"])
+        return Night(report, Path(earlier), "", report["seconds"], witness=None)
     workspace = lab.scratch / "nights"
-    done = lab.product("run", "--format", "json", workspace=workspace, timeout=5400)
+    registry = Registry(lab.state / "immutable-base.toml")
+    with Witness(registry, VARIANTS, interval=0.5) as witness:
+        for stage, seconds in KILLED_IN.items():
+            kill_in_stage(lab, workspace, stage, after=seconds)
+        done = lab.product("run", "--format", "json", workspace=workspace, timeout=5400)
     print(done.stderr, file=sys.stderr)
     assert done.stdout, done.stderr
     report = json.loads(done.stdout)
-    return Night(report=report, workspace=workspace, stderr=done.stderr, seconds=report["seconds"])
+    return Night(report, workspace, done.stderr, report["seconds"], witness)

@@ -46,8 +46,9 @@ class Registry:
 class Witness:
     """Watches variants' tags until it is told to stop; remembers every violation."""
 
-    def __init__(self, registry: Registry, variants: list[str]):
-        self.registry, self.variants = registry, variants
+    def __init__(self, registry: Registry, variants: list[str], *, interval: float = 0.1):
+        """Look every `interval` seconds."""
+        self.registry, self.variants, self.interval = registry, variants, interval
         self.violations: list[str] = []
         self.looks = 0
         self._stop = threading.Event()
@@ -63,7 +64,7 @@ class Witness:
 
     def _watch(self) -> None:
         signed: set[str] = set()
-        while not self._stop.wait(0.1):
+        while not self._stop.wait(self.interval):
             for variant in self.variants:
                 for tag, digest in self.registry.tags(variant).items():
                     if digest and digest not in signed:

@@ -4,9 +4,8 @@ import json
 import subprocess
 
 import pytest
+from conftest import VARIANTS
 from registry_watch import Registry
-
-VARIANTS = ["base", "base-zfs", "base-zfs-nvidia", "fedora-base"]
 
 
 def inside(night, variant, *argv, ok=(0,)):
@@ -43,6 +42,12 @@ def test_four_variants_are_published(night):
     assert {n: v["outcome"] for n, v in night.variants.items()} == dict.fromkeys(
         VARIANTS, "published"
     )
+
+
+def test_killed_while_modules_compiled_no_tag_ever_pointed_to_an_unsigned_digest(night):
+    assert night.witness is not None, "not seen for a night that ran earlier"
+    assert night.witness.looks > 10
+    assert night.witness.violations == []
 
 
 def test_kernels_move_in_both_directions(plan):

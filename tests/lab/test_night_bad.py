@@ -4,7 +4,6 @@ Each uses the quickest variant; the shared night has published it before.
 """
 
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -13,10 +12,10 @@ import time
 from pathlib import Path
 
 import pytest
+from killing import kill_in_stage, leftovers, start, wait_for
 from registry_watch import Registry, Witness
 
 VARIANT = "fedora-base"
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -34,23 +33,6 @@ def closed_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
-
-
-def leftovers(workspace):
-    """Return processes and mounts that still belong to a workspace."""
-    found = [
-        line
-        for line in Path("/proc/self/mounts").read_text().splitlines()
-        if str(workspace) in line
-    ]
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            continue
-        if str(workspace) in words and int(process.name) != os.getpid():
-            found.append(words)
-    return found
 
 
 def failed_night(lab, workspace, config, registry, *, code, words, variants=(VARIANT,), env=None):
@@ -187,20 +169,6 @@ def test_missing_program_is_said_at_once(lab, workspace, registry, tmp_path):
     assert time.monotonic() - started < 3
 
 
-def start(lab, workspace):
-    """Start a night of the quickest variant and return it, its stderr going to a pipe."""
-    env = {**lab.env, "IMMUTABLE_BASE_WORKSPACE": str(workspace)}
-    command = [sys.executable, "-m", "immutable_base", "run", "--variant", VARIANT]
-    return subprocess.Popen(
-        command, env=env, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
-
-
-def wait_for(process, words):
-    """Read stderr until a line has the words; tell if it came."""
-    return any(words in line for line in process.stderr)
-
-
 STAGES = ["plan: started", "fetch: started", "layer:", "image:", "check:", "sbom:", "publish:"]
 
 
@@ -209,13 +177,7 @@ def test_killed_in_every_stage_and_run_again(lab, night, registry):
     workspace = lab.scratch / "bad"
     with Witness(registry, [VARIANT]) as witness:
         for stage in STAGES:
-            process = start(lab, workspace)
-            assert wait_for(process, stage), f"stage {stage} never came"
-            process.send_signal(signal.SIGKILL)
-            process.wait(20)
-            process.stderr.close()
-            time.sleep(1)
-            assert leftovers(workspace) == [], stage
+            kill_in_stage(lab, workspace, stage, VARIANT)
         again = lab.product("run", "--variant", VARIANT, "--format", "json", workspace=workspace)
         assert again.returncode == 0, again.stderr[-3000:]
     assert json.loads(again.stdout)["variants"][0]["outcome"] == "published"
@@ -225,7 +187,7 @@ def test_killed_in_every_stage_and_run_again(lab, night, registry):
 
 def test_interrupted_says_so_and_leaves_nothing(lab, night):
     workspace = lab.scratch / "bad"
-    process = start(lab, workspace)
+    process = start(lab, workspace, VARIANT)
     assert wait_for(process, "layer:")
     process.send_signal(signal.SIGINT)
     _, rest = process.communicate(timeout=60)
@@ -236,7 +198,7 @@ def test_interrupted_says_so_and_leaves_nothing(lab, night):
 
 def test_two_runs_at_once(lab, night):
     workspace = lab.scratch / "bad"
-    first = start(lab, workspace)
+    first = start(lab, workspace, VARIANT)
     try:
         assert wait_for(first, "plan: started")
         second = lab.product("run", "--variant", VARIANT, workspace=workspace)
