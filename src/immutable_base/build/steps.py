@@ -100,7 +100,11 @@ def _builder_request(build: Build, step: ModuleStep, output: Path) -> buildah.Bu
     without, requested = _split(build.context, step)
     content = Content(
         packages=module.builder,
-        requests={"request": requested, "request-noscripts": without},
+        requests={
+            "request": requested,
+            "erase": module.builder_erase,
+            "request-noscripts": without,
+        },
         epoch=module.source_date_epoch,
     )
     mount = make_mount(build.context, build.fetched, step.id, content)

@@ -120,6 +120,8 @@ class ModulePlan(Frozen):
     """Everything the builder installs on top of the base image, `source` included."""
     builder_request: tuple[str, ...] = ()
     """What was asked for: exact NEVRAs for dnf, dependencies follow."""
+    builder_erase: tuple[str, ...] = ()
+    """Names of the base image's kernel packages, where `builder` brings another kernel."""
     source_date_epoch: int
     """Newest of: the base image, and the build times of `builder`. Seconds since 1970."""
 

@@ -99,6 +99,7 @@ def plan_module(
     kmod: Package,
     builder: tuple[Package, ...],
     request: tuple[str, ...],
+    erase: frozenset[str],
     created: int,
 ) -> ModulePlan:
     """Return a module's part of the plan; `created` is the base image's."""
@@ -111,6 +112,7 @@ def plan_module(
         kmod=kmod.model_copy(update={"build_time": epoch}),
         builder=builder,
         builder_request=request,
+        builder_erase=tuple(sorted(erase)),
         source_date_epoch=epoch,
     )
 

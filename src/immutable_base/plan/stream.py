@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from immutable_base.config.schema import Module, Settings, Variant
 from immutable_base.model.plan import (
@@ -84,7 +84,7 @@ class StreamPlanner:
         built: dict[str, BuiltModule] = {}
         layers: list[LayerPlan] = []
         if chosen.chosen is not None:
-            built = {source.name: self._build(source, chosen.chosen) for source in sources}
+            built = {source.name: self._build(source, chosen) for source in sources}
             layers = self._layers(variant, chosen, built)
         return VariantPlan(
             name=name,
@@ -130,29 +130,38 @@ class StreamPlanner:
         )
         return kernel.decide(question, self._order)
 
-    def _build(self, source: ModuleSource, release: str) -> BuiltModule:
-        """Solve what a module's builder installs, once for each kernel."""
+    def _build(self, source: ModuleSource, chosen: KernelPlan) -> BuiltModule:
+        """Solve what a module's builder installs, once for each kernel.
+
+        Where the kernel moves, the builder's moves too: a DKMS package may require a kernel that it
+        accepts (zfs-dkms since 2026), and the base image's need not be one.
+        """
+        release = chosen.chosen or ""
         if (source.name, release) not in self._built:
             module = source.settings
             devel = candidates.devel_for(
                 self._universe, self._repositories, self._settings.kernel, release
             )
-            answer = self._solve(
-                self._universe.base,
-                Question(
-                    title=f"the builder of {source.name}",
-                    repositories=(*self._repositories, *module.repositories),
-                    install=(source.solvable, devel),
-                    names=module.toolchain,
-                    exclude=self._kernel_names(),
-                ),
+            question = Question(
+                title=f"the builder of {source.name}",
+                repositories=(*self._repositories, *module.repositories),
+                install=(source.solvable, devel),
+                names=module.toolchain,
+                exclude=self._kernel_names(),
             )
+            if chosen.action is not KernelAction.KEEP:
+                kernel = self._kernel_question(chosen)
+                question = replace(
+                    question, install=(*question.install, *kernel.install), erase=kernel.erase
+                )
+            answer = self._solve(self._universe.base, question)
             kmod = self._universe.promise(modules.promised_kmod(source, release))
             plan = modules.plan_module(
                 source,
                 self._universe.package(kmod),
                 self._packages(answer.new),
                 self._nevras(answer.requested),
+                question.erase,
                 self._base.plan.created,
             )
             self._built[source.name, release] = BuiltModule(plan=plan, source=source, kmod=kmod.id)

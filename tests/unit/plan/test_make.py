@@ -1,5 +1,7 @@
 """The whole plan on the lab's case, without network."""
 
+import dataclasses
+
 import pytest
 from conftest import kernel_rpms, zfs_rpms
 from rpmmd import Rpm
@@ -232,14 +234,48 @@ def test_layers_are_cumulative_and_exact(world):
     assert not any("dkms" in p.name or p.name == "kernel-devel" for p in variant.packages)
 
 
-def test_the_builder_has_the_exact_kernel_devel_and_no_second_kernel(world):
+def test_the_builder_has_the_exact_kernel_devel_and_the_planned_kernel_instead_of_the_bases(world):
     module = world.variant("base-zfs").modules[0]
     names = {p.name: p.evr for p in module.builder}
-    assert names["kernel-devel"] == "6.12.117-1"
-    assert not names.keys() & {"kernel", "kernel-core", "kernel-modules"}
+    assert names["kernel-devel"] == names["kernel-core"] == "6.12.117-1"
+    assert module.builder_erase == layer(world.variant("base-zfs"), "kernel").erase
     assert {"dkms", "gcc", "make", "perl", "rpm-build", "zfs-dkms"} <= names.keys()
     assert module.kmod.repository == "local"
     assert module.maximum == "7.2"
+
+
+def test_the_builder_has_no_second_kernel_where_the_base_keeps_its_own(world):
+    world.repositories["baseos"] += kernel_rpms("6.12.105")
+    variant = world.variant("base-zfs")
+    assert variant.kernel.action is KernelAction.KEEP
+    names = {p.name for p in variant.modules[0].builder}
+    assert "kernel-devel" in names
+    assert not names & {"kernel", "kernel-core", "kernel-modules"}
+    assert variant.modules[0].builder_erase == ()
+
+
+def test_a_base_kernel_that_the_dkms_package_refuses_moves_down(world):
+    """As zfs-dkms is since 2026: it requires a kernel in its range, and conflicts with others."""
+    world.base = [Rpm("bash", "5-1"), *kernel_rpms("7.4.1", without=("kernel-devel",))]
+    world.kernels = ("7.4.1-1.x86_64",)
+    world.repositories["baseos"] += kernel_rpms("7.4.1")
+    world.repositories["openzfs"] = [
+        dataclasses.replace(
+            rpm,
+            requires=(*rpm.requires, "kernel-uname-r <= 7.2.999"),
+            conflicts=("kernel-uname-r > 7.2.999", "kernel-devel > 7.2.999"),
+        )
+        if rpm.name == "zfs-dkms"
+        else rpm
+        for rpm in world.repositories["openzfs"]
+    ]
+    variant = world.variant("base-zfs")
+    assert variant.verdict is Verdict.BUILD, variant.reasons
+    assert (variant.kernel.action, variant.kernel.chosen) == (
+        KernelAction.DOWN,
+        "6.12.117-1.x86_64",
+    )
+    assert {p.evr for p in variant.modules[0].builder if "kernel" in p.name} >= {"6.12.117-1"}
 
 
 def test_a_module_for_one_kernel_is_planned_once(world):
@@ -265,8 +301,6 @@ def test_layers_see_only_their_own_repositories(world):
 
 
 def test_timestamps_come_from_the_inputs(world):
-    import dataclasses
-
     world.repositories["baseos"] = [
         dataclasses.replace(rpm, build_time=1_900_000_000) if rpm.name == "tree" else rpm
         for rpm in world.repositories["baseos"]
