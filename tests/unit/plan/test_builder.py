@@ -1,0 +1,67 @@
+"""What the builder of a module installs."""
+
+import dataclasses
+
+from conftest import kernel_rpms
+from rpmmd import Rpm
+
+from immutable_base.model.plan import KernelAction, Verdict
+
+
+def test_the_builder_has_the_exact_kernel_devel_and_the_planned_kernel_instead_of_the_bases(world):
+    module = world.variant("base-zfs").modules[0]
+    names = {p.name: p.evr for p in module.builder}
+    assert names["kernel-devel"] == names["kernel-core"] == "6.12.117-1"
+    assert module.builder_erase == (
+        "kernel",
+        "kernel-core",
+        "kernel-modules",
+        "kernel-modules-core",
+    )
+    assert {"dkms", "gcc", "make", "perl", "rpm-build", "zfs-dkms"} <= names.keys()
+    assert module.kmod.repository == "local"
+    assert module.maximum == "7.2"
+
+
+def test_the_builder_has_no_second_kernel_where_the_base_keeps_its_own(world):
+    world.repositories["baseos"] += kernel_rpms("6.12.105")
+    variant = world.variant("base-zfs")
+    assert variant.kernel.action is KernelAction.KEEP
+    names = {p.name for p in variant.modules[0].builder}
+    assert "kernel-devel" in names
+    assert not names & {"kernel", "kernel-core", "kernel-modules"}
+    assert variant.modules[0].builder_erase == ()
+
+
+def test_a_base_kernel_that_the_dkms_package_refuses_moves_down(world):
+    """As zfs-dkms is since 2026: it requires a kernel in its range, and conflicts with others."""
+    world.base = [Rpm("bash", "5-1"), *kernel_rpms("7.4.1", without=("kernel-devel",))]
+    world.kernels = ("7.4.1-1.x86_64",)
+    world.repositories["baseos"] += kernel_rpms("7.4.1")
+    world.repositories["openzfs"] = [
+        dataclasses.replace(
+            rpm,
+            requires=(*rpm.requires, "kernel-uname-r <= 7.2.999"),
+            conflicts=("kernel-uname-r > 7.2.999", "kernel-devel > 7.2.999"),
+        )
+        if rpm.name == "zfs-dkms"
+        else rpm
+        for rpm in world.repositories["openzfs"]
+    ]
+    variant = world.variant("base-zfs")
+    assert variant.verdict is Verdict.BUILD, variant.reasons
+    assert (variant.kernel.action, variant.kernel.chosen) == (
+        KernelAction.DOWN,
+        "6.12.117-1.x86_64",
+    )
+    assert {p.evr for p in variant.modules[0].builder if "kernel" in p.name} >= {"6.12.117-1"}
+
+
+def test_a_module_for_one_kernel_is_planned_once(world):
+    world.repositories["baseos"] = [
+        rpm
+        for rpm in world.repositories["baseos"]
+        if not (rpm.name == "kernel-devel" and "117" in rpm.evr)
+    ]
+    plan = world.plan("base-zfs", "base-zfs-nvidia")
+    assert plan.variants[0].modules[0] == plan.variants[1].modules[0]
