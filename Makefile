@@ -30,6 +30,7 @@ $(SETUP): $(LOCK) pyproject.toml scripts/install-debian-packages
 demo: setup
 	$(PRODUCT) lab up
 	eval "$$($(PRODUCT) lab env)" && $(PRODUCT) run
+	@echo 'In your own shell, first: eval "$$($(PRODUCT) lab env)"'
 
 unit: setup
 	$(BIN)/pytest tests/unit tests/repository
