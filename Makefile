@@ -1,5 +1,5 @@
 # Each target does its own set-up: a fresh Debian 12 or 13 needs only `make` and `python3`.
-#   make demo    the lab, then one whole night in it (root; about an hour the first time)
+#   make demo    the lab, then one whole night in it (root; half an hour the first time)
 #   make test    every test; the ones that need images share one night
 #   make unit    the tests that need neither root nor network, in under a minute
 #   make check   lint, types, imports, generated files
