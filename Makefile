@@ -14,7 +14,7 @@ PRODUCT := $(BIN)/immutable-base
 SETUP := $(VENV)/.made-from
 
 # A test's own connection that is still open when it ends is no failure of the product.
-LAB_TESTS := -W default::ResourceWarning -W default::pytest.PytestUnraisableExceptionWarning
+LAB_TESTS := --durations=15 -W default::ResourceWarning -W default::pytest.PytestUnraisableExceptionWarning
 
 .PHONY: setup demo test unit check generate bench clean lock
 
