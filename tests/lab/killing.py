@@ -13,10 +13,13 @@ ROOT = Path(__file__).parents[2]
 
 
 def start(lab, workspace: Path, *variants: str) -> subprocess.Popen:
-    """Start a night of these variants, all if none is named; its stderr goes to a pipe."""
+    """Start a night of these variants, all if none is named; its stderr goes to a pipe.
+
+    It heeds SIGINT as in a terminal, also where the tests run as a background job that ignores it.
+    """
     selected = [part for variant in variants for part in ("--variant", variant)]
     return subprocess.Popen(
-        [sys.executable, "-m", "immutable_base", "run", *selected],
+        ["env", "--default-signal=INT", sys.executable, "-m", "immutable_base", "run", *selected],
         env={**lab.env, "IMMUTABLE_BASE_WORKSPACE": str(workspace)},
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
