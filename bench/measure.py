@@ -233,6 +233,7 @@ def main() -> int:
             f"\nBoth ways, in folders of their own, gave the same {equal} image digests, modules included."
         )
     RESULT.write_text("\n".join(lines) + "\n")
+    shutil.rmtree(WORK)
     print(RESULT.read_text())
     return 0
 
