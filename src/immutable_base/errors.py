@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 
 class ImmutableBaseError(Exception):
     """A failure that a person can act on.
@@ -40,6 +42,24 @@ class HostError(ImmutableBaseError):
     """This host lacks something: a program, root, space, a lock that another run holds."""
 
     exit_code = 4
+
+
+# What a disk or a right can refuse, and a person can mend; other OSErrors are bugs of ours.
+_MENDABLE = {
+    errno.EACCES, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EPERM,
+    errno.EROFS,
+}  # fmt: skip
+
+
+def host_error(error: OSError) -> HostError | None:
+    """Return what a disk or a right refused as an error of this host, None for any other."""
+    if error.errno not in _MENDABLE:
+        return None
+    where = f"{error.filename}: " if error.filename else ""
+    return HostError(
+        f"{where}{error.strerror}",
+        hint="free some space, change the rights, or work elsewhere: --workspace",
+    )
 
 
 class ToolMissingError(HostError):

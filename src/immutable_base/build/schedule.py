@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from immutable_base.errors import ImmutableBaseError
+from immutable_base.errors import ImmutableBaseError, host_error
 from immutable_base.process import LineSink, end_all
 
 log = logging.getLogger(__name__)
@@ -110,10 +110,13 @@ class _Night:
                     ready += self.sorter.get_ready()
                     continue
                 future = pool.submit(self._do, self.nodes[key])
-                future.add_done_callback(functools.partial(_hand_over, ended))
+                future.add_done_callback(functools.partial(_hand_over, ended, key))
                 running += 1
             if running:
-                self._close(ended.get())
+                outcome = ended.get()
+                if outcome.error is not None and not isinstance(outcome.error, Exception):
+                    raise outcome.error  # an interrupt, not a failure
+                self._close(outcome)
                 running -= 1
 
     def _is_skipped(self, key: str) -> bool:
@@ -137,7 +140,8 @@ class _Night:
         self.observer.started(node.id)
         try:
             words = node.action(functools.partial(self.observer.line, node.id))
-        except Exception as error:
+        except Exception as raised:
+            error = _as_ours(raised)
             if not isinstance(error, ImmutableBaseError):
                 log.debug("%s: not one of our errors", node.id, exc_info=True)
             self.observer.finished(node.id, "failed", str(error).partition("\n")[0])
@@ -147,9 +151,16 @@ class _Night:
         return Outcome(id=node.id, state="done", seconds=time.monotonic() - started)
 
 
-def _hand_over(ended: queue.SimpleQueue[Outcome], future: Future[Outcome]) -> None:
+def _hand_over(ended: queue.SimpleQueue[Outcome], key: str, future: Future[Outcome]) -> None:
+    """Pass on how a node ended, also when telling the observer is what failed."""
     if not future.cancelled():
-        ended.put(future.result())
+        error = future.exception()
+        failed = Outcome(id=key, state="failed", error=error)
+        ended.put(future.result() if error is None else failed)
+
+
+def _as_ours(error: Exception) -> Exception:
+    return (host_error(error) or error) if isinstance(error, OSError) else error
 
 
 def _way_to_the_end(nodes: Mapping[str, Node]) -> dict[str, float]:

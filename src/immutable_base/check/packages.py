@@ -105,16 +105,11 @@ def packages_match_plan(subject: Subject) -> Problem | None:
         new = [(p.name, p.evr, p.arch) for p in layer.install]
         gone = {(name, arch) for name, _, arch in new}
         for key in list(expected):
-            if key[0] in layer.erase or (key[0], key[2]) in gone:
+            if key[0] in (*layer.erase, *layer.obsoleted) or (key[0], key[2]) in gone:
                 del expected[key]
         expected.update(new)
     found = Counter((p.name, p.evr, p.arch) for p in subject.facts.packages)
-    obsoleted = {p.name for p in subject.plan.packages}
-    wrong = [
-        f"missing: {n}-{e}.{a}"
-        for n, e, a in sorted(expected - found)
-        if not obsoleted or n in obsoleted
-    ]
+    wrong = [f"missing: {n}-{e}.{a}" for n, e, a in sorted(expected - found)]
     wrong += [f"not planned: {n}-{e}.{a}" for n, e, a in sorted(found - expected)]
     return unless(wrong, "the rpmdb is not what the plan promised")
 

@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Iterable, Sequence
 from typing import NoReturn
 
-from immutable_base.errors import ConfigurationError, ImmutableBaseError
+from immutable_base.errors import ConfigurationError, ImmutableBaseError, host_error
 
 COMMANDS = {
     "plan": "decide kernels, modules and packages; build nothing",
@@ -66,7 +66,11 @@ def main(arguments: Sequence[str]) -> int:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         return EXIT_INTERRUPTED
-    except Exception:  # noqa: BLE001  the last resort: a bug must not look like anything else
+    except Exception as error:  # noqa: BLE001  the last resort: a bug must not look like anything else
+        refused = host_error(error) if isinstance(error, OSError) else None
+        if refused is not None:
+            print(f"error: {refused}", file=sys.stderr)
+            return refused.exit_code
         traceback.print_exc()
         print(
             "error: this is a bug in immutable-base; please report the lines above", file=sys.stderr

@@ -137,6 +137,8 @@ class LayerPlan(Frozen):
     """The whole transaction, solved, sorted by name; upgrades included."""
     erase: tuple[str, ...] = ()
     """Names of installed packages to remove first; the base image's kernel, in layer `kernel`."""
+    obsoleted: tuple[str, ...] = ()
+    """Names of installed packages that go because one of `install` obsoletes them."""
     source_date_epoch: int
     """Newest of: the layer below, and the build times of `install`. Seconds since 1970."""
 

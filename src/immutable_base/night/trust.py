@@ -22,7 +22,6 @@ from immutable_base.publish.publishing import publish_variant
 from immutable_base.publish.tags import tags_of
 from immutable_base.sbom.making import make_sbom
 from immutable_base.tools import buildah
-from immutable_base.workspace import write_atomically
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,8 +93,6 @@ class TrustWork:
             tags=tags_of(self.context.settings, variant),
         )
         self._note(variant, publication=publication)
-        document = self.context.tonight / "publish" / f"{variant.name}.json"
-        write_atomically(document, publication.to_json())
         return str(publication.status)
 
     def _note(self, variant: VariantPlan, **known: object) -> None:

@@ -47,6 +47,8 @@ class Answer:
     """Ids of packages that come in, upgrades included, sorted by name."""
     requested: tuple[int, ...]
     """Those of `new` that were asked for."""
+    removed: tuple[int, ...]
+    """Ids of what was installed and no longer is: upgraded, obsoleted or erased."""
     state: tuple[int, ...]
     """Ids of what is installed afterwards."""
 
@@ -169,6 +171,7 @@ def _answer(
     return Answer(
         new=numbers,
         requested=tuple(number for number in numbers if number in wanted),
+        removed=tuple(sorted(removed)),
         state=tuple(number for number in state if number not in removed) + numbers,
     )
 

@@ -231,6 +231,8 @@ class StreamPlanner:
             promised[number] if number in promised else self._packages((number,))[0]
             for number in answer.new
         )
+        new = {package.name for package in install}
+        gone = {self._universe.solvable(number).name for number in answer.removed}
         stack.epoch = max([stack.epoch, *(package.build_time for package in install)])
         stack.state = answer.state
         stack.layers.append(
@@ -239,6 +241,7 @@ class StreamPlanner:
                 request=self._nevras(answer.requested),
                 install=install,
                 erase=tuple(sorted(question.erase)),
+                obsoleted=tuple(sorted(gone - new - question.erase)),
                 source_date_epoch=stack.epoch,
             )
         )

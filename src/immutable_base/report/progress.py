@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 import time
@@ -94,7 +95,8 @@ class Progress:
 
     def _say(self, text: str) -> None:
         if self._live is None:
-            print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)  # noqa: T201
+            with contextlib.suppress(OSError):  # Nobody reads any more: the night goes on.
+                print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)  # noqa: T201
 
     def _render(self) -> Table:
         table = Table.grid(padding=(0, 1))

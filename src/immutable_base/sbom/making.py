@@ -45,7 +45,7 @@ def make_sbom(
 
     Raises CheckError if a package or module is missing or too many, CommandError if syft fails.
     """
-    with tempfile.TemporaryDirectory(dir=context.workspace) as folder:
+    with tempfile.TemporaryDirectory(dir=context.tonight) as folder:
         raw = Path(folder) / "syft.json"
         syft.scan_rpms(context.run, root, raw)
         bom = read_bom(json.loads(raw.read_text()))

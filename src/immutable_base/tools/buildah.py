@@ -90,7 +90,7 @@ def pull(context: Context, pinned: str) -> str:
     except CommandError as error:
         raise RemoteError(
             f"the image {pinned} cannot be fetched",
-            details=error.details,
+            details=error.details or error.message,
             hint="is the registry up, and does this machine trust its certificate?",
         ) from error
 

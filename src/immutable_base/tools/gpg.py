@@ -20,7 +20,9 @@ def pinned_keyring(run: Runner, key_file: Path, fingerprint: str, folder: Path) 
     try:
         _gpg(run, folder, "--import", str(key_file))
     except CommandError as error:
-        raise VerificationError("the file is not an OpenPGP key", details=error.details) from error
+        raise VerificationError(
+            "the file is not an OpenPGP key", details=error.details or error.message
+        ) from error
     found = primary_fingerprints(_gpg(run, folder, "--with-colons", "--list-keys").decode())
     if fingerprint not in found:
         raise VerificationError(

@@ -22,7 +22,9 @@ def verify(run: Runner, *, keyring: Path, signature: Path, data: Path) -> str:
     try:
         status = run(Command(argv=argv, timeout=TIMEOUT)).text
     except CommandError as error:
-        raise VerificationError("the signature is not good", details=error.details) from error
+        raise VerificationError(
+            "the signature is not good", details=error.details or error.message
+        ) from error
     found = primary_fingerprint(status)
     if found is None:
         raise VerificationError("gpgv names no key that signed", details=status)

@@ -68,7 +68,7 @@ def _inspect(context: Context, reference: str, *flags: str) -> bytes:
     except CommandError as error:
         raise RemoteError(
             f"the image {reference} cannot be looked up",
-            details=error.details,
+            details=error.details or error.message,
             hint="is the registry up, and does this machine trust its certificate?",
         ) from error
 

@@ -1,3 +1,4 @@
+import errno
 import threading
 import time
 
@@ -5,7 +6,7 @@ import pytest
 
 from immutable_base.build import schedule
 from immutable_base.build.schedule import Node, run_nodes
-from immutable_base.errors import CommandError
+from immutable_base.errors import CommandError, HostError
 
 
 class Recorder:
@@ -102,6 +103,31 @@ def test_the_longest_way_to_the_end_starts_first():
         "end",
         "short",
     ]
+
+
+def test_a_full_disk_is_this_hosts_and_says_what_to_do():
+    def full(say):
+        raise OSError(errno.ENOSPC, "No space left on device", "/somewhere/x.rpm")
+
+    outcome = run_nodes([node("a", action=full)], workers=1, observer=Recorder())["a"]
+    assert isinstance(outcome.error, HostError)
+    assert "/somewhere/x.rpm: No space left on device" in str(outcome.error)
+    assert "--workspace" in str(outcome.error)
+
+
+def test_an_observer_that_fails_does_not_stop_the_night_for_ever():
+    class Broken(Recorder):
+        def started(self, node):
+            raise BrokenPipeError
+
+    found = {}
+    thread = threading.Thread(
+        target=lambda: found.update(run_nodes([node("a")], workers=1, observer=Broken())),
+        daemon=True,
+    )
+    thread.start()
+    thread.join(5)
+    assert found["a"].state == "failed"
 
 
 def test_an_interrupt_ends_programs_and_goes_up(monkeypatch):

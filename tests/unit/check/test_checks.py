@@ -26,6 +26,7 @@ from immutable_base.model.plan import (
     LayerPlan,
     ModulePlan,
     Package,
+    PlannedPackage,
     VariantPlan,
     Verdict,
 )
@@ -62,7 +63,11 @@ PLAN = VariantPlan(
         LayerPlan(name="kernel", request=(), install=(package("kernel-core", "6.12.117"),), erase=("kernel-core", "kernel-modules-extra"), source_date_epoch=2),
         LayerPlan(name="zfs", request=(), install=(package("zfs", "2.3.9"), KMOD), source_date_epoch=3),
     ),
-    packages=(), reasons=(),
+    packages=(
+        PlannedPackage(name="htop", evr="3-1", arch="x86_64", repository="baseos", layer="base"),
+        PlannedPackage(name="zfs", evr="2.3.9-1", arch="x86_64", repository="openzfs", layer="zfs"),
+    ),
+    reasons=(),
 )  # fmt: skip
 
 
@@ -148,6 +153,7 @@ WRONG = [
     ("labels", {"labels": {**FACTS.labels, "io.immutable-base.kernel": OLD}}),
     ("labels", {"labels": {}}),
     ("packages-match-plan", {"packages": FACTS.packages[1:]}),
+    ("packages-match-plan", {"packages": tuple(p for p in FACTS.packages if p.name != "systemd")}),
     ("packages-match-plan", {"packages": (*FACTS.packages, installed("kernel-core", "6.12.107-1"))}),
     ("packages-match-plan", {"packages": tuple(p if p.name != "htop" else installed("htop", "3-2") for p in FACTS.packages)}),
     ("rpm-verify", {"verify": {}}),
@@ -166,6 +172,16 @@ def test_a_fault_is_found(identifier, changes):
     found = finding(identifier, **changes)
     assert found.level is Level.ERROR
     assert found.words
+
+
+def test_what_a_planned_package_obsoletes_may_go():
+    old = installed("net-tools", "2-1")
+    base = (*FACTS.base_packages, old)
+    assert finding("packages-match-plan", base_packages=base).level is Level.ERROR
+    layers = (PLAN.layers[0].model_copy(update={"obsoleted": ("net-tools",)}), *PLAN.layers[1:])
+    facts = FACTS.model_copy(update={"base_packages": base})
+    found = run_checks(facts, PLAN.model_copy(update={"layers": layers}), SETTINGS)
+    assert {f.id: f.level for f in found}["packages-match-plan"] is Level.PASS
 
 
 def test_every_check_has_been_seen_to_object():

@@ -256,6 +256,12 @@ def test_timestamps_come_from_the_inputs(world):
     assert variant.modules[0].source_date_epoch == variant.base.created
 
 
+def test_what_is_obsoleted_is_named(world):
+    world.base += [Rpm("net-tools", "2-1")]
+    world.repositories["baseos"] += [Rpm("tree", "3-1", obsoletes=("net-tools",))]
+    assert layer(world.variant("base"), "base").obsoleted == ("net-tools",)
+
+
 def test_what_the_base_has_is_left_alone(world):
     world.base += [Rpm("jq", "1.6-1")]
     variant = world.variant("base")
