@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from immutable_base.config.schema import Settings
+from immutable_base.errors import ConfigurationError
 from immutable_base.process import Runner
 from immutable_base.workspace import write_atomically
 
@@ -47,19 +48,32 @@ class Context:
         """Return a file that the configuration names."""
         return (self.config_path.parent / name).resolve()
 
+    def ca_bundle(self) -> Path | None:
+        """Return the file of the configured private CA, None if there is none.
+
+        Raises ConfigurationError if the file is not there.
+        """
+        name = self.settings.registry.ca_bundle
+        if not name:
+            return None
+        path = self.file(name)
+        if not path.is_file():
+            raise ConfigurationError(f"registry.ca_bundle: there is no file {path}")
+        return path
+
     def tls_environment(self) -> Mapping[str, str]:
         """Return the environment in which programs trust the configured private CA as well.
 
         Go's crypto/x509 reads one bundle, named by SSL_CERT_FILE; so ours is the system's plus
         the CA. Empty when no CA is configured.
         """
-        name = self.settings.registry.ca_bundle
-        if not name:
+        authority = self.ca_bundle()
+        if authority is None:
             return {}
         system = [os.environ.get("SSL_CERT_FILE", ""), *SYSTEM_BUNDLES]
         parts = [Path(path).read_text() for path in system if path and Path(path).is_file()][:1]
         bundle = self.workspace / "ca-bundle.pem"
-        text = "\n".join([*parts, self.file(name).read_text()])
+        text = "\n".join([*parts, authority.read_text()])
         if not bundle.is_file() or bundle.read_text() != text:
             write_atomically(bundle, text)
         return {"SSL_CERT_FILE": str(bundle)}

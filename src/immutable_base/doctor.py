@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from immutable_base.context import Context
 from immutable_base.errors import HostError, ImmutableBaseError
+from immutable_base.process import Command
 from immutable_base.workspace import require_space
 
 # Program, the Debian package that has it (None: built by `immutable-base lab up`), what for.
@@ -39,7 +40,7 @@ class Finding:
 
 def examine(context: Context) -> tuple[Finding, ...]:
     """Return everything that a night needs of this host."""
-    return (_root(), *(_program(*row) for row in PROGRAMS), _space(context))
+    return (_root(), *(_program(*row) for row in PROGRAMS), _namespaces(context), _space(context))
 
 
 def require_ready(context: Context) -> None:
@@ -69,6 +70,19 @@ def _program(name: str, package: str | None, why: str) -> Finding:
         else "`immutable-base lab up` builds it; `eval` its `lab env`"
     )
     return Finding(name=name, why=f"it {why}", ok=shutil.which(name) is not None, mend=mend)
+
+
+def _namespaces(context: Context) -> Finding:
+    """Ask for what `process.run_contained` needs; root in an unprivileged container has it not."""
+    argv = ("unshare", "--mount", "--pid", "--fork", "--mount-proc", "--", "true")
+    why, ok = "a night lives in namespaces of its own", True
+    if os.geteuid() == 0 and shutil.which("unshare"):
+        try:
+            context.run(Command(argv=argv, timeout=30))
+        except ImmutableBaseError as error:
+            why, ok = f"{why}, which are refused: {error.details or error.message}", False
+    mend = "run it in a virtual machine or a privileged container"
+    return Finding(name="namespaces", why=why, ok=ok, mend=mend)
 
 
 def _space(context: Context) -> Finding:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from immutable_base.errors import CommandError, ToolMissingError
+from immutable_base.errors import CommandError, HostError, ToolMissingError
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +52,8 @@ class Command:
     """Texts replaced by `***` in logs and errors."""
     hint: str | None = None
     """The next step to show if the program fails."""
+    even_if_interrupted: bool = False
+    """Start it after `end_all` as well: it puts something back."""
 
     def redact(self, text: str) -> str:
         """Return `text` without any of the command's secrets."""
@@ -106,7 +108,7 @@ def run(command: Command, *, on_line: LineSink | None = None) -> Result:
     `on_line` receives each line of standard error as it comes.
     Raises ToolMissingError if the program is not there, CommandError if it fails or takes too long.
     """
-    if _interrupted.is_set():
+    if _interrupted.is_set() and not command.even_if_interrupted:
         raise CommandError(f"`{command.argv[0]}` was not started: the run is being interrupted")
     log.debug("start: %s", command)
     started = time.monotonic()
@@ -212,6 +214,23 @@ def end_all() -> None:
             os.killpg(process.pid, signal.SIGTERM)
 
 
+def is_interrupted() -> bool:
+    """Tell whether `end_all` was called: what takes long should stop."""
+    return _interrupted.is_set()
+
+
+def heed_interrupts() -> None:
+    """Let SIGINT and SIGTERM end all programs at once, and then raise KeyboardInterrupt."""
+
+    def stop(_number: int, _frame: object) -> None:
+        end_all()
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, stop)
+
+
 CONTAINED = "IMMUTABLE_BASE_CONTAINED"
 
 
@@ -251,7 +270,13 @@ def run_contained(argv: Sequence[str]) -> int:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, hand_on)
-    return process.wait()
+    status = process.wait()
+    if status < 0:
+        raise HostError(
+            f"the run was ended by {signal.Signals(-status).name}",
+            hint="out of memory? `dmesg` says so; nothing of the run is left",
+        )
+    return status
 
 
 def _failure(command: Command, status: int, words: str) -> CommandError:

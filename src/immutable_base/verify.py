@@ -164,7 +164,7 @@ class Verifier:
         )
 
 
-def _sboms(envelopes: Sequence[object], pinned: str, digest: str) -> tuple[dict[str, Any], ...]:
+def _sboms(envelopes: Sequence[str], pinned: str, digest: str) -> tuple[dict[str, Any], ...]:
     try:
         statements = [_statement(envelope) for envelope in envelopes]
     except (ValidationError, ValueError) as error:
@@ -182,8 +182,8 @@ def _sboms(envelopes: Sequence[object], pinned: str, digest: str) -> tuple[dict[
     return found
 
 
-def _statement(document: object) -> _Statement:
-    envelope = _Envelope.model_validate(document)
+def _statement(text: str) -> _Statement:
+    envelope = _Envelope.model_validate_json(text)
     if envelope.type != _PAYLOAD_TYPE:
         msg = f"payloadType is {envelope.type}, not {_PAYLOAD_TYPE}"
         raise ValueError(msg)

@@ -1,5 +1,7 @@
 """The command line: errors in words, exit codes by class, no traceback."""
 
+import errno
+
 import pytest
 
 from immutable_base.cli.main import main
@@ -18,7 +20,13 @@ def test_unknown_variant_says_did_you_mean(capsys):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["run", "--workers", "many"], ["plan", "--fromat", "json"], ["lab", "sideways"]]
+    "arguments",
+    [
+        ["run", "--workers", "many"],
+        ["run", "--workers", "0"],
+        ["plan", "--fromat", "json"],
+        ["lab", "sideways"],
+    ],
 )
 def test_wrong_arguments(arguments, capsys):
     assert main(arguments) == 2
@@ -28,6 +36,17 @@ def test_wrong_arguments(arguments, capsys):
 def test_missing_configuration(capsys, tmp_path):
     assert main(["plan", "--config", str(tmp_path / "no.toml")]) == 2
     assert "cannot read the configuration" in capsys.readouterr().err
+
+
+def test_a_full_disk_is_no_bug(monkeypatch, capsys, tmp_path):
+    def full(*_arguments):
+        raise OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "plan.json"))
+
+    monkeypatch.setattr("immutable_base.cli.main._dispatch", full)
+    assert main(["plan"]) == 4
+    words = capsys.readouterr().err
+    assert "plan.json: No space left on device" in words
+    assert "Traceback" not in words
 
 
 def test_help_imports_no_feature():

@@ -53,6 +53,18 @@ def test_unknown_tag_field(tmp_path):
     assert "publish.tags" in broken(tmp_path, '"{date}"', '"{dat}"')
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [
+        ('"{date}"', '".x{date}"', "publish.tags"),
+        ("[publish]\ntags = [", "[publish]\ntags = []\n# [", "publish.tags"),
+        ('destination = "', 'destination = "https://', "registry.destination"),
+    ],
+)
+def test_what_would_fail_after_hours_is_refused_at_once(tmp_path, old, new, key):
+    assert key in broken(tmp_path, old, new)
+
+
 def test_fingerprint_must_be_whole(tmp_path):
     words = broken(tmp_path, "7DC7299DCF7C7FD9CD87701BA599FD5E9DB84141", "9DB84141")
     assert "keys.openzfs.fingerprint" in words

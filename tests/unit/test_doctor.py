@@ -8,7 +8,7 @@ import pytest
 from immutable_base.config.load import load_settings
 from immutable_base.context import Context
 from immutable_base.doctor import examine, require_ready
-from immutable_base.errors import HostError
+from immutable_base.errors import CommandError, ConfigurationError, HostError
 
 ROOT = Path(__file__).parents[2]
 
@@ -36,6 +36,24 @@ def test_missing_programs_are_named_with_their_package(context, monkeypatch, tmp
 def test_not_root(context, monkeypatch):
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     assert "sudo -E" in {f.name: f.mend for f in examine(context) if not f.ok}["root"]
+
+
+def test_namespaces_refused(context, monkeypatch):
+    def refused(_command):
+        raise CommandError("unshare failed", details="unshare failed: Operation not permitted")
+
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    findings = {f.name: f for f in examine(dataclasses.replace(context, run=refused))}
+    assert not findings["namespaces"].ok
+    assert "Operation not permitted" in findings["namespaces"].why
+    assert "privileged" in findings["namespaces"].mend
+
+
+def test_a_private_ca_that_is_not_there(context):
+    registry = context.settings.registry.model_copy(update={"ca_bundle": "/nowhere/ca.pem"})
+    settings = context.settings.model_copy(update={"registry": registry})
+    with pytest.raises(ConfigurationError, match="there is no file"):
+        dataclasses.replace(context, settings=settings).tls_environment()
 
 
 def test_no_space(context):

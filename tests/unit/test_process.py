@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import textwrap
 import time
@@ -9,8 +10,8 @@ import time
 import pytest
 
 from immutable_base import process
-from immutable_base.errors import CommandError, ToolMissingError
-from immutable_base.process import Command, run
+from immutable_base.errors import CommandError, HostError, ToolMissingError
+from immutable_base.process import Command, run, run_contained
 
 
 def sh(script, **kw):
@@ -91,3 +92,14 @@ def test_daemon_is_named_by_pid_and_start(tmp_path):
     assert process.is_alive(daemon), "a process that only has the same pid must be left alone"
     process.stop_daemon(daemon)
     assert not process.is_alive(daemon)
+
+
+def test_a_contained_run_that_is_killed_says_so(monkeypatch):
+    """As when the kernel runs out of memory: unshare ends by the signal of what it ran."""
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    real = subprocess.Popen
+    monkeypatch.setattr(
+        subprocess, "Popen", lambda argv, **kw: real(["sh", "-c", "kill -9 $$"], **kw)
+    )
+    with pytest.raises(HostError, match="SIGKILL"):
+        run_contained(["true"])

@@ -22,7 +22,7 @@ from immutable_base.cli.options import (
 )
 from immutable_base.log import log_to_terminal
 from immutable_base.model.plan import KernelAction, Plan, VariantPlan, Verdict
-from immutable_base.process import is_contained, run_contained
+from immutable_base.process import heed_interrupts, is_contained, run_contained
 
 NARROWEST = 120
 """Columns; the table is not squeezed further when the terminal is narrower, or a file."""
@@ -43,6 +43,7 @@ def run(namespace: argparse.Namespace) -> int:
     if os.geteuid() == 0 and not is_contained():
         # A base image may have to be mounted to be read: no mount outlives us, however we end.
         return run_contained([sys.executable, "-m", "immutable_base", *sys.argv[1:]])
+    heed_interrupts()
     log_to_terminal(verbose=namespace.verbose)
     # Solver and HTTP client are loaded only now: `--help` must not pay for them.
     from immutable_base.plan.make import make_plan  # noqa: PLC0415

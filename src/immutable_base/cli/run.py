@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import signal
 import sys
 
 from immutable_base.cli.options import (
@@ -18,7 +17,7 @@ from immutable_base.cli.options import (
 from immutable_base.doctor import require_ready
 from immutable_base.model.night import NightReport
 from immutable_base.night.night import run_night
-from immutable_base.process import end_all, is_contained, run_contained
+from immutable_base.process import heed_interrupts, is_contained, run_contained
 from immutable_base.report.night import night_text
 from immutable_base.report.progress import Progress
 
@@ -29,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_variant_argument(parser)
     add_output_arguments(parser)
     parser.add_argument(
-        "--workers", type=int, default=2, help="nodes that run at once (default: 2)"
+        "--workers", type=_positive, default=2, help="nodes that run at once (default: 2)"
     )
 
 
@@ -43,18 +42,22 @@ def run(namespace: argparse.Namespace) -> int:
     return _inside(namespace, variants)
 
 
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        msg = f"{number} is not 1 or more"
+        raise argparse.ArgumentTypeError(msg)
+    return number
+
+
 def _inside(namespace: argparse.Namespace, variants: tuple[str, ...]) -> int:
     # As process 1 of its namespace the kernel would drop signals that have no handler.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    heed_interrupts()
     context = make_context(namespace)
-    try:
-        with Progress(verbose=namespace.verbose) as progress:
-            report: NightReport = run_night(
-                context, variants=variants, observer=progress, workers=namespace.workers
-            )
-    except KeyboardInterrupt:
-        end_all()
-        raise
+    with Progress(verbose=namespace.verbose) as progress:
+        report: NightReport = run_night(
+            context, variants=variants, observer=progress, workers=namespace.workers
+        )
     if namespace.format == "json":
         write_result(report.to_json(), namespace.output)
     else:

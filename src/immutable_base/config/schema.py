@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from immutable_base.model.document import Frozen
+from immutable_base.model.reference import REPOSITORY, TAG
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
 Fingerprint = Annotated[str, StringConstraints(pattern=r"^[0-9A-F]{40}$")]
@@ -97,7 +98,7 @@ class KernelPolicy(Frozen):
 class Registry(Frozen):
     """Where images are published."""
 
-    destination: str
+    destination: Annotated[str, Field(pattern=f"^{REPOSITORY.pattern}$")]
     """`host[:port]/path`; an image is pushed to `<destination>/<variant>`."""
     ca_bundle: str = ""
     """PEM file of a private CA, when the registry has one; empty: the system's."""
@@ -121,7 +122,7 @@ class Signing(Frozen):
 class Publish(Frozen):
     """Which tags move when an image is published."""
 
-    tags: tuple[str, ...]
+    tags: Annotated[tuple[str, ...], Field(min_length=1)]
     """`{date}`: day of the newest input, `{kernel}`: kernel release."""
 
     @field_validator("tags")
@@ -129,10 +130,13 @@ class Publish(Frozen):
     def _known_fields(cls, tags: tuple[str, ...]) -> tuple[str, ...]:
         for tag in tags:
             try:
-                tag.format(date="", kernel="")
+                filled = tag.format(date="20261124", kernel="6.12.0")
             except (KeyError, IndexError, ValueError) as error:
                 msg = f"'{tag}': only {{date}} and {{kernel}} can stand in a tag"
                 raise ValueError(msg) from error
+            if TAG.fullmatch(filled) is None:
+                msg = f"'{tag}' cannot be a tag: letters, digits, and ._- after the first"
+                raise ValueError(msg)
         return tags
 
 
@@ -150,7 +154,7 @@ class Settings(Frozen):
     keys: dict[Name, Key]
     modules: dict[Name, Module]
     layers: dict[Name, Layer]
-    variants: dict[Name, Variant]
+    variants: Annotated[dict[Name, Variant], Field(min_length=1)]
     kernel: KernelPolicy
     registry: Registry
     signing: Signing

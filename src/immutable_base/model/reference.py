@@ -11,7 +11,7 @@ from immutable_base.errors import ConfigurationError
 # 1.1, "Digests" (of the registered algorithms, sha256 is the one that registries use).
 TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
-_REPOSITORY = re.compile(r"[A-Za-z0-9.-]+(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+")
+REPOSITORY = re.compile(r"[A-Za-z0-9.-]+(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +32,7 @@ class Reference:
         head, slash, last = name.rpartition("/")
         last, colon, tag = last.partition(":")
         repository = f"{head}{slash}{last}"
-        fine = _REPOSITORY.fullmatch(repository) is not None
+        fine = REPOSITORY.fullmatch(repository) is not None
         fine &= not colon or TAG.fullmatch(tag) is not None
         fine &= "@" not in text or DIGEST.fullmatch(digest) is not None
         if not fine:

@@ -20,7 +20,8 @@ import httpx
 import tenacity
 
 from immutable_base.context import Context
-from immutable_base.errors import RemoteError, VerificationError
+from immutable_base.errors import CommandError, ConfigurationError, RemoteError, VerificationError
+from immutable_base.process import is_interrupted
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -87,6 +88,8 @@ class Remote:
                 # Raw bytes: the checksum is of the file, not of what a Content-Encoding makes of
                 # it.
                 for chunk in response.iter_raw(1 << 20):
+                    if is_interrupted():
+                        raise CommandError(f"{what} was not fetched: the run is being interrupted")
                     digest.update(chunk)
                     size += len(chunk)
                     if checksum.size and size > checksum.size:
@@ -126,8 +129,14 @@ class Checksum:
 def open_remote(context: Context) -> Iterator[Remote]:
     """Yield a client; connections are closed at the end."""
     trust = ssl.create_default_context()
-    if context.settings.registry.ca_bundle:
-        trust.load_verify_locations(str(context.file(context.settings.registry.ca_bundle)))
+    authority = context.ca_bundle()
+    if authority is not None:
+        try:
+            trust.load_verify_locations(str(authority))
+        except ssl.SSLError as error:
+            raise ConfigurationError(
+                f"registry.ca_bundle: {authority} holds no certificate", details=str(error)
+            ) from error
     headers = {"Accept-Encoding": "identity"}
     with httpx.Client(
         verify=trust, timeout=TIMEOUT, follow_redirects=True, headers=headers

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from immutable_base.errors import ImmutableBaseError, RemoteError
@@ -37,7 +37,8 @@ class TagMover:
         were moved go back to where they were; a new one cannot be taken back everywhere, but it
         names a digest that has been verified.
 
-        Raises RemoteError with the registry's words.
+        Raises RemoteError with the registry's words, and with the names of tags that could not be
+        set back.
         """
         moved: list[str] = []
         try:
@@ -45,8 +46,15 @@ class TagMover:
                 if before[name] != digest:
                     moved.append(name)
                     self._set(name, digest)
-        except ImmutableBaseError:
-            self._undo({name: before[name] for name in moved})
+        except ImmutableBaseError as error:
+            left = self._undo({name: before[name] for name in moved}, digest)
+            if left:
+                raise type(error)(
+                    error.message,
+                    details=error.details,
+                    hint=f"{', '.join(left)} names {digest} now, which is signed and verified, and "
+                    "could not be set back; run again",
+                ) from error
             raise
         return tuple(Tag(name=name, before=before[name], digest=digest) for name in before)
 
@@ -64,10 +72,20 @@ class TagMover:
     def _read(self, name: str) -> str | None:
         return skopeo_copy.manifest_digest(self.run, f"{self.repository}:{name}", self.environment)
 
-    def _undo(self, before: Mapping[str, str | None]) -> None:
+    def _undo(self, before: Mapping[str, str | None], moved_to: str) -> list[str]:
+        """Set tags back, also when the run is being interrupted; return those that did not go."""
+        calm = replace(
+            self, run=lambda command: self.run(replace(command, even_if_interrupted=True))
+        )
+        left = []
         for name, digest in before.items():
             try:
-                if digest is not None and self._read(name) != digest:
-                    self._set(name, digest)
+                found = calm._read(name)  # noqa: SLF001  ourselves
+                if digest is not None and found != digest:
+                    calm._set(name, digest)  # noqa: SLF001  ourselves
+                elif digest is None and found == moved_to:
+                    left.append(name)
             except ImmutableBaseError as error:
                 log.warning("the tag %s could not be set back to %s: %s", name, digest, error)
+                left.append(name)
+        return left

@@ -7,7 +7,6 @@ must have one format: cosign prefers any bundle that it finds to a legacy signat
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -91,10 +90,8 @@ def verify(run: Runner, pinned: str, signer: Signer, sigstore: Sigstore) -> str:
     return _verified(run, argv, sigstore, f"{pinned} has no valid signature by {signer.identity}")
 
 
-def verify_attestation(
-    run: Runner, pinned: str, signer: Signer, sigstore: Sigstore
-) -> list[object]:
-    """Verify the SBOM attestations of `repository@sha256:...` and return their DSSE envelopes.
+def verify_attestation(run: Runner, pinned: str, signer: Signer, sigstore: Sigstore) -> list[str]:
+    """Verify the SBOM attestations of `repository@sha256:...` and return DSSE envelopes as JSON.
 
     Raises as `verify` does.
     """
@@ -104,7 +101,7 @@ def verify_attestation(
     text = _verified(
         run, argv, sigstore, f"{pinned} has no valid SBOM attestation by {signer.identity}"
     )
-    return [json.loads(line) for line in text.splitlines() if line.strip()]
+    return [line for line in text.splitlines() if line.strip()]
 
 
 def _signing(sigstore: Sigstore) -> tuple[str, ...]:

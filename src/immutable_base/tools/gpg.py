@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from immutable_base.errors import CommandError, VerificationError
@@ -15,7 +16,8 @@ def pinned_keyring(run: Runner, key_file: Path, fingerprint: str, folder: Path) 
     """Write and return a binary keyring with the key whose primary fingerprint is pinned.
 
     `folder` is a private, empty folder (mode 0700) and serves as gpg's home.
-    Raises VerificationError if the file holds no key with that primary fingerprint.
+    Raises VerificationError if the file holds no key with that primary fingerprint, or if the key
+    is revoked. One that has expired is taken: it was pinned on purpose, and old signatures stay.
     """
     try:
         _gpg(run, folder, "--import", str(key_file))
@@ -23,12 +25,18 @@ def pinned_keyring(run: Runner, key_file: Path, fingerprint: str, folder: Path) 
         raise VerificationError(
             "the file is not an OpenPGP key", details=error.details or error.message
         ) from error
-    found = primary_fingerprints(_gpg(run, folder, "--with-colons", "--list-keys").decode())
+    listing = _gpg(run, folder, "--with-colons", "--list-keys").decode()
+    found = primary_fingerprints(listing)
     if fingerprint not in found:
         raise VerificationError(
             f"the configuration pins the key {fingerprint}, the file holds "
             f"{', '.join(found) or 'none'}",
             hint="if the key was rotated, check the new fingerprint by another way, then pin it",
+        )
+    if fingerprint in revoked_fingerprints(listing):
+        raise VerificationError(
+            f"the pinned key {fingerprint} was revoked by its owner",
+            hint="find upstream's new key, check its fingerprint by another way, then pin it",
         )
     keyring = folder / "pinned.gpg"
     keyring.write_bytes(_gpg(run, folder, "--export", fingerprint))
@@ -42,15 +50,24 @@ def armored(run: Runner, fingerprint: str, folder: Path) -> str:
 
 def primary_fingerprints(colons: str) -> tuple[str, ...]:
     """Return the fingerprints of the primary keys in gpg's colon listing, not of subkeys."""
-    found, after_primary = [], False
+    return tuple(fingerprint for fingerprint, _ in _primaries(colons))
+
+
+def revoked_fingerprints(colons: str) -> tuple[str, ...]:
+    """Return those of the primary keys that their owners have revoked."""
+    return tuple(fingerprint for fingerprint, validity in _primaries(colons) if validity == "r")
+
+
+def _primaries(colons: str) -> Iterator[tuple[str, str]]:
+    """Yield fingerprint and validity (field 2 of a `pub` record) of each primary key."""
+    validity: str | None = None
     for line in colons.splitlines():
         fields = line.split(":")
         if fields[0] == "pub":
-            after_primary = True
-        elif fields[0] == "fpr" and after_primary:
-            found.append(fields[FINGERPRINT_FIELD])
-            after_primary = False
-    return tuple(found)
+            validity = fields[1]
+        elif fields[0] == "fpr" and validity is not None:
+            yield fields[FINGERPRINT_FIELD], validity
+            validity = None
 
 
 def _gpg(run: Runner, home: Path, *arguments: str) -> bytes:

@@ -25,6 +25,9 @@ def verify(run: Runner, *, keyring: Path, signature: Path, data: Path) -> str:
         raise VerificationError(
             "the signature is not good", details=error.details or error.message
         ) from error
+    # gpgv writes VALIDSIG for a revoked subkey's signature as well. Source: GnuPG, doc/DETAILS.
+    if "[GNUPG:] REVKEYSIG" in status:
+        raise VerificationError("the key that signed was revoked by its owner", details=status)
     found = primary_fingerprint(status)
     if found is None:
         raise VerificationError("gpgv names no key that signed", details=status)

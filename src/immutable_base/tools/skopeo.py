@@ -42,7 +42,7 @@ def resolve(context: Context, reference: str) -> Resolved:
         digest = _of_platform(manifest, reference)
     pinned = f"{repository_of(reference)}@{digest}"
     config = _document(_inspect(context, pinned, "--raw", "--config"), pinned)
-    return Resolved(digest=digest, created=seconds(str(config.get("created", ""))))
+    return Resolved(digest=digest, created=seconds(str(config.get("created") or "")))
 
 
 def repository_of(reference: str) -> str:
@@ -57,7 +57,10 @@ def seconds(created: str) -> int:
     """Return an RFC 3339 time as seconds since 1970; 0 when there is none or it is older."""
     if not created:
         return 0
-    return max(0, int(datetime.fromisoformat(created).timestamp()))
+    try:
+        return max(0, int(datetime.fromisoformat(created).timestamp()))
+    except ValueError as error:
+        raise RemoteError(f"the image says it was made at '{created}', which is no time") from error
 
 
 def _inspect(context: Context, reference: str, *flags: str) -> bytes:
@@ -85,7 +88,7 @@ def _document(raw: bytes, reference: str) -> dict[str, Any]:
 
 def _of_platform(index: dict[str, Any], reference: str) -> str:
     for entry in index.get("manifests", ()):
-        platform = entry.get("platform", {})
+        platform = entry.get("platform") or {}
         if (platform.get("os"), platform.get("architecture")) == PLATFORM:
-            return str(entry["digest"])
+            return str(entry.get("digest"))
     raise RemoteError(f"{reference} has no image for {'/'.join(PLATFORM)}")

@@ -5,12 +5,23 @@ import json
 from pathlib import Path
 
 import pytest
+from rpmmd import make_signer
 
 from immutable_base.errors import CommandError, ImmutableBaseError, RemoteError, VerificationError
 from immutable_base.plan.meta import parse_maximum
 from immutable_base.plan.remote import Checksum
 from immutable_base.process import Command, Result, run
 from immutable_base.tools import gpg, gpgv, skopeo
+
+
+def gpgv_of_nothing(runner):
+    gpgv.verify(runner, keyring=Path("k"), signature=Path("s"), data=Path("d"))
+
+
+def resolve_of_nothing(runner):
+    registry = Registry(b"")
+    registry.run = runner
+    skopeo.resolve(registry, "registry.invalid/x:1")
 
 
 class Registry:
@@ -78,6 +89,28 @@ def test_an_answer_that_is_no_image(raw):
 )
 def test_repository_of(reference, repository):
     assert skopeo.repository_of(reference) == repository
+
+
+def test_a_pinned_key_that_its_owner_revoked_is_refused(tmp_path):
+    signer = make_signer(tmp_path)
+    certificate = signer.home / "openpgp-revocs.d" / f"{signer.fingerprint}.rev"
+    # gpg puts a colon before the armour, so that nobody revokes by accident.
+    (tmp_path / "revoke").write_text(certificate.read_text().replace(":-----BEGIN", "-----BEGIN"))
+    signer.gpg("--import", str(tmp_path / "revoke"))
+    signer.public.write_text(signer.gpg("--armor", "--export", signer.fingerprint))
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    with pytest.raises(VerificationError, match="revoked"):
+        gpg.pinned_keyring(run, signer.public, signer.fingerprint, home)
+
+
+@pytest.mark.parametrize("call", [gpgv_of_nothing, resolve_of_nothing])
+def test_a_program_that_took_too_long_is_said(call):
+    def slow(command):
+        raise CommandError("`x` did not end within 120 s")
+
+    with pytest.raises(ImmutableBaseError, match="did not end within 120 s"):
+        call(slow)
 
 
 def test_gpgv_refuses_what_another_key_signed(signer, tmp_path):

@@ -3,10 +3,11 @@
 import json
 
 import pytest
-from publish_world import DIGEST, OLD, OLD_MANIFEST, token_for
+from publish_world import DIGEST, MANIFEST, OLD, OLD_MANIFEST, token_for
 
 from immutable_base.errors import CheckError, ConfigurationError, RemoteError, VerificationError
 from immutable_base.model.publication import PublicationStatus
+from immutable_base.publish.moving import TagMover
 from immutable_base.publish.publishing import publish_variant
 
 TAGS = ("latest", "20251124", "6.12.107_deb13-amd64")
@@ -140,6 +141,37 @@ def test_a_tag_that_fails_puts_the_others_back(world, token, publish, monkeypatc
     with pytest.raises(RemoteError):
         publish(tags=("latest", "stable"))
     assert world.tags == {"latest": OLD, "stable": OLD}
+
+
+def mover(world, refuse):
+    """Return the tags of the repository; from the second tag on, commands that `refuse` names fail."""
+    tried = []
+
+    def runner(command):
+        tried.extend(w for w in command.argv if world.step(command.argv) == "tag")
+        if any(word.endswith(":stable") for word in tried) and refuse(command):
+            raise RemoteError("connection refused")
+        return world.run(command)
+
+    yesterday(world)
+    world.tags["stable"] = OLD
+    world.manifests[DIGEST] = MANIFEST
+    return TagMover(run=runner, environment={}, repository="registry.example/os/base")
+
+
+def test_an_interrupt_between_two_tags_puts_the_first_back(world):
+    """Interrupted, `process.run` starts nothing but what says that it puts something back."""
+    tags = mover(world, lambda command: not command.even_if_interrupted)
+    with pytest.raises(RemoteError):
+        tags.move({"latest": OLD, "stable": OLD}, DIGEST)
+    assert world.tags == {"latest": OLD, "stable": OLD}
+
+
+def test_a_registry_that_dies_between_two_tags_is_said_with_the_tag_that_stays(world):
+    tags = mover(world, lambda command: True)
+    with pytest.raises(RemoteError, match="latest, stable names sha256") as caught:
+        tags.move({"latest": OLD, "stable": OLD}, DIGEST)
+    assert "run again" in str(caught.value)
 
 
 def test_layout_with_another_image(world, token, publish, image):
