@@ -50,6 +50,8 @@ class VariantResult(Frozen):
     reference: str | None
     """`repository@sha256:...`"""
     tags: tuple[str, ...]
+    difference: str | None = None
+    """File that lists what differs from the last run's image, though the plan is the same."""
     signer: str | None
     """Identity in the certificate, as verified."""
     seconds: float

@@ -17,6 +17,7 @@ from immutable_base.log import log_to_file
 from immutable_base.model.night import NightReport, NodeResult
 from immutable_base.model.plan import Plan
 from immutable_base.model.publication import Publications
+from immutable_base.night.before import set_aside
 from immutable_base.night.trust import TrustWork, trust_nodes
 from immutable_base.night.verdicts import variant_result
 from immutable_base.plan.make import make_plan
@@ -80,6 +81,7 @@ def _build_and_publish(
 
 def _start_clean(context: Context) -> None:
     """Remove what an earlier run left, killed or not; no cache survives the night."""
+    set_aside(context)
     shutil.rmtree(context.tonight, ignore_errors=True)
     # A killed run took its mounts with it (it lived in a mount namespace of its own), but
     # containers-storage still counts them in its run folder.

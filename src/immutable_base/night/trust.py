@@ -16,6 +16,7 @@ from immutable_base.inspection.collect import inspect_image
 from immutable_base.model.facts import ImageFacts
 from immutable_base.model.plan import Plan, VariantPlan, Verdict
 from immutable_base.model.publication import Publication
+from immutable_base.night.before import difference
 from immutable_base.night.verdicts import Made
 from immutable_base.process import LineSink
 from immutable_base.publish.publishing import publish_variant
@@ -78,8 +79,13 @@ class TrustWork:
         layout = self.context.tonight / "oci" / variant.name
         digest = buildah.write_layout(self.context, image, layout)
         self._exported[variant.name] = Exported(layout=layout, digest=digest, sbom=sbom)
-        self._note(variant, size=layout_size(layout, digest))
-        return digest
+        differs = difference(self.context, variant, layout)
+        self._note(
+            variant,
+            size=layout_size(layout, digest),
+            difference=str(differs) if differs else None,
+        )
+        return f"{digest}, not as last time from the same plan: {differs}" if differs else digest
 
     def publish(self, variant: VariantPlan, _say: LineSink) -> str:
         """Push, sign, attest, verify, and only then move the tags."""

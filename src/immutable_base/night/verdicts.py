@@ -22,6 +22,7 @@ class Made:
     packages: int = 0
     size: int = 0
     publication: Publication | None = None
+    difference: str | None = None
 
 
 def variant_result(
@@ -46,6 +47,7 @@ def variant_result(
         size=made.size,
         reference=f"{published.repository}@{published.digest}" if published else None,
         tags=tuple(tag.name for tag in published.tags) if published else (),
+        difference=made.difference,
         signer=published.signer if published else None,
         seconds=round(
             sum(outcomes[node.id].seconds for node in own if node.variants == (variant.name,)), 1

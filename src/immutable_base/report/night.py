@@ -31,6 +31,11 @@ def night_table(report: NightReport) -> RenderableType:
     for variant in report.variants:
         table.add_row(*_cells(variant))
     notes = [Text(f"{v.name}: {v.why}") for v in report.variants if v.why]
+    notes += [
+        Text(f"{v.name}: not the same image as last time from the same plan: {v.difference}")
+        for v in report.variants
+        if v.difference
+    ]
     signers = sorted({v.signer for v in report.variants if v.signer})
     notes += [Text(f"signed by {signer}") for signer in signers]
     errors = [Text(f"\n{v.name}: {v.error}", style="red") for v in report.variants if v.error]
