@@ -54,11 +54,6 @@ class Publication(Frozen):
     steps: tuple[StepTime, ...]
     seconds: float
 
-    @property
-    def pinned(self) -> str:
-        """`repository@sha256:...`."""
-        return f"{self.repository}@{self.digest}"
-
 
 class Publications(Frozen):
     """The document."""

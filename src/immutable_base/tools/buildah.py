@@ -59,8 +59,6 @@ class BuildRequest:
     log_file: Path
     """Receives everything that buildah and the steps print, as it comes."""
     arguments: Mapping[str, str] = field(default_factory=dict)
-    labels: Mapping[str, str] = field(default_factory=dict)
-    annotations: Mapping[str, str] = field(default_factory=dict)
     volumes: Sequence[Volume] = ()
 
 
@@ -124,8 +122,6 @@ def _build_flags(request: BuildRequest, id_file: Path) -> list[str]:
         f"--tag={request.tag}", f"--iidfile={id_file}", f"--logfile={request.log_file}",
     ]  # fmt: skip
     flags += [f"--build-arg={key}={value}" for key, value in sorted(request.arguments.items())]
-    flags += [f"--label={key}={value}" for key, value in sorted(request.labels.items())]
-    flags += [f"--annotation={key}={value}" for key, value in sorted(request.annotations.items())]
     flags += [f"--volume={volume}" for volume in request.volumes]
     return flags
 
@@ -192,19 +188,17 @@ def run_inside(  # noqa: PLR0913  each is a different thing, and all but three h
     *,
     volumes: Sequence[Volume] = (),
     env: Mapping[str, str] | None = None,
-    network: bool = False,
     ok: frozenset[int] = frozenset({0}),
     timeout: float = TRANSFER,
 ) -> Result:
-    """Run a program in a container, without network unless asked.
+    """Run a program in a container, without network.
 
     Raises CommandError if its exit status is not in `ok`.
     """
     flags = [f"--volume={volume}" for volume in volumes]
     flags += [f"--env={key}={value}" for key, value in sorted((env or {}).items())]
     whole = _buildah(context, "run", *ISOLATION, *flags, name, "--", *argv)
-    prefix = () if network else NO_NETWORK
-    return context.run(Command(argv=(*prefix, *whole), timeout=timeout, ok=ok))
+    return context.run(Command(argv=(*NO_NETWORK, *whole), timeout=timeout, ok=ok))
 
 
 def run_in(
