@@ -185,12 +185,13 @@ def test_killed_in_every_stage_and_run_again(lab, night, registry):
     assert witness.violations == []
 
 
-def test_interrupted_says_so_and_leaves_nothing(lab, night):
+@pytest.mark.parametrize("stage", ["plan: started", "fetch: started", "layer:"])
+def test_interrupted_says_so_and_leaves_nothing(lab, night, stage):
     workspace = lab.scratch / "bad"
     process = start(lab, workspace, VARIANT)
-    assert wait_for(process, "layer:")
+    assert wait_for(process, stage)
     process.send_signal(signal.SIGINT)
-    _, rest = process.communicate(timeout=60)
+    _, rest = process.communicate(timeout=20)
     assert process.returncode == 130
     assert "Traceback" not in rest
     assert leftovers(workspace) == []
