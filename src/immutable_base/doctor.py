@@ -67,7 +67,7 @@ def _program(name: str, package: str | None, why: str) -> Finding:
     mend = (
         f"`apt-get install {package}`"
         if package
-        else "`immutable-base lab up` builds it; `eval` its `lab env`"
+        else f"`immutable-base lab tools {name}` builds it; put the folder it prints on PATH"
     )
     return Finding(name=name, why=f"it {why}", ok=shutil.which(name) is not None, mend=mend)
 

@@ -95,6 +95,8 @@ _interrupted = threading.Event()
 def environment(extra: Mapping[str, str]) -> dict[str, str]:
     """Return the environment in which programs start."""
     kept = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    # Plain `su` on Debian keeps a user's PATH, without the folders of root's programs.
+    kept["PATH"] = f"{kept.get('PATH', os.defpath)}:/usr/sbin:/sbin"
     return {**kept, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TZ": "UTC", **extra}
 
 

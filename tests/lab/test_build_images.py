@@ -145,3 +145,13 @@ def test_a_module_is_compiled_once_for_all_variants_on_its_kernel(night, plan):
     pairs = [(module["name"], module["kernel"]) for module in built]
     wanted = {(m["name"], v["kernel"]["chosen"]) for v in plan.values() for m in v["modules"]}
     assert sorted(pairs) == sorted(wanted)
+
+
+def test_no_scriptlet_of_a_dkms_package_ran_in_a_builder(night):
+    """It would compile for the kernel of the build machine, and call it a success."""
+    logs = list(night.workspace.glob("tonight/log/module_*.log"))
+    assert len(logs) == 3
+    for log in logs:
+        text = log.read_text()
+        assert "dkms build" in text or "Building module" in text, "nothing was compiled"
+        assert not [x for x in text.splitlines() if "Running scriptlet:" in x and "-dkms" in x]

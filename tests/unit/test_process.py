@@ -46,6 +46,11 @@ def test_secrets_are_in_no_error():
     assert "token=***" in str(caught.value)
 
 
+def test_programs_of_root_are_found_from_a_plain_su(monkeypatch):
+    monkeypatch.setenv("PATH", "/usr/local/bin:/usr/bin:/bin")
+    assert process.environment({})["PATH"].endswith("/bin:/usr/sbin:/sbin")
+
+
 def test_login_environment_does_not_leak(monkeypatch):
     monkeypatch.setenv("LD_PRELOAD_CANDIDATE", "x")
     assert "LD_PRELOAD_CANDIDATE" not in run(sh("env")).text

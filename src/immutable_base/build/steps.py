@@ -143,12 +143,17 @@ def _builder_arguments(context: Context, step: ModuleStep) -> dict[str, str]:
 
 
 def _split(context: Context, step: ModuleStep) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return what the builder installs without scriptlets, and with; see its Containerfile."""
+    """Return what the builder asks for without scriptlets, and with; see its Containerfile.
+
+    Only what the plan asked for: dependencies follow, those of the DKMS package without scriptlets
+    as well. Some bring a kernel-devel, a kernel or another DKMS package along.
+    """
     kernel = context.settings.kernel
     quiet = {
         *kernel.packages, *kernel.optional_packages, kernel.devel_package, step.module.source.name,
     }  # fmt: skip
-    packages = step.module.builder
+    asked = frozenset(step.module.builder_request)
+    packages = [package for package in step.module.builder if package.nevra in asked]
     return (
         tuple(package.nevra for package in packages if package.name in quiet),
         tuple(package.nevra for package in packages if package.name not in quiet),

@@ -111,7 +111,10 @@ def _tools(paths: LabPaths, namespace: argparse.Namespace) -> int:
     require_root()
     with locked(paths.lock_file):
         named = namespace.program or [program.name for program in GO_PROGRAMS]
-        return _make_contained(paths, namespace, tuple(named))
+        status = _make_contained(paths, namespace, tuple(named))
+    if status == 0:
+        print(paths.programs.bin)
+    return status
 
 
 def _make_contained(
@@ -144,6 +147,7 @@ def _make(paths: LabPaths, namespace: argparse.Namespace) -> int:
             nodes += content.content_nodes(paths)
         run_graph(nodes, progress)
     builder = GoBuilder(tools=paths.tools)
+    builder.link()
     if not list(pieces.program_nodes(paths)):
         builder.clear_caches()
     return 0

@@ -103,7 +103,17 @@ def machine_mirrors() -> Mirrors:
     """
     codename = platform.freedesktop_os_release().get("VERSION_CODENAME", "")
     listed = run(
-        Command(argv=("apt-get", "indextargets", "--format", "$(RELEASE) $(REPO_URI)"), timeout=60)
+        Command(
+            # Debian's own: another project's source may use the same names of suites.
+            argv=(
+                "apt-get",
+                "indextargets",
+                "--format",
+                "$(RELEASE) $(REPO_URI)",
+                "Origin: Debian",
+            ),
+            timeout=60,
+        )
     ).text
     addresses = dict(line.split(" ", 1) for line in listed.splitlines() if " " in line)
     try:
@@ -114,7 +124,19 @@ def machine_mirrors() -> Mirrors:
             details="\n".join(sorted(addresses)),
             hint="the lab needs Debian 12 or 13 with its release and security suites in apt",
         ) from error
-    return Mirrors(archive=archive.rstrip("/"), security=security.rstrip("/"))
+    return Mirrors(archive=_address(archive), security=_address(security))
+
+
+def _address(uri: str) -> str:
+    """Return the address itself where apt has a file with a list of mirrors: the first of them.
+
+    Debian's cloud images have `mirror+file:`. Source: apt-transport-mirror(1).
+    """
+    _, listed, name = uri.rstrip("/").partition("mirror+file:")
+    if not listed:
+        return uri.rstrip("/")
+    lines = (line.split() for line in Path("/", name.lstrip("/")).read_text().splitlines())
+    return next(words[0] for words in lines if words and not words[0].startswith("#")).rstrip("/")
 
 
 class Archive:

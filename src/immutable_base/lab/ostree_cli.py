@@ -37,7 +37,7 @@ def key() -> str:
 
 def is_built(paths: LabPaths) -> bool:
     """Tell whether the program is there."""
-    return piece.is_made(paths.tools / PROGRAM, key())
+    return piece.is_made(paths.tools / PROGRAM, key()) and (paths.programs.bin / PROGRAM).exists()
 
 
 def build(paths: LabPaths, step: Step, *, runner: Runner = run) -> None:

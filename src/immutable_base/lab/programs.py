@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING
 from immutable_base.errors import HostError, ImmutableBaseError
 from immutable_base.lab import piece
 from immutable_base.lab.go_programs import GO_PROGRAMS, GoProgram
-from immutable_base.lab.paths import ProgramPaths
 from immutable_base.process import Command, Runner, run
 
 if TYPE_CHECKING:
-    from immutable_base.lab.progress import Progress, Step
+    from immutable_base.lab.progress import Step
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +59,12 @@ class GoBuilder:
             lambda folder: self._make(program, folder, step),
         )
         self._link(program)
+
+    def link(self) -> None:
+        """Link every program that is there: an `up` may have been killed before it did."""
+        for program in GO_PROGRAMS:
+            if self.is_built(program):
+                self._link(program)
 
     def clear_caches(self) -> None:
         """Remove downloaded modules and compiled packages; the programs stay."""
@@ -123,22 +128,6 @@ class GoBuilder:
         }
         command = Command(argv=(_go(), *arguments), cwd=cwd, env=env, timeout=3600, hint=_HINT)
         return self.runner(command).text
-
-
-def build_programs(names: tuple[str, ...], tools: Path, progress: Progress) -> ProgramPaths:
-    """Build the named programs, all of them if no name is given, and return where they are.
-
-    Raises CommandError if one cannot be built, HostError without the toolchain.
-    """
-    builder = GoBuilder(tools=tools)
-    for program in GO_PROGRAMS:
-        if names and program.name not in names:
-            continue
-        usual = 0 if builder.is_built(program) else program.usual_seconds
-        with progress.step(f"program {program.name}", usual_seconds=usual) as step:
-            builder.build(program, step)
-    builder.clear_caches()
-    return ProgramPaths(tools=tools)
 
 
 def _go() -> str:

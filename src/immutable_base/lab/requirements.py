@@ -7,6 +7,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from immutable_base.errors import HostError
+from immutable_base.process import environment
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,7 +46,7 @@ def require_root() -> None:
 def require_ready(state: Path, *, first_time: bool) -> None:
     """Raise HostError that names everything missing, with the command that mends it."""
     require_root()
-    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+    path = environment({})["PATH"]
     missing = {name: it for name, it in PROGRAMS.items() if shutil.which(name, path=path) is None}
     if missing:
         message = f"programs are missing: {', '.join(missing)}"

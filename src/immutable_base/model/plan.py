@@ -118,7 +118,7 @@ class ModulePlan(Frozen):
     """The package that our builder makes: name, EVR and arch are promised here."""
     builder: tuple[Package, ...]
     """Everything the builder installs on top of the base image, `source` included."""
-    builder_request: tuple[str, ...] = ()
+    builder_request: tuple[str, ...]
     """What was asked for: exact NEVRAs for dnf, dependencies follow."""
     builder_erase: tuple[str, ...] = ()
     """Names of the base image's kernel packages, where `builder` brings another kernel."""

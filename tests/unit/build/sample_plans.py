@@ -40,7 +40,13 @@ def module(kernel, name="zfs", version="2.3.9"):
         name=name, version=version, maximum="7.2",
         source=package(f"{name}-dkms", version, "1"),
         kmod=package(f"kmod-{name}-prebuilt", version, f"1.{kernel.replace('-', '_')}", repository="local"),
-        builder=(package(f"{name}-dkms", version, "1"), package("gcc"), package("kernel-devel", kernel)),
+        builder=(
+            package(f"{name}-dkms", version, "1"), package("dkms"), package("gcc"),
+            package("kernel-devel", kernel), package("kernel-devel-matched", kernel),
+        ),
+        builder_request=(
+            f"{name}-dkms-{version}-1.x86_64", "gcc-1-1.el10.x86_64", f"kernel-devel-{kernel}-1.el10.x86_64",
+        ),
         source_date_epoch=2_500,
     )  # fmt: skip
 

@@ -55,7 +55,7 @@ PLAN = VariantPlan(
     modules=(
         ModulePlan(
             name="zfs", version="2.3.9", maximum="7.2", source=package("zfs-dkms", "2.3.9"), kmod=KMOD,
-            builder=(), source_date_epoch=3,
+            builder=(), builder_request=(), source_date_epoch=3,
         ),
     ),
     layers=(

@@ -97,7 +97,7 @@ def package(name):
 def variant():
     module = ModulePlan(
         name="zfs", version="2.3.9", maximum="7.2", source=package("zfs-dkms"),
-        kmod=package("kmod-zfs-prebuilt"), builder=(), source_date_epoch=EPOCH,
+        kmod=package("kmod-zfs-prebuilt"), builder=(), builder_request=(), source_date_epoch=EPOCH,
     )  # fmt: skip
     kernel = KernelPlan(
         image="6.12.105", image_evr="1", chosen=RELEASE, chosen_evr="1", action="up",
