@@ -35,14 +35,16 @@ class Repository(Frozen):
     metadata_key: Name | None = None
     """The key that repomd.xml must be signed with; leave out where upstream does not sign it."""
     release: str | None = None
+    """`{release}` in the URL, where it is not the stream's."""
 
 
 class Key(Frozen):
     """An OpenPGP key, pinned by its fingerprint."""
 
     url: str
-    """Where to fetch it: https://..., file:///..., or a path in the base image's stream folder."""
+    """Where to fetch it: https://..., file:///..., or a path beside this file."""
     fingerprint: Fingerprint
+    """Of the primary key: 40 hexadecimal digits, checked by another way than the download."""
 
 
 class Module(Frozen):
@@ -55,9 +57,11 @@ class Module(Frozen):
     provides: Name
     """The name that userspace requires, e.g. `zfs-kmod`."""
     dkms_name: Name
+    """What DKMS calls the module, as in `dkms status`."""
     branch: str
     """Version prefix to stay on, e.g. `2.3`; the newest of it is taken."""
     repositories: tuple[Name, ...]
+    """Where `source_package` and its userspace come from."""
     ko: tuple[str, ...]
     """Modules that the build must produce, each exactly once."""
     maximum: Literal["meta", "none"]
@@ -70,7 +74,9 @@ class Layer(Frozen):
     """A folder under images/ and what it installs."""
 
     packages: tuple[str, ...]
+    """What the layer installs; dependencies follow. With `module`: its userspace first."""
     module: Name | None = None
+    """The module whose compiled package the layer installs."""
     repositories: tuple[Name, ...] = ()
     """Repositories beyond the stream's."""
 
@@ -79,20 +85,26 @@ class Variant(Frozen):
     """An image that is published."""
 
     stream: Name
+    """Distribution and release."""
     layers: tuple[Name, ...]
+    """From the base image upwards."""
     description: str
+    """`org.opencontainers.image.description`."""
 
 
 class KernelPolicy(Frozen):
     """Which kernels a variant may move to when the base image's own cannot be used."""
 
     allow_up: bool = True
+    """Whether a variant may get a newer kernel than its base image has."""
     allow_down: bool = True
+    """Whether it may get an older one."""
     packages: tuple[str, ...]
     """The set that must be complete at one EVR."""
     optional_packages: tuple[str, ...]
     """Installed only if the base image has them."""
     devel_package: str
+    """What a module is compiled against."""
 
 
 class Registry(Frozen):
@@ -108,9 +120,13 @@ class Signing(Frozen):
     """Who signs, and how anybody checks it."""
 
     certificate_identity: str
+    """The pipeline: subject of the certificate of every signature."""
     certificate_oidc_issuer: Url
+    """Who vouches for the pipeline's identity."""
     fulcio_url: Url
+    """Issues the certificates."""
     rekor_url: Url
+    """The transparency log."""
     fulcio_root: str = ""
     """PEM file; empty: the public Sigstore instance's, by TUF."""
     rekor_key: str = ""
@@ -144,21 +160,35 @@ class Settings(Frozen):
     """The whole file."""
 
     schema_version: Literal[1]
+    """Of this file's form."""
     title: str
+    """What the whole is called."""
     source: Url
     """`org.opencontainers.image.source`."""
     vendor: str
+    """`org.opencontainers.image.vendor`."""
     licenses: str
+    """`org.opencontainers.image.licenses`: an SPDX expression."""
     streams: dict[Name, Stream]
+    """Distributions to build on."""
     repositories: dict[Name, Repository]
+    """Where packages come from."""
     keys: dict[Name, Key]
+    """Who signs them."""
     modules: dict[Name, Module]
+    """Kernel modules that are compiled ahead."""
     layers: dict[Name, Layer]
+    """What images are stacked from."""
     variants: Annotated[dict[Name, Variant], Field(min_length=1)]
+    """The images that are published."""
     kernel: KernelPolicy
+    """Which kernels they may get."""
     registry: Registry
+    """Where they go."""
     signing: Signing
+    """Who signs them."""
     publish: Publish
+    """Under which tags."""
     minimum_free_gib: Annotated[int, Field(ge=0)] = 20
     """Free space that a night needs where it works."""
 

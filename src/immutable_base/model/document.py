@@ -10,7 +10,9 @@ from pydantic import BaseModel, ConfigDict
 class Frozen(BaseModel):
     """A frozen value; unknown keys are errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+    model_config = ConfigDict(
+        use_attribute_docstrings=True, frozen=True, extra="forbid", str_strip_whitespace=True
+    )
 
     def to_json(self) -> str:
         """Return the canonical text: the same value gives the same bytes."""
