@@ -1,6 +1,6 @@
 """The figures in docs/reference/benchmarks.md, as ratios measured in one run.
 
-    make bench                      everything (about three quarters of an hour on two cores)
+    make bench                      everything (about an hour on two cores)
     bench/measure.py --no-night     start-up, and plan against dnf (a minute)
 
 To be run in the lab's environment (`immutable-base lab env`), as `make bench` does.
