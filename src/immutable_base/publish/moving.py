@@ -52,8 +52,8 @@ class TagMover:
                 raise type(error)(
                     error.message,
                     details=error.details,
-                    hint=f"{', '.join(left)} names {digest} now, which is signed and verified, and "
-                    "could not be set back; run again",
+                    hint=f"could not be set back, and may name {digest}, which is signed and "
+                    f"verified: {', '.join(left)}; run again",
                 ) from error
             raise
         return tuple(Tag(name=name, before=before[name], digest=digest) for name in before)
