@@ -20,11 +20,11 @@ LAB_TESTS := --durations=15 -W default::ResourceWarning -W default::pytest.Pytes
 
 setup: $(SETUP)
 
-$(SETUP): $(LOCK) pyproject.toml scripts/install-debian-packages
+$(SETUP): $(LOCK) pyproject.toml lab/pyproject.toml scripts/install-debian-packages
 	scripts/install-debian-packages
 	python3 -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCK)
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . -e lab
 	sha256sum $(LOCK) > $@
 
 demo: setup
@@ -55,7 +55,7 @@ bench: setup
 
 lock: setup
 	$(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-emit-index-url --universal \
-	  --python-version 3.11 --extra lab --extra dev -o $(LOCK) pyproject.toml
+	  --python-version 3.11 --extra dev --no-emit-package immutable-base -o $(LOCK) pyproject.toml lab/pyproject.toml
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache src/*.egg-info

@@ -217,8 +217,8 @@ def one_kernel() -> Path:
     path.write_text(text.replace("allow_up = true", "allow_up = false"))
     if path.read_text() == text:
         raise SystemExit("the configuration has no `allow_up = true`")
-    (folder / "images").unlink(missing_ok=True)
-    (folder / "images").symlink_to(ROOT / "images")
+    (folder / "layers").unlink(missing_ok=True)
+    (folder / "layers").symlink_to(ROOT / "layers")
     return path
 
 

@@ -16,14 +16,14 @@ for name in ("IMMUTABLE_BASE_CONFIG", "IMMUTABLE_BASE_WORKSPACE"):
     os.environ.pop(name, None)
 
 from immutable_base import errors
-from immutable_base.cli.main import COMMANDS, build_parser
+from immutable_base.cli.main import all_commands, build_parser
 from immutable_base.config.schema import Settings
 from immutable_base.model.build import BuildRecord
+from immutable_base.model.check import CheckReport
 from immutable_base.model.facts import ImageFacts
-from immutable_base.model.finding import CheckReport
-from immutable_base.model.night import NightReport
 from immutable_base.model.plan import Plan
-from immutable_base.model.publication import Publications
+from immutable_base.model.publish import Publications
+from immutable_base.model.run import NightReport
 
 ROOT = Path(__file__).resolve().parents[1]
 MADE = "<!-- Made by scripts/generate.py; do not edit. -->\n\n"
@@ -31,7 +31,8 @@ MADE = "<!-- Made by scripts/generate.py; do not edit. -->\n\n"
 
 def commands() -> str:
     """Return the reference of the command line, from its parser."""
-    parser = build_parser(COMMANDS)
+    known = all_commands()
+    parser = build_parser(known, known)
     parts = ["# Command line\n\n", MADE, "```text\n", parser.format_help(), "```\n"]
     table = next(a for a in parser._actions if a.dest == "command").choices  # noqa: SLF001
     for name, command in table.items():

@@ -24,8 +24,8 @@ class Context:
     settings: Settings
     config_path: Path
     """The immutable-base.toml in use; relative paths in it start at its folder."""
-    images: Path
-    """The folder `images/` with Containerfiles."""
+    layers_folder: Path
+    """The folder `layers/` with Containerfiles."""
     workspace: Path
     run: Runner
 

@@ -15,10 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from killing import kill_in_stage
-from registry_watch import Registry, Witness
 
-VARIANTS = ["base", "base-zfs", "base-zfs-nvidia", "fedora-base"]
+from support.killing import kill_in_stage
+from support.registry_watch import Registry, Witness
+from support.variants import VARIANTS
+
 KILLED_IN = {"fetch: started": 0.0, "module:": 20.0}
 """Stages in which the shared night is killed before it may run to its end, and after how many seconds."""
 ROOT = Path(__file__).parents[2]
@@ -55,14 +56,14 @@ class Lab:
         )
 
     def config_with(self, tmp_path: Path, *replacements: tuple[str, str]) -> Path:
-        """Return a copy of the lab's configuration with texts replaced; `images/` lies beside it."""
+        """Return a copy of the lab's configuration with texts replaced; `layers/` lies beside it."""
         text = (self.state / "immutable-base.toml").read_text()
         for old, new in replacements:
             assert old in text, old
             text = text.replace(old, new)
         path = tmp_path / "immutable-base.toml"
         path.write_text(text)
-        (tmp_path / "images").symlink_to(ROOT / "images")
+        (tmp_path / "layers").symlink_to(ROOT / "layers")
         return path
 
 

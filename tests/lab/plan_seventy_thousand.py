@@ -10,13 +10,13 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "tests" / "unit" / "plan"))
+sys.path.insert(0, str(ROOT / "tests"))
 
 PACKAGES = 70_000
 
 
 def write(folder: Path) -> None:
-    from rpmmd import Rpm, write_repository
+    from support.rpmmd import Rpm, write_repository
 
     rpms = [
         Rpm(
@@ -32,9 +32,9 @@ def write(folder: Path) -> None:
 
 
 def measure(folder: Path) -> dict[str, float]:
-    from immutable_base.plan.pool import Universe
-    from immutable_base.plan.repositories import Metadata, Source, read_repomd
-    from immutable_base.plan.solve import Question, solve
+    from immutable_base.repository.metadata import Metadata, Source, read_repomd
+    from immutable_base.solver.pool import Universe
+    from immutable_base.solver.transaction import Question, solve
 
     source = Source(id="big", url=folder.as_uri() + "/")
     revision, files = read_repomd(source, (folder / "repodata" / "repomd.xml").read_bytes())

@@ -20,7 +20,7 @@ EPOCH = 1_700_000_000
 def context(lab, tmp_path_factory):
     config = lab.state / "immutable-base.toml"
     return Context(
-        settings=load_settings(config), config_path=config, images=ROOT / "images",
+        settings=load_settings(config), config_path=config, layers_folder=ROOT / "layers",
         workspace=tmp_path_factory.mktemp("workspace"), run=run,
     )  # fmt: skip
 

@@ -4,8 +4,9 @@ import json
 import subprocess
 
 import pytest
-from conftest import VARIANTS
-from registry_watch import Registry
+
+from support.registry_watch import Registry
+from support.variants import VARIANTS
 
 
 def inside(night, variant, *argv, ok=(0,)):

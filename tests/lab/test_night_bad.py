@@ -12,8 +12,9 @@ import time
 from pathlib import Path
 
 import pytest
-from killing import kill_in_stage, leftovers, start, wait_for
-from registry_watch import Registry, Witness
+
+from support.killing import kill_in_stage, leftovers, start, wait_for
+from support.registry_watch import Registry, Witness
 
 VARIANT = "fedora-base"
 

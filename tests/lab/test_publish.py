@@ -16,22 +16,22 @@ from pathlib import Path
 
 import pytest
 import tenacity
-from registry_watch import Registry, Witness
 
 from immutable_base.config.load import load_settings
 from immutable_base.context import Context
 from immutable_base.errors import RemoteError, VerificationError
-from immutable_base.lab import ports
-from immutable_base.lab.lab import Lab
-from immutable_base.lab.paths import LabPaths
-from immutable_base.lab.services import http_probe
 from immutable_base.model.plan import BasePlan, KernelPlan, VariantPlan
-from immutable_base.model.publication import PublicationStatus
+from immutable_base.model.publish import PublicationStatus
 from immutable_base.process import run, start_daemon, stop_daemon
-from immutable_base.publish.publishing import publish_variant
+from immutable_base.publish.publish import publish_variant
 from immutable_base.sign import signer_of, sigstore_of
 from immutable_base.tools import cosign, skopeo_copy
 from immutable_base.verify import Verifier
+from immutable_base_lab.core import ports
+from immutable_base_lab.core.paths import LabPaths
+from immutable_base_lab.lab import Lab
+from immutable_base_lab.services.supervisor import http_probe
+from support.registry_watch import Registry, Witness
 
 PROJECT = "immutable-base/immutable-base"
 TAGS = ("latest", "20261123")
@@ -84,7 +84,7 @@ class Publisher:
         return Context(
             settings=settings.model_copy(update=changed),
             config_path=self.context.config_path,
-            images=self.context.images,
+            layers_folder=self.context.layers_folder,
             workspace=self.context.workspace,
             run=run,
         )
@@ -160,7 +160,7 @@ def publisher(lab, tmp_path, monkeypatch) -> Publisher:
     context = Context(
         settings=settings.model_copy(update={"registry": place}),
         config_path=config,
-        images=tmp_path,
+        layers_folder=tmp_path,
         workspace=tmp_path / "workspace",
         run=run,
     )

@@ -13,10 +13,10 @@ import httpx
 import pytest
 from cryptography import x509
 
-from immutable_base.lab.lab import Lab
-from immutable_base.lab.paths import LabPaths
-from immutable_base.lab.progress import LoggedProgress
-from immutable_base.lab.services import marked_daemons
+from immutable_base_lab.core.paths import LabPaths
+from immutable_base_lab.core.progress import LoggedProgress
+from immutable_base_lab.lab import Lab
+from immutable_base_lab.services.supervisor import marked_daemons
 
 IDENTITY = "https://gitlab.com/immutable-base/immutable-base//.gitlab-ci.yml@refs/heads/main"
 

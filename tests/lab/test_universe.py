@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from immutable_base.lab import catalogue, root
+from immutable_base_lab.debian import catalogue, root
 
 REPOSITORIES = (
     "appstream", "baseos", "container-toolkit", "cuda", "epel", "fedora", "fedora-updates",

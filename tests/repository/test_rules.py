@@ -6,10 +6,10 @@ import subprocess
 import tomllib
 from pathlib import Path
 
-from immutable_base.cli.main import COMMANDS, build_parser
+from immutable_base.cli.main import all_commands, build_parser
 
 ROOT = Path(__file__).parents[2]
-SOURCES = sorted((ROOT / "src").rglob("*.py"))
+SOURCES = sorted([*(ROOT / "src").rglob("*.py"), *(ROOT / "lab/src").rglob("*.py")])
 
 
 def tracked_files():
@@ -35,18 +35,19 @@ def test_only_process_starts_programs():
 
 def test_every_command_has_its_module_and_its_reference():
     reference = (ROOT / "docs/reference/commands.md").read_text()
-    for name in COMMANDS:
-        module = importlib.import_module(f"immutable_base.cli.{name}")
+    known = all_commands()
+    for name, (_, path) in known.items():
+        module = importlib.import_module(path)
         assert callable(module.add_arguments)
         assert callable(module.run)
         assert f"\n## {name}\n" in reference
-    assert build_parser(COMMANDS).format_help()
+    assert build_parser(known, known).format_help()
 
 
 def test_nothing_asks_the_build_machine_for_its_kernel():
     """The kernel comes from the image's rpmdb; order comes from libsolv, never from `sort -V`."""
     offenders = []
-    for path in (ROOT / "images").rglob("*"):
+    for path in (ROOT / "layers").rglob("*"):
         if path.is_file():
             lines = [line.split("#")[0] for line in path.read_text(errors="replace").splitlines()]
             if re.search(r"uname -r|sort -V\b", "\n".join(lines)):
@@ -65,7 +66,7 @@ def test_locks_hold_hashes_and_no_addresses():
 def test_no_failure_is_hidden_in_what_builds_images():
     """`|| true` and `|| :` around something that matters is how broken modules get published."""
     offenders = []
-    for path in (ROOT / "images").rglob("*"):
+    for path in (ROOT / "layers").rglob("*"):
         if path.is_file():
             for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
                 if re.search(r"\|\|\s*(true|:)\s*(\\|;|$)", line.split("#")[0]):

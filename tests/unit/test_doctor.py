@@ -18,7 +18,7 @@ def context(tmp_path):
     settings = load_settings(ROOT / "immutable-base.toml").model_copy(
         update={"minimum_free_gib": 0}
     )
-    return Context(settings=settings, config_path=ROOT / "immutable-base.toml", images=ROOT / "images",
+    return Context(settings=settings, config_path=ROOT / "immutable-base.toml", layers_folder=ROOT / "layers",
                    workspace=tmp_path, run=lambda _command: None)  # fmt: skip
 
 

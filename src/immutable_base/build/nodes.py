@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 
-from immutable_base.build.fetch import fetch_packages
 from immutable_base.build.graph import (
     KERNEL_LAYER,
     BuildGraph,
@@ -13,11 +12,12 @@ from immutable_base.build.graph import (
     ModuleStep,
     build_graph,
 )
-from immutable_base.build.schedule import Node
+from immutable_base.build.packages import fetch_packages
 from immutable_base.build.steps import Build, build_image, build_layer, build_module
 from immutable_base.context import Context
 from immutable_base.model.plan import BasePlan, Plan
 from immutable_base.process import LineSink
+from immutable_base.schedule import Node
 from immutable_base.tools import buildah
 
 FETCH = "fetch"

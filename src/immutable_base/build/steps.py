@@ -9,14 +9,14 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from immutable_base.build.fetch import Store
 from immutable_base.build.follow import following
 from immutable_base.build.graph import PREFIX, BuildGraph, ImageStep, LayerStep, ModuleStep
-from immutable_base.build.labels import base_annotations, variant_labels
-from immutable_base.build.mount import TARGET, Content, copy_context, make_mount
+from immutable_base.build.input_folder import TARGET, Content, copy_context, make_mount
+from immutable_base.build.packages import Store
 from immutable_base.context import Context
 from immutable_base.errors import CheckError
 from immutable_base.model.build import BuildRecord, ImageRecord, ModuleFile, ModuleRecord
+from immutable_base.plan.labels import base_annotations, variant_labels
 from immutable_base.process import LineSink
 from immutable_base.tools import buildah
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections import Counter
 
-from immutable_base.check.registry import Problem, Registry, Subject, unless
+from immutable_base.check.interface import Problem, Registry, Subject, unless
 
 REGISTRY = Registry()
 # What mounts an ostree deployment as the root. Source: ostree-prepare-root(1).

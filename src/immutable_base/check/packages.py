@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from immutable_base.build.labels import variant_labels
-from immutable_base.check.registry import Problem, Registry, Subject, unless
+from immutable_base.check.interface import Problem, Registry, Subject, unless
+from immutable_base.plan.labels import variant_labels
 
 REGISTRY = Registry()
 # No image holds what compiled its modules. kernel-headers: comes with glibc-devel, so it gives a

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from immutable_base.check.registry import Problem, Registry, Subject, unless
+from immutable_base.check.interface import Problem, Registry, Subject, unless
 from immutable_base.model.facts import UnitFact
 
 REGISTRY = Registry()

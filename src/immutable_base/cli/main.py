@@ -11,7 +11,8 @@ import difflib
 import importlib
 import sys
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import entry_points
 from typing import NoReturn
 
 from immutable_base.errors import ConfigurationError, ImmutableBaseError, host_error
@@ -20,9 +21,10 @@ COMMANDS = {
     "plan": "decide kernels, modules and packages; build nothing",
     "run": "one night: plan, build, check, sign, verify and publish every variant",
     "verify": "check an image's signature and SBOM as anybody can",
-    "lab": "everything remote on loopback: repositories, bases, registry, signing services",
     "doctor": "say what this host lacks, and how to get it",
 }
+PLUGINS = "immutable_base.commands"
+"""Entry points of other distributions: each names a package with `SUMMARY` and a module `cli`."""
 EXIT_BUG = 1
 EXIT_INTERRUPTED = 130
 
@@ -35,20 +37,30 @@ class Parser(argparse.ArgumentParser):
         raise ConfigurationError(message, hint=f"see `{self.prog} --help`")
 
 
-def build_parser(selected: Iterable[str]) -> argparse.ArgumentParser:
-    """Return the parser, with the arguments of the selected commands filled in."""
+def all_commands() -> dict[str, tuple[str, str]]:
+    """Return the summary and the module of every command, those of other distributions last."""
+    found = {name: (words, f"immutable_base.cli.{name}") for name, words in COMMANDS.items()}
+    for entry in sorted(entry_points(group=PLUGINS)):
+        found[entry.name] = (str(entry.load().SUMMARY), f"{entry.module}.cli")
+    return found
+
+
+def build_parser(
+    commands: Mapping[str, tuple[str, str]], selected: Iterable[str]
+) -> argparse.ArgumentParser:
+    """Return the parser of `commands`, with the arguments of the selected ones filled in."""
     parser = Parser(
         prog="immutable-base",
         description="Nightly, signed, immutable bootc images with kernel modules compiled ahead.",
         epilog="Exit codes: docs/reference/exit-codes.md",
         allow_abbrev=False,
     )
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    parsers = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     wanted = set(selected)
-    for name, words in COMMANDS.items():
-        command = commands.add_parser(name, help=words, description=words, allow_abbrev=False)
+    for name, (words, path) in commands.items():
+        command = parsers.add_parser(name, help=words, description=words, allow_abbrev=False)
         if name in wanted:
-            module = importlib.import_module(f"immutable_base.cli.{name}")
+            module = importlib.import_module(path)
             module.add_arguments(command)
             command.set_defaults(run=module.run)
     return parser
@@ -81,13 +93,14 @@ def main(arguments: Sequence[str]) -> int:
 def _dispatch(arguments: Sequence[str]) -> int:
     words = [word for word in arguments if not word.startswith("-")]
     name = words[0] if words and not arguments[0].startswith("-") else ""
-    if name and name not in COMMANDS:
-        near = difflib.get_close_matches(name, COMMANDS, n=1)
+    commands = all_commands()
+    if name and name not in commands:
+        near = difflib.get_close_matches(name, commands, n=1)
         raise ConfigurationError(
             f"there is no command '{name}'" + (f"; did you mean '{near[0]}'?" if near else ""),
             hint="see `immutable-base --help`",
         )
-    parser = build_parser([name])
+    parser = build_parser(commands, [name])
     namespace = parser.parse_args(arguments)
     if not name:
         parser.print_help()

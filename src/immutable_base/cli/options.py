@@ -61,16 +61,16 @@ def make_context(namespace: argparse.Namespace) -> Context:
     """
     config_path = Path(namespace.config).resolve()
     settings = load_settings(config_path)
-    images = config_path.parent / "images"
-    if not images.is_dir():
+    layers = config_path.parent / "layers"
+    if not layers.is_dir():
         raise ConfigurationError(
-            f"there is no folder {images}",
-            hint="`images/` with the Containerfiles lies beside the configuration",
+            f"there is no folder {layers}",
+            hint="`layers/` with the Containerfiles lies beside the configuration",
         )
     return Context(
         settings=settings,
         config_path=config_path,
-        images=images.resolve(),
+        layers_folder=layers.resolve(),
         workspace=Path(namespace.workspace).resolve(),
         run=run,
     )

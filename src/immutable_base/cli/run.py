@@ -15,11 +15,11 @@ from immutable_base.cli.options import (
     write_result,
 )
 from immutable_base.doctor import require_ready
-from immutable_base.model.night import NightReport
-from immutable_base.night.night import run_night
+from immutable_base.model.run import NightReport
 from immutable_base.process import heed_interrupts, is_contained, run_contained
-from immutable_base.report.night import night_text
-from immutable_base.report.progress import Progress
+from immutable_base.progress import Progress
+from immutable_base.report.run import night_text
+from immutable_base.run.nightly import run_night
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

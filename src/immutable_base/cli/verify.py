@@ -73,7 +73,7 @@ def _context(namespace: argparse.Namespace) -> Context | None:
     return Context(
         settings=load_settings(path),
         config_path=path,
-        images=path.parent / "images",
+        layers_folder=path.parent / "layers",
         workspace=namespace.workspace.resolve(),
         run=process.run,
     )

@@ -71,7 +71,7 @@ class Module(Frozen):
 
 
 class Layer(Frozen):
-    """A folder under images/ and what it installs."""
+    """A folder under layers/ and what it installs."""
 
     packages: tuple[str, ...]
     """What the layer installs; dependencies follow. With `module`: its userspace first."""

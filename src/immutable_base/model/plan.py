@@ -130,7 +130,7 @@ class LayerPlan(Frozen):
     """One layer on top of the one before: what its Containerfile installs."""
 
     name: str
-    """A folder under `images/`: base, kernel, zfs, nvidia."""
+    """A folder under `layers/`: base, kernel, zfs, nvidia."""
     request: tuple[str, ...]
     """What was asked for: exact NEVRAs for dnf, dependencies follow."""
     install: tuple[Package, ...]

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from immutable_base.config.schema import KernelPolicy
 from immutable_base.errors import ImmutableBaseError
+from immutable_base.image.rpmdb import Installed
 from immutable_base.plan import kernel
-from immutable_base.plan.base import UNAME_R, Base
-from immutable_base.plan.pool import Universe
-from immutable_base.plan.rpmdb import Installed
+from immutable_base.plan.base_image import UNAME_R, Base
+from immutable_base.solver.pool import Universe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

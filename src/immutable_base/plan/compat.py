@@ -17,7 +17,7 @@ from pydantic import Field, ValidationError
 
 from immutable_base.errors import ConfigurationError
 from immutable_base.model.document import Frozen
-from immutable_base.plan.evr import Order
+from immutable_base.solver.evr import Order
 from immutable_base.workspace import write_atomically
 
 LEARNED = "compat.toml"

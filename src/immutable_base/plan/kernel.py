@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from immutable_base.model.plan import KernelAction, KernelPlan, RejectedKernel
-from immutable_base.plan.evr import Order, key, major_minor, split_evr
+from immutable_base.solver.evr import Order, key, major_minor, split_evr
 
 FROM_IMAGE, FROM_REPOSITORY = "image", "repository"
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from immutable_base.config.load import did_you_mean
 from immutable_base.config.schema import Module, Settings
 from immutable_base.context import Context
+from immutable_base.download import Remote, open_remote, prune
 from immutable_base.errors import ConfigurationError, HostError, ImmutableBaseError
 from immutable_base.model.plan import (
     BasePlan,
@@ -20,12 +21,11 @@ from immutable_base.model.plan import (
     VariantPlan,
     Verdict,
 )
-from immutable_base.plan.base import Base, read_base
+from immutable_base.plan.base_image import Base, read_base
 from immutable_base.plan.compat import Ledger, load_ledger
-from immutable_base.plan.meta import linux_maximum
-from immutable_base.plan.pool import Universe
-from immutable_base.plan.remote import Remote, open_remote, prune
-from immutable_base.plan.repositories import (
+from immutable_base.plan.stream import StreamPlanner
+from immutable_base.plan.zfs_meta import linux_maximum
+from immutable_base.repository.metadata import (
     Metadata,
     Outcome,
     Source,
@@ -33,7 +33,7 @@ from immutable_base.plan.repositories import (
     fetch_file,
     source_of,
 )
-from immutable_base.plan.stream import StreamPlanner
+from immutable_base.solver.pool import Universe
 
 log = logging.getLogger(__name__)
 

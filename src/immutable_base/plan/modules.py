@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from immutable_base.config.schema import Module
 from immutable_base.errors import ImmutableBaseError
+from immutable_base.image.rpmdb import Relation
 from immutable_base.model.plan import ModulePlan, Package
-from immutable_base.plan import libsolv
-from immutable_base.plan.base import UNAME_R
+from immutable_base.plan.base_image import UNAME_R
 from immutable_base.plan.compat import CompatVerdict, Ledger, matches
-from immutable_base.plan.evr import Order
-from immutable_base.plan.pool import Promised, Universe
-from immutable_base.plan.rpmdb import Relation
+from immutable_base.solver.evr import Order
+from immutable_base.solver.pool import Promised, Universe
+from immutable_base.tools import libsolv
 
 Maximum = Callable[[Module, Package], str]
 """Returns what a module's package declares; fetches the package if need be."""

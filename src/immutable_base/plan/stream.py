@@ -17,12 +17,12 @@ from immutable_base.model.plan import (
     Verdict,
 )
 from immutable_base.plan import candidates, kernel, modules
-from immutable_base.plan.base import Base
+from immutable_base.plan.base_image import Base
 from immutable_base.plan.compat import Ledger
-from immutable_base.plan.evr import EvrOrder
 from immutable_base.plan.modules import Maximum, ModuleSource
-from immutable_base.plan.pool import Universe
-from immutable_base.plan.solve import Answer, Question, solve
+from immutable_base.solver.evr import EvrOrder
+from immutable_base.solver.pool import Universe
+from immutable_base.solver.transaction import Answer, Question, solve
 
 log = logging.getLogger(__name__)
 

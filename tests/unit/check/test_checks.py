@@ -4,12 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from immutable_base.build.labels import variant_labels
-from immutable_base.check import running
-from immutable_base.check.registry import Check
-from immutable_base.check.running import CHECKS, require_sound, run_checks
+from immutable_base.check.interface import Check
+from immutable_base.check.run_checks import CHECKS, require_sound, run_checks
 from immutable_base.config.load import load_settings
 from immutable_base.errors import CheckError
+from immutable_base.model.check import Level
 from immutable_base.model.facts import (
     Answer,
     ImageFacts,
@@ -18,7 +17,6 @@ from immutable_base.model.facts import (
     ModuleFact,
     UnitFact,
 )
-from immutable_base.model.finding import Level
 from immutable_base.model.plan import (
     BasePlan,
     KernelAction,
@@ -30,6 +28,7 @@ from immutable_base.model.plan import (
     VariantPlan,
     Verdict,
 )
+from immutable_base.plan.labels import variant_labels
 
 SETTINGS = load_settings(Path(__file__).parents[3] / "immutable-base.toml")
 K = "6.12.117-1.el10.x86_64"
@@ -203,7 +202,7 @@ def test_tools_of_the_base_image_itself_are_its_own_business():
 
 def test_a_check_that_breaks_is_an_error(monkeypatch):
     broken = Check(id="x", title="x", why="x", function=lambda subject: 1 // 0)
-    monkeypatch.setattr(running, "CHECKS", (broken,))
+    monkeypatch.setattr("immutable_base.check.run_checks.CHECKS", (broken,))
     (found,) = run_checks(FACTS, PLAN, SETTINGS)
     assert found.level is Level.ERROR
     assert "the check itself broke: ZeroDivisionError" in found.words

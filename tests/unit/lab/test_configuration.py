@@ -8,7 +8,7 @@ import tomllib
 from pathlib import Path
 
 from immutable_base.config.schema import Settings
-from immutable_base.lab.configuration import LabAddresses, branches_there, lab_configuration
+from immutable_base_lab.configuration import LabAddresses, branches_there, lab_configuration
 
 PRODUCT = (Path(__file__).parents[3] / "immutable-base.toml").read_text()
 LAB = LabAddresses(
@@ -90,8 +90,8 @@ def test_a_branch_changes_only_where_the_lab_has_another(tmp_path):
 def test_a_pieces_key_is_the_same_in_every_process():
     """Sets have another order in every process: `lab up` made the bases again each time."""
     code = (
-        "from immutable_base.lab import catalogue, piece;"
-        "print(piece.key_of(2, catalogue.load().model_dump()))"
+        "from immutable_base_lab.core import cache; from immutable_base_lab.debian import catalogue; "
+        "print(cache.key_of(2, catalogue.load().model_dump()))"
     )
     keys = {
         subprocess.run(

@@ -2,9 +2,10 @@
 
 import pytest
 
-from immutable_base.lab import catalogue, convert
-from immutable_base.lab.convert import Universe
-from immutable_base.lab.debian import Deb, Relation
+from immutable_base_lab.debian import catalogue
+from immutable_base_lab.debian.archive import Deb, Relation
+from immutable_base_lab.rpms import convert
+from immutable_base_lab.rpms.convert import Universe
 
 
 def deb(name, *, version="1.0-1", architecture="amd64", **fields):

@@ -3,8 +3,8 @@
 import pytest
 
 from immutable_base.errors import HostError
-from immutable_base.lab import kernels
-from immutable_base.lab.debian import Archive, Deb
+from immutable_base_lab.debian import kernels
+from immutable_base_lab.debian.archive import Archive, Deb
 
 
 def archive(*kernels_):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from immutable_base.lab import debian
 from immutable_base.process import Result
+from immutable_base_lab.debian import archive
 
 
 @pytest.fixture
@@ -15,9 +15,9 @@ def apt(monkeypatch):
         asked.append(command.argv)
         return Result(status=0, stdout="\n".join(lines).encode(), stderr_tail="", seconds=0)
 
-    monkeypatch.setattr(debian, "run", run)
+    monkeypatch.setattr(archive, "run", run)
     monkeypatch.setattr(
-        debian.platform, "freedesktop_os_release", lambda: {"VERSION_CODENAME": "bookworm"}
+        archive.platform, "freedesktop_os_release", lambda: {"VERSION_CODENAME": "bookworm"}
     )
     return asked, lines
 
@@ -28,7 +28,7 @@ def test_only_debians_own_sources_are_asked_for(apt):
         "bookworm http://mirror.invalid/debian/",
         "bookworm-security http://mirror.invalid/s/",
     ]
-    assert debian.machine_mirrors().of("trixie") == "http://mirror.invalid/debian"
+    assert archive.machine_mirrors().of("trixie") == "http://mirror.invalid/debian"
     assert "Origin: Debian" in asked[0]
 
 
@@ -39,5 +39,5 @@ def test_a_list_of_mirrors_in_a_file_gives_its_first(apt, tmp_path):
         "# ours\n\nhttps://mirror.invalid/debian/ priority:1\nhttps://other.invalid/\n"
     )
     apt[1].extend([f"bookworm mirror+file://{listed}/", f"bookworm-security mirror+file:{listed}"])
-    mirrors = debian.machine_mirrors()
+    mirrors = archive.machine_mirrors()
     assert mirrors.archive == mirrors.security == "https://mirror.invalid/debian"

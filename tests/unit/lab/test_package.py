@@ -1,7 +1,7 @@
 """The %files section: what belongs to a package and how rpm must read its path."""
 
-from immutable_base.lab import package
-from immutable_base.lab.package import Recipe
+from immutable_base_lab.rpms import package
+from immutable_base_lab.rpms.package import Recipe
 
 
 def recipe(**changes):

@@ -4,10 +4,11 @@ import re
 
 import pytest
 
-from immutable_base.lab import certificates, programs
-from immutable_base.lab.go_programs import GO_PROGRAMS
-from immutable_base.lab.programs import MODULES, GoBuilder
 from immutable_base.process import Result
+from immutable_base_lab.programs import go_build
+from immutable_base_lab.programs.go_build import MODULES, GoBuilder
+from immutable_base_lab.programs.go_pins import GO_PROGRAMS
+from immutable_base_lab.services import certificates
 
 
 @pytest.mark.parametrize("program", GO_PROGRAMS, ids=lambda it: it.name)
@@ -29,7 +30,7 @@ def test_a_program_is_built_again_when_its_pins_change(tmp_path, monkeypatch):
     assert (
         tmp_path / "bin" / program.name
     ).resolve() == tmp_path / program.name / "bin" / program.name
-    monkeypatch.setattr(programs.importlib.metadata, "version", lambda _: "another toolchain")
+    monkeypatch.setattr(go_build.importlib.metadata, "version", lambda _: "another toolchain")
     assert not builder.is_built(program)
 
 

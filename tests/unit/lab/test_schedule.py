@@ -5,9 +5,9 @@ import threading
 import pytest
 
 from immutable_base.errors import CommandError
-from immutable_base.lab import schedule
-from immutable_base.lab.progress import LoggedProgress
-from immutable_base.lab.schedule import Node, run_graph
+from immutable_base_lab.core import schedule
+from immutable_base_lab.core.progress import LoggedProgress
+from immutable_base_lab.core.schedule import Node, run_graph
 
 
 @pytest.fixture(autouse=True)

@@ -9,10 +9,10 @@ import sys
 import pytest
 
 from immutable_base.errors import CommandError, HostError
-from immutable_base.lab import ports
-from immutable_base.lab.services import MARK, Service, Supervisor, marked_daemons
-from immutable_base.lab.state import Started, StateStore, locked
 from immutable_base.process import Daemon, is_alive, start_daemon, stop_daemon
+from immutable_base_lab.core import ports
+from immutable_base_lab.core.state import Started, StateStore, locked
+from immutable_base_lab.services.supervisor import MARK, Service, Supervisor, marked_daemons
 
 
 @pytest.fixture

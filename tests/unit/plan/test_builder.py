@@ -2,10 +2,9 @@
 
 import dataclasses
 
-from conftest import kernel_rpms
-from rpmmd import Rpm
-
 from immutable_base.model.plan import KernelAction, Verdict
+from support.plan_world import kernel_rpms
+from support.rpmmd import Rpm
 
 
 def test_the_builder_has_the_exact_kernel_devel_and_the_planned_kernel_instead_of_the_bases(world):

@@ -4,7 +4,7 @@ import pytest
 
 from immutable_base.errors import ConfigurationError
 from immutable_base.plan.compat import CompatEntry, CompatVerdict, learn, load_ledger, matches
-from immutable_base.plan.evr import EvrOrder
+from immutable_base.solver.evr import EvrOrder
 
 ORDER = EvrOrder()
 

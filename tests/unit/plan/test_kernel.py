@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 
 from immutable_base.model.plan import KernelAction
-from immutable_base.plan.evr import EvrOrder
 from immutable_base.plan.kernel import Candidate, Ceiling, KernelPolicy, KernelQuestion, decide
+from immutable_base.solver.evr import EvrOrder
 
 SET = ("kernel", "kernel-core")
 WHOLE = frozenset((*SET, "kernel-devel"))

@@ -3,11 +3,11 @@
 import dataclasses
 
 import pytest
-from conftest import kernel_rpms, zfs_rpms
-from rpmmd import Rpm
 
 from immutable_base.errors import ConfigurationError
 from immutable_base.model.plan import KernelAction, Plan, Verdict
+from support.plan_world import kernel_rpms, zfs_rpms
+from support.rpmmd import Rpm
 
 
 def layer(variant, name):
@@ -56,7 +56,7 @@ def test_repomd_that_was_changed_after_signing_is_refused_by_name(world):
 
 
 def test_repomd_signed_by_another_key_is_refused(world, tmp_path):
-    from rpmmd import make_signer
+    from support.rpmmd import make_signer
 
     world.write()
     other = make_signer(tmp_path / "other")

@@ -5,13 +5,13 @@ import json
 from pathlib import Path
 
 import pytest
-from rpmmd import make_signer
 
+from immutable_base.download import Checksum
 from immutable_base.errors import CommandError, ImmutableBaseError, RemoteError, VerificationError
-from immutable_base.plan.meta import parse_maximum
-from immutable_base.plan.remote import Checksum
+from immutable_base.plan.zfs_meta import parse_maximum
 from immutable_base.process import Command, Result, run
 from immutable_base.tools import gpg, gpgv, skopeo
+from support.rpmmd import make_signer
 
 
 def gpgv_of_nothing(runner):

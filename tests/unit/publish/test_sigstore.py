@@ -3,12 +3,12 @@
 import dataclasses
 
 import pytest
-from publish_world import DIGEST
 
 from immutable_base.errors import ConfigurationError
-from immutable_base.publish.publishing import publish_variant
+from immutable_base.publish.publish import publish_variant
 from immutable_base.sign import sigstore_of
 from immutable_base.verify import NO_CT_LOG
+from support.publish_world import DIGEST
 
 
 def with_signing(context, **keys):

@@ -1,8 +1,8 @@
 """What a person reads during and after a night."""
 
-from immutable_base.model.night import NightReport, Outcome, VariantResult
-from immutable_base.report.night import night_text
-from immutable_base.report.progress import Progress
+from immutable_base.model.run import NightReport, Outcome, VariantResult
+from immutable_base.progress import Progress
+from immutable_base.report.run import night_text
 
 GOOD = VariantResult(
     name="base-zfs",

@@ -1,0 +1,71 @@
+"""The packages that say which distribution a stand-in base is, and where its packages are."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from immutable_base_lab.core.signing_key import SigningKey
+from immutable_base_lab.debian.catalogue import Stream
+from immutable_base_lab.rpms import package
+from immutable_base_lab.rpms.package import Recipe
+
+_templates = Environment(  # noqa: S701  configuration files are no HTML
+    loader=PackageLoader("immutable_base_lab.bases"),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+)
+# No date decides anything here; one fixed second keeps the packages the same.
+FILES = Path(__file__).parent / "files"
+MTIME = 1_700_000_000
+
+
+def release_rpm(stream: Stream, folder: Path, key: SigningKey) -> Path:
+    """Make the package behind `$releasever`: os-release and the presets of units."""
+    tree = folder / "release.tree"
+    shutil.copytree(FILES / "release", tree)
+    text = _templates.get_template("os-release.j2").render(stream=stream)
+    _write(tree / "usr/lib/os-release", text)
+    _write(tree / "etc/system-release", f"{stream.name} release {stream.version_id} (lab)\n")
+    (tree / "etc/os-release").symlink_to("../usr/lib/os-release")
+    version = stream.version_id
+    recipe = Recipe(
+        name=stream.release_package,
+        version=version,
+        release="1",
+        arch="noarch",
+        summary=f"{stream.name} {version} release files (lab stand-in)",
+        license="Apache-2.0",
+        provides=(f"system-release = {version}", f"system-release(releasever) = {version}"),
+        mtime=MTIME,
+    )
+    return package.build(recipe, tree, folder, key)
+
+
+def repos_rpm(stream: Stream, files_url: str, folder: Path, key: SigningKey) -> Path:
+    """Make the package that holds the .repo file and the key."""
+    tree = folder / "repos.tree"
+    text = _templates.get_template("repos.j2").render(stream=stream, files_url=files_url)
+    _write(tree / f"etc/yum.repos.d/{stream.id}.repo", text)
+    _write(tree / "etc/pki/rpm-gpg/RPM-GPG-KEY-lab", key.public.read_text())
+    recipe = Recipe(
+        name=stream.repos_package,
+        version=stream.version_id,
+        release="1",
+        arch="noarch",
+        summary=f"{stream.name} package repositories (lab)",
+        license="Apache-2.0",
+        requires=(f"system-release = {stream.version_id}",),
+        config=frozenset({f"/etc/yum.repos.d/{stream.id}.repo"}),
+        mtime=MTIME,
+    )
+    return package.build(recipe, tree, folder, key)
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)

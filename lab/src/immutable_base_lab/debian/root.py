@@ -1,0 +1,107 @@
+"""The Debian root from which the stand-in bases are made."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from immutable_base.process import Command, run
+from immutable_base_lab.debian.archive import KEYRING, Archive, Deb, Mirrors
+from immutable_base_lab.debian.catalogue import Catalogue
+from immutable_base_lab.rpms import convert
+
+MAIN = ("trixie", "trixie-updates", "trixie-security")
+STATUS = re.compile(r"^(?P<name>\S+) (?P<version>\S+)$", re.MULTILINE)
+
+
+def bootstrap(mirrors: Mirrors, catalogue: Catalogue, folder: Path) -> None:
+    """Make a minimal root with a bootc base's programs in `folder/root`. Raises CommandError."""
+    sources = "".join(
+        f"deb [signed-by={KEYRING}] {mirrors.of(suite)} {suite} main\n" for suite in MAIN
+    )
+    dropped = [f"--dpkgopt=path-exclude=/{path}/*" for path in convert.DROPPED]
+    run(
+        Command(
+            argv=(
+                "mmdebstrap", "--mode=root", "--variant=minbase", "--quiet", *dropped,
+                f"--include={','.join(catalogue.base)}", "--skip=check/empty",
+                MAIN[0], str(folder / "root"), "-",
+            ),
+            timeout=1800,
+            stdin=sources.encode(),
+            hint="mmdebstrap must be able to reach the mirror that apt uses on this machine",
+        )
+    )  # fmt: skip
+
+
+def installed(root: Path, archive: Archive) -> list[Deb]:
+    """Return the packages of a root as the archive describes them.
+
+    Raises CommandError.
+    """
+    listed = run(
+        Command(
+            argv=("dpkg-query", f"--admindir={root}/var/lib/dpkg", "--show",
+                  "--showformat=${Package} ${Version}\n"),
+            timeout=60,
+        )
+    ).text  # fmt: skip
+    return list(_known(STATUS.findall(listed), archive))
+
+
+def _known(packages: Iterable[tuple[str, str]], archive: Archive) -> Iterable[Deb]:
+    for name, version in packages:
+        deb = archive.exact(name, version) or archive.newest(name, MAIN)
+        if deb is not None:
+            yield deb
+
+
+# Inside a root: a file system of its own, gone with the program.
+TEMPORARY = "/tmp"  # noqa: S108
+# Positional parameters: root, pairs of a folder and where it appears, `--`, the program.
+_ENTER = """
+set -e
+root=$1
+shift
+mount -t proc proc "$root/proc"
+mount --rbind /dev "$root/dev"
+mount -t tmpfs tmpfs "$root/run"
+mount -t tmpfs tmpfs "$root/tmp"
+while [ "$1" != -- ]; do
+    mkdir -p "$root/$2"
+    mount --bind "$1" "$root/$2"
+    shift 2
+done
+shift
+exec chroot "$root" "$@"
+"""
+
+
+def enter(
+    root: Path,
+    *argv: str,
+    timeout: float = 900,
+    binds: Mapping[str, Path] | None = None,
+    env: Mapping[str, str] | None = None,
+) -> str:
+    """Run a program inside a root, with its own mounts and processes; return what it printed.
+
+    `binds`: where a folder of ours appears (below /tmp) and the folder. Nothing stays mounted and
+    no process stays behind, however it ends. Raises CommandError.
+    """
+    pairs = [word for inside, ours in (binds or {}).items() for word in (str(ours), inside)]
+    command = Command(
+        argv=(
+            "unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation=private",
+            "sh", "-c", _ENTER, "sh", str(root), *pairs, "--", *argv,
+        ),
+        timeout=timeout,
+        env={
+            "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+            "HOME": TEMPORARY,
+            "PYTHONDONTWRITEBYTECODE": "1",
+            **(env or {}),
+        },
+    )  # fmt: skip
+    return run(command).text

@@ -1,0 +1,1 @@
+"""Programs that the lab builds from pinned source."""

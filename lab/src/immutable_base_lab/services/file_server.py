@@ -1,0 +1,42 @@
+"""A static file server on loopback, as a repository mirror is one.
+
+Run as `python -m immutable_base_lab.services.file_server --port PORT --root FOLDER`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import http.server
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from immutable_base_lab.core.ports import LOOPBACK
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class _Handler(http.server.SimpleHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"  # keeps connections open: dnf asks for hundreds of files
+    timeout: ClassVar[float | None] = 60
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 64
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Serve until the process is ended."""
+    parser = argparse.ArgumentParser(allow_abbrev=False)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--root", type=Path, required=True)
+    options = parser.parse_args(arguments)
+    handler = functools.partial(_Handler, directory=str(options.root))
+    with _Server((LOOPBACK, options.port), handler) as server:
+        server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()

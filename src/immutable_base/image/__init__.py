@@ -1,0 +1,1 @@
+"""What an image says of itself: its files, its rpm database, its programs."""

@@ -1,1 +1,0 @@
-"""Everything remote, on loopback: repositories, bases, registry and signing services."""

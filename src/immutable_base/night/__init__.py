@@ -1,1 +1,0 @@
-"""One night: every stage for every variant, and one verdict for each."""

@@ -1,0 +1,132 @@
+"""The base image: which digest, which packages, which kernel; asked once per run.
+
+The kernel is read from the image's own rpmdb and compared with the files that are there; labels
+are a hint that real bases no longer carry, and `uname -r` is the build machine's.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from immutable_base.context import Context
+from immutable_base.errors import ImmutableBaseError
+from immutable_base.image import rpmdb
+from immutable_base.model.plan import BasePlan
+from immutable_base.tools import buildah, skopeo
+from immutable_base.workspace import write_atomically
+
+log = logging.getLogger(__name__)
+
+UNAME_R = "kernel-uname-r"
+"""What the package with the kernel provides, versioned with what `uname -r` prints."""
+CACHE_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageKernel:
+    """The one kernel of a base image."""
+
+    release: str
+    """What `uname -r` prints."""
+    package: str
+    evr: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Base:
+    """A base image, resolved and read."""
+
+    plan: BasePlan
+    packages: tuple[rpmdb.Installed, ...]
+    kernel: ImageKernel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """What was read out of an image."""
+
+    rpm_output: str
+    kernels: tuple[str, ...]
+    """Folders of /usr/lib/modules that hold a vmlinuz."""
+
+
+def read_base(context: Context, reference: str) -> Base:
+    """Resolve a base image and read what is installed in it.
+
+    Raises RemoteError if the registry does not give it, ImmutableBaseError if it has not exactly
+    one kernel.
+    """
+    resolved = skopeo.resolve(context, reference)
+    plan = BasePlan(reference=reference, digest=resolved.digest, created=resolved.created)
+    kept = context.workspace / "cache" / "base" / f"{plan.digest.removeprefix('sha256:')}.json"
+    contents = _kept(kept) or _read(context, buildah.pull(context, plan.pinned))
+    packages = rpmdb.parse(contents.rpm_output)
+    kernel = only_kernel(reference, packages, contents.kernels)
+    # Only now: what makes no sense is read again next time.
+    _keep(kept, contents)
+    log.info("%s is %s with kernel %s", reference, resolved.digest, kernel.release)
+    return Base(plan=plan, packages=packages, kernel=kernel)
+
+
+def only_kernel(
+    reference: str, packages: tuple[rpmdb.Installed, ...], kernels: tuple[str, ...]
+) -> ImageKernel:
+    """Return the one kernel on which the rpmdb and /usr/lib/modules agree.
+
+    bootc refuses an image with two (its lint `kernel`), and cannot boot one without.
+    Raises ImmutableBaseError naming what was found instead.
+    """
+    # Several packages may provide one kernel (kernel-core and kernel-uki-virt do).
+    owned: dict[str, ImageKernel] = {}
+    for package in packages:
+        for relation in package.provides:
+            if relation.name == UNAME_R:
+                kernel = ImageKernel(release=relation.evr, package=package.name, evr=package.evr)
+                owned.setdefault(relation.evr, kernel)
+    releases = tuple(sorted(owned))
+    if len(releases) == 1 and kernels == releases:
+        return owned[releases[0]]
+    raise ImmutableBaseError(
+        f"the base image {reference} must have exactly one kernel; "
+        f"its rpmdb has {_count(releases)}, /usr/lib/modules has {_count(kernels)}",
+        hint="a kernel counts where a package provides `kernel-uname-r`, and where a vmlinuz lies",
+    )
+
+
+def _count(releases: tuple[str, ...]) -> str:
+    return f"{len(releases)} ({', '.join(releases)})" if releases else "none"
+
+
+def _kept(path: Path) -> Contents | None:
+    """Return what was read of exactly this digest before."""
+    if not path.is_file():
+        return None
+    document = json.loads(path.read_text())
+    if document["version"] != CACHE_VERSION:
+        return None
+    return Contents(rpm_output=document["rpm_output"], kernels=tuple(document["kernels"]))
+
+
+def _keep(path: Path, contents: Contents) -> None:
+    if not path.is_file():
+        document = {
+            "version": CACHE_VERSION,
+            "kernels": contents.kernels,
+            "rpm_output": contents.rpm_output,
+        }
+        write_atomically(path, json.dumps(document))
+
+
+def _read(context: Context, image: str) -> Contents:
+    with buildah.container(context, image) as name:
+        output = buildah.run_inside(context, name, rpmdb.QUERY).text
+        root = buildah.mount(context, name)
+        return Contents(rpm_output=output, kernels=_kernels(root))
+
+
+def _kernels(root: Path) -> tuple[str, ...]:
+    files = (root / "usr" / "lib" / "modules").glob("*/vmlinuz")
+    return tuple(sorted(file.parent.name for file in files))

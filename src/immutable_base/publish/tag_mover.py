@@ -1,0 +1,91 @@
+"""Tags: what they name, and moving them all or none."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from immutable_base.errors import ImmutableBaseError, RemoteError
+from immutable_base.model.publish import Tag
+from immutable_base.tools import skopeo_copy
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from immutable_base.process import Runner
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TagMover:
+    """The tags of one repository."""
+
+    run: Runner
+    environment: Mapping[str, str]
+    repository: str
+
+    def read(self, names: Sequence[str]) -> dict[str, str | None]:
+        """Return the digest of each tag, None for one that is not there."""
+        return {name: self._read(name) for name in names}
+
+    def move(self, before: Mapping[str, str | None], digest: str) -> tuple[Tag, ...]:
+        """Make every tag of `before` name `digest` and read it back.
+
+        Tags that are new go first, those that hosts follow already last. If one fails, those that
+        were moved go back to where they were; a new one cannot be taken back everywhere, but it
+        names a digest that has been verified.
+
+        Raises RemoteError with the registry's words, and with the names of tags that could not be
+        set back.
+        """
+        moved: list[str] = []
+        try:
+            for name in sorted(before, key=lambda name: before[name] is not None):
+                if before[name] != digest:
+                    moved.append(name)
+                    self._set(name, digest)
+        except ImmutableBaseError as error:
+            left = self._undo({name: before[name] for name in moved}, digest)
+            if left:
+                raise type(error)(
+                    error.message,
+                    details=error.details,
+                    hint=f"could not be set back, and may name {digest}, which is signed and "
+                    f"verified: {', '.join(left)}; run again",
+                ) from error
+            raise
+        return tuple(Tag(name=name, before=before[name], digest=digest) for name in before)
+
+    def _set(self, name: str, digest: str) -> None:
+        tagged = f"{self.repository}:{name}"
+        skopeo_copy.move_tag(self.run, f"{self.repository}@{digest}", tagged, self.environment)
+        found = self._read(name)
+        if found != digest:
+            msg = f"the tag {tagged} was set to {digest}, but names {found}"
+            raise RemoteError(
+                msg,
+                hint="does somebody else write to this repository?",
+            )
+
+    def _read(self, name: str) -> str | None:
+        return skopeo_copy.manifest_digest(self.run, f"{self.repository}:{name}", self.environment)
+
+    def _undo(self, before: Mapping[str, str | None], moved_to: str) -> list[str]:
+        """Set tags back, also when the run is being interrupted; return those that did not go."""
+        calm = replace(
+            self, run=lambda command: self.run(replace(command, even_if_interrupted=True))
+        )
+        left = []
+        for name, digest in before.items():
+            try:
+                found = calm._read(name)  # noqa: SLF001  ourselves
+                if digest is not None and found != digest:
+                    calm._set(name, digest)  # noqa: SLF001  ourselves
+                elif digest is None and found == moved_to:
+                    left.append(name)
+            except ImmutableBaseError as error:
+                log.warning("the tag %s could not be set back to %s: %s", name, digest, error)
+                left.append(name)
+        return left

@@ -1,0 +1,1 @@
+"""Metadata and keys of rpm repositories: fetched, verified, then read."""

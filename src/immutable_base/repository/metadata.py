@@ -1,0 +1,190 @@
+"""Repository metadata: fetched, its signature and every checksum checked, then and only then read.
+
+Modular metadata (modules.yaml) is ignored on purpose: every package counts, as with dnf's
+`module_hotfixes=1`. EL 10 and Fedora have no default modules any more, and NVIDIA's EL 10
+repository was filtered wrongly by the mere presence of such metadata.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import tempfile
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from urllib.parse import urljoin
+
+from immutable_base.config.schema import Key, Settings
+from immutable_base.context import Context
+from immutable_base.download import Checksum, Remote
+from immutable_base.errors import ImmutableBaseError, RemoteError, VerificationError
+from immutable_base.repository.keys import PinnedKey, fetch_key, verify_detached
+from immutable_base.tools import libsolv
+
+log = logging.getLogger(__name__)
+
+WORKERS = 8
+KINDS = ("primary", "filelists")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A repository as one stream sees it: its id, and its URL with the release filled in."""
+
+    id: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataFile:
+    """A metadata file as repomd.xml describes it."""
+
+    url: str
+    checksum: Checksum
+    suffix: str
+    """`.xml.gz` and the like: libsolv decompresses by it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metadata:
+    """A repository's verified metadata."""
+
+    source: Source
+    revision: str
+    repomd_sha256: str
+    signed_by: str | None
+    """Fingerprint of the key that signed repomd.xml; None where none is configured."""
+    primary: Path
+    files: Mapping[str, DataFile]
+
+
+Outcome = Metadata | ImmutableBaseError
+"""A repository that cannot be used is no reason to stop variants that do not need it."""
+
+
+def source_of(settings: Settings, name: str, release: str) -> Source:
+    """Return a repository as a stream of this release sees it."""
+    repository = settings.repositories[name]
+    url = repository.url.replace("{release}", repository.release or release)
+    return Source(id=name, url=url if url.endswith("/") else f"{url}/")
+
+
+def fetch_all(context: Context, remote: Remote, sources: list[Source]) -> dict[Source, Outcome]:
+    """Fetch every repository's metadata, several at a time; failures are values."""
+    settings = context.settings
+    wanted = {settings.repositories[source.id].metadata_key for source in sources}
+    with ThreadPoolExecutor(WORKERS) as pool:
+        fetched: dict[Key, Future[PinnedKey]] = {}
+        keys: dict[str, Future[PinnedKey]] = {}
+        for name in sorted(filter(None, wanted)):
+            key = settings.keys[name]
+            if key not in fetched:
+                fetched[key] = pool.submit(fetch_key, context, remote, name)
+            keys[name] = fetched[key]
+        found = {source: pool.submit(_outcome, context, remote, source, keys) for source in sources}
+        return {source: future.result() for source, future in found.items()}
+
+
+def _outcome(
+    context: Context, remote: Remote, source: Source, keys: Mapping[str, Future[PinnedKey]]
+) -> Outcome:
+    try:
+        wanted = context.settings.repositories[source.id].metadata_key
+        # Keys were submitted first, so the workers that fetch them are ahead of us.
+        return fetch(context, remote, source, keys[wanted].result() if wanted else None)
+    except (RemoteError, VerificationError) as error:
+        log.info("repository %s cannot be used: %s", source.id, error.message)
+        return type(error)(
+            f"repository '{source.id}': {error.message}", details=error.details, hint=error.hint
+        )
+
+
+def fetch(context: Context, remote: Remote, source: Source, key: PinnedKey | None) -> Metadata:
+    """Fetch and verify repomd.xml and primary.
+
+    Raises RemoteError if a file cannot be had, VerificationError if a signature or checksum is
+    wrong.
+    """
+    repomd = remote.small(urljoin(source.url, "repodata/repomd.xml"), "repomd.xml")
+    if key is not None:
+        _verify(context, remote, source, repomd, key)
+    revision, files = read_repomd(source, repomd)
+    if "primary" not in files:
+        raise VerificationError("repomd.xml names no primary metadata", details=source.url)
+    return Metadata(
+        source=source,
+        revision=revision,
+        repomd_sha256=hashlib.sha256(repomd).hexdigest(),
+        signed_by=key.fingerprint if key else None,
+        primary=fetch_file(context, remote, source, files, "primary"),
+        files=files,
+    )
+
+
+def _verify(
+    context: Context, remote: Remote, source: Source, repomd: bytes, key: PinnedKey
+) -> None:
+    try:
+        signature = remote.small(urljoin(source.url, "repodata/repomd.xml.asc"), "repomd.xml.asc")
+        verify_detached(context, key, data=repomd, signature=signature)
+    except VerificationError as error:
+        raise VerificationError(
+            f"repomd.xml is not signed by the pinned key {key.fingerprint}: {error.message}",
+            details="\n".join(filter(None, (source.url, error.details))),
+            hint="nothing of this repository was used",
+        ) from error
+
+
+def fetch_file(
+    context: Context, remote: Remote, source: Source, files: Mapping[str, DataFile], kind: str
+) -> Path:
+    """Return a metadata file from the cache or the repository, its checksum checked either way."""
+    data = files[kind]
+    target = context.workspace / "cache" / "metadata" / f"{data.checksum.hex}{data.suffix}"
+    what = f"{kind} metadata of repository '{source.id}'"
+    return remote.to_file(data.url, what, data.checksum, target)
+
+
+def read_repomd(source: Source, repomd: bytes) -> tuple[str, dict[str, DataFile]]:
+    """Return the revision and the files that repomd.xml describes, read by libsolv.
+
+    Raises VerificationError if it is not such a file.
+    """
+    solv = libsolv.library()
+    pool = libsolv.new_pool()  # Owns the repo: it must live as long.
+    repo = pool.add_repo(source.id)
+    with tempfile.NamedTemporaryFile(suffix=".xml") as copy:
+        copy.write(repomd)
+        copy.flush()
+        file = libsolv.open_file(copy.name)
+        if file is None or not repo.add_repomdxml(file):
+            raise VerificationError("repomd.xml cannot be read", details=source.url)
+        file.close()
+    files = {}
+    for kind in KINDS:
+        hits = repo.Dataiterator_meta(
+            solv.REPOSITORY_REPOMD_TYPE, kind, solv.Dataiterator.SEARCH_STRING
+        )
+        hits.prepend_keyname(solv.REPOSITORY_REPOMD)
+        for hit in hits:
+            files[kind] = _data_file(source, kind, hit.parentpos())
+    return repo.meta.lookup_str(solv.REPOSITORY_REVISION) or "", files
+
+
+def _data_file(source: Source, kind: str, position: libsolv.Position) -> DataFile:
+    solv = libsolv.library()
+    location = position.lookup_str(solv.REPOSITORY_REPOMD_LOCATION)
+    checksum = position.lookup_checksum(solv.REPOSITORY_REPOMD_CHECKSUM)
+    if not location or checksum is None:
+        raise VerificationError(f"repomd.xml has no place or checksum of its {kind} metadata")
+    return DataFile(
+        url=urljoin(source.url, location),
+        checksum=Checksum(
+            checksum.typestr(),
+            checksum.hex(),
+            position.lookup_num(solv.REPOSITORY_REPOMD_SIZE),
+        ),
+        suffix="".join(PurePosixPath(location).suffixes[-2:]),
+    )

@@ -1,0 +1,112 @@
+"""One night, from plan to moved tags."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from immutable_base.build.nodes import build_nodes
+from immutable_base.context import Context
+from immutable_base.errors import ImmutableBaseError
+from immutable_base.log import log_to_file
+from immutable_base.model.plan import Plan
+from immutable_base.model.publish import Publications
+from immutable_base.model.run import NightReport, NodeResult
+from immutable_base.plan.make import make_plan
+from immutable_base.run.outcomes import variant_result
+from immutable_base.run.previous import set_aside
+from immutable_base.run.stages import TrustWork, trust_nodes
+from immutable_base.schedule import Node, Observer, Outcome, run_nodes
+from immutable_base.sign import job_token
+from immutable_base.tools import buildah
+from immutable_base.workspace import exclusive, write_atomically
+
+log = logging.getLogger(__name__)
+
+PLAN = "plan"
+
+
+def run_night(
+    context: Context, *, variants: Sequence[str], observer: Observer, workers: int
+) -> NightReport:
+    """Plan, build, check, sign, verify and publish; return what became of every variant.
+
+    Everything that an earlier run left in the workspace is removed first; only base images, which
+    are named by digest, and metadata, named by checksum, stay. `variants` empty means all.
+
+    Raises HostError if another run works in the workspace, ConfigurationError without a token.
+    """
+    with exclusive(context.workspace):
+        _start_clean(context)
+        log_to_file(context.logs / "night.log")
+        # A night is long: a token that cannot sign is said before it, not after.
+        job_token(context)
+        started = datetime.now(UTC)
+        clock = time.monotonic()
+        with _observed(observer, PLAN, "plan"):
+            plan = make_plan(context, variants=tuple(variants))
+        write_atomically(context.tonight / "plan.json", plan.to_json())
+        buildah.clean(context, keep=[variant.base.pinned for variant in plan.variants])
+        work, nodes, outcomes = _build_and_publish(context, plan, observer, workers)
+        report = NightReport(
+            started=started.isoformat(timespec="seconds"),
+            seconds=round(time.monotonic() - clock, 1),
+            documents=str(context.tonight),
+            variants=tuple(
+                variant_result(variant, nodes, outcomes, work.made(variant.name))
+                for variant in plan.variants
+            ),
+            nodes=tuple(_node_result(context, node, outcomes[node.id]) for node in nodes),
+        )
+        write_atomically(context.tonight / "run.json", report.to_json())
+        return report
+
+
+def _build_and_publish(
+    context: Context, plan: Plan, observer: Observer, workers: int
+) -> tuple[TrustWork, tuple[Node, ...], dict[str, Outcome]]:
+    build, built = build_nodes(context, plan)
+    work = TrustWork(context=context, plan=plan)
+    nodes = (*built, *trust_nodes(work))
+    outcomes = run_nodes(nodes, workers=workers, observer=observer)
+    write_atomically(context.tonight / "build.json", build.record().to_json())
+    publications = Publications(publications=work.publications())
+    write_atomically(context.tonight / "publish.json", publications.to_json())
+    return work, nodes, outcomes
+
+
+def _start_clean(context: Context) -> None:
+    """Remove what an earlier run left, killed or not; no cache survives the night."""
+    set_aside(context)
+    shutil.rmtree(context.tonight, ignore_errors=True)
+    # A killed run took its mounts with it (it lived in a mount namespace of its own), but
+    # containers-storage still counts them in its run folder.
+    shutil.rmtree(context.storage.with_name("storage-run"), ignore_errors=True)
+    context.tonight.mkdir(parents=True, exist_ok=True)
+
+
+@contextmanager
+def _observed(observer: Observer, node: str, title: str) -> Iterator[None]:
+    observer.expect(node, title)
+    observer.started(node)
+    try:
+        yield
+    except ImmutableBaseError as error:
+        observer.finished(node, "failed", error.message)
+        raise
+    observer.finished(node, "done")
+
+
+def _node_result(context: Context, node: Node, outcome: Outcome) -> NodeResult:
+    log_file = context.logs / f"{node.id.replace(':', '_').replace('/', '_')}.log"
+    return NodeResult(
+        id=node.id,
+        title=node.title,
+        outcome=outcome.state,
+        seconds=round(outcome.seconds, 1),
+        log=str(log_file if log_file.is_file() else context.logs / "night.log"),
+    )

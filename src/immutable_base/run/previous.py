@@ -1,0 +1,65 @@
+"""What differs from the run before, where nothing that goes in does: told by file."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from immutable_base.context import Context
+from immutable_base.inspect.compare import Difference, compare_layouts
+from immutable_base.model.plan import Plan, VariantPlan
+from immutable_base.workspace import write_atomically
+
+PLAN = "plan.json"
+LAYOUTS = "oci"
+
+
+def set_aside(context: Context) -> None:
+    """Keep the last run's plan and images beside tonight's, until they have been compared.
+
+    Of a run that was killed there is what it came to.
+    """
+    before = _folder(context)
+    shutil.rmtree(before, ignore_errors=True)
+    if (context.tonight / LAYOUTS).is_dir() and (context.tonight / PLAN).is_file():
+        before.mkdir(parents=True)
+        for name in (PLAN, LAYOUTS):
+            (context.tonight / name).rename(before / name)
+
+
+def difference(context: Context, variant: VariantPlan, layout: Path) -> Path | None:
+    """Compare a new image with the last run's from the same plan; return the list of what differs.
+
+    None where the images are equal, the plan is not, or there is no earlier image. The earlier
+    image is removed.
+    """
+    earlier = _folder(context) / LAYOUTS / variant.name
+    try:
+        if not (earlier / "index.json").is_file() or _planned(context, variant.name) != variant:
+            return None
+        found = compare_layouts(earlier, layout)
+    finally:
+        shutil.rmtree(earlier, ignore_errors=True)
+    if not found:
+        return None
+    document = context.tonight / "difference" / f"{variant.name}.txt"
+    write_atomically(document, "".join(f"{_line(item)}\n" for item in found))
+    return document
+
+
+def _folder(context: Context) -> Path:
+    return context.workspace / "before"
+
+
+def _planned(context: Context, name: str) -> VariantPlan | None:
+    try:
+        plan = Plan.model_validate_json((_folder(context) / PLAN).read_text())
+    except (OSError, ValidationError):
+        return None  # of an earlier release, or not whole
+    return next((variant for variant in plan.variants if variant.name == name), None)
+
+
+def _line(item: Difference) -> str:
+    return f"{item.where}: {item.path or '-'}: {item.words}"

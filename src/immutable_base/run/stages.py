@@ -1,0 +1,140 @@
+"""From each variant's built image to its publication: check, SBOM and layout, publish."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from immutable_base.build.graph import image_tag
+from immutable_base.check.run_checks import require_sound
+from immutable_base.context import Context
+from immutable_base.inspect.collect import inspect_image
+from immutable_base.model.facts import ImageFacts
+from immutable_base.model.plan import Plan, VariantPlan, Verdict
+from immutable_base.model.publish import Publication
+from immutable_base.process import LineSink
+from immutable_base.publish.publish import publish_variant
+from immutable_base.publish.tag_names import tags_of
+from immutable_base.run.outcomes import Made
+from immutable_base.run.previous import difference
+from immutable_base.sbom.make import make_sbom
+from immutable_base.schedule import Node
+from immutable_base.tools import buildah
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exported:
+    """An image on its way out."""
+
+    layout: Path
+    digest: str
+    sbom: Path
+
+
+@dataclass(slots=True)
+class TrustWork:
+    """What the nodes have learned so far; each variant's nodes write only its own part."""
+
+    context: Context
+    plan: Plan
+    _facts: dict[str, ImageFacts] = field(default_factory=dict)
+    _exported: dict[str, Exported] = field(default_factory=dict)
+    _made: dict[str, Made] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def made(self, variant: str) -> Made:
+        """Return what is known of a variant's image."""
+        return self._made.get(variant, Made())
+
+    def publications(self) -> tuple[Publication, ...]:
+        """Return what was published, in the plan's order."""
+        found = (self.made(variant.name).publication for variant in self.plan.variants)
+        return tuple(publication for publication in found if publication is not None)
+
+    def check(self, variant: VariantPlan, say: LineSink) -> str:
+        """Look at the real image, and demand what the plan promised."""
+        facts = inspect_image(self.context, image_tag(variant.name), variant)
+        document = self.context.tonight / "check" / f"{variant.name}.json"
+        findings = require_sound(facts, variant, self.context.settings, document=document)
+        for finding in findings:
+            say(str(finding))
+        self._facts[variant.name] = facts
+        self._note(variant, packages=len(facts.rpm_lines))
+        return f"{len(facts.rpm_lines)} packages"
+
+    def sbom(self, variant: VariantPlan, _say: LineSink) -> str:
+        """Write the SBOM, and the image as the registry will have it."""
+        image = image_tag(variant.name)
+        with buildah.mounted(self.context, image) as root:
+            sbom = make_sbom(
+                self.context,
+                root,
+                variant=variant,
+                installed=self._facts[variant.name].rpm_lines,
+                epoch=variant.source_date_epoch,
+            )
+        layout = self.context.tonight / "oci" / variant.name
+        digest = buildah.write_layout(self.context, image, layout)
+        self._exported[variant.name] = Exported(layout=layout, digest=digest, sbom=sbom)
+        differs = difference(self.context, variant, layout)
+        self._note(
+            variant,
+            size=layout_size(layout, digest),
+            difference=str(differs) if differs else None,
+        )
+        return f"{digest}, not as last time from the same plan: {differs}" if differs else digest
+
+    def publish(self, variant: VariantPlan, _say: LineSink) -> str:
+        """Push, sign, attest, verify, and only then move the tags."""
+        exported = self._exported[variant.name]
+        publication = publish_variant(
+            self.context,
+            variant_plan=variant,
+            digest=exported.digest,
+            layout=exported.layout,
+            sbom=exported.sbom,
+            tags=tags_of(self.context.settings, variant),
+        )
+        self._note(variant, publication=publication)
+        return str(publication.status)
+
+    def _note(self, variant: VariantPlan, **known: object) -> None:
+        with self._lock:
+            self._made[variant.name] = replace(self.made(variant.name), **known)  # type: ignore[arg-type]
+
+
+def trust_nodes(work: TrustWork) -> tuple[Node, ...]:
+    """Return check:*, sbom:* and publish:* of every variant that is built."""
+    nodes: list[Node] = []
+    for variant in work.plan.variants:
+        if variant.verdict is Verdict.BUILD:
+            nodes += [
+                _node("check", work.check, variant, needs="image"),
+                _node("sbom", work.sbom, variant, needs="check"),
+                _node("publish", work.publish, variant, needs="sbom"),
+            ]
+    return tuple(nodes)
+
+
+def _node(
+    stage: str, action: Callable[[VariantPlan, LineSink], str], variant: VariantPlan, *, needs: str
+) -> Node:
+    return Node(
+        id=f"{stage}:{variant.name}",
+        title=f"{stage} {variant.name}",
+        action=lambda say: action(variant, say),
+        needs=(f"{needs}:{variant.name}",),
+        variants=(variant.name,),
+        cost=20.0,
+    )
+
+
+def layout_size(layout: Path, digest: str) -> int:
+    """Return the bytes of an image's layers and configuration in an OCI layout."""
+    algorithm, _, hexadecimal = digest.partition(":")
+    manifest = json.loads((layout / "blobs" / algorithm / hexadecimal).read_text())
+    parts = [manifest["config"], *manifest["layers"]]
+    return sum(int(part["size"]) for part in parts)

@@ -1,0 +1,1 @@
+"""libsolv: packages, transactions and the order of versions."""

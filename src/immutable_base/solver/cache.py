@@ -1,0 +1,59 @@
+"""libsolv's binary form of verified metadata: read in a tenth of the time of the XML.
+
+A file is named by the SHA-256 of the primary metadata that it was made from, and carries the
+SHA-256 of itself: what is damaged, or made by another libsolv, is made again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from importlib import metadata
+from pathlib import Path
+
+from immutable_base.tools import libsolv
+from immutable_base.workspace import write_atomically
+
+
+def load(repo: libsolv.Repo, primary: Path) -> bool:
+    """Fill a repository from the cache; False when there is nothing usable."""
+    path = _path(primary)
+    mark = path.with_suffix(".sha256")
+    if not (path.is_file() and mark.is_file()) or mark.read_text() != _digest(path):
+        return False
+    file = libsolv.open_file(str(path))
+    if file is None:
+        return False
+    for used in (path, mark):
+        os.utime(used)
+    try:
+        return repo.add_solv(file)
+    finally:
+        file.close()
+
+
+def keep(repo: libsolv.Repo, primary: Path) -> None:
+    """Write a repository, as it was read from its primary metadata, into the cache."""
+    path = _path(primary)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".solv-")
+    partial = Path(name)
+    try:
+        file = libsolv.library().xfopen_fd(None, os.dup(handle), "w")
+        repo.write(file)
+        file.close()
+        write_atomically(path.with_suffix(".sha256"), _digest(partial))
+        partial.chmod(0o644)
+        partial.rename(path)
+    finally:
+        os.close(handle)
+        partial.unlink(missing_ok=True)
+
+
+def _path(primary: Path) -> Path:
+    return primary.with_name(f"{primary.name.partition('.')[0]}-{metadata.version('solv')}.solv")
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,81 @@
+"""A publication's surroundings, without network."""
+
+import json
+
+import pytest
+
+from immutable_base.config.load import load_settings
+from immutable_base.context import Context
+from immutable_base.model.plan import (
+    BasePlan,
+    KernelAction,
+    KernelPlan,
+    LayerPlan,
+    VariantPlan,
+    Verdict,
+)
+from support.publish_world import DIGEST, OLD, PRODUCT, World, token_for
+
+
+@pytest.fixture
+def settings():
+    return load_settings(PRODUCT)
+
+
+@pytest.fixture
+def world(settings):
+    return World(settings)
+
+
+@pytest.fixture
+def context(settings, world, tmp_path):
+    return Context(
+        settings=settings,
+        config_path=PRODUCT,
+        layers_folder=tmp_path,
+        workspace=tmp_path / "workspace",
+        run=world.run,
+    )
+
+
+@pytest.fixture
+def token(settings, monkeypatch):
+    text = token_for(settings)
+    monkeypatch.setenv("SIGSTORE_ID_TOKEN", text)
+    return text
+
+
+@pytest.fixture
+def variant():
+    layer = LayerPlan(name="base", request=(), install=(), source_date_epoch=1_764_000_000)
+    return VariantPlan(
+        name="base-zfs",
+        stream="centos-stream-10",
+        verdict=Verdict.BUILD,
+        base=BasePlan(reference="quay.io/x/y:z", digest=OLD, created=0),
+        kernel=KernelPlan(
+            image="6.12.105+deb13-amd64",
+            image_evr="6.12.105-1",
+            chosen="6.12.107+deb13-amd64",
+            chosen_evr="6.12.107-1",
+            action=KernelAction.UP,
+            source="repository",
+            ceiling="7.2",
+            rejected=(),
+        ),
+        modules=(),
+        layers=(layer,),
+        packages=(),
+        reasons=(),
+    )
+
+
+@pytest.fixture
+def image(tmp_path):
+    """The layout and the SBOM of tonight's image."""
+    layout = tmp_path / "layout"
+    layout.mkdir()
+    (layout / "index.json").write_text(json.dumps({"manifests": [{"digest": DIGEST}]}))
+    sbom = tmp_path / "sbom.json"
+    sbom.write_text('{"bomFormat": "CycloneDX", "components": []}')
+    return layout, sbom

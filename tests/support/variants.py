@@ -1,0 +1,3 @@
+"""Names of what the product publishes."""
+
+VARIANTS = ["base", "base-zfs", "base-zfs-nvidia", "fedora-base"]

@@ -1,0 +1,95 @@
+from pathlib import Path
+
+import pytest
+
+from immutable_base.build.follow import following
+from immutable_base.build.input_folder import copy_context
+from immutable_base.build.nodes import build_nodes
+from immutable_base.build.steps import _split
+from immutable_base.config.load import load_settings
+from immutable_base.context import Context
+from immutable_base.plan.labels import variant_labels
+from support.plans import K1, K2, plan
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def context(tmp_path):
+    def refuse(command):
+        pytest.fail(f"started a program: {command}")
+
+    return Context(
+        settings=load_settings(ROOT / "immutable-base.toml"), config_path=ROOT / "immutable-base.toml",
+        layers_folder=ROOT / "layers", workspace=tmp_path, run=refuse,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def nodes(context):
+    return {node.id: node for node in build_nodes(context, plan())[1]}
+
+
+def test_an_image_needs_its_whole_stack_and_nothing_of_other_kernels(nodes):
+    def all_needs(name):
+        return {name}.union(*(all_needs(need) for need in nodes[name].needs))
+
+    titles = sorted(nodes[name].title for name in all_needs("image:base-zfs-old"))
+    assert titles == [
+        "base centos-bootc:stream10", f"compile zfs 2.3.9 for {K1}", "fetch 11 packages", "image base-zfs-old",
+        "layer base (centos-stream-10)", f"layer kernel (centos-stream-10, kernel {K1})",
+        f"layer zfs (centos-stream-10, kernel {K1})",
+    ]  # fmt: skip
+    assert f"module:centos-stream-10:zfs-2.3.9:{K2}" in all_needs("image:base-zfs")
+
+
+def test_every_node_names_the_variants_that_need_it(nodes):
+    assert nodes["fetch"].variants == ("base", "base-zfs", "base-zfs-again", "base-zfs-old")
+    assert nodes[f"module:centos-stream-10:zfs-2.3.9:{K1}"].variants == ("base-zfs-old",)
+
+
+def test_kernels_and_the_dkms_package_are_installed_without_scriptlets(context):
+    step = build_nodes(context, plan())[0].graph.modules[0]
+    without, requested = _split(context, step)
+    assert without == ("zfs-dkms-2.3.9-1.x86_64", f"kernel-devel-{K2}-1.el10.x86_64")
+    # dkms and what it drags in come with the second transaction: EPEL's requires
+    # `(kernel-devel-matched if kernel-core)`, which brings a kernel.
+    assert requested == ("gcc-1-1.el10.x86_64",)
+
+
+def test_a_layer_is_copied_with_modes_that_no_umask_changes(context, tmp_path):
+    images = tmp_path / "layers" / "zfs"
+    (images / "files").mkdir(parents=True, mode=0o700)
+    (images / "files" / "zfs.conf").write_text("zfs\n")
+    (images / "files" / "zfs.conf").chmod(0o640)
+    (images / "run-me").write_text("#!/bin/sh\n")
+    (images / "run-me").chmod(0o775)
+    changed = Context(
+        settings=context.settings, config_path=context.config_path, layers_folder=images.parent, workspace=tmp_path / "w",
+        run=context.run,
+    )  # fmt: skip
+    copy = copy_context(changed, "zfs", "layer:x:zfs")
+    modes = {path.name: path.stat().st_mode & 0o777 for path in copy.rglob("*")}
+    assert modes == {"files": 0o755, "zfs.conf": 0o644, "run-me": 0o755}
+
+
+def test_labels_tell_base_kernel_and_modules_and_nothing_of_the_machine(context):
+    variant = plan().variants[1]
+    labels = variant_labels(context.settings, variant)
+    assert labels["org.opencontainers.image.base.digest"] == variant.base.digest
+    assert labels["org.opencontainers.image.created"] == "1970-01-01T00:50:00Z"
+    assert (labels["io.immutable-base.kernel"], labels["io.immutable-base.module.zfs"]) == (
+        K2,
+        "2.3.9",
+    )
+    assert labels["containers.bootc"] == "1"
+
+
+def test_a_growing_log_is_passed_on_line_by_line_to_its_end(tmp_path):
+    lines = []
+    path = tmp_path / "log" / "x.log"
+    with following(path, lines.append), path.open("ab") as file:
+        file.write(b"one\ntw")
+        file.flush()
+        file.write(b"o\nlast\n")
+    assert lines == ["one", "two", "last"]

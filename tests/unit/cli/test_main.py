@@ -1,0 +1,64 @@
+"""The command line: errors in words, exit codes by class, no traceback."""
+
+import errno
+
+import pytest
+
+from immutable_base.cli.main import main
+
+
+def test_unknown_command_says_did_you_mean(capsys):
+    assert main(["plna"]) == 2
+    assert "there is no command 'plna'; did you mean 'plan'?" in capsys.readouterr().err
+
+
+def test_unknown_variant_says_did_you_mean(capsys):
+    assert main(["run", "--variant", "base-zsf"]) == 2
+    captured = capsys.readouterr()
+    assert "there is no variant 'base-zsf'; did you mean 'base-zfs'?" in captured.err
+    assert captured.out == ""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run", "--workers", "many"],
+        ["run", "--workers", "0"],
+        ["plan", "--fromat", "json"],
+        ["lab", "sideways"],
+    ],
+)
+def test_wrong_arguments(arguments, capsys):
+    assert main(arguments) == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_missing_configuration(capsys, tmp_path):
+    assert main(["plan", "--config", str(tmp_path / "no.toml")]) == 2
+    assert "cannot read the configuration" in capsys.readouterr().err
+
+
+def test_a_full_disk_is_no_bug(monkeypatch, capsys, tmp_path):
+    def full(*_arguments):
+        raise OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "plan.json"))
+
+    monkeypatch.setattr("immutable_base.cli.main._dispatch", full)
+    assert main(["plan"]) == 4
+    words = capsys.readouterr().err
+    assert "plan.json: No space left on device" in words
+    assert "Traceback" not in words
+
+
+def test_help_imports_no_feature():
+    """Start-up stays quick because only the chosen command is imported."""
+    import subprocess
+    import sys
+
+    code = (
+        "import sys; from immutable_base.cli.main import all_commands, build_parser; build_parser(all_commands(), []).format_help(); "
+        "print(sorted({'solv', 'pydantic', 'httpx', 'rich', 'cyclonedx'} & set(sys.modules)))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "[]"

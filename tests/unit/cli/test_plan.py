@@ -1,0 +1,86 @@
+"""`immutable-base plan` as a user meets it."""
+
+import json
+from pathlib import Path
+
+import pytest
+import tomlkit
+
+from immutable_base.cli import options
+from immutable_base.cli import plan as plan_command
+from immutable_base.cli.main import main
+from immutable_base.model.plan import Plan
+
+
+@pytest.fixture
+def cli(world, monkeypatch):
+    world.write()
+    config = world.folder / "immutable-base.toml"
+    config.write_text(tomlkit.dumps(world.document))
+    (world.folder / "layers").mkdir()
+    monkeypatch.setattr(options, "run", world.run)
+    monkeypatch.setattr(plan_command, "is_contained", lambda: True)
+    return lambda *words: main(
+        ["plan", "--config", str(config), "--workspace", str(world.folder / "ws"), *words]
+    )
+
+
+def test_json_is_the_contract(cli, capsys, world):
+    assert cli("--format", "json") == 0
+    text = capsys.readouterr().out
+    document = json.loads(text)
+    assert Plan.model_validate_json(text).to_json() == text
+    assert document["schema_version"] == 1
+    variant = document["variants"][1]
+    assert {
+        "name",
+        "stream",
+        "verdict",
+        "base",
+        "kernel",
+        "modules",
+        "packages",
+        "reasons",
+    } <= variant.keys()
+    assert {
+        "image",
+        "image_evr",
+        "chosen",
+        "chosen_evr",
+        "action",
+        "source",
+        "rejected",
+    } <= variant["kernel"].keys()
+    assert variant["kernel"]["action"] == "up"
+
+
+def test_text_says_which_kernel_and_why(cli, capsys):
+    assert cli() == 0
+    text = capsys.readouterr().out
+    assert "6.12.94-1.x86_64 (down from" in text
+    assert "pci_resize_resource" in text
+
+
+def test_only_the_variants_asked_for(cli, capsys):
+    assert cli("--variant", "fedora-base", "--format", "json") == 0
+    assert [v["name"] for v in json.loads(capsys.readouterr().out)["variants"]] == ["fedora-base"]
+
+
+def test_unknown_variant(cli, capsys):
+    assert cli("--variant", "bsae") == 2
+    assert "did you mean 'base'" in capsys.readouterr().err
+
+
+def test_output_file_holds_the_whole_document(cli, capsys, tmp_path):
+    assert cli("--format", "json", "--output", str(tmp_path / "plan.json")) == 0
+    assert capsys.readouterr().out == ""
+    Plan.model_validate_json(Path(tmp_path / "plan.json").read_text())
+
+
+def test_the_exit_code_is_the_worst_variants(cli, capsys, world):
+    world.answers = {"/openzfs/repodata/repomd.xml": 503}
+    primary = next((world.folder / "www/fedora/repodata").glob("*primary*"))
+    primary.write_bytes(b"x")
+    assert cli("--format", "json") == 12
+    verdicts = [v["verdict"] for v in json.loads(capsys.readouterr().out)["variants"]]
+    assert verdicts == ["build", "fail", "fail", "fail"]

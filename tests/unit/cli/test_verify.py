@@ -1,0 +1,72 @@
+"""`immutable-base verify`: what the user means, and from where trust comes."""
+
+import pytest
+
+from immutable_base.cli.main import all_commands, build_parser
+from immutable_base.cli.verify import find_reference, run
+from immutable_base.config.load import load_settings
+from immutable_base.errors import ConfigurationError
+from immutable_base.model.publish import Publications
+from immutable_base.process import Result
+from immutable_base.tools.cosign import PUBLIC
+
+IDENTITY = "https://gitlab.com/a/b//.gitlab-ci.yml@refs/heads/main"
+
+
+@pytest.fixture
+def product(request):
+    return request.config.rootpath / "immutable-base.toml"
+
+
+def parse(*arguments):
+    return build_parser(all_commands(), ["verify"]).parse_args(["verify", *map(str, arguments)])
+
+
+def test_a_variant_is_its_latest_image(product):
+    settings = load_settings(product)
+    full = f"{settings.registry.destination}/base-zfs"
+    assert str(find_reference("base-zfs", settings)) == f"{full}:latest"
+    assert str(find_reference("base-zfs:20261123", settings)) == f"{full}:20261123"
+
+
+def test_unknown_variant_says_did_you_mean(product):
+    with pytest.raises(ConfigurationError, match="did you mean 'base-zfs'"):
+        find_reference("base-zsf", load_settings(product))
+
+
+def test_a_full_reference_needs_no_configuration():
+    assert find_reference("quay.io/a/b:c", None).repository == "quay.io/a/b"
+    with pytest.raises(ConfigurationError, match="no configuration"):
+        find_reference("base", None)
+
+
+def test_without_configuration_the_public_sigstore_is_asked(tmp_path, monkeypatch):
+    started = []
+
+    def answer(command, *, on_line=None):
+        started.append(command)
+        return Result(status=0, stdout=b"{}", stderr_tail="", seconds=0)
+
+    monkeypatch.setattr("immutable_base.process.run", answer)
+    with pytest.raises(Exception, match="not understood"):
+        run(
+            parse(
+                "quay.io/a/b:c", "--config", tmp_path / "none.toml",
+                "--certificate-identity", IDENTITY, "--certificate-oidc-issuer", "https://gitlab.com",
+            )
+        )  # fmt: skip
+    resolve, verify = started[0], started[1]
+    assert resolve.argv[:2] == ("skopeo", "inspect")
+    assert verify.argv[-1].startswith("quay.io/a/b@sha256:")
+    assert f"--rekor-url={PUBLIC.rekor_url}" in verify.argv
+    assert f"--certificate-identity={IDENTITY}" in verify.argv
+    assert not any(word.startswith("--insecure") for word in verify.argv)
+
+
+def test_without_configuration_and_signer_nothing_can_be_proven(tmp_path):
+    with pytest.raises(ConfigurationError, match="cannot read the configuration"):
+        run(parse("quay.io/a/b:c", "--config", tmp_path / "none.toml"))
+
+
+def test_publish_document_has_a_version():
+    assert Publications(publications=()).to_json().startswith('{\n  "schema_version": 1')

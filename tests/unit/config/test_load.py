@@ -1,0 +1,75 @@
+"""A mistake in immutable-base.toml is named with its place and the right word."""
+
+from pathlib import Path
+
+import pytest
+
+from immutable_base.config.load import load_settings
+from immutable_base.errors import ConfigurationError
+
+PRODUCT = Path(__file__).parents[3] / "immutable-base.toml"
+
+
+def broken(tmp_path, old, new):
+    text = PRODUCT.read_text()
+    assert old in text
+    path = tmp_path / "immutable-base.toml"
+    path.write_text(text.replace(old, new, 1))
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(path)
+    assert caught.value.exit_code == 2
+    return str(caught.value)
+
+
+def test_the_products_own_configuration_is_valid():
+    settings = load_settings(PRODUCT)
+    assert list(settings.variants) == ["base", "base-zfs", "base-zfs-nvidia", "fedora-base"]
+
+
+def test_unknown_key_says_did_you_mean(tmp_path):
+    words = broken(tmp_path, "allow_down = true", "alow_down = true")
+    assert "kernel.alow_down: unknown key; did you mean 'allow_down'?" in words
+
+
+def test_unknown_key_in_a_table_of_tables(tmp_path):
+    words = broken(tmp_path, 'dkms_name = "zfs"', 'dkmsname = "zfs"')
+    assert "modules.zfs.dkmsname: unknown key; did you mean 'dkms_name'?" in words
+    assert "modules.zfs.dkms_name: this key is missing" in words
+
+
+def test_unknown_reference_says_did_you_mean(tmp_path):
+    words = broken(tmp_path, 'stream = "fedora-43"', 'stream = "fedora-34"')
+    assert (
+        "variants.fedora-base.stream: 'fedora-34' is not defined; did you mean 'fedora-43'?"
+        in words
+    )
+
+
+def test_malformed_toml(tmp_path):
+    assert "is not TOML" in broken(tmp_path, "schema_version = 1", "schema_version = = 1")
+
+
+def test_unknown_tag_field(tmp_path):
+    assert "publish.tags" in broken(tmp_path, '"{date}"', '"{dat}"')
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [
+        ('"{date}"', '".x{date}"', "publish.tags"),
+        ("[publish]\ntags = [", "[publish]\ntags = []\n# [", "publish.tags"),
+        ('destination = "', 'destination = "https://', "registry.destination"),
+    ],
+)
+def test_what_would_fail_after_hours_is_refused_at_once(tmp_path, old, new, key):
+    assert key in broken(tmp_path, old, new)
+
+
+def test_fingerprint_must_be_whole(tmp_path):
+    words = broken(tmp_path, "7DC7299DCF7C7FD9CD87701BA599FD5E9DB84141", "9DB84141")
+    assert "keys.openzfs.fingerprint" in words
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(ConfigurationError, match="cannot read the configuration"):
+        load_settings(tmp_path / "nothing.toml")

@@ -1,0 +1,93 @@
+"""Each variant ends published, held or failed: never anything in between, never green by default."""
+
+from immutable_base.errors import CheckError, CommandError
+from immutable_base.model.plan import Verdict
+from immutable_base.model.publish import Publication, PublicationStatus, Tag
+from immutable_base.run.outcomes import Made, variant_result
+from immutable_base.schedule import Node, Outcome
+from support.plans import BASE, layer, package, variant
+
+PLANNED = variant("base", "6.12.0", layer("base", package("htop")))
+DIGEST = "sha256:" + "b" * 64
+PUBLICATION = Publication(
+    variant="base", status=PublicationStatus.PUBLISHED, repository="registry.example/base", digest=DIGEST,
+    tags=(Tag(name="latest", before=None, digest=DIGEST),), signer="https://gitlab.example/ci", issuer="https://gitlab.example",
+    rekor_log_index=1, sbom_sha256="c" * 64, notes=(), steps=(), seconds=1.0,
+)  # fmt: skip
+NODES = [
+    Node(id="fetch", title="fetch", action=lambda _say: None, variants=("base", "other")),
+    Node(id="publish:base", title="publish", action=lambda _say: None, variants=("base",)),
+]
+
+
+def outcomes(**states):
+    named = {"fetch": "done", "publish:base": "done"} | {
+        k.replace("_", ":"): v for k, v in states.items()
+    }
+    return {
+        key: Outcome(id=key, state="failed" if isinstance(v, Exception) else v, seconds=2.0,
+                     error=v if isinstance(v, Exception) else None)
+        for key, v in named.items()
+    }  # fmt: skip
+
+
+def test_a_publication_makes_it_published():
+    row = variant_result(PLANNED, NODES, outcomes(), Made(publication=PUBLICATION, packages=3))
+    assert (row.outcome, row.exit_code, row.tags) == ("published", 0, ("latest",))
+    assert row.reference == f"registry.example/base@{DIGEST}"
+    assert row.seconds == 2.0, "only the nodes that nobody else needed"
+
+
+def test_nodes_that_all_went_well_without_a_publication_are_not_green():
+    row = variant_result(PLANNED, NODES, outcomes(), Made(packages=3))
+    assert row.outcome == "failed"
+    assert row.reference is None
+    assert row.exit_code != 0
+
+
+def test_a_failure_has_its_words_and_its_code():
+    error = CommandError("`dkms build` exited with status 3", details="too few arguments")
+    row = variant_result(PLANNED, NODES, outcomes(fetch=error, publish_base="skipped"), Made())
+    assert (row.outcome, row.exit_code) == ("failed", 5)
+    assert "too few arguments" in row.error
+
+
+def test_a_failed_check_is_ten_and_something_unknown_is_a_bug():
+    assert (
+        variant_result(
+            PLANNED, NODES, outcomes(publish_base=CheckError("two kernels")), Made()
+        ).exit_code
+        == 10
+    )
+    assert (
+        variant_result(PLANNED, NODES, outcomes(publish_base=KeyError("x")), Made()).exit_code == 1
+    )
+
+
+def test_another_variants_failure_is_not_ours():
+    nodes = [
+        *NODES,
+        Node(id="publish:other", title="publish", action=lambda _say: None, variants=("other",)),
+    ]
+    found = outcomes() | {
+        "publish:other": Outcome(id="publish:other", state="failed", error=CommandError("x"))
+    }
+    assert (
+        variant_result(PLANNED, nodes, found, Made(publication=PUBLICATION)).outcome == "published"
+    )
+
+
+def test_held_keeps_what_is_published_and_is_no_error():
+    held = variant("base", None, verdict=Verdict.HOLD).model_copy(
+        update={"reasons": ("no kernel fits",)}
+    )
+    row = variant_result(held, NODES, outcomes(), Made())
+    assert (row.outcome, row.exit_code, row.why) == ("held", 0, "no kernel fits")
+
+
+def test_a_variant_that_could_not_be_planned_has_the_plans_code():
+    failed = variant("base", None, verdict=Verdict.FAIL).model_copy(
+        update={"reasons": ("repository 'baseos' is down",), "exit_code": 6, "base": BASE}
+    )
+    row = variant_result(failed, NODES, outcomes(), Made())
+    assert (row.outcome, row.exit_code, row.error) == ("failed", 6, "repository 'baseos' is down")

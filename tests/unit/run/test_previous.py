@@ -1,0 +1,87 @@
+"""Two runs of the same plan that end in different images: said, with the files."""
+
+import hashlib
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from immutable_base.config.load import load_settings
+from immutable_base.context import Context
+from immutable_base.model.plan import BasePlan, KernelPlan, Plan, VariantPlan
+from immutable_base.run.previous import difference, set_aside
+
+ROOT = Path(__file__).parents[3]
+VARIANT = VariantPlan(
+    name="base", stream="s", verdict="build",
+    base=BasePlan(reference="r/x/y:z", digest="sha256:" + "0" * 64, created=0),
+    kernel=KernelPlan(
+        image="6.12.105", image_evr="6.12.105-1", chosen=None, chosen_evr=None, action=None,
+        source=None, ceiling=None, rejected=(),
+    ),
+    modules=(), layers=(), packages=(), reasons=(),
+)  # fmt: skip
+
+
+@pytest.fixture
+def context(tmp_path):
+    settings = load_settings(ROOT / "immutable-base.toml")
+    return Context(settings=settings, config_path=ROOT / "immutable-base.toml", layers_folder=ROOT / "layers",
+                   workspace=tmp_path, run=lambda _command: None)  # fmt: skip
+
+
+def blob(layout, data):
+    digest = hashlib.sha256(data).hexdigest()
+    (layout / "blobs/sha256" / digest).write_bytes(data)
+    return {"digest": f"sha256:{digest}", "size": len(data)}
+
+
+def write_layout(layout, files):
+    (layout / "blobs/sha256").mkdir(parents=True)
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w:gz") as tar:
+        for name, content in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    layer = blob(layout, archive.getvalue())
+    config = blob(layout, b'{"config": {"Labels": {}}}')
+    manifest = blob(layout, json.dumps({"config": config, "layers": [layer]}).encode())
+    (layout / "index.json").write_text(json.dumps({"manifests": [manifest]}))
+
+
+def run_of(context, files, plan=VARIANT):
+    """Do what a night does around an image: set the last one aside, write plan and image, compare."""
+    set_aside(context)
+    layout = context.tonight / "oci/base"
+    write_layout(layout, files)
+    document = Plan(repositories=(), variants=(plan,))
+    (context.tonight / "plan.json").write_text(document.to_json())
+    return difference(context, plan, layout)
+
+
+def test_the_first_run_and_an_equal_one_have_nothing_to_say(context):
+    assert run_of(context, {"usr/bin/x": b"1"}) is None
+    assert run_of(context, {"usr/bin/x": b"1"}) is None
+
+
+def test_what_differs_is_named_by_layer_and_file(context):
+    run_of(context, {"usr/bin/x": b"1", "usr/bin/y": b"1"})
+    document = run_of(context, {"usr/bin/x": b"2", "usr/bin/y": b"1", "usr/bin/z": b""})
+    assert document.read_text().splitlines() == [
+        "layer 0: usr/bin/x: content",
+        "layer 0: usr/bin/z: only in one of them",
+    ]
+    assert not (context.workspace / "before/oci/base").exists(), "images are large: not kept"
+
+
+def test_another_plan_may_differ_and_a_killed_run_is_no_measure(context):
+    run_of(context, {"usr/bin/x": b"1"})
+    other = VARIANT.model_copy(update={"reasons": ("another kernel",)})
+    assert run_of(context, {"usr/bin/x": b"2"}, plan=other) is None
+    (context.tonight / "oci/base/index.json").unlink()
+    assert run_of(context, {"usr/bin/x": b"3"}, plan=other) is None
+    (context.tonight / "plan.json").write_text("{")
+    assert run_of(context, {"usr/bin/x": b"4"}, plan=other) is None

@@ -1,0 +1,196 @@
+"""The SBOM is complete or an error, and the same every time."""
+
+import copy
+import json
+
+import pytest
+
+from immutable_base.config.load import load_settings
+from immutable_base.errors import CheckError
+from immutable_base.model.plan import (
+    BasePlan,
+    KernelPlan,
+    ModulePlan,
+    Package,
+    VariantPlan,
+    Verdict,
+)
+from immutable_base.sbom.make import compare, image_component, read_bom, render, rpm_names
+from immutable_base.sbom.modules import module_components
+
+RELEASE = "6.12.107+deb13-amd64"
+EPOCH = 1_764_000_000
+
+
+def rpm(name, version, arch="x86_64", epoch=None):
+    """A component as syft writes it."""
+    qualifiers = [f"arch={arch}"] if arch else []
+    if epoch:
+        qualifiers.append(f"epoch={epoch}")
+        shown = f"{epoch}:{version}"
+    else:
+        shown = version
+    purl = f"pkg:rpm/centos/{name}@{version}?{'&'.join([*qualifiers, 'distro=centos-10'])}"
+    return {
+        "bom-ref": f"{purl}&package-id={name}",
+        "type": "library",
+        "name": name,
+        "version": shown,
+        "cpe": f"cpe:2.3:a:{name}:{name}:{version}:*:*:*:*:*:*:*",
+        "purl": purl,
+        "properties": [
+            {"name": "syft:cpe23", "value": f"cpe:2.3:a:guess:{name}"},
+            {"name": "syft:location:0:path", "value": "/usr/lib/sysimage/rpm/rpmdb.sqlite"},
+            {"name": "syft:metadata:sourceRpm", "value": f"{name}.src.rpm"},
+        ],
+    }
+
+
+SYFT = {
+    "bomFormat": "CycloneDX",
+    "specVersion": "1.6",
+    "serialNumber": "urn:uuid:7b7d2a37-1e5b-4f4e-9c4f-7d7a9f0a6d11",
+    "version": 1,
+    "metadata": {
+        "timestamp": "2026-11-23T22:20:09Z",
+        "tools": {
+            "components": [
+                {"type": "application", "author": "anchore", "name": "syft", "version": "1"}
+            ]
+        },
+        "component": {"bom-ref": "x", "type": "file", "name": "/tmp/root"},
+    },
+    "components": [
+        rpm("bash", "5.2-1.el10"),
+        rpm("openssl-libs", "3.2-1.el10", epoch=1),
+        rpm("tzdata", "2026a-1.el10", arch="noarch"),
+        rpm("gpg-pubkey", "8483c65d-5ccc5b19", arch=None),
+        {"bom-ref": "os", "type": "operating-system", "name": "centos", "version": "10"},
+    ],
+}
+INSTALLED = [
+    "bash-5.2-1.el10.x86_64",
+    "openssl-libs-3.2-1.el10.x86_64",
+    "tzdata-2026a-1.el10.noarch",
+    "gpg-pubkey-8483c65d-5ccc5b19",
+]
+
+
+@pytest.fixture
+def settings(product):
+    return load_settings(product)
+
+
+@pytest.fixture
+def product(request):
+    return request.config.rootpath / "immutable-base.toml"
+
+
+def package(name):
+    return Package(
+        name=name, epoch=0, version="2.3.9", release="1", arch="x86_64", repository="local",
+        url="", sha256="", size=0, build_time=0,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def variant():
+    module = ModulePlan(
+        name="zfs", version="2.3.9", maximum="7.2", source=package("zfs-dkms"),
+        kmod=package("kmod-zfs-prebuilt"), builder=(), builder_request=(), source_date_epoch=EPOCH,
+    )  # fmt: skip
+    kernel = KernelPlan(
+        image="6.12.105", image_evr="1", chosen=RELEASE, chosen_evr="1", action="up",
+        source="repository", ceiling="7.2", rejected=(),
+    )  # fmt: skip
+    return VariantPlan(
+        name="base-zfs", stream="centos-stream-10", verdict=Verdict.BUILD,
+        base=BasePlan(reference="quay.io/x/y:z", digest="sha256:" + "0" * 64, created=0),
+        kernel=kernel, modules=(module,), layers=(), packages=(), reasons=(),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def root(tmp_path):
+    """An image's root with the modules of ZFS."""
+    folder = tmp_path / "usr/lib/modules" / RELEASE / "extra"
+    folder.mkdir(parents=True)
+    for name in ("zfs", "spl"):
+        (folder / f"{name}.ko.zst").write_bytes(name.encode())
+    return tmp_path
+
+
+def bom():
+    return read_bom(copy.deepcopy(SYFT))
+
+
+def test_names_are_those_of_rpm():
+    assert sorted(rpm_names(bom())) == sorted(INSTALLED)
+
+
+def test_the_same_packages_pass():
+    compare(rpm_names(bom()), INSTALLED)
+
+
+def test_a_short_sbom_names_what_is_missing():
+    with pytest.raises(CheckError, match="1 missing, 0 too many") as caught:
+        compare(rpm_names(bom()), [*INSTALLED, "zfs-2.3.9-1.el10.x86_64"])
+    assert "missing: zfs-2.3.9-1.el10.x86_64" in str(caught.value)
+
+
+def test_a_package_that_is_not_installed_is_an_error():
+    with pytest.raises(CheckError, match="0 missing, 1 too many"):
+        compare(rpm_names(bom()), INSTALLED[1:])
+
+
+def test_a_package_installed_twice_counts_twice():
+    with pytest.raises(CheckError, match="1 missing"):
+        compare(rpm_names(bom()), [*INSTALLED, INSTALLED[0]])
+
+
+def test_document(settings, variant, root):
+    document = bom()
+    for component in module_components(settings, root, variant):
+        document.components.add(component)
+    image = image_component("registry/x/base-zfs", variant, EPOCH)
+    parsed = json.loads(render(document, image=image, epoch=EPOCH))
+    assert parsed["specVersion"] == "1.6"
+    assert parsed["metadata"]["timestamp"].startswith("2025-11-24")
+    assert parsed["metadata"]["component"]["name"] == "registry/x/base-zfs"
+    names = {component["name"]: component for component in parsed["components"]}
+    assert {"zfs.ko", "spl.ko", "bash", "gpg-pubkey", "centos"} <= set(names)
+    assert names["zfs.ko"]["version"] == "2.3.9"
+    assert names["zfs.ko"]["hashes"][0]["alg"] == "SHA-256"
+    properties = {item["name"]: item["value"] for item in names["zfs.ko"]["properties"]}
+    assert properties["immutable-base:kernel-release"] == RELEASE
+    assert properties["immutable-base:package"] == "kmod-zfs-prebuilt-2.3.9-1.x86_64"
+    assert properties["immutable-base:path"].endswith("/extra/zfs.ko.zst")
+    assert "/tmp/root" not in json.dumps(parsed)
+    assert "cpe" not in names["bash"]
+
+
+def test_the_same_content_gives_the_same_bytes(variant):
+    def text(document):
+        return render(document, image=image_component("r/x", variant, EPOCH), epoch=EPOCH)
+
+    shuffled = copy.deepcopy(SYFT)
+    shuffled["components"].reverse()
+    shuffled["serialNumber"] = "urn:uuid:00000000-1e5b-4f4e-9c4f-7d7a9f0a6d11"
+    shuffled["metadata"]["timestamp"] = "2027-01-01T00:00:00Z"
+    assert text(bom()) == text(read_bom(shuffled))
+    fewer = copy.deepcopy(SYFT)
+    fewer["components"].pop()
+    serials = {json.loads(text(read_bom(copy.deepcopy(d))))["serialNumber"] for d in (SYFT, fewer)}
+    assert len(serials) == 2
+
+
+def test_a_module_that_is_missing(settings, variant, root):
+    next(root.rglob("zfs.ko.zst")).unlink()
+    with pytest.raises(CheckError, match="0 files for the module zfs"):
+        list(module_components(settings, root, variant))
+
+
+def test_a_module_that_is_there_twice(settings, variant, root):
+    (root / "usr/lib/modules" / RELEASE / "zfs.ko").write_bytes(b"")
+    with pytest.raises(CheckError, match="2 files for the module zfs"):
+        list(module_components(settings, root, variant))

@@ -1,0 +1,149 @@
+import errno
+import threading
+import time
+
+import pytest
+
+from immutable_base import schedule
+from immutable_base.errors import CommandError, HostError
+from immutable_base.schedule import Node, run_nodes
+
+
+class Recorder:
+    def __init__(self):
+        self.events = []
+
+    def expect(self, node, title):
+        self.events.append(("expect", node))
+
+    def started(self, node):
+        self.events.append(("started", node))
+
+    def line(self, node, words):
+        self.events.append(("line", node, words))
+
+    def finished(self, node, state, words=""):
+        self.events.append((state, node, words))
+
+
+def node(name, *needs, action=lambda say: None, cost=1.0):
+    return Node(id=name, title=f"title of {name}", action=action, needs=needs, cost=cost)
+
+
+def fail(say):
+    raise CommandError("gcc did not like it", details="line 1")
+
+
+def test_a_node_runs_after_what_it_needs_and_says_what_happens():
+    recorder = Recorder()
+    nodes = [
+        node("b", "a", action=lambda say: say("hello")),
+        node("a", action=lambda say: "last words"),
+    ]
+    outcomes = run_nodes(nodes, workers=2, observer=recorder)
+    assert {key: outcome.state for key, outcome in outcomes.items()} == {"a": "done", "b": "done"}
+    assert recorder.events == [
+        ("expect", "b"), ("expect", "a"),
+        ("started", "a"), ("done", "a", "last words"),
+        ("started", "b"), ("line", "b", "hello"), ("done", "b", ""),
+    ]  # fmt: skip
+
+
+def test_a_failure_skips_only_what_needs_it_and_names_the_root():
+    recorder = Recorder()
+    nodes = [
+        node("bad", action=fail),
+        node("after", "bad"),
+        node("last", "after", "good"),
+        node("good"),
+    ]
+    outcomes = run_nodes(nodes, workers=1, observer=recorder)
+    assert outcomes["good"].state == "done"
+    assert outcomes["bad"].state == "failed"
+    assert isinstance(outcomes["bad"].error, CommandError)
+    assert (outcomes["last"].state, outcomes["last"].because) == ("skipped", "bad")
+    assert ("skipped", "last", "needs title of bad, which failed") in recorder.events
+
+
+def test_any_exception_is_the_outcome_of_its_node_alone():
+    outcomes = run_nodes(
+        [node("bug", action=lambda say: 1 // 0), node("fine")], workers=2, observer=Recorder()
+    )
+    assert isinstance(outcomes["bug"].error, ZeroDivisionError)
+    assert outcomes["fine"].state == "done"
+
+
+def test_two_workers_work_at_once_and_never_three():
+    meet = threading.Barrier(2, timeout=5)
+    at_once, most, lock = 0, 0, threading.Lock()
+
+    def count(say):
+        nonlocal at_once, most
+        with lock:
+            at_once += 1
+            most = max(most, at_once)
+        meet.wait()
+        time.sleep(0.01)
+        with lock:
+            at_once -= 1
+
+    outcomes = run_nodes(
+        [node(str(i), action=count) for i in range(4)], workers=2, observer=Recorder()
+    )
+    assert all(outcome.state == "done" for outcome in outcomes.values())
+    assert most == 2
+
+
+def test_the_longest_way_to_the_end_starts_first():
+    recorder = Recorder()
+    nodes = [node("short", cost=5), node("long", cost=1), node("end", "long", cost=10)]
+    run_nodes(nodes, workers=1, observer=recorder)
+    assert [event[1] for event in recorder.events if event[0] == "started"] == [
+        "long",
+        "end",
+        "short",
+    ]
+
+
+def test_a_full_disk_is_this_hosts_and_says_what_to_do():
+    def full(say):
+        raise OSError(errno.ENOSPC, "No space left on device", "/somewhere/x.rpm")
+
+    outcome = run_nodes([node("a", action=full)], workers=1, observer=Recorder())["a"]
+    assert isinstance(outcome.error, HostError)
+    assert "/somewhere/x.rpm: No space left on device" in str(outcome.error)
+    assert "--workspace" in str(outcome.error)
+
+
+def test_an_observer_that_fails_does_not_stop_the_night_for_ever():
+    class Broken(Recorder):
+        def started(self, node):
+            raise BrokenPipeError
+
+    found = {}
+    thread = threading.Thread(
+        target=lambda: found.update(run_nodes([node("a")], workers=1, observer=Broken())),
+        daemon=True,
+    )
+    thread.start()
+    thread.join(5)
+    assert found["a"].state == "failed"
+
+
+def test_an_interrupt_ends_programs_and_goes_up(monkeypatch):
+    ended = []
+    monkeypatch.setattr(schedule, "end_all", lambda: ended.append(True))
+
+    def interrupt(say):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_nodes([node("a", action=interrupt), node("b", "a")], workers=1, observer=Recorder())
+    assert ended
+
+
+def test_an_unknown_need_is_refused_before_anything_runs():
+    recorder = Recorder()
+    with pytest.raises(ValueError, match="no node: nowhere"):
+        run_nodes([node("a", "nowhere")], workers=1, observer=recorder)
+    assert recorder.events == []
