@@ -1,6 +1,7 @@
 # Each target does its own set-up: a fresh Debian 12 or 13 needs only `make` and `python3`.
 #   make demo    the lab, then one whole night in it (root; half an hour the first time)
 #   make test    every test; the ones that need images share one night
+#   make soak    what fails once in a thousand times: thousands of questions to an image
 #   make unit    the tests that need neither root nor network, in under a minute
 #   make check   lint, types, imports, generated files
 #   make bench   the figures in docs/reference/benchmarks.md
@@ -16,7 +17,7 @@ SETUP := $(VENV)/.made-from
 # A test's own connection that is still open when it ends is no failure of the product.
 LAB_TESTS := --durations=15 -W default::ResourceWarning -W default::pytest.PytestUnraisableExceptionWarning
 
-.PHONY: setup demo test unit check generate bench clean lock
+.PHONY: setup demo test soak unit check generate bench clean lock
 
 setup: $(SETUP)
 
@@ -38,6 +39,9 @@ unit: setup
 test: setup check
 	$(BIN)/pytest tests/unit tests/repository
 	$(BIN)/pytest $(LAB_TESTS) tests/lab
+
+soak: setup
+	IMMUTABLE_BASE_SOAK_QUESTIONS=3000 $(BIN)/pytest $(LAB_TESTS) tests/lab/test_build_images.py -k cut_off
 
 check: setup
 	$(BIN)/ruff check .

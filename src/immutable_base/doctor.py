@@ -13,6 +13,7 @@ from immutable_base.workspace import require_space
 
 # Program, the Debian package that has it (None: built by `immutable-base lab up`), what for.
 PROGRAMS: tuple[tuple[str, str | None, str], ...] = (
+    ("bwrap", "bubblewrap", "asks an image what it holds"),
     ("buildah", "buildah", "builds images"),
     ("cosign", None, "signs and verifies"),
     ("cpio", "cpio", "reads META out of module packages"),

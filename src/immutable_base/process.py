@@ -31,6 +31,8 @@ INHERITED = (
     "GOPROXY", "GONOSUMDB", "GOFLAGS", "GOSUMDB", "PIP_INDEX_URL", "PIP_CERT",
 )  # fmt: skip
 TAIL_LINES = 40
+PIPE_SECONDS = 10.0
+"""How long a pipe may stay open after its program has ended."""
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -177,9 +179,17 @@ def _communicate(
             details="\n".join(tail),
             hint=command.hint,
         ) from error
-    for reader in readers:
-        # A daemon that the program left behind may keep a pipe open: do not wait for it.
-        reader.join(timeout=10)
+    # A daemon that the program left behind may keep a pipe open: do not wait for it for ever, and
+    # do not take what came so far for the whole answer.
+    relay, collector = readers
+    collector.join(timeout=PIPE_SECONDS)
+    if collector.is_alive():
+        raise CommandError(
+            f"`{command}` ended, but something that it started keeps its output open",
+            details="\n".join(tail),
+            hint=command.hint,
+        )
+    relay.join(timeout=PIPE_SECONDS)
     return b"".join(out), "\n".join(tail)
 
 

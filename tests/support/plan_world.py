@@ -130,6 +130,12 @@ class World:
             return self._said("archive")
         if program == "cpio":
             return self._said(self.meta)
+        if program == "bwrap":
+            assert "--queryformat" in words, words
+            return self._said(installed_text(self.base))
+        return self._buildah(words)
+
+    def _buildah(self, words: tuple[str, ...]) -> Result:
         assert "buildah" in words, words
         if "mount" in words:
             root = Path(tempfile.mkdtemp(dir=self.folder))
@@ -137,9 +143,7 @@ class World:
                 (root / "usr/lib/modules" / kernel).mkdir(parents=True)
                 (root / "usr/lib/modules" / kernel / "vmlinuz").touch()
             return self._said(str(root))
-        return self._said(
-            installed_text(self.base) if "--queryformat" in words else "container-or-image-id"
-        )
+        return self._said("container-or-image-id")
 
     @staticmethod
     def _said(text: str) -> Result:

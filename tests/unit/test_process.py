@@ -108,3 +108,14 @@ def test_a_contained_run_that_is_killed_says_so(monkeypatch):
     )
     with pytest.raises(HostError, match="SIGKILL"):
         run_contained(["true"])
+
+
+def test_output_that_something_left_behind_keeps_open_is_no_whole_answer(monkeypatch):
+    monkeypatch.setattr(process, "PIPE_SECONDS", 0.2)
+    with pytest.raises(CommandError, match="keeps its output open"):
+        run(sh("echo half; sleep 5 &"))
+
+
+def test_a_daemon_that_keeps_only_standard_error_open_does_not_hold_us(monkeypatch):
+    monkeypatch.setattr(process, "PIPE_SECONDS", 0.2)
+    assert run(sh("echo whole; sleep 2 >/dev/null &")).text == "whole\n"

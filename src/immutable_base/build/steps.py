@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import time
 from dataclasses import dataclass, field
@@ -14,13 +15,16 @@ from immutable_base.build.graph import PREFIX, BuildGraph, ImageStep, LayerStep,
 from immutable_base.build.input_folder import TARGET, Content, copy_context, make_mount
 from immutable_base.build.packages import Store
 from immutable_base.context import Context
-from immutable_base.errors import CheckError
+from immutable_base.errors import CheckError, CommandError
 from immutable_base.model.build import BuildRecord, ImageRecord, ModuleFile, ModuleRecord
 from immutable_base.plan.labels import base_annotations, variant_labels
 from immutable_base.process import LineSink
 from immutable_base.tools import buildah
 
 OUTPUT = "/run/output"
+# What gcc, make and OpenZFS' configure write before they give up.
+COMPILER_ERROR = re.compile(r"(error|Error|ERROR|fatal):? |maximum supported")
+MAKE_LOG_ERRORS, MAKE_LOG_LINES = 20, 30
 INJECTED = ("etc/hostname", "etc/hosts", "etc/resolv.conf")
 
 
@@ -73,8 +77,14 @@ def build_module(build: Build, step: ModuleStep, say: LineSink) -> str:
     shutil.rmtree(output, ignore_errors=True)
     output.mkdir(parents=True)
     request = _builder_request(build, step, output)
-    with following(request.log_file, say):
-        buildah.remove_image(build.context, buildah.build(build.context, request))
+    try:
+        with following(request.log_file, say):
+            buildah.remove_image(build.context, buildah.build(build.context, request))
+    except CommandError as error:
+        # From the file: a build step's own output may lose its last lines.
+        raise CommandError(
+            error.message, details=_compiler_output(output) or error.details, hint=error.hint
+        ) from error
     package = output / step.module.kmod.file_name
     if not package.is_file():
         raise CheckError(
@@ -93,6 +103,16 @@ def build_module(build: Build, step: ModuleStep, say: LineSink) -> str:
         seconds=round(time.monotonic() - started, 1),
     )
     return package.name
+
+
+def _compiler_output(output: Path) -> str:
+    """Return the errors in DKMS' make.log and its end; empty if the builder did not come so far."""
+    log_file = output / "make.log"
+    if not log_file.is_file():
+        return ""
+    lines = log_file.read_text("utf-8", "replace").splitlines()
+    errors = [line for line in lines if COMPILER_ERROR.search(line)]
+    return "\n".join([*errors[:MAKE_LOG_ERRORS], "...", *lines[-MAKE_LOG_LINES:]])
 
 
 def _builder_request(build: Build, step: ModuleStep, output: Path) -> buildah.BuildRequest:

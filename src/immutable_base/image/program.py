@@ -1,41 +1,53 @@
-"""Programs of the image, run inside it."""
+"""Questions to an image: its own programs, run in its mounted root."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from immutable_base.context import Context
-from immutable_base.model.facts import Answer
-from immutable_base.tools import buildah
+from immutable_base.errors import CheckError, CommandError
+from immutable_base.model.facts import ProgramOutput
+from immutable_base.process import Runner
+from immutable_base.tools import buildah, bwrap
 
-ANY = frozenset(range(256))
-TIMEOUT = 600.0
+SUCCESS = frozenset({0})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Program:
-    """Where programs are run: a throw-away container, without network."""
+class MountedImage:
+    """An image whose root is mounted; what its programs write there is thrown away."""
 
-    context: Context
-    container: str
+    run: Runner
+    root: Path
 
-    def answer(self, *argv: str) -> Answer:
-        """Run a program and return what it said, whatever its exit status."""
-        result = buildah.run_inside(
-            self.context, self.container, argv, env={"LC_ALL": "C"}, ok=ANY, timeout=TIMEOUT
+    def ask(self, *argv: str) -> ProgramOutput:
+        """Run a program whose exit status is part of the answer, and return both."""
+        result = bwrap.run_in_root(self.run, self.root, argv, ok=bwrap.ANY_STATUS)
+        return ProgramOutput(
+            status=result.status, text=f"{result.text}{result.stderr_tail}".strip()
         )
-        lines = result.stderr_tail.splitlines()
-        # buildah's own remarks on an exit status.
-        own = ("subprocess exited with status", "Error: exit status", "exit status")
-        words = "\n".join(line for line in lines if not line.startswith(own))
-        return Answer(status=result.status, text=f"{result.text}{words}".strip())
 
-    def output(self, *argv: str) -> str:
-        """Run a program that must succeed and return what it wrote.
+    def read(self, *argv: str, ok: frozenset[int] = SUCCESS) -> str:
+        """Run a program that must succeed and have something to say; return standard output.
 
-        Raises CommandError.
+        Raises CheckError if its exit status is not in `ok`, or if it wrote nothing.
         """
-        result = buildah.run_inside(
-            self.context, self.container, argv, env={"LC_ALL": "C"}, timeout=TIMEOUT
-        )
-        return result.text
+        try:
+            text = bwrap.run_in_root(self.run, self.root, argv, ok=ok).text
+        except CommandError as error:
+            raise CheckError(
+                f"`{argv[0]}` of the image failed", details=error.details or error.message
+            ) from error
+        if not text.strip():
+            raise CheckError(f"`{argv[0]}` of the image gave an empty answer")
+        return text
+
+
+@contextmanager
+def mounted_image(context: Context, image: str) -> Iterator[MountedImage]:
+    """Mount a local image for the block's time."""
+    with buildah.mounted(context, image) as root:
+        yield MountedImage(run=context.run, root=root)

@@ -1,11 +1,12 @@
-"""What an image has installed, as its own rpm says it."""
+"""What an image has installed, as its own rpm says it: one query, read strictly."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from immutable_base.errors import ImmutableBaseError
+from immutable_base.errors import CheckError
+from immutable_base.image.program import MountedImage
 
 ARRAYS = {
     "provides": "PROVIDE",
@@ -28,6 +29,7 @@ QUERY = ("rpm", "--query", "--all", "--queryformat", QUERY_FORMAT)
 LESS, GREATER, EQUAL = 1 << 1, 1 << 2, 1 << 3
 # What rpm prints for a tag that a package does not have.
 ABSENT = "(none)"
+KEY = "gpg-pubkey"
 # Capabilities of rpm itself; no package provides them.
 INTERNAL = "rpmlib("
 
@@ -40,6 +42,10 @@ class Relation:
     comparison: str
     """One of ``""``, `<`, `<=`, `=`, `>=`, `>`."""
     evr: str
+
+    def __str__(self) -> str:
+        """Return the dependency as a spec file has it."""
+        return f"{self.name} {self.comparison} {self.evr}".rstrip()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,20 +64,44 @@ class Installed:
     files: frozenset[str] = frozenset()
 
 
-def parse(text: str) -> tuple[Installed, ...]:
-    """Read what `QUERY` printed, sorted by name, version and architecture.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RpmDatabase:
+    """Everything in an image's rpmdb."""
 
-    Raises ImmutableBaseError at the first line that is not of the form asked for.
+    packages: tuple[Installed, ...]
+    """Sorted by name, version and architecture."""
+    public_keys: tuple[str, ...]
+    """Signing keys, which rpm stores as if they were packages: `gpg-pubkey-<version>-<release>`."""
+
+
+def query_text(image: MountedImage) -> str:
+    """Ask a mounted image's rpm for everything; `parse` reads the answer.
+
+    Raises CheckError if rpm fails or says nothing.
     """
-    packages = [_package(lines) for lines in _records(text)]
-    # Signing keys are in the rpmdb as well; they are no packages.
-    real = [package for package in packages if package.name != "gpg-pubkey"]
-    return tuple(sorted(real, key=lambda package: (package.name, package.evr, package.arch)))
+    return image.read(*QUERY)
+
+
+def parse(text: str) -> RpmDatabase:
+    """Read what `QUERY` printed.
+
+    Raises CheckError at the first line that is not of the form asked for, or if there is no
+    package at all.
+    """
+    entries = [_package(lines) for lines in _records(text)]
+    packages = [entry for entry in entries if entry.name != KEY]
+    if not packages:
+        raise CheckError("the image's rpm database holds no package")
+    return RpmDatabase(
+        packages=tuple(sorted(packages, key=lambda item: (item.name, item.evr, item.arch))),
+        public_keys=tuple(sorted(f"{e.name}-{e.evr}" for e in entries if e.name == KEY)),
+    )
 
 
 def _records(text: str) -> Iterator[list[list[str]]]:
     lines: list[list[str]] = []
-    for number, line in enumerate(text.splitlines(), 1):
+    # Not splitlines(): rpm allows U+2028 and its like in file names.
+    for number, line in enumerate(text.removesuffix("\n").split("\n"), 1):
         if line == "end" and lines:
             yield lines
             lines = []
@@ -79,13 +109,20 @@ def _records(text: str) -> Iterator[list[list[str]]]:
         fields = line.split("\t")
         expected = {"package": 7, "file": 2, **dict.fromkeys(ARRAYS, 4)}.get(fields[0])
         if len(fields) != expected or (fields[0] == "package") is bool(lines):
-            raise ImmutableBaseError(
-                "the rpm of the base image answered in a form that was not asked for",
-                details=f"line {number}: {line[:200]}",
-            )
+            raise _unreadable(f"line {number}: {line[:200]}")
         lines.append(fields)
     if lines:
-        raise ImmutableBaseError("the answer of the base image's rpm is cut off")
+        raise CheckError("the answer of the image's rpm is cut off")
+
+
+def _unreadable(evidence: str) -> CheckError:
+    return CheckError("the image's rpm answered in a form that was not asked for", details=evidence)
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise _unreadable(f"'{text}' is no number")
+    return int(text)
 
 
 def _package(lines: list[list[str]]) -> Installed:
@@ -103,14 +140,14 @@ def _package(lines: list[list[str]]) -> Installed:
         name=name,
         evr=f"{version}-{release}" if epoch == "0" else f"{epoch}:{version}-{release}",
         arch=arch,
-        build_time=int(build_time),
+        build_time=_number(build_time),
         files=frozenset(files),
         **{word: tuple(relations) for word, relations in found.items()},
     )
 
 
 def _relation(name: str, flags: str, evr: str) -> Relation:
-    bits = int(flags)
+    bits = _number(flags)
     signs = (("<", LESS), (">", GREATER), ("=", EQUAL))
     comparison = "".join(sign for sign, bit in signs if bits & bit)
     return Relation(name=name, comparison=comparison if evr else "", evr=evr if comparison else "")

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from immutable_base.context import Context
-from immutable_base.image.program import Program
-from immutable_base.inspect.modules import modules_of
-from immutable_base.inspect.rpm import kernel_releases, parse_packages, query
-from immutable_base.inspect.units import units_of
-from immutable_base.model.facts import Answer, ImageFacts, InitramfsFact, InstalledPackage
+from immutable_base.image import rpmdb
+from immutable_base.image.program import MountedImage, mounted_image
+from immutable_base.inspect.modules import read_modules
+from immutable_base.inspect.units import read_units
+from immutable_base.model.facts import ImageFacts, InitramfsFact, InstalledPackage, ProgramOutput
 from immutable_base.model.plan import VariantPlan
 from immutable_base.tools import buildah
 
 MODULES = Path("usr/lib/modules")
+UNAME_R = "kernel-uname-r"
 # What a compiler or DKMS leaves, and what must be empty in an image.
 LEFTOVERS = (
     "usr/src/*", "usr/src/kernels/*", "var/lib/dkms", "var/cache/dnf", "var/cache/libdnf5",
@@ -27,52 +27,68 @@ def inspect_image(context: Context, image: str, variant: VariantPlan) -> ImageFa
     """Return the facts of a local image.
 
     `variant` says only where to look: its base image and the names of its module packages. Raises
-    CommandError if a program that every image has cannot be run.
+    CheckError if the image or its base does not answer what every image can.
     """
-    with buildah.container(context, variant.base.pinned) as name:
-        base = parse_packages(query(Program(context=context, container=name)))
-    with buildah.container(context, image) as name:
-        root = buildah.mount(context, name)
-        # Before programs run in it: they make files in /run and /var.
-        leftovers = _leftovers(root)
-        program = Program(context=context, container=name)
+    with mounted_image(context, variant.base.pinned) as base:
+        base_packages = rpmdb.parse(rpmdb.query_text(base)).packages
+    image_id = buildah.image_id(context, image)
+    labels = buildah.image_labels(context, image)
+    with mounted_image(context, image_id) as mounted:
+        # Before programs run in it: they make files in /var.
+        leftovers = _leftovers(mounted.root)
         return _collect(
-            _Looked(image=image, root=root, program=program, base=base), leftovers, variant
+            mounted,
+            variant,
+            image=image,
+            image_id=image_id,
+            labels=labels,
+            base_packages=_installed(base_packages),
+            leftovers=leftovers,
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Looked:
-    image: str
-    root: Path
-    program: Program
-    base: tuple[InstalledPackage, ...]
-
-
-def _collect(looked: _Looked, leftovers: Sequence[str], variant: VariantPlan) -> ImageFacts:
-    root, program = looked.root, looked.program
+def _collect(mounted: MountedImage, variant: VariantPlan, **known: object) -> ImageFacts:
+    root = mounted.root
+    lint = _bootc_lint(mounted)
+    database = rpmdb.parse(rpmdb.query_text(mounted))
     kernels = tuple(sorted(path.parent.name for path in (root / MODULES).glob("*/vmlinuz")))
-    kmods = tuple(module.kmod.name for module in variant.modules)
-    return ImageFacts(
-        image=looked.image,
-        image_id=buildah.image_id(program.context, looked.image),
-        labels=buildah.image_labels(program.context, looked.image),
-        kernels=kernels,
-        module_trees=tuple(sorted(path.name for path in (root / MODULES).glob("*"))),
-        kernel_packages=kernel_releases(program),
-        packages=parse_packages(query(program)),
-        base_packages=looked.base,
-        rpm_lines=tuple(sorted(program.answer("rpm", "--query", "--all").text.splitlines())),
-        modules=modules_of(program, root, kernels[0]) if len(kernels) == 1 else (),
-        initramfs=_initramfs(program, root, kernels[0]) if len(kernels) == 1 else None,
-        leftovers=tuple(leftovers),
-        firmware=_firmware(root),
-        kargs=_kargs(root),
-        units=units_of(program, root),
-        verify={name: program.answer("rpm", "--verify", name) for name in kmods},
-        dnf_check=program.answer("dnf", "--quiet", "check"),
-        bootc_lint=_bootc_lint(program, root),
+    kmods = {module.kmod.name for module in variant.modules}
+    return ImageFacts.model_validate(
+        {
+            **known,
+            "kernels": kernels,
+            "module_trees": tuple(sorted(path.name for path in (root / MODULES).glob("*"))),
+            "kernel_packages": _kernel_releases(database.packages),
+            "packages": _installed(database.packages),
+            "public_keys": database.public_keys,
+            "kmod_requires": _requires(database.packages, kmods),
+            "modules": read_modules(mounted, kernels[0], database) if len(kernels) == 1 else (),
+            "initramfs": _initramfs(mounted, kernels[0]) if len(kernels) == 1 else None,
+            "firmware": _firmware(root),
+            "kargs": _kargs(root),
+            "units": read_units(mounted),
+            "verify": {name: mounted.ask("rpm", "--verify", name) for name in sorted(kmods)},
+            "dnf_check": mounted.ask("dnf", "--quiet", "check"),
+            "bootc_lint": lint,
+        }
     )
+
+
+def _installed(packages: Iterable[rpmdb.Installed]) -> tuple[InstalledPackage, ...]:
+    return tuple(InstalledPackage(name=p.name, evr=p.evr, arch=p.arch) for p in packages)
+
+
+def _kernel_releases(packages: Sequence[rpmdb.Installed]) -> tuple[str, ...]:
+    provided = (relation for package in packages for relation in package.provides)
+    return tuple(sorted({relation.evr for relation in provided if relation.name == UNAME_R}))
+
+
+def _requires(packages: Sequence[rpmdb.Installed], names: set[str]) -> dict[str, tuple[str, ...]]:
+    return {
+        package.name: tuple(str(relation) for relation in package.requires)
+        for package in packages
+        if package.name in names
+    }
 
 
 def _leftovers(root: Path) -> tuple[str, ...]:
@@ -87,16 +103,16 @@ def _firmware(root: Path) -> tuple[str, ...]:
     return tuple(sorted({path.parent.name for path in files}))
 
 
-def _initramfs(program: Program, root: Path, kernel: str) -> InitramfsFact | None:
+def _initramfs(mounted: MountedImage, kernel: str) -> InitramfsFact | None:
     path = MODULES / kernel / "initramfs.img"
-    if not (root / path).is_file():
+    if not (mounted.root / path).is_file():
         return None
-    status = (root / path).stat()
+    status = (mounted.root / path).stat()
     return InitramfsFact(
         path=str(path),
         mode=status.st_mode & 0o7777,
         size=status.st_size,
-        listing=program.answer("lsinitrd", f"/{path}"),
+        listing=mounted.ask("lsinitrd", f"/{path}"),
     )
 
 
@@ -105,7 +121,8 @@ def _kargs(root: Path) -> dict[str, str]:
     return {path.name: path.read_text("utf-8", "replace") for path in files}
 
 
-def _bootc_lint(program: Program, root: Path) -> Answer | None:
-    if not (root / "usr/bin/bootc").exists():
+def _bootc_lint(mounted: MountedImage) -> ProgramOutput | None:
+    # The first program that runs in the image: the lint judges /var, where others leave files.
+    if not (mounted.root / "usr/bin/bootc").exists():
         return None
-    return program.answer("bootc", "container", "lint")
+    return mounted.ask("bootc", "container", "lint")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from immutable_base.image.program import Program
+from immutable_base.image.program import MountedImage
+from immutable_base.image.rpmdb import RpmDatabase
 from immutable_base.model.facts import ModuleFact
 
 MODULES = Path("usr/lib/modules")
@@ -12,32 +13,53 @@ MODULES = Path("usr/lib/modules")
 OUTSIDE = ("extra", "updates", "weak-updates")
 
 
-def modules_of(program: Program, root: Path, kernel: str) -> tuple[ModuleFact, ...]:
-    """Return the facts of every module from outside the tree of one kernel, sorted by name."""
-    tree = root / MODULES / kernel
+def read_modules(
+    mounted: MountedImage, kernel: str, database: RpmDatabase
+) -> tuple[ModuleFact, ...]:
+    """Return the facts of every module from outside the tree of one kernel, sorted by name.
+
+    Raises CheckError if modinfo cannot read one.
+    """
+    tree = mounted.root / MODULES / kernel
     found = sorted(
         path for folder in OUTSIDE for path in (tree / folder).rglob("*.ko*") if path.is_file()
     )
     listed = _listed(tree / "modules.dep")
-    return tuple(_fact(program, path, root, kernel, listed) for path in found)
+    owners = _owners(database)
+    return tuple(_fact(mounted, path, kernel, listed, owners) for path in found)
 
 
 def _fact(
-    program: Program, path: Path, root: Path, kernel: str, listed: frozenset[str]
+    mounted: MountedImage,
+    path: Path,
+    kernel: str,
+    listed: frozenset[str],
+    owners: dict[str, str],
 ) -> ModuleFact:
-    inside = path.relative_to(root)
+    inside = path.relative_to(mounted.root)
     name = path.name.partition(".ko")[0]
-    fields = _fields(program.answer("modinfo", f"/{inside}").text)
-    owner = program.answer("rpm", "--query", "--file", "--queryformat", "%{NAME}", f"/{inside}")
+    fields = _fields(mounted.read("modinfo", f"/{inside}"))
     return ModuleFact(
         name=name,
         path=str(inside),
-        owner=owner.text if owner.status == 0 else "",
+        owner=owners.get(f"/{inside}", ""),
         version=fields.get("version", ""),
         vermagic=fields.get("vermagic", ""),
-        load=program.answer("modprobe", "--set-version", kernel, "--show-depends", name),
-        listed=str(path.relative_to(root / MODULES / kernel)) in listed,
+        load=mounted.ask("modprobe", "--set-version", kernel, "--show-depends", name),
+        listed=str(path.relative_to(mounted.root / MODULES / kernel)) in listed,
     )
+
+
+def _owners(database: RpmDatabase) -> dict[str, str]:
+    """Return the package of each file below /usr/lib/modules, however the package spells /lib."""
+    owners = {}
+    for package in database.packages:
+        for path in package.files:
+            # /lib is a link to /usr/lib, and packages of kernels may name either.
+            whole = f"/usr{path}" if path.startswith("/lib/") else path
+            if whole.startswith(f"/{MODULES}/"):
+                owners[whole] = package.name
+    return owners
 
 
 def _fields(text: str) -> dict[str, str]:

@@ -5,32 +5,48 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from immutable_base.image.program import Program
+from immutable_base.errors import CheckError
+from immutable_base.image.program import MountedImage
 from immutable_base.model.facts import UnitFact
 
 # Every layer under layers/ names its file so.
 PRESETS = "usr/lib/systemd/system-preset/40-immutable-base*.preset"
 UNITS = Path("usr/lib/systemd/system")
+# systemctl(1): 1 where the worst of the units is disabled.
+STATUSES = frozenset({0, 1})
 
 Preset = Literal["enable", "disable"]
 
 
-def units_of(program: Program, root: Path) -> tuple[UnitFact, ...]:
-    """Return the fact of every unit, sorted; `root` is the image's root folder."""
+def read_units(mounted: MountedImage) -> tuple[UnitFact, ...]:
+    """Return the fact of every unit, sorted.
+
+    Raises CheckError if no preset file of ours names a unit (every layer has one), or if systemctl
+    does not answer for each of them.
+    """
     presets: dict[str, Preset] = {}
-    for file in sorted(root.glob(PRESETS)):
+    for file in sorted(mounted.root.glob(PRESETS)):
         presets.update(parse_presets(file.read_text()))
-    present = sorted(name for name in presets if (root / UNITS / name).exists())
-    states = dict.fromkeys(presets, "absent")
-    if present:
-        # A line for each, in the same order; systemctl(1). Its status is that of the worst unit.
-        text = program.answer("systemctl", "--root=/", "is-enabled", *present).text
-        lines = text.splitlines()
-        unreadable = [f"unknown: {text}"] * len(present)
-        states |= zip(present, lines if len(lines) == len(present) else unreadable, strict=True)
+    if not presets:
+        raise CheckError(f"no unit is named by /{PRESETS}", hint="each layer has a preset file")
+    present = sorted(name for name in presets if (mounted.root / UNITS / name).exists())
+    states = dict.fromkeys(presets, "absent") | _states(mounted, present)
     return tuple(
         UnitFact(name=name, preset=presets[name], state=states[name]) for name in sorted(presets)
     )
+
+
+def _states(mounted: MountedImage, units: list[str]) -> dict[str, str]:
+    if not units:
+        return {}
+    text = mounted.read("systemctl", "--root=/", "is-enabled", *units, ok=STATUSES)
+    # A line for each, in the same order; systemctl(1).
+    lines = text.splitlines()
+    if len(lines) != len(units):
+        raise CheckError(
+            f"systemctl answered for {len(lines)} of {len(units)} units", details=text[-2000:]
+        )
+    return dict(zip(units, lines, strict=True))
 
 
 def parse_presets(text: str) -> dict[str, Preset]:

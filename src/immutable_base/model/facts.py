@@ -20,8 +20,8 @@ class InstalledPackage(Frozen):
         return f"{self.name}-{self.evr}.{self.arch}"
 
 
-class Answer(Frozen):
-    """What a program said."""
+class ProgramOutput(Frozen):
+    """What a program of the image wrote, and how it ended."""
 
     status: int
     text: str
@@ -39,7 +39,7 @@ class ModuleFact(Frozen):
     version: str
     """`modinfo -F version`; empty if it has none."""
     vermagic: str
-    load: Answer
+    load: ProgramOutput
     """`modprobe --show-depends`: what loading it would do."""
     listed: bool
     """Whether modules.dep names it."""
@@ -51,7 +51,7 @@ class InitramfsFact(Frozen):
     path: str
     mode: int
     size: int
-    listing: Answer
+    listing: ProgramOutput
     """`lsinitrd`: the names of the files in it."""
 
 
@@ -82,8 +82,10 @@ class ImageFacts(Frozen):
     """Sorted; without public keys."""
     base_packages: tuple[InstalledPackage, ...]
     """The same of the base image."""
-    rpm_lines: tuple[str, ...]
-    """`rpm -qa`, sorted, public keys included."""
+    public_keys: tuple[str, ...]
+    """Keys in the rpmdb, as `rpm -qa` lists them: `gpg-pubkey-<version>-<release>`, sorted."""
+    kmod_requires: dict[str, tuple[str, ...]]
+    """What each kmod package requires, as `name = version`."""
     modules: tuple[ModuleFact, ...]
     initramfs: InitramfsFact | None
     leftovers: tuple[str, ...]
@@ -93,8 +95,8 @@ class ImageFacts(Frozen):
     kargs: dict[str, str]
     """Text of each file in /usr/lib/bootc/kargs.d."""
     units: tuple[UnitFact, ...]
-    verify: dict[str, Answer]
+    verify: dict[str, ProgramOutput]
     """`rpm -V` of each kmod package."""
-    dnf_check: Answer
-    bootc_lint: Answer | None
+    dnf_check: ProgramOutput
+    bootc_lint: ProgramOutput | None
     """None: no bootc in this image, so it was not run."""

@@ -6,14 +6,18 @@ are a hint that real bases no longer carry, and `uname -r` is the build machine'
 
 from __future__ import annotations
 
-import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
+
+from pydantic import ValidationError
 
 from immutable_base.context import Context
 from immutable_base.errors import ImmutableBaseError
 from immutable_base.image import rpmdb
+from immutable_base.image.program import mounted_image
+from immutable_base.model.document import Frozen
 from immutable_base.model.plan import BasePlan
 from immutable_base.tools import buildah, skopeo
 from immutable_base.workspace import write_atomically
@@ -22,7 +26,7 @@ log = logging.getLogger(__name__)
 
 UNAME_R = "kernel-uname-r"
 """What the package with the kernel provides, versioned with what `uname -r` prints."""
-CACHE_VERSION = 1
+CACHE_VERSION: Literal[2] = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +57,14 @@ class Contents:
     """Folders of /usr/lib/modules that hold a vmlinuz."""
 
 
+class _CachedContents(Frozen):
+    """`Contents` in the cache, by the image's digest."""
+
+    version: Literal[2]
+    rpm_output: str
+    kernels: tuple[str, ...]
+
+
 def read_base(context: Context, reference: str) -> Base:
     """Resolve a base image and read what is installed in it.
 
@@ -63,7 +75,7 @@ def read_base(context: Context, reference: str) -> Base:
     plan = BasePlan(reference=reference, digest=resolved.digest, created=resolved.created)
     kept = context.workspace / "cache" / "base" / f"{plan.digest.removeprefix('sha256:')}.json"
     contents = _kept(kept) or _read(context, buildah.pull(context, plan.pinned))
-    packages = rpmdb.parse(contents.rpm_output)
+    packages = rpmdb.parse(contents.rpm_output).packages
     kernel = only_kernel(reference, packages, contents.kernels)
     # Only now: what makes no sense is read again next time.
     _keep(kept, contents)
@@ -104,27 +116,24 @@ def _kept(path: Path) -> Contents | None:
     """Return what was read of exactly this digest before."""
     if not path.is_file():
         return None
-    document = json.loads(path.read_text())
-    if document["version"] != CACHE_VERSION:
+    try:
+        cached = _CachedContents.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        log.info("%s is not used: %s", path, error)
         return None
-    return Contents(rpm_output=document["rpm_output"], kernels=tuple(document["kernels"]))
+    return Contents(rpm_output=cached.rpm_output, kernels=cached.kernels)
 
 
 def _keep(path: Path, contents: Contents) -> None:
-    if not path.is_file():
-        document = {
-            "version": CACHE_VERSION,
-            "kernels": contents.kernels,
-            "rpm_output": contents.rpm_output,
-        }
-        write_atomically(path, json.dumps(document))
+    cached = _CachedContents(
+        version=CACHE_VERSION, kernels=contents.kernels, rpm_output=contents.rpm_output
+    )
+    write_atomically(path, cached.model_dump_json())
 
 
 def _read(context: Context, image: str) -> Contents:
-    with buildah.container(context, image) as name:
-        output = buildah.run_inside(context, name, rpmdb.QUERY).text
-        root = buildah.mount(context, name)
-        return Contents(rpm_output=output, kernels=_kernels(root))
+    with mounted_image(context, image) as mounted:
+        return Contents(rpm_output=rpmdb.query_text(mounted), kernels=_kernels(mounted.root))
 
 
 def _kernels(root: Path) -> tuple[str, ...]:

@@ -62,8 +62,8 @@ class TrustWork:
         for finding in findings:
             say(str(finding))
         self._facts[variant.name] = facts
-        self._note(variant, packages=len(facts.rpm_lines))
-        return f"{len(facts.rpm_lines)} packages"
+        self._note(variant, packages=len(facts.packages))
+        return f"{len(facts.packages)} packages"
 
     def sbom(self, variant: VariantPlan, _say: LineSink) -> str:
         """Write the SBOM, and the image as the registry will have it."""
@@ -73,7 +73,7 @@ class TrustWork:
                 self.context,
                 root,
                 variant=variant,
-                installed=self._facts[variant.name].rpm_lines,
+                facts=self._facts[variant.name],
                 epoch=variant.source_date_epoch,
             )
         layout = self.context.tonight / "oci" / variant.name

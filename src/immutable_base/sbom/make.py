@@ -22,9 +22,10 @@ from immutable_base.tools import syft
 from immutable_base.workspace import write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from immutable_base.context import Context
+    from immutable_base.model.facts import ImageFacts
     from immutable_base.model.plan import VariantPlan
 
 # Half of the document: guesses of CPE names, which are wrong for distributions that backport
@@ -35,13 +36,13 @@ _SHOWN = 20
 
 
 def make_sbom(
-    context: Context, root: Path, *, variant: VariantPlan, installed: Sequence[str], epoch: int
+    context: Context, root: Path, *, variant: VariantPlan, facts: ImageFacts, epoch: int
 ) -> Path:
     """Write the SBOM of the image whose root is `root` and return the file.
 
-    `installed` are the lines of `rpm -qa` in the image; the SBOM must have exactly these packages,
-    public keys (gpg-pubkey) included, which rpm and syft both list. `epoch` is the document's time
-    in seconds since 1970.
+    `facts` were read from the same image: the SBOM must have exactly their packages, public keys
+    (gpg-pubkey) included, which rpm and syft both list. `epoch` is the document's time in seconds
+    since 1970.
 
     Raises CheckError if a package or module is missing or too many, CommandError if syft fails.
     """
@@ -49,7 +50,7 @@ def make_sbom(
         raw = Path(folder) / "syft.json"
         syft.scan_rpms(context.run, root, raw)
         bom = read_bom(json.loads(raw.read_text()))
-    compare(rpm_names(bom), installed)
+    compare(rpm_names(bom), rpm_lines(facts))
     for component in module_components(context.settings, root, variant):
         bom.components.add(component)
     repository = f"{context.settings.registry.destination}/{variant.name}"
@@ -84,6 +85,12 @@ def rpm_names(bom: Bom) -> list[str]:
             arch = dict(purl.qualifiers).get("arch")
             names.append(f"{component.name}-{version}" + (f".{arch}" if arch else ""))
     return names
+
+
+def rpm_lines(facts: ImageFacts) -> list[str]:
+    """Return the image's packages and public keys as `rpm -qa` prints them."""
+    packages = (f"{p.name}-{p.evr.rpartition(':')[2]}.{p.arch}" for p in facts.packages)
+    return [*packages, *facts.public_keys]
 
 
 def compare(found: Iterable[str], installed: Iterable[str]) -> None:

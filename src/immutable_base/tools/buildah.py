@@ -3,6 +3,9 @@
 Works with buildah 1.28 (Debian 12) and later. Steps run with chroot isolation, which needs no
 cgroups and no user session; the network is taken away by a network namespace around buildah,
 because chroot isolation itself accepts only the host's.
+
+There is no `buildah run` here on purpose: with chroot isolation it may lose output with status 0.
+What is asked of an image goes through `image.program`; what a build step prints is for people only.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from pathlib import Path
 
 from immutable_base.context import Context
 from immutable_base.errors import CommandError, RemoteError
-from immutable_base.process import Command, Result
+from immutable_base.process import Command
 
 log = logging.getLogger(__name__)
 
@@ -179,40 +182,6 @@ def commit(context: Context, name: str, request: CommitRequest) -> str:
         f"--timestamp={request.epoch}", name, request.tag,
     )  # fmt: skip
     return context.run(Command(argv=argv, timeout=TRANSFER)).text.split()[-1]
-
-
-def run_inside(  # noqa: PLR0913  each is a different thing, and all but three have defaults
-    context: Context,
-    name: str,
-    argv: Sequence[str],
-    *,
-    volumes: Sequence[Volume] = (),
-    env: Mapping[str, str] | None = None,
-    ok: frozenset[int] = frozenset({0}),
-    timeout: float = TRANSFER,
-) -> Result:
-    """Run a program in a container, without network.
-
-    Raises CommandError if its exit status is not in `ok`.
-    """
-    flags = [f"--volume={volume}" for volume in volumes]
-    flags += [f"--env={key}={value}" for key, value in sorted((env or {}).items())]
-    whole = _buildah(context, "run", *ISOLATION, *flags, name, "--", *argv)
-    return context.run(Command(argv=(*NO_NETWORK, *whole), timeout=timeout, ok=ok))
-
-
-def run_in(
-    context: Context,
-    image: str,
-    argv: Sequence[str],
-    *,
-    volumes: Sequence[Volume] = (),
-    ok: frozenset[int] = frozenset({0}),
-    timeout: float = TRANSFER,
-) -> Result:
-    """Run a program in a throw-away container of a local image, without network."""
-    with container(context, image) as name:
-        return run_inside(context, name, argv, volumes=volumes, ok=ok, timeout=timeout)
 
 
 def write_layout(context: Context, image: str, folder: Path) -> str:

@@ -10,11 +10,11 @@ from immutable_base.config.load import load_settings
 from immutable_base.errors import CheckError
 from immutable_base.model.check import Level
 from immutable_base.model.facts import (
-    Answer,
     ImageFacts,
     InitramfsFact,
     InstalledPackage,
     ModuleFact,
+    ProgramOutput,
     UnitFact,
 )
 from immutable_base.model.plan import (
@@ -33,7 +33,7 @@ from immutable_base.plan.labels import variant_labels
 SETTINGS = load_settings(Path(__file__).parents[3] / "immutable-base.toml")
 K = "6.12.117-1.el10.x86_64"
 OLD = "6.12.107-1.el10.x86_64"
-FINE = Answer(status=0, text="")
+FINE = ProgramOutput(status=0, text="")
 
 
 def package(name, version, *, repository="baseos", release="1"):
@@ -78,7 +78,7 @@ def module(name, **changes):
     path = f"usr/lib/modules/{K}/extra/{name}.ko.xz"
     values = {
         "name": name, "path": path, "owner": KMOD.name, "version": "2.3.9-1", "vermagic": f"{K} SMP mod_unload",
-        "load": Answer(status=0, text=f"insmod /{path}"), "listed": True,
+        "load": ProgramOutput(status=0, text=f"insmod /{path}"), "listed": True,
     }  # fmt: skip
     return ModuleFact(**{**values, **changes})
 
@@ -95,10 +95,10 @@ FACTS = ImageFacts(
         )
     ),
     base_packages=(installed("bash", "5.2-1"), installed("kernel-core", "6.12.107-1"), installed("kernel-modules-extra", "6.12.107-1"), installed("systemd", "257-1")),
-    rpm_lines=(), modules=(module("spl"), module("zfs")),
+    public_keys=(), kmod_requires={}, modules=(module("spl"), module("zfs")),
     initramfs=InitramfsFact(
         path=f"usr/lib/modules/{K}/initramfs.img", mode=0o600, size=1,
-        listing=Answer(status=0, text="usr/lib/ostree/ostree-prepare-root"),
+        listing=ProgramOutput(status=0, text="usr/lib/ostree/ostree-prepare-root"),
     ),
     leftovers=(), firmware=(), kargs={"10.toml": 'kargs = ["quiet"]\nmatch-architectures = ["x86_64"]\n'},
     units=(
@@ -136,7 +136,7 @@ WRONG = [
     ("modules-for-kernel", with_changed("zfs", vermagic=f"{OLD} SMP")),
     ("modules-for-kernel", with_changed("zfs", owner="")),
     ("modules-loadable", with_changed("zfs", listed=False)),
-    ("modules-loadable", with_changed("zfs", load=Answer(status=1, text="FATAL: Module zfs not found"))),
+    ("modules-loadable", with_changed("zfs", load=ProgramOutput(status=1, text="FATAL: Module zfs not found"))),
     ("modules-loadable", with_changed("zfs", load=FINE)),
     ("no-build-tools", {"packages": (*FACTS.packages, installed("gcc", "14-1"))}),
     ("no-build-tools", {"packages": (*FACTS.packages, installed("zfs-dkms", "2.3.9-1"))}),
@@ -146,8 +146,8 @@ WRONG = [
     ("versions-equal", {"packages": tuple(p if p.name != "zfs" else installed("zfs", "2.3.8-1") for p in FACTS.packages)}),
     ("initramfs", {"initramfs": None}),
     ("initramfs", {"initramfs": FACTS.initramfs.model_copy(update={"mode": 0o644})}),
-    ("initramfs", {"initramfs": FACTS.initramfs.model_copy(update={"listing": Answer(status=0, text="init")})}),
-    ("initramfs", {"initramfs": FACTS.initramfs.model_copy(update={"listing": Answer(status=1, text="no such file")})}),
+    ("initramfs", {"initramfs": FACTS.initramfs.model_copy(update={"listing": ProgramOutput(status=0, text="init")})}),
+    ("initramfs", {"initramfs": FACTS.initramfs.model_copy(update={"listing": ProgramOutput(status=1, text="no such file")})}),
     ("kargs", {"kargs": {"a.toml": "kargs = [", "b.toml": "karg = []", "c.conf": "kargs = []"}}),
     ("labels", {"labels": {**FACTS.labels, "io.immutable-base.kernel": OLD}}),
     ("labels", {"labels": {}}),
@@ -156,13 +156,13 @@ WRONG = [
     ("packages-match-plan", {"packages": (*FACTS.packages, installed("kernel-core", "6.12.107-1"))}),
     ("packages-match-plan", {"packages": tuple(p if p.name != "htop" else installed("htop", "3-2") for p in FACTS.packages)}),
     ("rpm-verify", {"verify": {}}),
-    ("rpm-verify", {"verify": {KMOD.name: Answer(status=1, text="S.5......  /usr/lib/modules/zfs.ko.xz")}}),
-    ("dnf-check", {"dnf_check": Answer(status=1, text="zfs has missing requires of zfs-kmod")}),
+    ("rpm-verify", {"verify": {KMOD.name: ProgramOutput(status=1, text="S.5......  /usr/lib/modules/zfs.ko.xz")}}),
+    ("dnf-check", {"dnf_check": ProgramOutput(status=1, text="zfs has missing requires of zfs-kmod")}),
     ("units-preset", {"units": (FACTS.units[0].model_copy(update={"state": "disabled"}),)}),
     ("units-preset", {"units": (FACTS.units[0].model_copy(update={"state": "absent"}),)}),
     ("units-preset", {"units": (FACTS.units[1].model_copy(update={"state": "enabled"}),)}),
     ("units-preset", {"units": (FACTS.units[1].model_copy(update={"state": "unknown: no such program"}),)}),
-    ("bootc-lint", {"bootc_lint": Answer(status=1, text="Lint warning: var-log")}),
+    ("bootc-lint", {"bootc_lint": ProgramOutput(status=1, text="Lint warning: var-log")}),
 ]  # fmt: skip
 
 

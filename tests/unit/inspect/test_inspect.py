@@ -1,16 +1,14 @@
+"""From files and answers of an image to facts."""
+
+import pytest
+
+from immutable_base.errors import CheckError
+from immutable_base.image.rpmdb import parse
 from immutable_base.inspect.collect import _leftovers
-from immutable_base.inspect.modules import _fields, _listed
-from immutable_base.inspect.rpm import parse_packages
-from immutable_base.inspect.units import units_of
-from immutable_base.model.facts import Answer
-
-
-def test_packages_are_read_sorted_with_epochs_and_without_keys():
-    text = "zfs\t0\t2.3.9-1\tx86_64\ngpg-pubkey\t0\tabc-def\t(none)\nnvidia-driver-cuda\t3\t550.163.01-1\tx86_64\n"
-    assert [str(package) for package in parse_packages(text)] == [
-        "nvidia-driver-cuda-3:550.163.01-1.x86_64",
-        "zfs-2.3.9-1.x86_64",
-    ]
+from immutable_base.inspect.modules import _fields, _listed, _owners
+from immutable_base.inspect.units import read_units
+from support.plan_world import installed_text
+from support.rpmmd import Rpm
 
 
 def test_the_first_of_a_modinfo_field_counts():
@@ -44,12 +42,13 @@ def test_leftovers_are_files_links_and_folders_with_content_but_not_empty_folder
 class Systemctl:
     """Answers as systemctl does, from a text."""
 
-    def __init__(self, text):
-        self.text = text
+    def __init__(self, root, text):
+        self.root, self.text = root, text
 
-    def answer(self, *argv):
+    def read(self, *argv, ok):
         assert argv[:3] == ("systemctl", "--root=/", "is-enabled")
-        return Answer(status=1, text=self.text)
+        assert ok == {0, 1}
+        return self.text
 
 
 def preset(root):
@@ -66,7 +65,7 @@ def preset(root):
 
 def test_units_are_those_of_our_presets_with_their_state(tmp_path):
     preset(tmp_path)
-    units = units_of(Systemctl("disabled\nenabled"), tmp_path)
+    units = read_units(Systemctl(tmp_path, "disabled\nenabled"))
     assert [(unit.name, unit.preset, unit.state) for unit in units] == [
         ("zfs-import-scan.service", "disable", "disabled"),
         ("zfs-zed.service", "enable", "absent"),
@@ -74,7 +73,26 @@ def test_units_are_those_of_our_presets_with_their_state(tmp_path):
     ]
 
 
-def test_an_answer_that_does_not_fit_the_question_is_unknown(tmp_path):
+@pytest.mark.parametrize("text", ["no such program", "disabled", "disabled\nenabled\nenabled"])
+def test_an_answer_that_does_not_fit_the_question_is_an_error(tmp_path, text):
     preset(tmp_path)
-    units = units_of(Systemctl("no such program"), tmp_path)
-    assert {unit.state for unit in units} == {"absent", "unknown: no such program"}
+    with pytest.raises(CheckError, match="of 2 units"):
+        read_units(Systemctl(tmp_path, text))
+
+
+def test_an_image_without_units_of_ours_is_an_error(tmp_path):
+    with pytest.raises(CheckError, match="no unit is named"):
+        read_units(Systemctl(tmp_path, "enabled"))
+
+
+def test_the_owner_of_a_module_is_found_however_its_package_spells_lib():
+    text = installed_text(
+        [
+            Rpm("kmod-zfs", files=("/lib/modules/6.12/extra/zfs.ko.xz",)),
+            Rpm("kmod-nvidia", files=("/usr/lib/modules/6.12/extra/nvidia.ko.xz", "/usr/bin/x")),
+        ]
+    )
+    assert _owners(parse(text)) == {
+        "/usr/lib/modules/6.12/extra/zfs.ko.xz": "kmod-zfs",
+        "/usr/lib/modules/6.12/extra/nvidia.ko.xz": "kmod-nvidia",
+    }
