@@ -10,6 +10,7 @@ from pathlib import Path
 from immutable_base.config.schema import Settings
 from immutable_base.errors import ConfigurationError
 from immutable_base.process import Runner
+from immutable_base.tools.buildah import Storage
 from immutable_base.workspace import write_atomically
 
 # Where the usual distributions keep the CA bundle (Debian, Fedora/EL).
@@ -40,9 +41,9 @@ class Context:
         return self.tonight / "log"
 
     @property
-    def storage(self) -> Path:
-        """Root of our own containers-storage; nothing else on the machine is touched."""
-        return self.workspace / "storage"
+    def storage(self) -> Storage:
+        """Our own containers-storage; nothing else on the machine is touched."""
+        return Storage(self.run, self.workspace / "storage")
 
     def file(self, name: str) -> Path:
         """Return a file that the configuration names."""

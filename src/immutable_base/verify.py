@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from immutable_base.errors import VerificationError
-from immutable_base.tools import cosign, skopeo_copy
+from immutable_base.tools import cosign, skopeo
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -116,7 +116,7 @@ class Verifier:
         Raises VerificationError if there is no such tag, RemoteError if the registry fails.
         """
         tagged = f"{repository}:{tag}"
-        digest = skopeo_copy.manifest_digest(self.run, tagged, self.sigstore.environment)
+        digest = skopeo.manifest_digest(self.run, tagged, self.sigstore.environment)
         if digest is None:
             msg = f"there is no image {tagged}"
             raise VerificationError(msg)

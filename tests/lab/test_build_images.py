@@ -32,8 +32,9 @@ def context(lab, tmp_path_factory):
 def base(context):
     """A real base image in our storage, by digest."""
     reference = context.settings.streams["centos-stream-10"].base
-    pinned = f"{reference.rpartition(':')[0]}@{skopeo.resolve(context, reference).digest}"
-    buildah.pull(context, pinned)
+    trust = context.tls_environment()
+    pinned = f"{reference.rpartition(':')[0]}@{skopeo.resolve(run, reference, trust).digest}"
+    buildah.pull(context.storage, pinned, trust)
     return pinned
 
 
@@ -55,13 +56,15 @@ def test_the_same_containerfile_gives_the_same_digest(context, request_for, tmp_
     digests = set()
     for name in ("one", "two"):
         buildah.build(
-            context,
+            context.storage,
             request_for(
                 "date --utc > /usr/lib/when && rm /usr/lib/when && echo same > /usr/lib/same"
             ),
         )
         digests.add(
-            buildah.write_layout(context, "localhost/immutable-base/test:tonight", tmp_path / name)
+            buildah.write_layout(
+                context.storage, "localhost/immutable-base/test:tonight", tmp_path / name
+            )
         )
     assert len(digests) == 1
 
@@ -73,7 +76,7 @@ def test_a_step_has_no_network_and_its_failure_is_an_error(context, request_for,
     # To a file: what a step prints may be cut off by buildah.
     step = "grep -c '^[a-z]' /proc/net/route >/run/output/routes; exit 7"
     with pytest.raises(CommandError, match=r"the build of .* failed"):
-        buildah.build(context, request_for(step, volumes=(volume,)))
+        buildah.build(context.storage, request_for(step, volumes=(volume,)))
     # The heading of the table begins with a capital.
     assert (output / "routes").read_text() == "0\n"
 
@@ -84,26 +87,27 @@ def test_a_mount_is_seen_during_a_step_and_leaves_no_trace(context, request_for,
     (folder / "file").write_text("content\n")
     volume = buildah.Volume(source=folder, target="/run/immutable-base")
     step = "--mount=type=tmpfs,target=/run grep content /run/immutable-base/file && ! touch /run/immutable-base/x"
-    image = buildah.build(context, request_for(step, volumes=(volume,)))
-    with buildah.mounted(context, image) as root:
+    image = buildah.build(context.storage, request_for(step, volumes=(volume,)))
+    with buildah.mounted(context.storage, image) as root:
         assert not (root / "run" / "immutable-base").exists()
     assert sorted(path.name for path in folder.iterdir()) == ["file"]
 
 
 def test_what_is_left_of_an_earlier_run_is_removed_and_bases_stay(context, base, request_for):
-    buildah.build(context, request_for("true"))
+    buildah.build(context.storage, request_for("true"))
     # As a killed run leaves it: a container that nobody removes.
-    context.run(Command(argv=buildah._buildah(context, "from", "--pull-never", base), timeout=60))
-    buildah.clean(context, keep=[base])
-    assert [image.names for image in buildah.images(context)] == [(base,)]
-    with mounted_image(context, base) as mounted:
+    argv = buildah._buildah(context.storage, "from", "--pull-never", base)
+    run(Command(argv=argv, timeout=60))
+    buildah.clean(context.storage, keep=[base])
+    assert [image.names for image in buildah.images(context.storage)] == [(base,)]
+    with mounted_image(context.storage, base) as mounted:
         assert mounted.read("rpm", "--query", "kernel-core").startswith("kernel-core-")
 
 
 def test_an_image_that_the_registry_does_not_have_is_named(context):
     pinned = f"{context.settings.registry.destination}/nothing@sha256:{'0' * 64}"
     with pytest.raises(RemoteError, match="nothing@sha256:000"):
-        buildah.pull(context, pinned)
+        buildah.pull(context.storage, pinned, context.tls_environment())
 
 
 @pytest.fixture
@@ -165,7 +169,7 @@ def test_no_scriptlet_of_a_dkms_package_ran_in_a_builder(night):
 def test_no_answer_of_an_image_is_cut_off(context, base):
     """`make soak` asks 3,000 times; one answer in a thousand was cut off when buildah relayed them."""
     questions = int(os.environ.get("IMMUTABLE_BASE_SOAK_QUESTIONS", "300"))
-    with mounted_image(context, base) as mounted:
+    with mounted_image(context.storage, base) as mounted:
         found = count_answers(mounted, questions)
     assert len(found) == 1, f"numbers of lines, and how often: {found}"
     assert found.total() == questions

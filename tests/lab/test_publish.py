@@ -25,7 +25,7 @@ from immutable_base.model.publish import PublicationStatus
 from immutable_base.process import run, start_daemon, stop_daemon
 from immutable_base.publish.publish import publish_variant
 from immutable_base.sign import signer_of, sigstore_of
-from immutable_base.tools import cosign, skopeo_copy
+from immutable_base.tools import cosign, skopeo
 from immutable_base.verify import Verifier
 from immutable_base_lab.core import ports
 from immutable_base_lab.core.paths import LabPaths
@@ -234,7 +234,7 @@ def test_published_then_unchanged(publisher, monkeypatch):
 def test_push_by_digest_makes_no_tag(publisher):
     image = publisher.image("tonight")
     environment = publisher.context.tls_environment()
-    skopeo_copy.push(run, image.layout, f"{publisher.repository}@{image.digest}", environment)
+    skopeo.push(run, image.layout, f"{publisher.repository}@{image.digest}", environment)
     assert publisher.tags() == {}
     assert publisher.registry().digest(VARIANT, image.digest) == image.digest
 
@@ -263,7 +263,7 @@ def test_the_command_agrees(lab, publisher, published):
 def test_unsigned_digest_is_refused(publisher, published):
     image = publisher.image("unsigned")
     environment = publisher.context.tls_environment()
-    skopeo_copy.push(run, image.layout, f"{publisher.repository}@{image.digest}", environment)
+    skopeo.push(run, image.layout, f"{publisher.repository}@{image.digest}", environment)
     with pytest.raises(VerificationError, match="no valid signature"):
         publisher.verifier().verify(publisher.repository, image.digest)
 
@@ -271,13 +271,13 @@ def test_unsigned_digest_is_refused(publisher, published):
 def test_signature_of_another_image_is_refused(publisher, published):
     image = publisher.image("unsigned")
     environment = publisher.context.tls_environment()
-    skopeo_copy.push(run, image.layout, f"{publisher.repository}@{image.digest}", environment)
+    skopeo.push(run, image.layout, f"{publisher.repository}@{image.digest}", environment)
     for kind in ("sig", "att"):
         source, target = (
             f"{publisher.repository}:{digest.replace(':', '-')}.{kind}"
             for digest in (published.digest, image.digest)
         )
-        skopeo_copy.move_tag(run, source, target, environment)
+        skopeo.move_tag(run, source, target, environment)
     with pytest.raises(VerificationError) as caught:
         publisher.verifier().verify(publisher.repository, image.digest)
     assert "digest" in str(caught.value)
@@ -286,7 +286,7 @@ def test_signature_of_another_image_is_refused(publisher, published):
 def test_signature_by_another_branch_is_refused(publisher):
     image = publisher.image("branch")
     pinned = f"{publisher.repository}@{image.digest}"
-    skopeo_copy.push(run, image.layout, pinned, publisher.context.tls_environment())
+    skopeo.push(run, image.layout, pinned, publisher.context.tls_environment())
     token = publisher.services.token(project=PROJECT, ref="topic")
     cosign.sign(run, pinned, sigstore_of(publisher.context), token)
     with pytest.raises(VerificationError) as caught:

@@ -76,7 +76,7 @@ def make_mount(context: Context, store: Store, name: str, content: Content) -> P
             os.link(path, folder / LOCAL / path.name)
     conf = DNF_CONF
     for repository in repositories:
-        create_repository(context, folder / repository, epoch=content.epoch)
+        create_repository(context.run, folder / repository, epoch=content.epoch)
         conf += REPOSITORY.format(name=repository, target=TARGET)
     (folder / "dnf.conf").write_text(conf)
     for request, names in content.requests.items():

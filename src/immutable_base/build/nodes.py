@@ -68,9 +68,11 @@ def _fetch_node(build: Build) -> Node:
 
 
 def _base_node(build: Build, base: BasePlan, variants: tuple[str, ...]) -> Node:
+    context = build.context
+
     def action(say: LineSink) -> None:
         say(base.pinned)
-        buildah.pull(build.context, base.pinned)
+        buildah.pull(context.storage, base.pinned, context.tls_environment())
 
     title = f"base {base.reference.rpartition('/')[2]}"
     return Node(id=_base_id(base), title=title, action=action, variants=variants, cost=20)

@@ -89,7 +89,7 @@ def _verify_signatures(
             armored = fetch_key(context, remote, name).armored
             files = {store.path(package): package for package in group}
             with tempfile.TemporaryDirectory(prefix="rpmkeys-") as folder:
-                bad = rpmkeys.unsigned(context, armored, tuple(files), Path(folder))
+                bad = rpmkeys.unsigned(context.run, armored, tuple(files), Path(folder))
             failures |= {
                 files[path].sha256: _refusal(files[path], name, w) for path, w in bad.items()
             }

@@ -59,7 +59,7 @@ class Build:
         images = (self.records.get(step.id) for step in self.graph.images)
         modules = (self.modules.get(step.id) for step in self.graph.modules)
         return BuildRecord(
-            buildah=buildah.version(self.context),
+            buildah=buildah.version(self.context.run),
             modules=tuple(record for record in modules if record is not None),
             layers=tuple(record for record in layers if record is not None),
             images=tuple(record for record in images if record is not None),
@@ -77,9 +77,10 @@ def build_module(build: Build, step: ModuleStep, say: LineSink) -> str:
     shutil.rmtree(output, ignore_errors=True)
     output.mkdir(parents=True)
     request = _builder_request(build, step, output)
+    storage = build.context.storage
     try:
         with following(request.log_file, say):
-            buildah.remove_image(build.context, buildah.build(build.context, request))
+            buildah.remove_image(storage, buildah.build(storage, request))
     except CommandError as error:
         # From the file: a build step's own output may lose its last lines.
         raise CommandError(
@@ -208,7 +209,7 @@ def build_layer(build: Build, step: LayerStep, say: LineSink) -> None:
         volumes=(buildah.Volume(source=mount, target=TARGET),),
     )
     with following(request.log_file, say):
-        image = buildah.build(build.context, request)
+        image = buildah.build(build.context.storage, request)
     build.records[step.id] = ImageRecord(
         id=step.id,
         tag=step.tag,
@@ -229,12 +230,12 @@ def build_image(build: Build, step: ImageStep, say: LineSink) -> str:
         labels=variant_labels(context.settings, variant),
         annotations=base_annotations(variant),
     )
-    with buildah.mounted(context, variant.base.pinned) as base:
+    with buildah.mounted(context.storage, variant.base.pinned) as base:
         before = frozenset(name for name in INJECTED if os.path.lexists(base / name))
-    with buildah.container(context, below) as name:
-        for path in _remove_injected(buildah.mount(context, name), before):
+    with buildah.container(context.storage, below) as name:
+        for path in _remove_injected(buildah.mount(context.storage, name), before):
             say(f"removed /{path}, an empty file that buildah put there")
-        image = buildah.commit(context, name, request)
+        image = buildah.commit(context.storage, name, request)
     build.records[step.id] = ImageRecord(
         id=step.id,
         tag=step.tag,

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from immutable_base.context import Context
 from immutable_base.errors import CheckError, CommandError
 from immutable_base.model.facts import ProgramOutput
 from immutable_base.process import Runner
@@ -47,7 +46,7 @@ class MountedImage:
 
 
 @contextmanager
-def mounted_image(context: Context, image: str) -> Iterator[MountedImage]:
+def mounted_image(storage: buildah.Storage, image: str) -> Iterator[MountedImage]:
     """Mount a local image for the block's time."""
-    with buildah.mounted(context, image) as root:
-        yield MountedImage(run=context.run, root=root)
+    with buildah.mounted(storage, image) as root:
+        yield MountedImage(run=storage.run, root=root)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from immutable_base.context import Context
 from immutable_base.image import rpmdb
 from immutable_base.image.program import MountedImage, mounted_image
 from immutable_base.inspect.modules import read_modules
@@ -23,17 +22,17 @@ LEFTOVERS = (
 )  # fmt: skip
 
 
-def inspect_image(context: Context, image: str, variant: VariantPlan) -> ImageFacts:
+def inspect_image(storage: buildah.Storage, image: str, variant: VariantPlan) -> ImageFacts:
     """Return the facts of a local image.
 
     `variant` says only where to look: its base image and the names of its module packages. Raises
     CheckError if the image or its base does not answer what every image can.
     """
-    with mounted_image(context, variant.base.pinned) as base:
+    with mounted_image(storage, variant.base.pinned) as base:
         base_packages = rpmdb.parse(rpmdb.query_text(base)).packages
-    image_id = buildah.image_id(context, image)
-    labels = buildah.image_labels(context, image)
-    with mounted_image(context, image_id) as mounted:
+    image_id = buildah.image_id(storage, image)
+    labels = buildah.image_labels(storage, image)
+    with mounted_image(storage, image_id) as mounted:
         # Before programs run in it: they make files in /var.
         leftovers = _leftovers(mounted.root)
         return _collect(

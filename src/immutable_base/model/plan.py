@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Literal
 
 from immutable_base.model.document import Frozen
+from immutable_base.model.reference import Reference
 
 
 class Verdict(StrEnum):
@@ -74,10 +75,7 @@ class BasePlan(Frozen):
     @property
     def pinned(self) -> str:
         """`repository@sha256:...`."""
-        last = self.reference.rfind("/")
-        colon = self.reference.find(":", last)
-        repository = self.reference if colon < 0 else self.reference[:colon]
-        return f"{repository}@{self.digest}"
+        return f"{Reference.parse(self.reference).repository}@{self.digest}"
 
 
 class RejectedKernel(Frozen):

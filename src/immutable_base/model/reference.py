@@ -36,9 +36,8 @@ class Reference:
         fine &= not colon or TAG.fullmatch(tag) is not None
         fine &= "@" not in text or DIGEST.fullmatch(digest) is not None
         if not fine:
-            msg = f"'{text}' is not the reference of an image"
             raise ConfigurationError(
-                msg,
+                f"'{text}' is not the reference of an image",
                 hint="write registry/path:tag or registry/path@sha256:...",
             )
         return cls(repository=repository, tag=tag or None, digest=digest or None)

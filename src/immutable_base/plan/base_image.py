@@ -71,10 +71,12 @@ def read_base(context: Context, reference: str) -> Base:
     Raises RemoteError if the registry does not give it, ImmutableBaseError if it has not exactly
     one kernel.
     """
-    resolved = skopeo.resolve(context, reference)
+    resolved = skopeo.resolve(context.run, reference, context.tls_environment())
     plan = BasePlan(reference=reference, digest=resolved.digest, created=resolved.created)
     kept = context.workspace / "cache" / "base" / f"{plan.digest.removeprefix('sha256:')}.json"
-    contents = _kept(kept) or _read(context, buildah.pull(context, plan.pinned))
+    contents = _kept(kept) or _read(
+        context, buildah.pull(context.storage, plan.pinned, context.tls_environment())
+    )
     packages = rpmdb.parse(contents.rpm_output).packages
     kernel = only_kernel(reference, packages, contents.kernels)
     # Only now: what makes no sense is read again next time.
@@ -132,7 +134,7 @@ def _keep(path: Path, contents: Contents) -> None:
 
 
 def _read(context: Context, image: str) -> Contents:
-    with mounted_image(context, image) as mounted:
+    with mounted_image(context.storage, image) as mounted:
         return Contents(rpm_output=rpmdb.query_text(mounted), kernels=_kernels(mounted.root))
 
 

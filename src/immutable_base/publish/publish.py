@@ -15,7 +15,7 @@ from immutable_base.errors import CheckError, VerificationError
 from immutable_base.model.publish import Publication, PublicationStatus, StepTime
 from immutable_base.publish.tag_mover import TagMover
 from immutable_base.sign import job_token, sign_image, signer_of, sigstore_of
-from immutable_base.tools import skopeo_copy
+from immutable_base.tools import skopeo
 from immutable_base.verify import NO_CT_LOG, VerifiedImage, Verifier
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def _require_digest(candidate: _Candidate) -> None:
 def _verified_already(verifier: Verifier, candidate: _Candidate) -> VerifiedImage | None:
     """Return the image as an earlier night published it, None if something is missing."""
     environment = verifier.sigstore.environment
-    if skopeo_copy.manifest_digest(verifier.run, candidate.pinned, environment) is None:
+    if skopeo.manifest_digest(verifier.run, candidate.pinned, environment) is None:
         return None
     try:
         verified = verifier.verify(candidate.repository, candidate.digest)
@@ -149,7 +149,7 @@ def _make_verified(
     token = job_token(context)
     with times.step("push by digest"):
         environment = context.tls_environment()
-        skopeo_copy.push(context.run, candidate.layout, candidate.pinned, environment)
+        skopeo.push(context.run, candidate.layout, candidate.pinned, environment)
     with times.step("sign"):
         sign_image(context, candidate.pinned, token)
     with times.step("attest the SBOM"):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from immutable_base.errors import ImmutableBaseError, RemoteError
 from immutable_base.model.publish import Tag
-from immutable_base.tools import skopeo_copy
+from immutable_base.tools import skopeo
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -60,7 +60,7 @@ class TagMover:
 
     def _set(self, name: str, digest: str) -> None:
         tagged = f"{self.repository}:{name}"
-        skopeo_copy.move_tag(self.run, f"{self.repository}@{digest}", tagged, self.environment)
+        skopeo.move_tag(self.run, f"{self.repository}@{digest}", tagged, self.environment)
         found = self._read(name)
         if found != digest:
             msg = f"the tag {tagged} was set to {digest}, but names {found}"
@@ -70,7 +70,7 @@ class TagMover:
             )
 
     def _read(self, name: str) -> str | None:
-        return skopeo_copy.manifest_digest(self.run, f"{self.repository}:{name}", self.environment)
+        return skopeo.manifest_digest(self.run, f"{self.repository}:{name}", self.environment)
 
     def _undo(self, before: Mapping[str, str | None], moved_to: str) -> list[str]:
         """Set tags back, also when the run is being interrupted; return those that did not go."""

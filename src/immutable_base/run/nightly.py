@@ -50,7 +50,7 @@ def run_night(
         with _observed(observer, PLAN, "plan"):
             plan = make_plan(context, variants=tuple(variants))
         write_atomically(context.tonight / "plan.json", plan.to_json())
-        buildah.clean(context, keep=[variant.base.pinned for variant in plan.variants])
+        buildah.clean(context.storage, keep=[variant.base.pinned for variant in plan.variants])
         work, nodes, outcomes = _build_and_publish(context, plan, observer, workers)
         report = NightReport(
             started=started.isoformat(timespec="seconds"),
@@ -85,7 +85,7 @@ def _start_clean(context: Context) -> None:
     shutil.rmtree(context.tonight, ignore_errors=True)
     # A killed run took its mounts with it (it lived in a mount namespace of its own), but
     # containers-storage still counts them in its run folder.
-    shutil.rmtree(context.storage.with_name("storage-run"), ignore_errors=True)
+    shutil.rmtree(context.storage.run_root, ignore_errors=True)
     context.tonight.mkdir(parents=True, exist_ok=True)
 
 

@@ -56,7 +56,7 @@ class TrustWork:
 
     def check(self, variant: VariantPlan, say: LineSink) -> str:
         """Look at the real image, and demand what the plan promised."""
-        facts = inspect_image(self.context, image_tag(variant.name), variant)
+        facts = inspect_image(self.context.storage, image_tag(variant.name), variant)
         document = self.context.tonight / "check" / f"{variant.name}.json"
         findings = require_sound(facts, variant, self.context.settings, document=document)
         for finding in findings:
@@ -68,7 +68,7 @@ class TrustWork:
     def sbom(self, variant: VariantPlan, _say: LineSink) -> str:
         """Write the SBOM, and the image as the registry will have it."""
         image = image_tag(variant.name)
-        with buildah.mounted(self.context, image) as root:
+        with buildah.mounted(self.context.storage, image) as root:
             sbom = make_sbom(
                 self.context,
                 root,
@@ -77,7 +77,7 @@ class TrustWork:
                 epoch=variant.source_date_epoch,
             )
         layout = self.context.tonight / "oci" / variant.name
-        digest = buildah.write_layout(self.context, image, layout)
+        digest = buildah.write_layout(self.context.storage, image, layout)
         self._exported[variant.name] = Exported(layout=layout, digest=digest, sbom=sbom)
         differs = difference(self.context, variant, layout)
         self._note(

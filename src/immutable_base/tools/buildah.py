@@ -18,9 +18,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from immutable_base.context import Context
 from immutable_base.errors import CommandError, RemoteError
-from immutable_base.process import Command
+from immutable_base.process import Command, Runner
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +33,19 @@ DETAILS_LINES = 60
 ISOLATION = ("--isolation=chroot", "--network=host")
 NO_NETWORK = ("unshare", "--net", "--")
 """Prefix (util-linux) that leaves a program with a loopback device that is down."""
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """A containers-storage of our own, and how programs are started."""
+
+    run: Runner
+    root: Path
+
+    @property
+    def run_root(self) -> Path:
+        """Folder of what must not outlive a boot: mounts, locks."""
+        return self.root.with_name(f"{self.root.name}-run")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,21 +85,21 @@ class Image:
     names: tuple[str, ...]
 
 
-def version(context: Context) -> str:
+def version(run: Runner) -> str:
     """Return buildah's version."""
-    words = context.run(Command(argv=("buildah", "--version"), timeout=QUICK)).text.split()
+    words = run(Command(argv=("buildah", "--version"), timeout=QUICK)).text.split()
     return words[2] if len(words) > 2 else "unknown"
 
 
-def pull(context: Context, pinned: str) -> str:
+def pull(storage: Storage, pinned: str, env: Mapping[str, str]) -> str:
     """Fetch `repository@sha256:...` unless it is here already, and return the image's id.
 
-    Raises RemoteError if the registry does not give it.
+    `env` says which CAs to trust. Raises RemoteError if the registry does not give it.
     """
-    argv = _buildah(context, "pull", "--quiet", "--policy=missing", f"docker://{pinned}")
-    command = Command(argv=argv, timeout=TRANSFER, env=context.tls_environment())
+    argv = _buildah(storage, "pull", "--quiet", "--policy=missing", f"docker://{pinned}")
+    command = Command(argv=argv, timeout=TRANSFER, env=env)
     try:
-        return context.run(command).text.split()[-1]
+        return storage.run(command).text.split()[-1]
     except CommandError as error:
         raise RemoteError(
             f"the image {pinned} cannot be fetched",
@@ -96,16 +108,16 @@ def pull(context: Context, pinned: str) -> str:
         ) from error
 
 
-def build(context: Context, request: BuildRequest) -> str:
+def build(storage: Storage, request: BuildRequest) -> str:
     """Build a Containerfile and return the image's id.
 
     Raises CommandError with the end of the log if a step fails.
     """
     request.log_file.parent.mkdir(parents=True, exist_ok=True)
     id_file = request.log_file.with_suffix(".iid")
-    argv = NO_NETWORK + _buildah(context, *_build_flags(request, id_file), str(request.folder))
+    argv = NO_NETWORK + _buildah(storage, *_build_flags(request, id_file), str(request.folder))
     try:
-        context.run(Command(argv=argv, timeout=BUILD))
+        storage.run(Command(argv=argv, timeout=BUILD))
         return id_file.read_text().strip().removeprefix("sha256:")
     except CommandError as error:
         raise CommandError(
@@ -137,28 +149,28 @@ def _tail(path: Path) -> str:
 
 
 @contextmanager
-def container(context: Context, image: str) -> Iterator[str]:
+def container(storage: Storage, image: str) -> Iterator[str]:
     """Make a container from a local image and yield its id; it is removed at the end."""
-    argv = _buildah(context, "from", "--pull-never", "--quiet", image)
-    name = context.run(Command(argv=argv, timeout=QUICK)).text.strip()
+    argv = _buildah(storage, "from", "--pull-never", "--quiet", image)
+    name = storage.run(Command(argv=argv, timeout=QUICK)).text.strip()
     try:
         yield name
     finally:
         # Unmounts as well.
-        context.run(Command(argv=_buildah(context, "rm", name), timeout=QUICK))
+        storage.run(Command(argv=_buildah(storage, "rm", name), timeout=QUICK))
 
 
 @contextmanager
-def mounted(context: Context, image: str) -> Iterator[Path]:
+def mounted(storage: Storage, image: str) -> Iterator[Path]:
     """Yield the root folder of a local image; what is written there is thrown away."""
-    with container(context, image) as name:
-        yield mount(context, name)
+    with container(storage, image) as name:
+        yield mount(storage, name)
 
 
-def mount(context: Context, name: str) -> Path:
+def mount(storage: Storage, name: str) -> Path:
     """Mount a container's root and return the folder; removing the container unmounts it."""
-    argv = _buildah(context, "mount", name)
-    return Path(context.run(Command(argv=argv, timeout=QUICK)).text.strip())
+    argv = _buildah(storage, "mount", name)
+    return Path(storage.run(Command(argv=argv, timeout=QUICK)).text.strip())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,19 +184,19 @@ class CommitRequest:
     annotations: Mapping[str, str]
 
 
-def commit(context: Context, name: str, request: CommitRequest) -> str:
+def commit(storage: Storage, name: str, request: CommitRequest) -> str:
     """Make an image of a container as it is now, and return the image's id."""
     flags = [f"--label={key}={value}" for key, value in sorted(request.labels.items())]
     flags += [f"--annotation={key}={value}" for key, value in sorted(request.annotations.items())]
-    context.run(Command(argv=_buildah(context, "config", *flags, name), timeout=QUICK))
+    storage.run(Command(argv=_buildah(storage, "config", *flags, name), timeout=QUICK))
     argv = _buildah(
-        context, "commit", "--quiet", "--format=oci", "--identity-label=false",
+        storage, "commit", "--quiet", "--format=oci", "--identity-label=false",
         f"--timestamp={request.epoch}", name, request.tag,
     )  # fmt: skip
-    return context.run(Command(argv=argv, timeout=TRANSFER)).text.split()[-1]
+    return storage.run(Command(argv=argv, timeout=TRANSFER)).text.split()[-1]
 
 
-def write_layout(context: Context, image: str, folder: Path) -> str:
+def write_layout(storage: Storage, image: str, folder: Path) -> str:
     """Write a local image to a new OCI layout with gzip layers and return the manifest's digest.
 
     The same image gives the same bytes: the manifest digest is the one that a registry will show.
@@ -193,20 +205,20 @@ def write_layout(context: Context, image: str, folder: Path) -> str:
     folder.parent.mkdir(parents=True, exist_ok=True)
     digest_file = folder.parent / f".{folder.name}.digest"
     argv = _buildah(
-        context, "push", "--quiet", "--format=oci", "--compression-format=gzip",
+        storage, "push", "--quiet", "--format=oci", "--compression-format=gzip",
         f"--digestfile={digest_file}", image, f"oci:{folder}",
     )  # fmt: skip
     try:
-        context.run(Command(argv=argv, timeout=TRANSFER))
+        storage.run(Command(argv=argv, timeout=TRANSFER))
         return digest_file.read_text().strip()
     finally:
         digest_file.unlink(missing_ok=True)
 
 
-def images(context: Context) -> tuple[Image, ...]:
+def images(storage: Storage) -> tuple[Image, ...]:
     """List the images in our storage, sorted by id."""
-    argv = _buildah(context, "images", "--json", "--no-trunc")
-    rows = json.loads(context.run(Command(argv=argv, timeout=QUICK)).text or "[]") or []
+    argv = _buildah(storage, "images", "--json", "--no-trunc")
+    rows = json.loads(storage.run(Command(argv=argv, timeout=QUICK)).text or "[]") or []
     found = [
         Image(id=row["id"].removeprefix("sha256:"), names=tuple(row.get("names") or ()))
         for row in rows
@@ -214,45 +226,44 @@ def images(context: Context) -> tuple[Image, ...]:
     return tuple(sorted(found, key=lambda image: image.id))
 
 
-def image_id(context: Context, name: str) -> str:
+def image_id(storage: Storage, name: str) -> str:
     """Return the full id of a local image."""
-    argv = _buildah(context, "inspect", "--type=image", "--format={{.FromImageID}}", name)
-    return context.run(Command(argv=argv, timeout=QUICK)).text.strip()
+    argv = _buildah(storage, "inspect", "--type=image", "--format={{.FromImageID}}", name)
+    return storage.run(Command(argv=argv, timeout=QUICK)).text.strip()
 
 
-def image_labels(context: Context, name: str) -> dict[str, str]:
+def image_labels(storage: Storage, name: str) -> dict[str, str]:
     """Return the labels of a local image."""
-    argv = _buildah(context, "inspect", "--type=image", name)
-    document = json.loads(context.run(Command(argv=argv, timeout=QUICK)).text)
+    argv = _buildah(storage, "inspect", "--type=image", name)
+    document = json.loads(storage.run(Command(argv=argv, timeout=QUICK)).text)
     labels = document["OCIv1"]["config"].get("Labels")
     return {str(key): str(value) for key, value in (labels or {}).items()}
 
 
-def remove_image(context: Context, name: str) -> None:
+def remove_image(storage: Storage, name: str) -> None:
     """Remove a local image by name or id."""
-    context.run(Command(argv=_buildah(context, "rmi", "--force", name), timeout=QUICK))
+    storage.run(Command(argv=_buildah(storage, "rmi", "--force", name), timeout=QUICK))
 
 
-def clean(context: Context, *, keep: Sequence[str] = ()) -> None:
+def clean(storage: Storage, *, keep: Sequence[str] = ()) -> None:
     """Remove what an earlier run left: every container, and every image but the bases in `keep`.
 
     `keep` holds pinned references. Bases are referred to by digest, so keeping one never means
     building on an old copy of a moving tag.
     """
-    if not context.storage.is_dir():
+    if not storage.root.is_dir():
         return
-    context.run(Command(argv=_buildah(context, "rm", "--all"), timeout=QUICK))
+    storage.run(Command(argv=_buildah(storage, "rm", "--all"), timeout=QUICK))
     wanted = set(keep)
-    for image in images(context):
+    for image in images(storage):
         if not wanted.intersection(image.names):
             log.debug("removing image %s of an earlier run", image.id)
-            remove_image(context, image.id)
+            remove_image(storage, image.id)
 
 
-def _buildah(context: Context, *arguments: str) -> tuple[str, ...]:
-    run_root = context.storage.with_name(context.storage.name + "-run")
-    context.storage.mkdir(parents=True, exist_ok=True)
+def _buildah(storage: Storage, *arguments: str) -> tuple[str, ...]:
+    storage.root.mkdir(parents=True, exist_ok=True)
     return (
-        "buildah", "--root", str(context.storage), "--runroot", str(run_root),
+        "buildah", "--root", str(storage.root), "--runroot", str(storage.run_root),
         "--storage-driver", "overlay", *arguments,
     )  # fmt: skip

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from immutable_base.context import Context
-from immutable_base.process import Command
+from immutable_base.process import Command, Runner
 
 TIMEOUT = 600.0
 
 
-def create_repository(context: Context, folder: Path, *, epoch: int) -> None:
+def create_repository(run: Runner, folder: Path, *, epoch: int) -> None:
     """Write `repodata/` for the packages in `folder`, the same bytes for the same packages.
 
     `epoch` is the revision, in seconds since 1970. Raises CommandError if createrepo_c fails.
@@ -20,4 +19,4 @@ def create_repository(context: Context, folder: Path, *, epoch: int) -> None:
         "--general-compress-type=gz", f"--revision={epoch}", "--set-timestamp-to-revision",
         str(folder),
     )  # fmt: skip
-    context.run(Command(argv=argv, timeout=TIMEOUT, env={"SOURCE_DATE_EPOCH": str(epoch)}))
+    run(Command(argv=argv, timeout=TIMEOUT, env={"SOURCE_DATE_EPOCH": str(epoch)}))

@@ -1,23 +1,39 @@
-"""skopeo: ask registries about images without fetching them."""
+"""skopeo: asks registries about images, and carries images and tags into them.
+
+skopeo 1.9 (Debian 12) and later push to `repository@digest` without making a tag. Every `env` says
+which CAs to trust.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
-from immutable_base.context import Context
 from immutable_base.errors import CommandError, RemoteError
-from immutable_base.process import Command
+from immutable_base.model.reference import Reference
+from immutable_base.process import Command, Runner
 
-TIMEOUT = 120.0
+QUICK = 120.0
+"""Seconds for a request about a manifest."""
+TRANSFER = 3600.0
+"""Seconds for a whole image."""
 INDEX_TYPES = (
     "application/vnd.oci.image.index.v1+json",
     "application/vnd.docker.distribution.manifest.list.v2+json",
 )
 PLATFORM = ("linux", "amd64")
+_NOT_THERE = ("manifest unknown", "name unknown", "repository name not known to registry")
+"""Codes of the OCI Distribution Specification 1.1, as skopeo spells them."""
+_HINT = "is the registry up, and does this machine trust its certificate?"
+_WRITE_HINT = (
+    "is the registry up, is its certificate trusted, may this login write "
+    "(`skopeo login`, or REGISTRY_AUTH_FILE)?"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,30 +43,55 @@ class Resolved:
     digest: str
     """`sha256:...` of the manifest for our platform."""
     created: int
-    """Seconds since 1970; 0 when the image does not say."""
+    """Seconds since 1970; 0 when the image does not state it."""
 
 
-def resolve(context: Context, reference: str) -> Resolved:
+def resolve(run: Runner, reference: str, env: Mapping[str, str]) -> Resolved:
     """Return the digest that a reference has now, for linux/amd64, and when it was made.
 
-    Raises RemoteError if the registry cannot be asked or has no image for our platform.
+    Raises ConfigurationError if it is not a reference, RemoteError if the registry cannot be asked
+    or has no image for our platform.
     """
-    raw = _inspect(context, reference, "--raw")
-    digest = f"sha256:{hashlib.sha256(raw).hexdigest()}"
+    repository = Reference.parse(reference).repository
+    raw = _inspect(run, reference, env)
+    digest = _digest(raw)
     manifest = _document(raw, reference)
     if manifest.get("mediaType") in INDEX_TYPES or "manifests" in manifest:
         digest = _of_platform(manifest, reference)
-    pinned = f"{repository_of(reference)}@{digest}"
-    config = _document(_inspect(context, pinned, "--raw", "--config"), pinned)
+    pinned = f"{repository}@{digest}"
+    config = _document(_inspect(run, pinned, env, "--config"), pinned)
     return Resolved(digest=digest, created=seconds(str(config.get("created") or "")))
 
 
-def repository_of(reference: str) -> str:
-    """Return a reference without its tag or digest; a port is not a tag."""
-    name = reference.partition("@")[0]
-    last = name.rfind("/")
-    colon = name.find(":", last + 1)
-    return name if colon < 0 else name[:colon]
+def manifest_digest(run: Runner, reference: str, env: Mapping[str, str]) -> str | None:
+    """Return the digest of the manifest that a tag or digest names, None if there is none.
+
+    It is computed from the manifest's bytes, not taken from what the registry says about them.
+    Raises RemoteError if the registry does not answer.
+    """
+    try:
+        return _digest(_inspect(run, reference, env))
+    except RemoteError as error:
+        output = (error.details or "").lower()
+        if any(code in output for code in _NOT_THERE):
+            return None
+        raise
+
+
+def push(run: Runner, layout: Path, pinned: str, env: Mapping[str, str]) -> None:
+    """Copy the only image of an OCI layout to `repository@sha256:...`, which makes no tag.
+
+    Raises RemoteError with skopeo's own output if the registry does not take it.
+    """
+    _copy(run, f"oci:{layout}", pinned, env, f"the registry did not take {pinned}")
+
+
+def move_tag(run: Runner, pinned: str, tagged: str, env: Mapping[str, str]) -> None:
+    """Make `repository:tag` name the manifest of `repository@sha256:...`.
+
+    Raises RemoteError with skopeo's own output if the registry refuses.
+    """
+    _copy(run, f"docker://{pinned}", tagged, env, f"the registry did not set the tag {tagged}")
 
 
 def seconds(created: str) -> int:
@@ -59,21 +100,32 @@ def seconds(created: str) -> int:
         return 0
     try:
         return max(0, int(datetime.fromisoformat(created).timestamp()))
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise RemoteError(f"the image says it was made at '{created}', which is no time") from error
 
 
-def _inspect(context: Context, reference: str, *flags: str) -> bytes:
-    argv = ("skopeo", "inspect", *flags, f"docker://{reference}")
-    command = Command(argv=argv, timeout=TIMEOUT, env=context.tls_environment())
+def _inspect(run: Runner, reference: str, env: Mapping[str, str], *flags: str) -> bytes:
+    argv = ("skopeo", "inspect", "--raw", *flags, f"docker://{reference}")
     try:
-        return context.run(command).stdout
+        return run(Command(argv=argv, timeout=QUICK, env=env)).stdout
     except CommandError as error:
-        raise RemoteError(
-            f"the image {reference} cannot be looked up",
-            details=error.details or error.message,
-            hint="is the registry up, and does this machine trust its certificate?",
-        ) from error
+        raise _remote(f"the image {reference} cannot be looked up", error, _HINT) from error
+
+
+def _copy(run: Runner, source: str, target: str, env: Mapping[str, str], failure: str) -> None:
+    argv = ("skopeo", "copy", "--quiet", "--preserve-digests", source, f"docker://{target}")
+    try:
+        run(Command(argv=argv, timeout=TRANSFER, env=env))
+    except CommandError as error:
+        raise _remote(failure, error, _WRITE_HINT) from error
+
+
+def _remote(failure: str, error: CommandError, hint: str) -> RemoteError:
+    return RemoteError(failure, details=error.details or error.message, hint=hint)
+
+
+def _digest(raw: bytes) -> str:
+    return f"sha256:{hashlib.sha256(raw).hexdigest()}"
 
 
 def _document(raw: bytes, reference: str) -> dict[str, Any]:
@@ -87,8 +139,11 @@ def _document(raw: bytes, reference: str) -> dict[str, Any]:
 
 
 def _of_platform(index: dict[str, Any], reference: str) -> str:
-    for entry in index.get("manifests", ()):
-        platform = entry.get("platform") or {}
+    entries = index.get("manifests")
+    for entry in entries if isinstance(entries, list) else ():
+        platform = entry.get("platform") if isinstance(entry, dict) else None
+        if not isinstance(platform, dict):
+            continue
         if (platform.get("os"), platform.get("architecture")) == PLATFORM:
             return str(entry.get("digest"))
     raise RemoteError(f"{reference} has no image for {'/'.join(PLATFORM)}")

@@ -3,6 +3,7 @@
 import pytest
 
 from immutable_base.errors import ConfigurationError
+from immutable_base.model.plan import BasePlan
 from immutable_base.model.reference import Reference
 
 DIGEST = "sha256:" + "0" * 64
@@ -41,3 +42,12 @@ def test_parts(text, repository, tag, digest):
 def test_not_a_reference(text):
     with pytest.raises(ConfigurationError, match="not the reference"):
         Reference.parse(text)
+
+
+@pytest.mark.parametrize(
+    "reference",
+    ["h:5000/a/b", "h:5000/a/b:t", f"h:5000/a/b@{DIGEST}", f"h:5000/a/b:t@{DIGEST}"],
+)
+def test_a_base_is_pinned_by_one_digest_however_the_configuration_names_it(reference):
+    base = BasePlan(reference=reference, digest="sha256:" + "1" * 64, created=0)
+    assert base.pinned == "h:5000/a/b@sha256:" + "1" * 64
