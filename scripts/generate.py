@@ -23,7 +23,7 @@ from immutable_base.model.check import CheckReport
 from immutable_base.model.facts import ImageFacts
 from immutable_base.model.plan import Plan
 from immutable_base.model.publish import Publications
-from immutable_base.model.run import NightReport
+from immutable_base.model.run import RunReport
 
 ROOT = Path(__file__).resolve().parents[1]
 MADE = "<!-- Made by scripts/generate.py; do not edit. -->\n\n"
@@ -101,7 +101,7 @@ def generated() -> dict[Path, str]:
         "facts": ImageFacts,
         "check": CheckReport,
         "publish": Publications,
-        "run": NightReport,
+        "run": RunReport,
     }
     schemas = {
         ROOT / "schema" / f"{name}.schema.json": json.dumps(model.model_json_schema(), indent=2)

@@ -1,4 +1,4 @@
-"""What a night needs of this host, asked in its first second and not after half an hour."""
+"""What a run needs of this host, checked in its first second and not after half an hour."""
 
 from __future__ import annotations
 
@@ -17,85 +17,87 @@ PROGRAMS: tuple[tuple[str, str | None, str], ...] = (
     ("buildah", "buildah", "builds images"),
     ("cosign", None, "signs and verifies"),
     ("cpio", "cpio", "reads META out of module packages"),
-    ("createrepo_c", "createrepo-c", "makes tonight's local repository"),
+    ("createrepo_c", "createrepo-c", "makes the local repository"),
     ("gpg", "gnupg", "reads pinned keys"),
     ("gpgv", "gpgv", "verifies repository metadata"),
     ("rpm2cpio", "rpm2cpio", "reads META out of module packages"),
     ("rpmkeys", "rpm", "checks signatures of packages"),
     ("skopeo", "skopeo", "reads and copies images"),
     ("syft", None, "lists packages for the SBOM"),
-    ("unshare", "util-linux", "keeps a night's processes and mounts together"),
+    ("unshare", "util-linux", "keeps the processes and mounts of a run together"),
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One thing that a night needs, and whether it is here."""
+class Requirement:
+    """One thing that a run needs, and whether this host has it."""
 
     name: str
-    why: str
+    reason: str
     ok: bool
-    mend: str
-    """The command or action that mends it."""
+    fix: str
+    """The command or action that provides it."""
 
 
-def examine(context: Context) -> tuple[Finding, ...]:
-    """Return everything that a night needs of this host."""
+def examine(context: Context) -> tuple[Requirement, ...]:
+    """Return everything that a run needs of this host."""
     return (_root(), *(_program(*row) for row in PROGRAMS), _namespaces(context), _space(context))
 
 
 def require_ready(context: Context) -> None:
-    """Raise HostError that names everything missing and how to mend it."""
-    missing = [finding for finding in examine(context) if not finding.ok]
+    """Raise HostError that names everything missing and how to fix it."""
+    missing = [requirement for requirement in examine(context) if not requirement.ok]
     if missing:
         raise HostError(
-            "this host cannot run a night yet",
-            details="\n".join(f"{finding.name}: {finding.why}" for finding in missing),
-            hint="; ".join(dict.fromkeys(finding.mend for finding in missing)),
+            "this host is not ready for a run",
+            details="\n".join(
+                f"{requirement.name}: {requirement.reason}" for requirement in missing
+            ),
+            hint="; ".join(dict.fromkeys(requirement.fix for requirement in missing)),
         )
 
 
-def _root() -> Finding:
-    return Finding(
+def _root() -> Requirement:
+    return Requirement(
         name="root",
-        why="mounts, chroots and namespaces need it",
+        reason="mounts, chroots and namespaces need it",
         ok=os.geteuid() == 0,
-        mend="run it as root: `sudo -E immutable-base ...`",
+        fix="run it as root: `sudo -E immutable-base ...`",
     )
 
 
-def _program(name: str, package: str | None, why: str) -> Finding:
-    mend = (
+def _program(name: str, package: str | None, reason: str) -> Requirement:
+    fix = (
         f"`apt-get install {package}`"
         if package
         else f"`immutable-base lab tools {name}` builds it; put the folder it prints on PATH"
     )
-    return Finding(name=name, why=f"it {why}", ok=shutil.which(name) is not None, mend=mend)
+    return Requirement(name=name, reason=f"it {reason}", ok=shutil.which(name) is not None, fix=fix)
 
 
-def _namespaces(context: Context) -> Finding:
-    """Ask for what `process.run_contained` needs; root in an unprivileged container has it not."""
+def _namespaces(context: Context) -> Requirement:
+    """Try what `process.run_contained` needs; root in an unprivileged container lacks it."""
     argv = ("unshare", "--mount", "--pid", "--fork", "--mount-proc", "--", "true")
-    why, ok = "a night lives in namespaces of its own", True
+    reason, ok = "a run has namespaces of its own", True
     if os.geteuid() == 0 and shutil.which("unshare"):
         try:
             context.run(Command(argv=argv, timeout=30))
         except ImmutableBaseError as error:
-            why, ok = f"{why}, which are refused: {error.details or error.message}", False
-    mend = "run it in a virtual machine or a privileged container"
-    return Finding(name="namespaces", why=why, ok=ok, mend=mend)
+            reason, ok = f"{reason}, which are refused: {error.details or error.message}", False
+    fix = "run it in a virtual machine or a privileged container"
+    return Requirement(name="namespaces", reason=reason, ok=ok, fix=fix)
 
 
-def _space(context: Context) -> Finding:
+def _space(context: Context) -> Requirement:
     try:
         require_space(context.workspace, context.settings.minimum_free_gib)
     except ImmutableBaseError as error:
-        return Finding(name="space", why=error.message, ok=False, mend=error.hint or "")
+        return Requirement(name="space", reason=error.message, ok=False, fix=error.hint or "")
     except OSError as error:
-        return Finding(
+        return Requirement(
             name="space",
-            why=f"{context.workspace}: {error.strerror}",
+            reason=f"{context.workspace}: {error.strerror}",
             ok=False,
-            mend="choose another --workspace",
+            fix="choose another --workspace",
         )
-    return Finding(name="space", why=f"in {context.workspace}", ok=True, mend="")
+    return Requirement(name="space", reason=f"in {context.workspace}", ok=True, fix="")

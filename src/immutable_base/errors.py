@@ -1,14 +1,18 @@
-"""Every deliberate error: a sentence, the program's own words, a next step, and an exit code."""
+"""Every deliberate error: a sentence, the program's own output, a next step, and an exit code."""
 
 from __future__ import annotations
 
 import errno
 
+EXIT_BUG = 1
+EXIT_INTERRUPTED = 130
+"""128 + SIGINT, as shells report it."""
+
 
 class ImmutableBaseError(Exception):
     """A failure that a person can act on.
 
-    `message` is one sentence, `details` the words of the program that failed (lines), `hint` the
+    `message` is one sentence, `details` the output of the program that failed (lines), `hint` the
     next step. `exit_code` is a class attribute: see docs/reference/exit-codes.md.
     """
 
@@ -44,21 +48,21 @@ class HostError(ImmutableBaseError):
     exit_code = 4
 
 
-# What a disk or a right can refuse, and a person can mend; other OSErrors are bugs of ours.
-_MENDABLE = {
+# Refusals of a disk or a permission, which a person can fix; other OSErrors are bugs of ours.
+_FIXABLE = {
     errno.EACCES, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EPERM,
     errno.EROFS,
 }  # fmt: skip
 
 
 def host_error(error: OSError) -> HostError | None:
-    """Return what a disk or a right refused as an error of this host, None for any other."""
-    if error.errno not in _MENDABLE:
+    """Return a refusal of a disk or a permission as an error of this host, None for any other."""
+    if error.errno not in _FIXABLE:
         return None
     where = f"{error.filename}: " if error.filename else ""
     return HostError(
         f"{where}{error.strerror}",
-        hint="free some space, change the rights, or work elsewhere: --workspace",
+        hint="free some space, change permissions, or work elsewhere with --workspace",
     )
 
 
@@ -88,3 +92,8 @@ class VerificationError(ImmutableBaseError):
     """A signature, checksum or identity is not the one that the configuration demands."""
 
     exit_code = 12
+
+
+def exit_code_of(error: BaseException) -> int:
+    """Return the exit code of any error; what is not one of ours is a bug."""
+    return error.exit_code if isinstance(error, ImmutableBaseError) else EXIT_BUG

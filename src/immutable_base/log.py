@@ -1,4 +1,4 @@
-"""Logging: everything to the night's own log, and to the terminal only what a person asked for."""
+"""Logging: everything to the run's own log, to the terminal only what a person asked for."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def log_to_terminal(*, verbose: bool) -> None:
 
 
 def log_to_file(path: Path) -> None:
-    """Keep everything in a file as well."""
+    """Write everything to a file as well."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter(FORMAT))

@@ -6,17 +6,14 @@ import base64
 import binascii
 import os
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from immutable_base.context import Context
 from immutable_base.errors import ConfigurationError, VerificationError
 from immutable_base.tools import cosign
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from immutable_base.context import Context
 
 TOKEN_VARIABLE = "SIGSTORE_ID_TOKEN"  # noqa: S105  the name of a variable, not its value
 AUDIENCE = "sigstore"
@@ -49,9 +46,8 @@ def read_token(environment: Mapping[str, str] = os.environ) -> str:
     """
     token = environment.get(TOKEN_VARIABLE, "").strip()
     if not token:
-        msg = f"there is no identity token: {TOKEN_VARIABLE} is not set, so nobody can sign"
         raise ConfigurationError(
-            msg,
+            f"there is no identity token to sign with: {TOKEN_VARIABLE} is not set",
             hint=f"in GitLab give the job `{_STANZA}`; "
             'in the lab: eval "$(immutable-base lab env)"',
         )
@@ -65,16 +61,14 @@ def decode_claims(token: str) -> TokenClaims:
     """
     parts = token.split(".")
     if len(parts) != 3:
-        msg = f"a token has three parts, this text has {len(parts)}"
-        raise _not_a_token(msg)
+        raise _not_a_token(f"a token has three parts, this has {len(parts)}")
     try:
         raw = base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))
         return TokenClaims.model_validate_json(raw)
     except ValidationError as error:
         # Pydantic's own text would quote the claims.
         missing = ", ".join(".".join(map(str, item["loc"])) or "JSON" for item in error.errors())
-        msg = f"wrong or missing: {missing}"
-        raise _not_a_token(msg) from error
+        raise _not_a_token(f"wrong or missing: {missing}") from error
     except (ValueError, binascii.Error) as error:
         raise _not_a_token(str(error)) from error
 
@@ -90,23 +84,20 @@ def check_claims(claims: TokenClaims, *, signer: cosign.Signer, now: float) -> N
     pipeline. `now` is in seconds since 1970.
     """
     if claims.exp <= now:
-        msg = f"the identity token expired {now - claims.exp:.0f} s ago"
         raise VerificationError(
-            msg,
+            f"the identity token expired {now - claims.exp:.0f} s ago",
             hint="a GitLab token lives as long as its job may run: raise the job's `timeout`, or "
             "publish in a job of its own",
         )
     if claims.iss != signer.issuer:
-        msg = f"the identity token is issued by {claims.iss}, not by {signer.issuer}"
         raise VerificationError(
-            msg,
-            hint="see signing.certificate_oidc_issuer",
+            f"the identity token was issued by {claims.iss}, not by {signer.issuer}",
+            hint="compare signing.certificate_oidc_issuer in the configuration",
         )
     audiences = (claims.aud,) if isinstance(claims.aud, str) else claims.aud
     if AUDIENCE not in audiences:
-        msg = f"the identity token is meant for {', '.join(audiences)}, not for {AUDIENCE}"
         raise VerificationError(
-            msg,
+            f"the identity token is for the audience {', '.join(audiences)}, not {AUDIENCE}",
             hint=f"in GitLab: `{_STANZA}`",
         )
     _check_identity(claims, signer)
@@ -114,15 +105,13 @@ def check_claims(claims: TokenClaims, *, signer: cosign.Signer, now: float) -> N
 
 def _check_identity(claims: TokenClaims, signer: cosign.Signer) -> None:
     if claims.identity is None:
-        msg = "the identity token names no pipeline configuration (claim ci_config_ref_uri)"
         raise VerificationError(
-            msg,
+            "the identity token does not name a pipeline (claim ci_config_ref_uri)",
             hint="GitLab leaves it out in child pipelines; sign in the parent pipeline",
         )
     if claims.identity != signer.identity:
-        msg = "the identity token is another pipeline's than the configuration demands"
         raise VerificationError(
-            msg,
+            "the identity token belongs to another pipeline than the configuration names",
             details=f"token:         {claims.identity}\nconfiguration: {signer.identity}",
             hint="run on the branch and in the project that signing.certificate_identity names",
         )
@@ -142,7 +131,7 @@ def sigstore_of(context: Context) -> cosign.Sigstore:
     A certificate without proof from a CT log (SCT) is accepted only from a private Fulcio for
     which no CT log is configured.
 
-    Raises ConfigurationError if a file of keys is not there.
+    Raises ConfigurationError if a key file does not exist.
     """
     signing = context.settings.signing
     files = {
@@ -155,8 +144,7 @@ def sigstore_of(context: Context) -> cosign.Sigstore:
         if name:
             path = context.file(name)
             if not path.is_file():
-                msg = f"the configuration names {path}, which is not there"
-                raise ConfigurationError(msg)
+                raise ConfigurationError(f"the configuration names {path}, which does not exist")
             environment[variable] = str(path)
     return cosign.Sigstore(
         fulcio_url=signing.fulcio_url,
@@ -167,7 +155,7 @@ def sigstore_of(context: Context) -> cosign.Sigstore:
 
 
 def job_token(context: Context) -> str:
-    """Return the job's token, once it is sure that the configured identity can sign with it.
+    """Return the job's token, if the configured identity can sign with it.
 
     Raises ConfigurationError if there is none, VerificationError if it is not the right one.
     """
@@ -179,3 +167,8 @@ def job_token(context: Context) -> str:
 def sign_image(context: Context, pinned: str, token: str) -> None:
     """Sign `repository@sha256:...`; raises as `cosign.sign` does."""
     cosign.sign(context.run, pinned, sigstore_of(context), token)
+
+
+def attest_sbom(context: Context, pinned: str, sbom: Path, token: str) -> None:
+    """Attest the SBOM of `repository@sha256:...`; raises as `cosign.attest` does."""
+    cosign.attest(context.run, pinned, sbom, sigstore_of(context), token)

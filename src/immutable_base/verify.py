@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from immutable_base.errors import VerificationError
+from immutable_base.process import Runner
 from immutable_base.tools import cosign, skopeo
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from immutable_base.process import Runner
 
 CYCLONEDX = "https://cyclonedx.org/bom"
 """Predicate type of an SBOM attestation; source: in-toto attestation, predicate CycloneDX."""
@@ -118,8 +115,7 @@ class Verifier:
         tagged = f"{repository}:{tag}"
         digest = skopeo.manifest_digest(self.run, tagged, self.sigstore.environment)
         if digest is None:
-            msg = f"there is no image {tagged}"
-            raise VerificationError(msg)
+            raise VerificationError(f"there is no image {tagged}")
         return digest
 
     def verify(self, repository: str, digest: str) -> VerifiedImage:
@@ -148,9 +144,8 @@ class Verifier:
             raise _not_understood(pinned, error) from error
         good = [item for item in signatures if self._is_of(item, digest)]
         if not good:
-            msg = f"{pinned} has signatures, but none says {digest} by {self.signer.identity}"
             raise VerificationError(
-                msg,
+                f"{pinned} has signatures, but none says {digest} by {self.signer.identity}",
                 details=text[:2000],
             )
         indexes = [item.optional.bundle.payload.index for item in good]
@@ -177,16 +172,14 @@ def _sboms(envelopes: Sequence[str], pinned: str, digest: str) -> tuple[dict[str
         and any(subject.digest.get("sha256") == wanted for subject in statement.subject)
     )
     if not found:
-        msg = f"{pinned} has attestations, but none is an SBOM of {digest}"
-        raise VerificationError(msg)
+        raise VerificationError(f"{pinned} has attestations, but none is an SBOM of {digest}")
     return found
 
 
 def _statement(text: str) -> _Statement:
     envelope = _Envelope.model_validate_json(text)
     if envelope.type != _PAYLOAD_TYPE:
-        msg = f"payloadType is {envelope.type}, not {_PAYLOAD_TYPE}"
-        raise ValueError(msg)
+        raise ValueError(f"payloadType is {envelope.type}, not {_PAYLOAD_TYPE}")
     return _Statement.model_validate(json.loads(base64.b64decode(envelope.payload)))
 
 

@@ -24,7 +24,7 @@ def context(tmp_path):
 
 def test_missing_programs_are_named_with_their_package(context, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
-    missing = {f.name: f.mend for f in examine(context) if not f.ok}
+    missing = {f.name: f.fix for f in examine(context) if not f.ok}
     assert missing["createrepo_c"] == "`apt-get install createrepo-c`"
     # Not `lab env`: on a real runner it would lead the night into the lab.
     assert "`immutable-base lab tools cosign`" in missing["cosign"]
@@ -37,7 +37,7 @@ def test_missing_programs_are_named_with_their_package(context, monkeypatch, tmp
 
 def test_not_root(context, monkeypatch):
     monkeypatch.setattr("os.geteuid", lambda: 1000)
-    assert "sudo -E" in {f.name: f.mend for f in examine(context) if not f.ok}["root"]
+    assert "sudo -E" in {f.name: f.fix for f in examine(context) if not f.ok}["root"]
 
 
 def test_namespaces_refused(context, monkeypatch):
@@ -45,10 +45,10 @@ def test_namespaces_refused(context, monkeypatch):
         raise CommandError("unshare failed", details="unshare failed: Operation not permitted")
 
     monkeypatch.setattr("os.geteuid", lambda: 0)
-    findings = {f.name: f for f in examine(dataclasses.replace(context, run=refused))}
-    assert not findings["namespaces"].ok
-    assert "Operation not permitted" in findings["namespaces"].why
-    assert "privileged" in findings["namespaces"].mend
+    requirements = {f.name: f for f in examine(dataclasses.replace(context, run=refused))}
+    assert not requirements["namespaces"].ok
+    assert "Operation not permitted" in requirements["namespaces"].reason
+    assert "privileged" in requirements["namespaces"].fix
 
 
 def test_a_private_ca_that_is_not_there(context):
@@ -60,9 +60,9 @@ def test_a_private_ca_that_is_not_there(context):
 
 def test_no_space(context):
     hungry = context.settings.model_copy(update={"minimum_free_gib": 1_000_000})
-    findings = {f.name: f for f in examine(dataclasses.replace(context, settings=hungry))}
-    assert not findings["space"].ok
-    assert "--workspace" in findings["space"].mend
+    requirements = {f.name: f for f in examine(dataclasses.replace(context, settings=hungry))}
+    assert not requirements["space"].ok
+    assert "--workspace" in requirements["space"].fix
 
 
 def test_private_ca_is_added_to_the_systems(context, tmp_path, monkeypatch):

@@ -1,9 +1,9 @@
-"""How a check is written: a small pure function with an id, a title and a reason."""
+"""What a check is: a small pure function with an id, a title and a reason."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from immutable_base.config.schema import Settings
 from immutable_base.model.check import Finding, Level
@@ -35,16 +35,16 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
+class Objection:
     """What a check objects to, or cannot do."""
 
-    words: str
+    message: str
     evidence: tuple[str, ...] = ()
     is_note: bool = False
     """The check was not run here, for a stated reason."""
 
 
-CheckFunction = Callable[[Subject], Problem | None]
+CheckFunction = Callable[[Subject], Objection | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,42 +53,30 @@ class Check:
 
     id: str
     title: str
-    why: str
+    reason: str
     function: CheckFunction
 
     def run(self, subject: Subject) -> Finding:
         """Return the finding; a check that breaks is an error, never a pass."""
         try:
-            problem = self.function(subject)
+            objection = self.function(subject)
         except Exception as error:  # noqa: BLE001  a bug of ours must not look like a sound image
-            problem = Problem(words=f"the check itself broke: {type(error).__name__}: {error}")
-        level = Level.PASS if problem is None else Level.NOTE if problem.is_note else Level.ERROR
+            objection = Objection(
+                message=f"the check itself broke: {type(error).__name__}: {error}"
+            )
+        level = (
+            Level.PASS if objection is None else Level.NOTE if objection.is_note else Level.ERROR
+        )
         return Finding(
             id=self.id,
             title=self.title,
-            why=self.why,
+            reason=self.reason,
             level=level,
-            words=problem.words if problem else "",
-            evidence=problem.evidence if problem else (),
+            message=objection.message if objection else "",
+            evidence=objection.evidence if objection else (),
         )
 
 
-@dataclass(slots=True)
-class Registry:
-    """Checks in the order in which they were written."""
-
-    checks: list[Check] = field(default_factory=list)
-
-    def check(self, name: str, title: str, why: str) -> Callable[[CheckFunction], CheckFunction]:
-        """Register the function that follows."""
-
-        def register(function: CheckFunction) -> CheckFunction:
-            self.checks.append(Check(id=name, title=title, why=why, function=function))
-            return function
-
-        return register
-
-
-def unless(problems: list[str], words: str) -> Problem | None:
-    """Return a problem with these pieces of evidence, or None if there are none."""
-    return Problem(words=words, evidence=tuple(problems)) if problems else None
+def unless(evidence: list[str], message: str) -> Objection | None:
+    """Return an objection with this evidence, or None if there is none."""
+    return Objection(message=message, evidence=tuple(evidence)) if evidence else None

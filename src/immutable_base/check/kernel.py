@@ -5,21 +5,15 @@ from __future__ import annotations
 import tomllib
 from collections import Counter
 
-from immutable_base.check.interface import Problem, Registry, Subject, unless
+from immutable_base.check.interface import Check, Objection, Subject, unless
 
-REGISTRY = Registry()
 # What mounts an ostree deployment as the root. Source: ostree-prepare-root(1).
 PREPARE_ROOT = "ostree-prepare-root"
 # Source: bootc, "Kernel arguments": the only keys of kargs.d files; others are fatal to its lint.
 KARGS_KEYS = frozenset({"kargs", "match-architectures"})
 
 
-@REGISTRY.check(
-    "kernel-single",
-    "one kernel, the planned one",
-    "bootc refuses an image with two, and boots none without",
-)
-def kernel_single(subject: Subject) -> Problem | None:
+def kernel_single(subject: Subject) -> Objection | None:
     """/usr/lib/modules and the rpmdb agree on exactly the planned kernel."""
     facts, planned = subject.facts, (subject.kernel,)
     places = {
@@ -35,12 +29,7 @@ def kernel_single(subject: Subject) -> Problem | None:
     return unless(wrong, f"planned is {subject.kernel} and nothing else")
 
 
-@REGISTRY.check(
-    "modules-for-kernel",
-    "the promised modules, each once, for this kernel",
-    "a module for another kernel is refused by the kernel that runs",
-)
-def modules_for_kernel(subject: Subject) -> Problem | None:
+def modules_for_kernel(subject: Subject) -> Objection | None:
     """Every promised module is there once, is owned by its package, and fits the kernel."""
     promised = subject.promised_modules
     count = Counter(module.name for module in subject.facts.modules)
@@ -57,12 +46,7 @@ def modules_for_kernel(subject: Subject) -> Problem | None:
     return unless(wrong, "the image's modules are not those that were planned")
 
 
-@REGISTRY.check(
-    "modules-loadable",
-    "modules known to depmod and resolvable by modprobe",
-    "services load modules by name, through modules.dep",
-)
-def modules_loadable(subject: Subject) -> Problem | None:
+def modules_loadable(subject: Subject) -> Objection | None:
     """modules.dep names every module, and modprobe would find it and what it needs."""
     wrong = []
     for module in subject.facts.modules:
@@ -70,20 +54,15 @@ def modules_loadable(subject: Subject) -> Problem | None:
             wrong.append(f"{module.name}: not in modules.dep")
         # The line for the module itself ends the list; what it depends on comes before.
         if module.load.status != 0 or f"/{module.name}.ko" not in module.load.text:
-            wrong.append(f"{module.name}: modprobe: {module.load.text or 'no answer'}")
+            wrong.append(f"{module.name}: modprobe: {module.load.text or 'no output'}")
     return unless(wrong, "a module would not load")
 
 
-@REGISTRY.check(
-    "initramfs",
-    "an initramfs that mounts the deployment",
-    "without it the host does not find its root; secrets in it are for root alone",
-)
-def initramfs(subject: Subject) -> Problem | None:
+def initramfs(subject: Subject) -> Objection | None:
     """It is there, is readable by root alone, and holds what mounts an ostree deployment."""
     found = subject.facts.initramfs
     if found is None:
-        return Problem(words="there is none")
+        return Objection(message="there is none")
     wrong = []
     if found.size == 0:
         wrong.append("it is empty")
@@ -96,12 +75,7 @@ def initramfs(subject: Subject) -> Problem | None:
     return unless(wrong, found.path)
 
 
-@REGISTRY.check(
-    "kargs",
-    "kernel arguments that bootc can read",
-    "bootc refuses an image with a malformed file in kargs.d",
-)
-def kargs(subject: Subject) -> Problem | None:
+def kargs(subject: Subject) -> Objection | None:
     """Every file in kargs.d is TOML with known keys."""
     wrong = []
     for name, text in subject.facts.kargs.items():
@@ -116,18 +90,53 @@ def kargs(subject: Subject) -> Problem | None:
     return unless(wrong, "bootc would refuse them")
 
 
-@REGISTRY.check(
-    "bootc-lint",
-    "bootc's own lint",
-    "bootc knows best what it refuses",
-)
-def bootc_lint(subject: Subject) -> Problem | None:
+def bootc_lint(subject: Subject) -> Objection | None:
     """`bootc container lint` passes."""
-    answer = subject.facts.bootc_lint
-    if answer is None:
-        return Problem(words="not run: no bootc in this image", is_note=True)
+    output = subject.facts.bootc_lint
+    if output is None:
+        return Objection(message="not run: no bootc in this image", is_note=True)
     return (
         None
-        if answer.status == 0
-        else Problem(words="bootc refuses the image", evidence=tuple(answer.text.splitlines()))
+        if output.status == 0
+        else Objection(message="bootc refuses the image", evidence=tuple(output.text.splitlines()))
     )
+
+
+CHECKS = (
+    Check(
+        id="kernel-single",
+        title="one kernel, the planned one",
+        reason="bootc refuses an image with two, and boots none without",
+        function=kernel_single,
+    ),
+    Check(
+        id="modules-for-kernel",
+        title="the promised modules, each once, for this kernel",
+        reason="a module for another kernel is refused by the kernel that runs",
+        function=modules_for_kernel,
+    ),
+    Check(
+        id="modules-loadable",
+        title="modules known to depmod and resolvable by modprobe",
+        reason="services load modules by name, through modules.dep",
+        function=modules_loadable,
+    ),
+    Check(
+        id="initramfs",
+        title="an initramfs that mounts the deployment",
+        reason="without it the host does not find its root; secrets in it are for root alone",
+        function=initramfs,
+    ),
+    Check(
+        id="kargs",
+        title="kernel arguments that bootc can read",
+        reason="bootc refuses an image with a malformed file in kargs.d",
+        function=kargs,
+    ),
+    Check(
+        id="bootc-lint",
+        title="bootc's own lint",
+        reason="bootc knows best what it refuses",
+        function=bootc_lint,
+    ),
+)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
-from immutable_base.check.interface import Problem, Registry, Subject, unless
+from immutable_base.check.interface import Check, Objection, Subject, unless
 from immutable_base.plan.labels import variant_labels
 
-REGISTRY = Registry()
 # No image holds what compiled its modules. kernel-headers: comes with glibc-devel, so it gives a
 # compiler away; DKMS packages are in the configuration too, these are their usual names.
 BUILD_TOOLS = frozenset({
@@ -16,12 +15,7 @@ BUILD_TOOLS = frozenset({
 })  # fmt: skip
 
 
-@REGISTRY.check(
-    "no-build-tools",
-    "no compiler, DKMS, kernel-devel or sources",
-    "a host compiles nothing; what is not there needs no updates and helps no attacker",
-)
-def no_build_tools(subject: Subject) -> Problem | None:
+def no_build_tools(subject: Subject) -> Objection | None:
     """Neither packages nor files of a build are in the image, unless the base itself has them."""
     tools = BUILD_TOOLS | {module.source_package for module in subject.settings.modules.values()}
     tools |= {subject.settings.kernel.devel_package}
@@ -31,12 +25,7 @@ def no_build_tools(subject: Subject) -> Problem | None:
     return unless(wrong, "left over from a build")
 
 
-@REGISTRY.check(
-    "versions-equal",
-    "modules, their userspace and firmware of one version",
-    "ZFS and NVIDIA refuse to work with another version's modules",
-)
-def versions_equal(subject: Subject) -> Problem | None:
+def versions_equal(subject: Subject) -> Objection | None:
     """Modules have the planned version, and so have the packages that were asked for with them."""
     promised = subject.promised_modules
     wrong = [
@@ -76,12 +65,7 @@ def _userspace(subject: Subject, module: str, version: str, installed: dict[str,
     return wrong
 
 
-@REGISTRY.check(
-    "labels",
-    "the promised labels",
-    "people and tools read kernel, modules and base from them",
-)
-def labels(subject: Subject) -> Problem | None:
+def labels(subject: Subject) -> Objection | None:
     """Every promised label is there with its value."""
     promised = variant_labels(subject.settings, subject.plan)
     found = subject.facts.labels
@@ -93,12 +77,7 @@ def labels(subject: Subject) -> Problem | None:
     return unless(wrong, "labels differ")
 
 
-@REGISTRY.check(
-    "packages-match-plan",
-    "exactly the planned packages",
-    "what the plan showed is what hosts get",
-)
-def packages_match_plan(subject: Subject) -> Problem | None:
+def packages_match_plan(subject: Subject) -> Objection | None:
     """The rpmdb is the base's, with the transactions of all layers carried out, and no more."""
     expected = Counter((p.name, p.evr, p.arch) for p in subject.facts.base_packages)
     for layer in subject.plan.layers:
@@ -114,29 +93,59 @@ def packages_match_plan(subject: Subject) -> Problem | None:
     return unless(wrong, "the rpmdb is not what the plan promised")
 
 
-@REGISTRY.check(
-    "rpm-verify",
-    "module packages as they were packed",
-    "a file that changed after its package was made was changed by nobody's plan",
-)
-def rpm_verify(subject: Subject) -> Problem | None:
-    """`rpm -V` has nothing to say about our module packages."""
+def rpm_verify(subject: Subject) -> Objection | None:
+    """`rpm -V` finds nothing wrong with our module packages."""
     missing = {module.kmod.name for module in subject.plan.modules} - subject.facts.verify.keys()
     wrong = [f"{name}: not verified" for name in sorted(missing)]
-    for name, answer in subject.facts.verify.items():
-        if answer.status != 0 or answer.text:
-            wrong += [f"{name}: {line}" for line in answer.text.splitlines() or ["failed"]]
+    for name, output in subject.facts.verify.items():
+        if output.status != 0 or output.text:
+            wrong += [f"{name}: {line}" for line in output.text.splitlines() or ["failed"]]
     return unless(wrong, "rpm -V objects")
 
 
-@REGISTRY.check(
-    "dnf-check",
-    "no broken dependency in the rpmdb",
-    "a later layer or instance could not install anything on top",
-)
-def dnf_check(subject: Subject) -> Problem | None:
+def dnf_check(subject: Subject) -> Objection | None:
     """`dnf check` finds nothing."""
-    answer = subject.facts.dnf_check
-    if answer.status == 0:
+    output = subject.facts.dnf_check
+    if output.status == 0:
         return None
-    return Problem(words="dnf check objects", evidence=tuple(answer.text.splitlines()))
+    return Objection(message="dnf check objects", evidence=tuple(output.text.splitlines()))
+
+
+CHECKS = (
+    Check(
+        id="no-build-tools",
+        title="no compiler, DKMS, kernel-devel or sources",
+        reason="a host compiles nothing; what is not there needs no updates and helps no attacker",
+        function=no_build_tools,
+    ),
+    Check(
+        id="versions-equal",
+        title="modules, their userspace and firmware of one version",
+        reason="ZFS and NVIDIA refuse to work with another version's modules",
+        function=versions_equal,
+    ),
+    Check(
+        id="labels",
+        title="the promised labels",
+        reason="people and tools read kernel, modules and base from them",
+        function=labels,
+    ),
+    Check(
+        id="packages-match-plan",
+        title="exactly the planned packages",
+        reason="what the plan showed is what hosts get",
+        function=packages_match_plan,
+    ),
+    Check(
+        id="rpm-verify",
+        title="module packages as they were packed",
+        reason="a file that changed after its package was made was changed by nobody's plan",
+        function=rpm_verify,
+    ),
+    Check(
+        id="dnf-check",
+        title="no broken dependency in the rpmdb",
+        reason="a later layer or instance could not install anything on top",
+        function=dnf_check,
+    ),
+)

@@ -14,13 +14,15 @@ from immutable_base.model.plan import VariantPlan
 from immutable_base.workspace import write_atomically
 
 SHOWN = 10
-CHECKS = (*kernel.REGISTRY.checks, *packages.REGISTRY.checks, *units.REGISTRY.checks)
+"""Pieces of evidence of one finding that an error names."""
+ALL_CHECKS = (*kernel.CHECKS, *packages.CHECKS, *units.CHECKS)
+"""In the order in which they run and are reported."""
 
 
 def run_checks(facts: ImageFacts, variant: VariantPlan, settings: Settings) -> tuple[Finding, ...]:
     """Return the findings of all checks, passes and notes included."""
     subject = Subject(facts=facts, plan=variant, settings=settings)
-    return tuple(check.run(subject) for check in CHECKS)
+    return tuple(check.run(subject) for check in ALL_CHECKS)
 
 
 def require_sound(
@@ -49,7 +51,7 @@ def _lines(finding: Finding) -> list[str]:
     more = len(finding.evidence) - SHOWN
     shown = [f"    {line}" for line in finding.evidence[:SHOWN]]
     return [
-        f"{finding.title}: {finding.words} ({finding.why})",
+        f"{finding.title}: {finding.message} ({finding.reason})",
         *shown,
         *([f"    and {more} more"] if more > 0 else []),
     ]

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from immutable_base.check.interface import Problem, Registry, Subject, unless
+from immutable_base.check.interface import Check, Objection, Subject, unless
 from immutable_base.model.facts import UnitFact
 
-REGISTRY = Registry()
 
-
-@REGISTRY.check(
-    "units-preset",
-    "services enabled as our presets say",
-    "a pool is not imported, and nobody can log in, when the unit that does so never starts",
-)
-def units_preset(subject: Subject) -> Problem | None:
+def units_preset(subject: Subject) -> Objection | None:
     """What a preset of ours enables is enabled, and what it disables is not."""
     wrong = [
         f"{unit.name}: {unit.state}, to be {unit.preset}d"
@@ -28,3 +21,13 @@ def _is_as_preset(unit: UnitFact) -> bool:
         return unit.state == "enabled"
     # A unit that is static or not there does not start by itself either.
     return not unit.state.startswith(("enabled", "unknown"))
+
+
+CHECKS = (
+    Check(
+        id="units-preset",
+        title="services enabled as our presets say",
+        reason="no pool is imported and nobody can log in if the unit for it never starts",
+        function=units_preset,
+    ),
+)

@@ -1,4 +1,4 @@
-"""Parse, call one command, turn its error into words and an exit code.
+"""Parse, call one command, turn its error into a message and an exit code.
 
 Only the chosen command's module is imported, so that `--help` is quick. Each command module has
 `add_arguments(parser)` and `run(namespace) -> int`.
@@ -15,18 +15,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import entry_points
 from typing import NoReturn
 
-from immutable_base.errors import ConfigurationError, ImmutableBaseError, host_error
+from immutable_base.errors import (
+    EXIT_INTERRUPTED,
+    ConfigurationError,
+    ImmutableBaseError,
+    exit_code_of,
+    host_error,
+)
 
 COMMANDS = {
-    "plan": "decide kernels, modules and packages; build nothing",
-    "run": "one night: plan, build, check, sign, verify and publish every variant",
-    "verify": "check an image's signature and SBOM as anybody can",
-    "doctor": "say what this host lacks, and how to get it",
+    "plan": "decide on kernels, modules and packages; build nothing",
+    "run": "plan, build, check, sign, verify and publish every variant",
+    "verify": "verify an image's signature and SBOM attestation",
+    "doctor": "list what this host lacks, and how to get it",
 }
 PLUGINS = "immutable_base.commands"
 """Entry points of other distributions: each names a package with `SUMMARY` and a module `cli`."""
-EXIT_BUG = 1
-EXIT_INTERRUPTED = 130
 
 
 class Parser(argparse.ArgumentParser):
@@ -39,7 +43,7 @@ class Parser(argparse.ArgumentParser):
 
 def all_commands() -> dict[str, tuple[str, str]]:
     """Return the summary and the module of every command, those of other distributions last."""
-    found = {name: (words, f"immutable_base.cli.{name}") for name, words in COMMANDS.items()}
+    found = {name: (summary, f"immutable_base.cli.{name}") for name, summary in COMMANDS.items()}
     for entry in sorted(entry_points(group=PLUGINS)):
         found[entry.name] = (str(entry.load().SUMMARY), f"{entry.module}.cli")
     return found
@@ -57,8 +61,8 @@ def build_parser(
     )
     parsers = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     wanted = set(selected)
-    for name, (words, path) in commands.items():
-        command = parsers.add_parser(name, help=words, description=words, allow_abbrev=False)
+    for name, (summary, path) in commands.items():
+        command = parsers.add_parser(name, help=summary, description=summary, allow_abbrev=False)
         if name in wanted:
             module = importlib.import_module(path)
             module.add_arguments(command)
@@ -87,12 +91,11 @@ def main(arguments: Sequence[str]) -> int:
         print(
             "error: this is a bug in immutable-base; please report the lines above", file=sys.stderr
         )
-        return EXIT_BUG
+        return exit_code_of(error)
 
 
 def _dispatch(arguments: Sequence[str]) -> int:
-    words = [word for word in arguments if not word.startswith("-")]
-    name = words[0] if words and not arguments[0].startswith("-") else ""
+    name = arguments[0] if arguments and not arguments[0].startswith("-") else ""
     commands = all_commands()
     if name and name not in commands:
         near = difflib.get_close_matches(name, commands, n=1)

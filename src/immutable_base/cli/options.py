@@ -22,7 +22,7 @@ def add_context_arguments(parser: argparse.ArgumentParser) -> None:
         "--config",
         type=Path,
         default=Path(os.environ.get("IMMUTABLE_BASE_CONFIG", "immutable-base.toml")),
-        help="configuration (default: $IMMUTABLE_BASE_CONFIG, else immutable-base.toml here)",
+        help="configuration file (default: $IMMUTABLE_BASE_CONFIG, else ./immutable-base.toml)",
     )
     parser.add_argument(
         "--workspace",
@@ -30,7 +30,12 @@ def add_context_arguments(parser: argparse.ArgumentParser) -> None:
         default=Path(os.environ.get("IMMUTABLE_BASE_WORKSPACE") or default_workspace()),
         help="folder to work in (default: $IMMUTABLE_BASE_WORKSPACE, else below $XDG_STATE_HOME)",
     )
-    parser.add_argument("-v", "--verbose", action="store_true", help="show what programs say")
+    parser.add_argument(
+        "-v",
+        "--verbose",
+        action="store_true",
+        help="show every program that is started, and its output",
+    )
 
 
 def add_variant_argument(parser: argparse.ArgumentParser) -> None:
@@ -40,17 +45,20 @@ def add_variant_argument(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="only this one; may be repeated",
+        help="limit to this variant; may be repeated",
     )
 
 
 def add_output_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the form of the result and where it goes."""
+    """Add the format of the result and where it goes."""
     parser.add_argument(
-        "--format", choices=("text", "json"), default="text", help="form of the result"
+        "--format",
+        choices=("text", "json"),
+        default="text",
+        help="format of the result (default: text)",
     )
     parser.add_argument(
-        "--output", type=Path, help="write the result to this file, whole or not at all"
+        "--output", type=Path, help="write the result to this file instead of standard output"
     )
 
 
@@ -65,7 +73,7 @@ def make_context(namespace: argparse.Namespace) -> Context:
     if not layers.is_dir():
         raise ConfigurationError(
             f"there is no folder {layers}",
-            hint="`layers/` with the Containerfiles lies beside the configuration",
+            hint="`layers/` with the Containerfiles belongs beside the configuration",
         )
     return Context(
         settings=settings,
@@ -85,7 +93,7 @@ def selected_variants(settings: Settings, names: Iterable[str]) -> tuple[str, ..
         if name not in settings.variants:
             raise ConfigurationError(
                 f"there is no variant '{name}'{did_you_mean(name, settings.variants)}",
-                hint=f"the configuration has: {', '.join(settings.variants)}",
+                hint=f"configured variants: {', '.join(settings.variants)}",
             )
     asked = set(names)
     return tuple(name for name in settings.variants if not asked or name in asked)

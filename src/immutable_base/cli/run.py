@@ -1,4 +1,4 @@
-"""`immutable-base run`: one night."""
+"""`immutable-base run`: plan, build, check, sign, verify and publish."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from immutable_base.cli.options import (
     write_result,
 )
 from immutable_base.doctor import require_ready
-from immutable_base.model.run import NightReport
+from immutable_base.model.run import RunReport
 from immutable_base.process import heed_interrupts, is_contained, run_contained
 from immutable_base.progress import Progress
-from immutable_base.report.run import night_text
-from immutable_base.run.nightly import run_night
+from immutable_base.report.run import run_text
+from immutable_base.run.nightly import run_variants
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,12 +28,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_variant_argument(parser)
     add_output_arguments(parser)
     parser.add_argument(
-        "--workers", type=_positive, default=2, help="nodes that run at once (default: 2)"
+        "--workers", type=_positive, default=2, help="steps to run in parallel (default: 2)"
     )
 
 
 def run(namespace: argparse.Namespace) -> int:
-    """Run the night in namespaces of its own; its exit code is that of the worst failure."""
+    """Run in namespaces of its own; the exit code is that of the worst failure."""
     context = make_context(namespace)
     variants = selected_variants(context.settings, namespace.variant)
     require_ready(context)
@@ -45,8 +45,7 @@ def run(namespace: argparse.Namespace) -> int:
 def _positive(text: str) -> int:
     number = int(text)
     if number < 1:
-        msg = f"{number} is not 1 or more"
-        raise argparse.ArgumentTypeError(msg)
+        raise argparse.ArgumentTypeError(f"{number} is not 1 or more")
     return number
 
 
@@ -55,12 +54,12 @@ def _inside(namespace: argparse.Namespace, variants: tuple[str, ...]) -> int:
     heed_interrupts()
     context = make_context(namespace)
     with Progress(verbose=namespace.verbose) as progress:
-        report: NightReport = run_night(
+        report: RunReport = run_variants(
             context, variants=variants, observer=progress, workers=namespace.workers
         )
     if namespace.format == "json":
         write_result(report.to_json(), namespace.output)
     else:
         width = max(100, shutil.get_terminal_size((120, 40)).columns)
-        write_result(night_text(report, width=width, colour=sys.stdout.isatty()), namespace.output)
+        write_result(run_text(report, width=width, colour=sys.stdout.isatty()), namespace.output)
     return max(variant.exit_code for variant in report.variants)

@@ -1,9 +1,8 @@
-"""`immutable-base verify`: the check that the night makes, for anybody."""
+"""`immutable-base verify`: the verification that a run makes, for anybody."""
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+import argparse
 
 from immutable_base import process
 from immutable_base.cli.options import (
@@ -12,19 +11,17 @@ from immutable_base.cli.options import (
     write_result,
 )
 from immutable_base.config.load import did_you_mean, load_settings
+from immutable_base.config.schema import Settings
 from immutable_base.context import Context
 from immutable_base.errors import ConfigurationError
+from immutable_base.log import log_to_terminal
 from immutable_base.model.reference import Reference
+from immutable_base.report.verify import verification_report, verification_text
 from immutable_base.sign import signer_of, sigstore_of
 from immutable_base.tools.cosign import PUBLIC, Signer
-from immutable_base.verify import NO_CT_LOG, VerifiedImage, Verifier
+from immutable_base.verify import Verifier
 
-if TYPE_CHECKING:
-    import argparse
-
-    from immutable_base.config.schema import Settings
-
-_DEFAULT_TAG = "latest"
+DEFAULT_TAG = "latest"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,27 +34,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--certificate-identity",
         metavar="URI",
-        help="who must have signed (default: configuration)",
+        help="identity that must have signed (default: the configuration's)",
     )
     parser.add_argument(
         "--certificate-oidc-issuer",
         metavar="URL",
-        help="who must have vouched for that identity (default: configuration)",
+        help="OIDC issuer of that identity (default: the configuration's)",
     )
     add_context_arguments(parser)
     add_output_arguments(parser)
 
 
 def run(namespace: argparse.Namespace) -> int:
-    """Verify one image and say what was proven."""
+    """Verify one image and print what was proven."""
+    log_to_terminal(verbose=namespace.verbose)
     context = _context(namespace)
     verifier = _verifier(namespace, context)
     reference = find_reference(namespace.reference, context.settings if context else None)
-    # Once: what a tag names may change while we look.
-    tag = reference.tag or _DEFAULT_TAG
+    # Resolved once: the tag may move meanwhile.
+    tag = reference.tag or DEFAULT_TAG
     digest = reference.digest or verifier.resolve(reference.repository, tag)
     verified = verifier.verify(reference.repository, digest)
-    text = _json(verified) if namespace.format == "json" else _text(verified)
+    report = verification_report(verified)
+    text = report.to_json() if namespace.format == "json" else verification_text(report)
     write_result(text, namespace.output)
     return 0
 
@@ -102,44 +101,14 @@ def find_reference(text: str, settings: Settings | None) -> Reference:
         return Reference.parse(text)
     name, _, tag = text.partition(":")
     if settings is None:
-        msg = f"'{name}' is not a reference, and there is no configuration that names variants"
-        raise ConfigurationError(msg, hint="write registry/path:tag or registry/path@sha256:...")
-    if name not in settings.variants:
-        msg = (
-            f"'{name}' is neither a variant nor a reference{did_you_mean(name, settings.variants)}"
-        )
         raise ConfigurationError(
-            msg,
+            f"'{name}' is not a reference, and there is no configuration that names variants",
+            hint="write registry/path:tag or registry/path@sha256:...",
+        )
+    if name not in settings.variants:
+        raise ConfigurationError(
+            f"'{name}' is neither a variant nor a reference{did_you_mean(name, settings.variants)}",
             hint=f"the configuration has: {', '.join(settings.variants)}",
         )
-    full = f"{settings.registry.destination}/{name}:{tag or _DEFAULT_TAG}"
+    full = f"{settings.registry.destination}/{name}:{tag or DEFAULT_TAG}"
     return Reference.parse(full)
-
-
-def _facts(verified: VerifiedImage) -> dict[str, Any]:
-    return {
-        "image": verified.pinned,
-        "signer": verified.signer.identity,
-        "issuer": verified.signer.issuer,
-        "rekor_log_index": verified.log_index,
-        "sct_checked": verified.sct_checked,
-        "sbom_components": [len(sbom.get("components", [])) for sbom in verified.sboms],
-    }
-
-
-def _json(verified: VerifiedImage) -> str:
-    return json.dumps({"schema_version": 1, **_facts(verified)}, indent=2)
-
-
-def _text(verified: VerifiedImage) -> str:
-    counts = ", ".join(str(len(sbom.get("components", []))) for sbom in verified.sboms)
-    lines = [
-        f"verified  {verified.pinned}",
-        f"signer    {verified.signer.identity}",
-        f"issuer    {verified.signer.issuer}",
-        f"log       entry {verified.log_index}",
-        f"SBOM      attested by the same signer, {counts} components",
-    ]
-    if not verified.sct_checked:
-        lines.append(f"note      {NO_CT_LOG}")
-    return "\n".join(lines)

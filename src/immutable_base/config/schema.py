@@ -148,11 +148,13 @@ class Publish(Frozen):
             try:
                 filled = tag.format(date="20261124", kernel="6.12.0")
             except (KeyError, IndexError, ValueError) as error:
-                msg = f"'{tag}': only {{date}} and {{kernel}} can stand in a tag"
-                raise ValueError(msg) from error
+                raise ValueError(
+                    f"'{tag}': only {{date}} and {{kernel}} can stand in a tag"
+                ) from error
             if TAG.fullmatch(filled) is None:
-                msg = f"'{tag}' cannot be a tag: letters, digits, and ._- after the first"
-                raise ValueError(msg)
+                raise ValueError(
+                    f"'{tag}' cannot be a tag: letters, digits, and ._- after the first"
+                )
         return tags
 
 
@@ -197,8 +199,7 @@ class Settings(Frozen):
         """Refuse a name that nothing defines, with its key path."""
         for path, name, known in self._references():
             if name not in known:
-                msg = f"{path}: '{name}' is not defined|{name}|{' '.join(known)}"
-                raise ValueError(msg)
+                raise ValueError(f"{path}: '{name}' is not defined|{name}|{' '.join(known)}")
         return self
 
     def _references(self) -> list[tuple[str, str, dict[str, object]]]:

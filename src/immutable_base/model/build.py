@@ -16,7 +16,7 @@ class ModuleFile(Frozen):
 
 
 class ModuleRecord(Frozen):
-    """A kmod package that was made tonight."""
+    """A kmod package that was built in this run."""
 
     id: str
     name: str
@@ -43,7 +43,7 @@ class ImageRecord(Frozen):
 
 
 class BuildRecord(Frozen):
-    """The document."""
+    """The document build.json."""
 
     schema_version: Literal[1] = 1
     buildah: str

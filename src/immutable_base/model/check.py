@@ -1,4 +1,4 @@
-"""What a check found."""
+"""check/<variant>.json: what the checks found."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Level(StrEnum):
 
     PASS = "pass"  # noqa: S105  not a password
     NOTE = "note"
-    """Not run here, and why; never counted as a pass."""
+    """Not run here, for a stated reason; never counted as a pass."""
     ERROR = "error"
 
 
@@ -22,19 +22,20 @@ class Finding(Frozen):
 
     id: str
     title: str
-    why: str
+    reason: str
+    """Why the check exists."""
     level: Level
-    words: str
+    message: str
     """What was found, one line; empty for a plain pass."""
     evidence: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """Return one line."""
-        return f"{self.level}: {self.title}" + (f": {self.words}" if self.words else "")
+        return f"{self.level}: {self.title}" + (f": {self.message}" if self.message else "")
 
 
 class CheckReport(Frozen):
-    """The document."""
+    """The document check/<variant>.json: every finding about one image."""
 
     schema_version: Literal[1] = 1
     variant: str

@@ -1,4 +1,4 @@
-"""What was read from a built image; nothing in it is taken from the plan."""
+"""check/<variant>.facts.json: what was read from an image; nothing in it is from the plan."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class InstalledPackage(Frozen):
 
 
 class ProgramOutput(Frozen):
-    """What a program of the image wrote, and how it ended."""
+    """What a program of the image printed, and its exit status."""
 
     status: int
     text: str
@@ -60,13 +60,13 @@ class UnitFact(Frozen):
 
     name: str
     preset: Literal["enable", "disable"]
-    """What the preset file says."""
+    """The verb in the preset file."""
     state: str
     """`systemctl is-enabled`; `absent` where the image has no such unit."""
 
 
 class ImageFacts(Frozen):
-    """The document."""
+    """The document check/<variant>.facts.json."""
 
     schema_version: Literal[1] = 1
     image: str

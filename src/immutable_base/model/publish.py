@@ -13,11 +13,11 @@ class PublicationStatus(StrEnum):
 
     PUBLISHED = "published"
     UNCHANGED = "unchanged"
-    """The digest was signed, attested and tagged already: nothing was written."""
+    """The digest was signed, attested and tagged before: nothing was written."""
 
 
 class Tag(Frozen):
-    """A tag, and what it named before and now."""
+    """A tag, with the digest that it named before and names now."""
 
     name: str
     before: str | None
@@ -50,13 +50,13 @@ class Publication(Frozen):
     sbom_sha256: str
     """Of the attested CycloneDX file."""
     notes: tuple[str, ...]
-    """What the verification could not cover, in words."""
+    """What the verification could not cover, one sentence each."""
     steps: tuple[StepTime, ...]
     seconds: float
 
 
 class Publications(Frozen):
-    """The document."""
+    """The document publish.json."""
 
     schema_version: Literal[1] = 1
     publications: tuple[Publication, ...]

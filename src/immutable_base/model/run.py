@@ -1,4 +1,4 @@
-"""run.json: what became of every variant in one night, and what it took."""
+"""run.json: how each variant ended in one run, and how long it took."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from immutable_base.model.document import Frozen
 from immutable_base.model.plan import KernelAction
 
 
-class Outcome(StrEnum):
-    """How the night ended for a variant. There is no other way for it to end."""
+class VariantOutcome(StrEnum):
+    """How a run ended for a variant. There is no other way for it to end."""
 
     PUBLISHED = "published"
     HELD = "held"
-    """Not built: the plan found no kernel that fits; what is published stays."""
+    """Not built: the plan found no kernel that fits; the published image stays."""
     FAILED = "failed"
 
 
 class NodeResult(Frozen):
-    """One node of the night's graph."""
+    """One node of the run's graph."""
 
     id: str
     title: str
@@ -27,19 +27,19 @@ class NodeResult(Frozen):
     """`skipped`: something that it needs failed."""
     seconds: float
     log: str
-    """File with what its programs said."""
+    """File with the output of its programs."""
 
 
 class VariantResult(Frozen):
-    """The row of one variant."""
+    """How one variant ended."""
 
     name: str
-    outcome: Outcome
+    outcome: VariantOutcome
     unchanged: bool
-    """The published digest already was tonight's: tags did not move, hosts download nothing."""
+    """The image was published already: tags did not move, hosts download nothing."""
     kernel: str | None
     action: KernelAction | None
-    why: str
+    reason: str
     """One line: why this kernel, or why not published."""
     modules: tuple[str, ...]
     """`name version`."""
@@ -57,13 +57,13 @@ class VariantResult(Frozen):
     seconds: float
     """Sum over the nodes that only this variant needed."""
     error: str | None
-    """The whole error: sentence, program's words, next step."""
+    """The whole error: sentence, program's output, next step."""
     exit_code: int
     """0, or the class of the error; see docs/reference/exit-codes.md."""
 
 
-class NightReport(Frozen):
-    """The document."""
+class RunReport(Frozen):
+    """The document run.json."""
 
     schema_version: Literal[1] = 1
     started: str

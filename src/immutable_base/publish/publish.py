@@ -6,31 +6,27 @@ import hashlib
 import json
 import logging
 import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
-from immutable_base.attest import attest_sbom
+from immutable_base.context import Context
 from immutable_base.errors import CheckError, VerificationError
+from immutable_base.model.plan import VariantPlan
 from immutable_base.model.publish import Publication, PublicationStatus, StepTime
 from immutable_base.publish.tag_mover import TagMover
-from immutable_base.sign import job_token, sign_image, signer_of, sigstore_of
+from immutable_base.sign import attest_sbom, job_token, sign_image, signer_of, sigstore_of
 from immutable_base.tools import skopeo
 from immutable_base.verify import NO_CT_LOG, VerifiedImage, Verifier
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
-
-    from immutable_base.context import Context
-    from immutable_base.model.plan import VariantPlan
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Times:
-    """What the steps took."""
+class _StepClock:
+    """How long each step takes."""
 
     started: float = field(default_factory=time.monotonic)
     steps: list[StepTime] = field(default_factory=list)
@@ -44,8 +40,8 @@ class _Times:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Candidate:
-    """What is to be published."""
+class _PublishRequest:
+    """An exported image with its SBOM, and where it is to go."""
 
     repository: str
     digest: str
@@ -59,7 +55,7 @@ class _Candidate:
 
 
 def repository_of(context: Context, variant: str) -> str:
-    """Return where a variant is published, without tag."""
+    """Return the repository that a variant is published to, without a tag."""
     return f"{context.settings.registry.destination}/{variant}"
 
 
@@ -74,37 +70,37 @@ def publish_variant(
 ) -> Publication:
     """Push by digest, sign, attest, verify both, and only then move the tags.
 
-    Nothing is written if all that is so already.
+    Nothing is written if all of that is so already.
 
     Raises CheckError if `layout` does not hold `digest`, ConfigurationError without a token,
     VerificationError if the signer is not the configured one, RemoteError if a service fails. In
-    each case the tags are where they were.
+    each case the tags stay where they were.
     """
-    candidate = _Candidate(
+    request = _PublishRequest(
         repository=repository_of(context, variant_plan.name),
         digest=digest,
         layout=layout,
         sbom=sbom,
         document=json.loads(sbom.read_text()),
     )
-    times = _Times()
-    _require_digest(candidate)
+    times = _StepClock()
+    _require_digest(request)
     verifier = Verifier(run=context.run, sigstore=sigstore_of(context), signer=signer_of(context))
     mover = TagMover(
-        run=context.run, environment=context.tls_environment(), repository=candidate.repository
+        run=context.run, environment=context.tls_environment(), repository=request.repository
     )
-    with times.step("look at what is published"):
+    with times.step("read what is published"):
         before = mover.read(tags)
-        verified = _verified_already(verifier, candidate)
+        verified = _verified_already(verifier, request)
     unchanged = verified is not None and set(before.values()) == {digest}
     if verified is None:
-        verified = _make_verified(context, verifier, candidate, times)
+        verified = _make_verified(context, verifier, request, times)
     with times.step("move the tags"):
         moved = mover.move(before, digest)
     return Publication(
         variant=variant_plan.name,
         status=PublicationStatus.UNCHANGED if unchanged else PublicationStatus.PUBLISHED,
-        repository=candidate.repository,
+        repository=request.repository,
         digest=digest,
         tags=moved,
         signer=verified.signer.identity,
@@ -117,46 +113,44 @@ def publish_variant(
     )
 
 
-def _require_digest(candidate: _Candidate) -> None:
-    """Refuse a layout that holds something else than what was checked."""
-    index = json.loads((candidate.layout / "index.json").read_text())
+def _require_digest(request: _PublishRequest) -> None:
+    """Refuse a layout that does not hold exactly the image to be published."""
+    index = json.loads((request.layout / "index.json").read_text())
     found = [manifest["digest"] for manifest in index["manifests"]]
-    if found != [candidate.digest]:
-        msg = f"{candidate.layout} holds {', '.join(found) or 'no image'}, not {candidate.digest}"
+    if found != [request.digest]:
         raise CheckError(
-            msg,
+            f"{request.layout} holds {', '.join(found) or 'no image'}, not {request.digest}",
             hint="build the image again",
         )
 
 
-def _verified_already(verifier: Verifier, candidate: _Candidate) -> VerifiedImage | None:
-    """Return the image as an earlier night published it, None if something is missing."""
+def _verified_already(verifier: Verifier, request: _PublishRequest) -> VerifiedImage | None:
+    """Return the image as an earlier run published it, None if something is missing."""
     environment = verifier.sigstore.environment
-    if skopeo.manifest_digest(verifier.run, candidate.pinned, environment) is None:
+    if skopeo.manifest_digest(verifier.run, request.pinned, environment) is None:
         return None
     try:
-        verified = verifier.verify(candidate.repository, candidate.digest)
+        verified = verifier.verify(request.repository, request.digest)
     except VerificationError as error:
         log.info("not published before: %s", error.message)
         return None
-    return verified if verified.has_sbom(candidate.document) else None
+    return verified if verified.has_sbom(request.document) else None
 
 
 def _make_verified(
-    context: Context, verifier: Verifier, candidate: _Candidate, times: _Times
+    context: Context, verifier: Verifier, request: _PublishRequest, times: _StepClock
 ) -> VerifiedImage:
     # Before anything is written: a wrong token must not leave half a publication behind.
     token = job_token(context)
     with times.step("push by digest"):
         environment = context.tls_environment()
-        skopeo.push(context.run, candidate.layout, candidate.pinned, environment)
+        skopeo.push(context.run, request.layout, request.pinned, environment)
     with times.step("sign"):
-        sign_image(context, candidate.pinned, token)
+        sign_image(context, request.pinned, token)
     with times.step("attest the SBOM"):
-        attest_sbom(context, candidate.pinned, candidate.sbom, token)
+        attest_sbom(context, request.pinned, request.sbom, token)
     with times.step("verify signature and SBOM"):
-        verified = verifier.verify(candidate.repository, candidate.digest)
-        if not verified.has_sbom(candidate.document):
-            msg = f"the SBOM attested to {candidate.pinned} is not ours"
-            raise VerificationError(msg)
+        verified = verifier.verify(request.repository, request.digest)
+        if not verified.has_sbom(request.document):
+            raise VerificationError(f"the SBOM attested for {request.pinned} is not ours")
     return verified

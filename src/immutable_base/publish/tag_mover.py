@@ -1,19 +1,15 @@
-"""Tags: what they name, and moving them all or none."""
+"""Tags: read them, and move all of them or none."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from immutable_base.errors import ImmutableBaseError, RemoteError
 from immutable_base.model.publish import Tag
+from immutable_base.process import Runner
 from immutable_base.tools import skopeo
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from immutable_base.process import Runner
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +33,8 @@ class TagMover:
         were moved go back to where they were; a new one cannot be taken back everywhere, but it
         names a digest that has been verified.
 
-        Raises RemoteError with the registry's words, and with the names of tags that could not be
-        set back.
+        Raises RemoteError with the registry's message and the names of tags that could not be set
+        back.
         """
         moved: list[str] = []
         try:
@@ -63,26 +59,25 @@ class TagMover:
         skopeo.move_tag(self.run, f"{self.repository}@{digest}", tagged, self.environment)
         found = self._read(name)
         if found != digest:
-            msg = f"the tag {tagged} was set to {digest}, but names {found}"
             raise RemoteError(
-                msg,
-                hint="does somebody else write to this repository?",
+                f"the tag {tagged} was set to {digest}, but names {found}",
+                hint="does another pipeline write to this repository?",
             )
 
     def _read(self, name: str) -> str | None:
         return skopeo.manifest_digest(self.run, f"{self.repository}:{name}", self.environment)
 
     def _undo(self, before: Mapping[str, str | None], moved_to: str) -> list[str]:
-        """Set tags back, also when the run is being interrupted; return those that did not go."""
-        calm = replace(
+        """Set tags back, also when the run is being interrupted; return those that failed."""
+        uninterruptible = replace(
             self, run=lambda command: self.run(replace(command, even_if_interrupted=True))
         )
         left = []
         for name, digest in before.items():
             try:
-                found = calm._read(name)  # noqa: SLF001  ourselves
+                found = uninterruptible._read(name)  # noqa: SLF001  ourselves
                 if digest is not None and found != digest:
-                    calm._set(name, digest)  # noqa: SLF001  ourselves
+                    uninterruptible._set(name, digest)  # noqa: SLF001  ourselves
                 elif digest is None and found == moved_to:
                     left.append(name)
             except ImmutableBaseError as error:

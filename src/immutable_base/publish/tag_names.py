@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
+from immutable_base.config.schema import Settings
 from immutable_base.errors import ConfigurationError
+from immutable_base.model.plan import VariantPlan
 from immutable_base.model.reference import TAG
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from immutable_base.config.schema import Settings
-    from immutable_base.model.plan import VariantPlan
 
 _NOT_IN_TAGS = re.compile(r"[^A-Za-z0-9._-]")
 
@@ -28,9 +24,8 @@ def tag_names(templates: Iterable[str], *, epoch: int, kernel: str) -> tuple[str
     names = [_NOT_IN_TAGS.sub("_", text.format(date=day, kernel=kernel)) for text in templates]
     for name in names:
         if TAG.fullmatch(name) is None:
-            msg = f"publish.tags: '{name}' cannot be a tag"
             raise ConfigurationError(
-                msg,
+                f"publish.tags: '{name}' cannot be a tag",
                 hint="a tag has 1 to 128 characters and starts with a letter, a digit or _",
             )
     return tuple(dict.fromkeys(names))

@@ -1,4 +1,4 @@
-"""The table at the end of a night."""
+"""The table at the end of a run."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from immutable_base.model.run import NightReport, Outcome, VariantResult
+from immutable_base.model.run import RunReport, VariantOutcome, VariantResult
 
-COLOURS = {Outcome.PUBLISHED: "green", Outcome.HELD: "yellow", Outcome.FAILED: "red"}
+COLOURS = {
+    VariantOutcome.PUBLISHED: "green",
+    VariantOutcome.HELD: "yellow",
+    VariantOutcome.FAILED: "red",
+}
 
 
-def verdict_words(variant: VariantResult) -> str:
+def verdict_text(variant: VariantResult) -> str:
     """Return the verdict as the table and the plain lines name it."""
     return f"{variant.outcome} (unchanged)" if variant.unchanged else str(variant.outcome)
 
@@ -21,18 +25,18 @@ def mebibytes(size: int) -> str:
     return f"{size / (1 << 20):.0f} MiB" if size else "-"
 
 
-def night_table(report: NightReport) -> RenderableType:
+def run_table(report: RunReport) -> RenderableType:
     """Return the table of variants and, below it, every error in full."""
-    table = Table(title=f"The night of {report.started}", title_justify="left", expand=False)
+    table = Table(title=f"The run of {report.started}", title_justify="left", expand=False)
     for heading in ("variant", "verdict", "kernel", "modules", "packages", "size", "digest", "s"):
         table.add_column(
             heading, justify="right" if heading in {"packages", "size", "s"} else "left"
         )
     for variant in report.variants:
         table.add_row(*_cells(variant))
-    notes = [Text(f"{v.name}: {v.why}") for v in report.variants if v.why]
+    notes = [Text(f"{v.name}: {v.reason}") for v in report.variants if v.reason]
     notes += [
-        Text(f"{v.name}: not the same image as last time from the same plan: {v.difference}")
+        Text(f"{v.name}: differs from the last image of the same plan: {v.difference}")
         for v in report.variants
         if v.difference
     ]
@@ -51,7 +55,7 @@ def _cells(variant: VariantResult) -> tuple[str | Text, ...]:
     )
     return (
         variant.name,
-        Text(verdict_words(variant), style=COLOURS[variant.outcome]),
+        Text(verdict_text(variant), style=COLOURS[variant.outcome]),
         f"{variant.kernel or '-'}{direction}",
         "\n".join(variant.modules) or "-",
         str(variant.packages or "-"),
@@ -61,19 +65,19 @@ def _cells(variant: VariantResult) -> tuple[str | Text, ...]:
     )
 
 
-def night_text(report: NightReport, *, width: int, colour: bool) -> str:
+def run_text(report: RunReport, *, width: int, colour: bool) -> str:
     """Return the table as text."""
     console = Console(width=width, force_terminal=colour, no_color=not colour, highlight=False)
     with console.capture() as capture:
-        console.print(night_table(report))
+        console.print(run_table(report))
         console.print(Text(f"\n{_next_steps(report)}"))
     return capture.get()
 
 
-def _next_steps(report: NightReport) -> str:
+def _next_steps(report: RunReport) -> str:
     lines = [f"Documents and logs: {report.documents}"]
     shown = next(
-        (v for v in report.variants if v.reference and v.outcome is Outcome.PUBLISHED), None
+        (v for v in report.variants if v.reference and v.outcome is VariantOutcome.PUBLISHED), None
     )
     if shown and shown.reference:
         repository = shown.reference.rpartition("@")[0]

@@ -1,4 +1,4 @@
-"""One night, from plan to moved tags."""
+"""One run, from the plan to moved tags."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from immutable_base.errors import ImmutableBaseError
 from immutable_base.log import log_to_file
 from immutable_base.model.plan import Plan
 from immutable_base.model.publish import Publications
-from immutable_base.model.run import NightReport, NodeResult
+from immutable_base.model.run import NodeResult, RunReport
 from immutable_base.plan.make import make_plan
 from immutable_base.run.outcomes import variant_result
 from immutable_base.run.previous import set_aside
-from immutable_base.run.stages import TrustWork, trust_nodes
+from immutable_base.run.stages import VariantStages, stage_nodes
 from immutable_base.schedule import Node, Observer, Outcome, run_nodes
 from immutable_base.sign import job_token
 from immutable_base.tools import buildah
@@ -28,22 +28,24 @@ from immutable_base.workspace import exclusive, write_atomically
 log = logging.getLogger(__name__)
 
 PLAN = "plan"
+LOG = "run.log"
+"""The run's own log, beside those of its nodes."""
 
 
-def run_night(
+def run_variants(
     context: Context, *, variants: Sequence[str], observer: Observer, workers: int
-) -> NightReport:
-    """Plan, build, check, sign, verify and publish; return what became of every variant.
+) -> RunReport:
+    """Plan, build, check, sign, verify and publish; return how each variant ended.
 
-    Everything that an earlier run left in the workspace is removed first; only base images, which
-    are named by digest, and metadata, named by checksum, stay. `variants` empty means all.
+    Everything that an earlier run left in the workspace is removed first, except base images (named
+    by digest) and metadata (named by checksum). No `variants` means all.
 
     Raises HostError if another run works in the workspace, ConfigurationError without a token.
     """
     with exclusive(context.workspace):
         _start_clean(context)
-        log_to_file(context.logs / "night.log")
-        # A night is long: a token that cannot sign is said before it, not after.
+        log_to_file(context.logs / LOG)
+        # A run is long: a token that cannot sign is reported before it, not after.
         job_token(context)
         started = datetime.now(UTC)
         clock = time.monotonic()
@@ -51,13 +53,13 @@ def run_night(
             plan = make_plan(context, variants=tuple(variants))
         write_atomically(context.tonight / "plan.json", plan.to_json())
         buildah.clean(context.storage, keep=[variant.base.pinned for variant in plan.variants])
-        work, nodes, outcomes = _build_and_publish(context, plan, observer, workers)
-        report = NightReport(
+        stages, nodes, outcomes = _build_and_publish(context, plan, observer, workers)
+        report = RunReport(
             started=started.isoformat(timespec="seconds"),
             seconds=round(time.monotonic() - clock, 1),
             documents=str(context.tonight),
             variants=tuple(
-                variant_result(variant, nodes, outcomes, work.made(variant.name))
+                variant_result(variant, nodes, outcomes, stages.results(variant.name))
                 for variant in plan.variants
             ),
             nodes=tuple(_node_result(context, node, outcomes[node.id]) for node in nodes),
@@ -68,19 +70,19 @@ def run_night(
 
 def _build_and_publish(
     context: Context, plan: Plan, observer: Observer, workers: int
-) -> tuple[TrustWork, tuple[Node, ...], dict[str, Outcome]]:
+) -> tuple[VariantStages, tuple[Node, ...], dict[str, Outcome]]:
     build, built = build_nodes(context, plan)
-    work = TrustWork(context=context, plan=plan)
-    nodes = (*built, *trust_nodes(work))
+    stages = VariantStages(context=context, plan=plan)
+    nodes = (*built, *stage_nodes(stages))
     outcomes = run_nodes(nodes, workers=workers, observer=observer)
     write_atomically(context.tonight / "build.json", build.record().to_json())
-    publications = Publications(publications=work.publications())
+    publications = Publications(publications=stages.publications())
     write_atomically(context.tonight / "publish.json", publications.to_json())
-    return work, nodes, outcomes
+    return stages, nodes, outcomes
 
 
 def _start_clean(context: Context) -> None:
-    """Remove what an earlier run left, killed or not; no cache survives the night."""
+    """Remove what an earlier run left, killed or not; no cache survives it."""
     set_aside(context)
     shutil.rmtree(context.tonight, ignore_errors=True)
     # A killed run took its mounts with it (it lived in a mount namespace of its own), but
@@ -108,5 +110,5 @@ def _node_result(context: Context, node: Node, outcome: Outcome) -> NodeResult:
         title=node.title,
         outcome=outcome.state,
         seconds=round(outcome.seconds, 1),
-        log=str(log_file if log_file.is_file() else context.logs / "night.log"),
+        log=str(log_file if log_file.is_file() else context.logs / LOG),
     )

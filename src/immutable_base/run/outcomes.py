@@ -1,23 +1,20 @@
-"""How nodes ended, to one verdict for each variant: pure."""
+"""From the outcomes of nodes to one result for each variant: pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from immutable_base.errors import ImmutableBaseError
+from immutable_base.errors import EXIT_BUG, ImmutableBaseError, exit_code_of
 from immutable_base.model.plan import VariantPlan, Verdict
 from immutable_base.model.publish import Publication, PublicationStatus
-from immutable_base.model.run import Outcome as NightOutcome
-from immutable_base.model.run import VariantResult
+from immutable_base.model.run import VariantOutcome, VariantResult
 from immutable_base.schedule import Node, Outcome
-
-EXIT_BUG = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Made:
-    """What the night learned about a variant's image, as far as it came."""
+class StageResults:
+    """What a variant's stages have produced so far."""
 
     packages: int = 0
     size: int = 0
@@ -26,33 +23,36 @@ class Made:
 
 
 def variant_result(
-    variant: VariantPlan, nodes: Iterable[Node], outcomes: Mapping[str, Outcome], made: Made
+    variant: VariantPlan,
+    nodes: Iterable[Node],
+    outcomes: Mapping[str, Outcome],
+    results: StageResults,
 ) -> VariantResult:
     """Return the row of one variant. Only a publication makes it `published`."""
     own = [node for node in nodes if variant.name in node.variants]
     error = _first_error(own, outcomes)
-    published = made.publication if error is None and variant.verdict is Verdict.BUILD else None
-    outcome = NightOutcome.PUBLISHED if published else NightOutcome.FAILED
+    published = results.publication if error is None and variant.verdict is Verdict.BUILD else None
+    outcome = VariantOutcome.PUBLISHED if published else VariantOutcome.FAILED
     if variant.verdict is Verdict.HOLD:
-        outcome = NightOutcome.HELD
+        outcome = VariantOutcome.HELD
     return VariantResult(
         name=variant.name,
         outcome=outcome,
         unchanged=published is not None and published.status is PublicationStatus.UNCHANGED,
         kernel=variant.kernel.chosen,
         action=variant.kernel.action,
-        why="; ".join(variant.reasons),
+        reason="; ".join(variant.reasons),
         modules=tuple(f"{module.name} {module.version}" for module in variant.modules),
-        packages=made.packages,
-        size=made.size,
+        packages=results.packages,
+        size=results.size,
         reference=f"{published.repository}@{published.digest}" if published else None,
         tags=tuple(tag.name for tag in published.tags) if published else (),
-        difference=made.difference,
+        difference=results.difference,
         signer=published.signer if published else None,
         seconds=round(
             sum(outcomes[node.id].seconds for node in own if node.variants == (variant.name,)), 1
         ),
-        error=_error_words(variant, error),
+        error=_error_text(variant, error),
         exit_code=_exit_code(variant, error, outcome),
     )
 
@@ -61,7 +61,7 @@ def _first_error(nodes: Iterable[Node], outcomes: Mapping[str, Outcome]) -> Base
     return next((o.error for node in nodes if (o := outcomes[node.id]).error is not None), None)
 
 
-def _error_words(variant: VariantPlan, error: BaseException | None) -> str | None:
+def _error_text(variant: VariantPlan, error: BaseException | None) -> str | None:
     if error is not None:
         return (
             str(error)
@@ -71,8 +71,8 @@ def _error_words(variant: VariantPlan, error: BaseException | None) -> str | Non
     return "; ".join(variant.reasons) if variant.verdict is Verdict.FAIL else None
 
 
-def _exit_code(variant: VariantPlan, error: BaseException | None, outcome: NightOutcome) -> int:
+def _exit_code(variant: VariantPlan, error: BaseException | None, outcome: VariantOutcome) -> int:
     if error is not None:
-        return error.exit_code if isinstance(error, ImmutableBaseError) else EXIT_BUG
+        return exit_code_of(error)
     # Failed without an error: a way to end that nobody thought of must not look green.
-    return variant.exit_code or (EXIT_BUG if outcome is NightOutcome.FAILED else 0)
+    return variant.exit_code or (EXIT_BUG if outcome is VariantOutcome.FAILED else 0)

@@ -1,11 +1,9 @@
-"""What differs from the run before, where nothing that goes in does: told by file."""
+"""File-level differences between two runs of the same plan."""
 
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
-
-from pydantic import ValidationError
 
 from immutable_base.context import Context
 from immutable_base.inspect.compare import Difference, compare_layouts
@@ -17,9 +15,9 @@ LAYOUTS = "oci"
 
 
 def set_aside(context: Context) -> None:
-    """Keep the last run's plan and images beside tonight's, until they have been compared.
+    """Move the last run's plan and images out of the way, to compare this run's with them.
 
-    Of a run that was killed there is what it came to.
+    For a killed run this is whatever it had produced.
     """
     before = _folder(context)
     shutil.rmtree(before, ignore_errors=True)
@@ -56,7 +54,7 @@ def _folder(context: Context) -> Path:
 def _planned(context: Context, name: str) -> VariantPlan | None:
     try:
         plan = Plan.model_validate_json((_folder(context) / PLAN).read_text())
-    except (OSError, ValidationError):
+    except (OSError, ValueError):  # pydantic's and a decoder's errors are ValueErrors
         return None  # of an earlier release, or not whole
     return next((variant for variant in plan.variants if variant.name == name), None)
 

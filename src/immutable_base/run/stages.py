@@ -18,7 +18,7 @@ from immutable_base.model.publish import Publication
 from immutable_base.process import LineSink
 from immutable_base.publish.publish import publish_variant
 from immutable_base.publish.tag_names import tags_of
-from immutable_base.run.outcomes import Made
+from immutable_base.run.outcomes import StageResults
 from immutable_base.run.previous import difference
 from immutable_base.sbom.make import make_sbom
 from immutable_base.schedule import Node
@@ -27,7 +27,7 @@ from immutable_base.tools import buildah
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exported:
-    """An image on its way out."""
+    """An image as it will be pushed, with its SBOM."""
 
     layout: Path
     digest: str
@@ -35,37 +35,40 @@ class Exported:
 
 
 @dataclass(slots=True)
-class TrustWork:
-    """What the nodes have learned so far; each variant's nodes write only its own part."""
+class VariantStages:
+    """Checks, exports and publishes each built variant, and holds what one stage hands to the next.
+
+    Each variant's nodes write only its own part.
+    """
 
     context: Context
     plan: Plan
     _facts: dict[str, ImageFacts] = field(default_factory=dict)
     _exported: dict[str, Exported] = field(default_factory=dict)
-    _made: dict[str, Made] = field(default_factory=dict)
+    _results: dict[str, StageResults] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def made(self, variant: str) -> Made:
-        """Return what is known of a variant's image."""
-        return self._made.get(variant, Made())
+    def results(self, variant: str) -> StageResults:
+        """Return what a variant's stages have produced so far."""
+        return self._results.get(variant, StageResults())
 
     def publications(self) -> tuple[Publication, ...]:
         """Return what was published, in the plan's order."""
-        found = (self.made(variant.name).publication for variant in self.plan.variants)
+        found = (self.results(variant.name).publication for variant in self.plan.variants)
         return tuple(publication for publication in found if publication is not None)
 
-    def check(self, variant: VariantPlan, say: LineSink) -> str:
-        """Look at the real image, and demand what the plan promised."""
+    def check(self, variant: VariantPlan, report: LineSink) -> str:
+        """Inspect the image, and require what the plan promised."""
         facts = inspect_image(self.context.storage, image_tag(variant.name), variant)
         document = self.context.tonight / "check" / f"{variant.name}.json"
         findings = require_sound(facts, variant, self.context.settings, document=document)
         for finding in findings:
-            say(str(finding))
+            report(str(finding))
         self._facts[variant.name] = facts
         self._note(variant, packages=len(facts.packages))
         return f"{len(facts.packages)} packages"
 
-    def sbom(self, variant: VariantPlan, _say: LineSink) -> str:
+    def sbom(self, variant: VariantPlan, _report: LineSink) -> str:
         """Write the SBOM, and the image as the registry will have it."""
         image = image_tag(variant.name)
         with buildah.mounted(self.context.storage, image) as root:
@@ -85,9 +88,13 @@ class TrustWork:
             size=layout_size(layout, digest),
             difference=str(differs) if differs else None,
         )
-        return f"{digest}, not as last time from the same plan: {differs}" if differs else digest
+        return (
+            f"{digest}, differs from the last image of the same plan: {differs}"
+            if differs
+            else digest
+        )
 
-    def publish(self, variant: VariantPlan, _say: LineSink) -> str:
+    def publish(self, variant: VariantPlan, _report: LineSink) -> str:
         """Push, sign, attest, verify, and only then move the tags."""
         exported = self._exported[variant.name]
         publication = publish_variant(
@@ -101,20 +108,20 @@ class TrustWork:
         self._note(variant, publication=publication)
         return str(publication.status)
 
-    def _note(self, variant: VariantPlan, **known: object) -> None:
+    def _note(self, variant: VariantPlan, **changes: object) -> None:
         with self._lock:
-            self._made[variant.name] = replace(self.made(variant.name), **known)  # type: ignore[arg-type]
+            self._results[variant.name] = replace(self.results(variant.name), **changes)  # type: ignore[arg-type]
 
 
-def trust_nodes(work: TrustWork) -> tuple[Node, ...]:
-    """Return check:*, sbom:* and publish:* of every variant that is built."""
+def stage_nodes(stages: VariantStages) -> tuple[Node, ...]:
+    """Return check:*, sbom:* and publish:* for every variant that is built."""
     nodes: list[Node] = []
-    for variant in work.plan.variants:
+    for variant in stages.plan.variants:
         if variant.verdict is Verdict.BUILD:
             nodes += [
-                _node("check", work.check, variant, needs="image"),
-                _node("sbom", work.sbom, variant, needs="check"),
-                _node("publish", work.publish, variant, needs="sbom"),
+                _node("check", stages.check, variant, needs="image"),
+                _node("sbom", stages.sbom, variant, needs="check"),
+                _node("publish", stages.publish, variant, needs="sbom"),
             ]
     return tuple(nodes)
 
@@ -125,7 +132,7 @@ def _node(
     return Node(
         id=f"{stage}:{variant.name}",
         title=f"{stage} {variant.name}",
-        action=lambda say: action(variant, say),
+        action=lambda report: action(variant, report),
         needs=(f"{needs}:{variant.name}",),
         variants=(variant.name,),
         cost=20.0,

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import tempfile
 from collections import Counter
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from cyclonedx.model import Property
@@ -16,17 +17,13 @@ from cyclonedx.model.component import Component, ComponentType
 from cyclonedx.output.json import JsonV1Dot6
 from cyclonedx.schema import SchemaVersion
 
+from immutable_base.context import Context
 from immutable_base.errors import CheckError
+from immutable_base.model.facts import ImageFacts
+from immutable_base.model.plan import VariantPlan
 from immutable_base.sbom.modules import module_components
 from immutable_base.tools import syft
 from immutable_base.workspace import write_atomically
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from immutable_base.context import Context
-    from immutable_base.model.facts import ImageFacts
-    from immutable_base.model.plan import VariantPlan
 
 # Half of the document: guesses of CPE names, which are wrong for distributions that backport
 # fixes, and what is the same for every package. The attestation goes through a log with a limit.
@@ -103,12 +100,9 @@ def compare(found: Iterable[str], installed: Iterable[str]) -> None:
     if missing or extra:
         lines = [f"missing: {name}" for name in missing[:_SHOWN]]
         lines += [f"not installed: {name}" for name in extra[:_SHOWN]]
-        msg = (
-            f"the SBOM has {ours.total()} packages, the image's rpm database {theirs.total()}: "
-            f"{len(missing)} missing, {len(extra)} too many"
-        )
         raise CheckError(
-            msg,
+            f"the SBOM has {ours.total()} packages, the image's rpm database {theirs.total()}: "
+            f"{len(missing)} missing, {len(extra)} too many",
             details="\n".join(lines),
         )
 
@@ -145,8 +139,7 @@ def render(bom: Bom, *, image: Component, epoch: int) -> str:
     text = _text(bom)
     error = _schema_error(text)
     if error is not None:
-        msg = "the SBOM does not pass the CycloneDX 1.6 schema"
-        raise CheckError(msg, details=error[:2000])
+        raise CheckError("the SBOM does not pass the CycloneDX 1.6 schema", details=error[:2000])
     return text
 
 

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from cyclonedx.model import HashAlgorithm, HashType, Property
 from cyclonedx.model.component import Component, ComponentType
 
+from immutable_base.config.schema import Settings
 from immutable_base.errors import CheckError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from immutable_base.config.schema import Settings
-    from immutable_base.model.plan import ModulePlan, VariantPlan
+from immutable_base.model.plan import ModulePlan, VariantPlan
 
 MODULES = Path("usr/lib/modules")
 
@@ -35,9 +31,8 @@ def _find(root: Path, release: str, name: str) -> Path:
     folder = root / MODULES / release
     found = sorted(path for path in folder.rglob(f"{name}.ko*") if path.is_file())
     if len(found) != 1:
-        msg = f"the image has {len(found)} files for the module {name} of kernel {release}, not one"
         raise CheckError(
-            msg,
+            f"the image has {len(found)} files for the module {name} of kernel {release}, not one",
             details="\n".join(str(path.relative_to(root)) for path in found),
         )
     return found[0]

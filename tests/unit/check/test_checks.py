@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from immutable_base.check.interface import Check
-from immutable_base.check.run_checks import CHECKS, require_sound, run_checks
+from immutable_base.check.run_checks import ALL_CHECKS, require_sound, run_checks
 from immutable_base.config.load import load_settings
 from immutable_base.errors import CheckError
 from immutable_base.model.check import Level
@@ -123,7 +123,7 @@ def finding(identifier, **changes):
 def test_a_sound_image_passes_every_check():
     findings = run_checks(FACTS, PLAN, SETTINGS)
     assert [f for f in findings if f.level is not Level.PASS] == []
-    assert len({f.id for f in findings}) == len(CHECKS) == len(findings)
+    assert len({f.id for f in findings}) == len(ALL_CHECKS) == len(findings)
 
 
 WRONG = [
@@ -170,7 +170,7 @@ WRONG = [
 def test_a_fault_is_found(identifier, changes):
     found = finding(identifier, **changes)
     assert found.level is Level.ERROR
-    assert found.words
+    assert found.message
 
 
 def test_what_a_planned_package_obsoletes_may_go():
@@ -184,12 +184,12 @@ def test_what_a_planned_package_obsoletes_may_go():
 
 
 def test_every_check_has_been_seen_to_object():
-    assert {check.id for check in CHECKS} == {identifier for identifier, _ in WRONG}
+    assert {check.id for check in ALL_CHECKS} == {identifier for identifier, _ in WRONG}
 
 
 def test_what_was_not_run_is_said_and_is_no_pass():
     found = finding("bootc-lint", bootc_lint=None)
-    assert (found.level, found.words) == (Level.NOTE, "not run: no bootc in this image")
+    assert (found.level, found.message) == (Level.NOTE, "not run: no bootc in this image")
 
 
 def test_tools_of_the_base_image_itself_are_its_own_business():
@@ -201,11 +201,11 @@ def test_tools_of_the_base_image_itself_are_its_own_business():
 
 
 def test_a_check_that_breaks_is_an_error(monkeypatch):
-    broken = Check(id="x", title="x", why="x", function=lambda subject: 1 // 0)
-    monkeypatch.setattr("immutable_base.check.run_checks.CHECKS", (broken,))
+    broken = Check(id="x", title="x", reason="x", function=lambda subject: 1 // 0)
+    monkeypatch.setattr("immutable_base.check.run_checks.ALL_CHECKS", (broken,))
     (found,) = run_checks(FACTS, PLAN, SETTINGS)
     assert found.level is Level.ERROR
-    assert "the check itself broke: ZeroDivisionError" in found.words
+    assert "the check itself broke: ZeroDivisionError" in found.message
 
 
 def test_an_image_with_faults_is_refused_by_name_and_the_findings_are_kept(tmp_path):

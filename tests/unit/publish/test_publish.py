@@ -187,10 +187,10 @@ def test_layout_with_another_image(world, token, publish, image):
     ("changes", "words"),
     [
         ({"exp": 1000}, "expired"),
-        ({"iss": "https://evil.example"}, "issued by"),
-        ({"aud": "https://vault.example"}, "meant for"),
-        ({"ci_config_ref_uri": None}, "names no pipeline"),
-        ({"ci_config_ref_uri": "gitlab.com/x//y.yml@refs/heads/evil"}, "another pipeline's"),
+        ({"iss": "https://evil.example"}, "was issued by"),
+        ({"aud": "https://vault.example"}, "for the audience"),
+        ({"ci_config_ref_uri": None}, "does not name a pipeline"),
+        ({"ci_config_ref_uri": "gitlab.com/x//y.yml@refs/heads/evil"}, "another pipeline"),
     ],
 )
 def test_a_wrong_token_is_refused_before_anything_is_written(

@@ -51,5 +51,5 @@ def test_a_private_fulcio_without_ct_log_is_said(context, pem, token, variant, i
 
 
 def test_a_key_that_is_not_there(context, tmp_path):
-    with pytest.raises(ConfigurationError, match="which is not there"):
+    with pytest.raises(ConfigurationError, match="which does not exist"):
         sigstore_of(with_signing(context, rekor_key=str(tmp_path / "nothing.pem")))

@@ -1,16 +1,16 @@
 """What a person reads during and after a night."""
 
-from immutable_base.model.run import NightReport, Outcome, VariantResult
+from immutable_base.model.run import RunReport, VariantOutcome, VariantResult
 from immutable_base.progress import Progress
-from immutable_base.report.run import night_text
+from immutable_base.report.run import run_text
 
 GOOD = VariantResult(
     name="base-zfs",
-    outcome=Outcome.PUBLISHED,
+    outcome=VariantOutcome.PUBLISHED,
     unchanged=False,
     kernel="6.12.117",
     action="up",
-    why="kernel 6.12.105 up to 6.12.117: no kernel-devel for 6.12.105",
+    reason="kernel 6.12.105 up to 6.12.117: no kernel-devel for 6.12.105",
     modules=("zfs 2.3.9",),
     packages=412,
     size=300 << 20,
@@ -24,7 +24,7 @@ GOOD = VariantResult(
 BAD = GOOD.model_copy(
     update={
         "name": "base",
-        "outcome": Outcome.FAILED,
+        "outcome": VariantOutcome.FAILED,
         "reference": None,
         "error": "`dkms build` exited with status 3\n  | too few arguments\nhint: see make.log",
         "exit_code": 5,
@@ -33,7 +33,7 @@ BAD = GOOD.model_copy(
 
 
 def report(*variants):
-    return NightReport(
+    return RunReport(
         started="2026-11-23T02:00:00+00:00",
         seconds=100,
         documents="/var/nights",
@@ -43,7 +43,7 @@ def report(*variants):
 
 
 def test_table_shows_kernel_direction_digest_signer_and_next_steps():
-    text = night_text(report(GOOD), width=160, colour=False)
+    text = run_text(report(GOOD), width=160, colour=False)
     for words in ("base-zfs", "published", "6.12.117 (up)", "zfs 2.3.9", "412", "300 MiB", "abababababab",
                   "no kernel-devel for 6.12.105", "signed by https://gitlab.com/acme/os//.gitlab-ci.yml@refs/heads/main",
                   "/var/nights", "immutable-base verify 127.0.0.1:5000/immutable-base/base-zfs:latest"):  # fmt: skip
@@ -51,13 +51,13 @@ def test_table_shows_kernel_direction_digest_signer_and_next_steps():
 
 
 def test_unchanged_is_said():
-    assert "published (unchanged)" in night_text(
+    assert "published (unchanged)" in run_text(
         report(GOOD.model_copy(update={"unchanged": True})), width=160, colour=False
     )
 
 
 def test_a_failure_is_shown_in_full():
-    text = night_text(report(GOOD, BAD), width=160, colour=False)
+    text = run_text(report(GOOD, BAD), width=160, colour=False)
     assert "base: `dkms build` exited with status 3" in text
     assert "| too few arguments" in text
     assert "hint: see make.log" in text

@@ -3,7 +3,7 @@
 from immutable_base.errors import CheckError, CommandError
 from immutable_base.model.plan import Verdict
 from immutable_base.model.publish import Publication, PublicationStatus, Tag
-from immutable_base.run.outcomes import Made, variant_result
+from immutable_base.run.outcomes import StageResults, variant_result
 from immutable_base.schedule import Node, Outcome
 from support.plans import BASE, layer, package, variant
 
@@ -32,14 +32,16 @@ def outcomes(**states):
 
 
 def test_a_publication_makes_it_published():
-    row = variant_result(PLANNED, NODES, outcomes(), Made(publication=PUBLICATION, packages=3))
+    row = variant_result(
+        PLANNED, NODES, outcomes(), StageResults(publication=PUBLICATION, packages=3)
+    )
     assert (row.outcome, row.exit_code, row.tags) == ("published", 0, ("latest",))
     assert row.reference == f"registry.example/base@{DIGEST}"
     assert row.seconds == 2.0, "only the nodes that nobody else needed"
 
 
 def test_nodes_that_all_went_well_without_a_publication_are_not_green():
-    row = variant_result(PLANNED, NODES, outcomes(), Made(packages=3))
+    row = variant_result(PLANNED, NODES, outcomes(), StageResults(packages=3))
     assert row.outcome == "failed"
     assert row.reference is None
     assert row.exit_code != 0
@@ -47,7 +49,9 @@ def test_nodes_that_all_went_well_without_a_publication_are_not_green():
 
 def test_a_failure_has_its_words_and_its_code():
     error = CommandError("`dkms build` exited with status 3", details="too few arguments")
-    row = variant_result(PLANNED, NODES, outcomes(fetch=error, publish_base="skipped"), Made())
+    row = variant_result(
+        PLANNED, NODES, outcomes(fetch=error, publish_base="skipped"), StageResults()
+    )
     assert (row.outcome, row.exit_code) == ("failed", 5)
     assert "too few arguments" in row.error
 
@@ -55,12 +59,15 @@ def test_a_failure_has_its_words_and_its_code():
 def test_a_failed_check_is_ten_and_something_unknown_is_a_bug():
     assert (
         variant_result(
-            PLANNED, NODES, outcomes(publish_base=CheckError("two kernels")), Made()
+            PLANNED, NODES, outcomes(publish_base=CheckError("two kernels")), StageResults()
         ).exit_code
         == 10
     )
     assert (
-        variant_result(PLANNED, NODES, outcomes(publish_base=KeyError("x")), Made()).exit_code == 1
+        variant_result(
+            PLANNED, NODES, outcomes(publish_base=KeyError("x")), StageResults()
+        ).exit_code
+        == 1
     )
 
 
@@ -73,7 +80,8 @@ def test_another_variants_failure_is_not_ours():
         "publish:other": Outcome(id="publish:other", state="failed", error=CommandError("x"))
     }
     assert (
-        variant_result(PLANNED, nodes, found, Made(publication=PUBLICATION)).outcome == "published"
+        variant_result(PLANNED, nodes, found, StageResults(publication=PUBLICATION)).outcome
+        == "published"
     )
 
 
@@ -81,13 +89,13 @@ def test_held_keeps_what_is_published_and_is_no_error():
     held = variant("base", None, verdict=Verdict.HOLD).model_copy(
         update={"reasons": ("no kernel fits",)}
     )
-    row = variant_result(held, NODES, outcomes(), Made())
-    assert (row.outcome, row.exit_code, row.why) == ("held", 0, "no kernel fits")
+    row = variant_result(held, NODES, outcomes(), StageResults())
+    assert (row.outcome, row.exit_code, row.reason) == ("held", 0, "no kernel fits")
 
 
 def test_a_variant_that_could_not_be_planned_has_the_plans_code():
     failed = variant("base", None, verdict=Verdict.FAIL).model_copy(
         update={"reasons": ("repository 'baseos' is down",), "exit_code": 6, "base": BASE}
     )
-    row = variant_result(failed, NODES, outcomes(), Made())
+    row = variant_result(failed, NODES, outcomes(), StageResults())
     assert (row.outcome, row.exit_code, row.error) == ("failed", 6, "repository 'baseos' is down")

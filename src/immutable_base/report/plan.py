@@ -1,0 +1,62 @@
+"""The plan as a person reads it."""
+
+from __future__ import annotations
+
+import io
+
+from rich.console import Console, Group
+from rich.table import Table
+from rich.text import Text
+
+from immutable_base.model.plan import KernelAction, Plan, VariantPlan, Verdict
+
+STYLES = {Verdict.BUILD: "green", Verdict.HOLD: "yellow", Verdict.FAIL: "red"}
+
+
+def plan_text(plan: Plan, *, width: int, colour: bool) -> str:
+    """Return the table of variants and, below it, the reasons for each kernel.
+
+    `width` is in columns.
+    """
+    table = Table(title="The plan", title_justify="left", expand=False)
+    for name in ("variant", "verdict", "kernel", "modules", "packages"):
+        table.add_column(name, overflow="fold")
+    for variant in plan.variants:
+        table.add_row(*_row(variant))
+    sink = io.StringIO()
+    console = Console(file=sink, width=width, highlight=False, force_terminal=colour)
+    console.print(Group(table, *map(_explanation, plan.variants)))
+    return "\n".join(line.rstrip() for line in sink.getvalue().splitlines()) + "\n"
+
+
+def _row(variant: VariantPlan) -> tuple[Text, ...]:
+    modules = ", ".join(f"{module.name} {module.version}" for module in variant.modules)
+    count = str(len(variant.packages)) if variant.verdict is Verdict.BUILD else "-"
+    return (
+        Text(variant.name),
+        Text(variant.verdict.value, style=STYLES[variant.verdict]),
+        Text(_kernel(variant)),
+        Text(modules or "-"),
+        Text(count),
+    )
+
+
+def _kernel(variant: VariantPlan) -> str:
+    kernel = variant.kernel
+    if kernel.chosen is None:
+        return f"{kernel.image} (image)" if kernel.image else "-"
+    if kernel.action is KernelAction.KEEP:
+        return f"{kernel.chosen} (keep)"
+    return f"{kernel.chosen} ({kernel.action} from {kernel.image})"
+
+
+def _explanation(variant: VariantPlan) -> Group:
+    heading = Text(f"\n{variant.name}: {variant.base.digest or variant.base.reference}")
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    for reason in variant.reasons:
+        grid.add_row(Text(" "), Text(reason))
+    for rejected in variant.kernel.rejected:
+        grid.add_row(Text("  not"), Text(f"{rejected.evr}: {rejected.reason}"))
+    return Group(heading, grid)
