@@ -32,6 +32,8 @@ LONGEST_WAIT = 4.0
 """Seconds between two attempts; a night does not wait long for one mirror."""
 SMALL = 4 << 20
 """Bytes; repomd.xml, signatures and keys are far below."""
+LARGEST = 8 << 30
+"""Bytes of a file whose repository declares no size: a body without an end fills no disk."""
 TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 ALGORITHMS = frozenset({"sha256", "sha384", "sha512"})
 """Checksums that still hold; sha1 and md5 do not."""
@@ -94,6 +96,10 @@ class Remote:
                     size += len(chunk)
                     if checksum.size and size > checksum.size:
                         break
+                    if size > LARGEST:
+                        raise VerificationError(
+                            f"{what} is larger than {LARGEST >> 30} GiB", details=url
+                        )
                     file.write(chunk)
             checksum.require(digest.hexdigest(), what, url)
             partial.chmod(0o644)
@@ -173,7 +179,8 @@ def _retrying(action: Callable[[], T], url: str, what: str) -> T:
     )
     try:
         return attempts(action)
-    except (httpx.HTTPError, httpx.InvalidURL, _TransientError) as error:
+    # UnicodeError: a mirror that redirects to a host whose name no DNS can have.
+    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, _TransientError) as error:
         raise RemoteError(
             f"{what} cannot be fetched", details=f"{url}\n{str(error) or type(error).__name__}"
         ) from error

@@ -9,7 +9,9 @@ from immutable_base.errors import CommandError, VerificationError
 from immutable_base.process import Command, Runner
 
 TIMEOUT = 30.0
-FINGERPRINT_FIELD = 9  # doc/DETAILS of GnuPG: field 10 of an `fpr` record
+FINGERPRINT_FIELD = 9
+"""Field 10 of an `fpr` record. Source: GnuPG, doc/DETAILS."""
+KEY_RECORDS = frozenset({"pub", "sub"})
 
 
 def pinned_keyring(run: Runner, key_file: Path, fingerprint: str, folder: Path) -> Path:
@@ -25,7 +27,7 @@ def pinned_keyring(run: Runner, key_file: Path, fingerprint: str, folder: Path) 
         raise VerificationError(
             "the file is not an OpenPGP key", details=error.details or error.message
         ) from error
-    listing = _gpg(run, folder, "--with-colons", "--list-keys").decode()
+    listing = _list_keys(run, folder)
     found = primary_fingerprints(listing)
     if fingerprint not in found:
         raise VerificationError(
@@ -44,30 +46,48 @@ def pinned_keyring(run: Runner, key_file: Path, fingerprint: str, folder: Path) 
 
 
 def armored(run: Runner, fingerprint: str, folder: Path) -> str:
-    """Return the pinned key of a folder that `pinned_keyring` filled, as dnf and rpm read it."""
-    return _gpg(run, folder, "--armor", "--export", fingerprint).decode("ascii")
+    """Return the pinned key of a folder that `pinned_keyring` filled, as dnf and rpm read it.
+
+    Without revoked subkeys: what they sign is not to be trusted, and rpm 4.18 refuses to import
+    a key that has one.
+    """
+    listing = _list_keys(run, folder, fingerprint)
+    revoked = [key for record, key, how in _keys(listing) if record == "sub" and how == "r"]
+    drop = " || ".join(f"fpr = {key}" for key in revoked)
+    options = ("--export-filter", f"drop-subkey={drop}") if revoked else ()
+    return _gpg(run, folder, *options, "--armor", "--export", fingerprint).decode("ascii")
 
 
 def primary_fingerprints(colons: str) -> tuple[str, ...]:
     """Return the fingerprints of the primary keys in gpg's colon listing, not of subkeys."""
-    return tuple(fingerprint for fingerprint, _ in _primaries(colons))
+    return tuple(key for record, key, _ in _keys(colons) if record == "pub")
 
 
 def revoked_fingerprints(colons: str) -> tuple[str, ...]:
     """Return those of the primary keys that their owners have revoked."""
-    return tuple(fingerprint for fingerprint, validity in _primaries(colons) if validity == "r")
+    return tuple(key for record, key, how in _keys(colons) if record == "pub" and how == "r")
 
 
-def _primaries(colons: str) -> Iterator[tuple[str, str]]:
-    """Yield fingerprint and validity (field 2 of a `pub` record) of each primary key."""
-    validity: str | None = None
-    for line in colons.splitlines():
+def _keys(colons: str) -> Iterator[tuple[str, str, str]]:
+    """Yield record (`pub` or `sub`), fingerprint and validity of each key.
+
+    Records that are too short to hold them are passed over. Source: GnuPG, doc/DETAILS.
+    """
+    record, validity = "", ""
+    for line in colons.split("\n"):
         fields = line.split(":")
-        if fields[0] == "pub":
-            validity = fields[1]
-        elif fields[0] == "fpr" and validity is not None:
-            yield fields[FINGERPRINT_FIELD], validity
-            validity = None
+        if fields[0] in KEY_RECORDS:
+            record, validity = fields[0], fields[1] if len(fields) > 1 else ""
+        elif fields[0] == "fpr" and record:
+            if len(fields) > FINGERPRINT_FIELD:
+                yield record, fields[FINGERPRINT_FIELD], validity
+            record = ""
+
+
+def _list_keys(run: Runner, home: Path, *fingerprints: str) -> str:
+    # Names of owners are in whatever encoding the owner had.
+    listing = _gpg(run, home, "--with-colons", "--list-keys", *fingerprints)
+    return listing.decode("utf-8", "replace")
 
 
 def _gpg(run: Runner, home: Path, *arguments: str) -> bytes:
