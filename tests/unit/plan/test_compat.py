@@ -78,3 +78,26 @@ def test_a_malformed_ledger_is_named(tmp_path):
     (tmp_path / "compat.toml").write_text("[[entry]]\nmodule = 'zfs'\n")
     with pytest.raises(ConfigurationError, match=r"compat\.toml is malformed"):
         load_ledger(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "covered"),
+    [
+        ("6.12.93-9", False),
+        ("6.12.94-1", True),
+        ("6.12.99-1", True),
+        ("6.12.100~rc1-1", True),
+        ("6.12.100-1", False),
+        ("6.12.100-2", False),
+        ("1:6.12.95-1", False),
+    ],
+)
+def test_a_range_has_its_first_kernel_and_ends_before_the_one_that_was_fixed(kernel, covered):
+    entry = learned().model_copy(update={"from_": "6.12.94-1", "below": "6.12.100-1"})
+    assert entry.covers(kernel, ORDER) is covered
+
+
+def test_a_range_without_an_end_goes_on():
+    entry = learned().model_copy(update={"from_": "", "below": ""})
+    assert entry.covers("0-1", ORDER)
+    assert entry.covers("99:1-1", ORDER)

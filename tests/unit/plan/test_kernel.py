@@ -142,3 +142,64 @@ def test_rpm_order(older, newer):
 def test_hold_names_the_conditions_of_release():
     reasons = decide(question(kernel("6.12.117-1", frozenset())), ORDER).reasons
     assert reasons[1].startswith("released by: kernel-devel for 6.12.105-1.x86_64 in a repository")
+
+
+def test_a_kernel_that_is_not_the_newest_says_what_is_wrong_with_the_newest():
+    ceiling = (Ceiling(module="zfs", version="2.3.9", maximum="6.12"),)
+    asked = question(kernel("6.13.1-1"), kernel("6.12.117-1"), ceilings=ceiling)
+    assert decide(asked, ORDER).reasons == (
+        (
+            "kernel 6.12.117-1.x86_64: "
+            "no repository has kernel-devel for the image's own kernel 6.12.105-1.x86_64"
+        ),
+        "not the newest offered, 6.13.1-1: above 6.12, the newest kernel that zfs 2.3.9 accepts",
+    )
+
+
+def test_the_newest_kernel_needs_no_such_reason():
+    assert len(decide(question(kernel("6.12.117-1"), kernel("6.12.94-1")), ORDER).reasons) == 1
+
+
+def test_going_down_from_the_newest_kernel_names_it_once():
+    own = kernel("6.12.105-1")
+    asked = question(
+        own, kernel("6.12.94-1"), known_break=lambda v: "bad" if v == "6.12.105-1" else None
+    )
+    assert decide(asked, ORDER).reasons == (
+        "kernel 6.12.94-1.x86_64: the image's own kernel is bad",
+    )
+
+
+def test_where_the_images_kernel_stays_every_other_one_has_a_reason_of_its_own():
+    ceiling = (Ceiling(module="zfs", version="2.3.9", maximum="6.12"),)
+    asked = question(
+        kernel("6.13.1-1"), kernel("6.12.117-1"), kernel("6.12.105-1"), kernel("6.12.94-1", WHOLE - {"kernel"}),
+        ceilings=ceiling,
+    )  # fmt: skip
+    decision = decide(asked, ORDER)
+    assert [(item.evr, item.reason) for item in decision.plan.rejected] == [
+        ("6.13.1-1", "above 6.12, the newest kernel that zfs 2.3.9 accepts"),
+        ("6.12.117-1", "not needed: the image's own kernel is kept"),
+        ("6.12.94-1", "incomplete: no kernel at this version"),
+    ]
+    assert decision.plan.source == "image"
+
+
+def test_a_kernel_whose_uname_r_no_package_names_is_not_chosen():
+    nameless = Candidate(evr="6.12.117-1", release=None, packages=WHOLE)
+    plan = decide(question(nameless), ORDER).plan
+    assert plan.chosen is None
+    assert "`uname -r`" in plan.rejected[0].reason
+
+
+def test_both_reasons_against_the_images_kernel_are_named():
+    asked = question(kernel("6.12.94-1"), known_break=lambda v: "bad" if "105" in v else None)
+    (reason,) = decide(asked, ORDER).reasons
+    assert "no repository has kernel-devel for" in reason
+    assert reason.endswith("; the image's own kernel is bad")
+
+
+def test_a_hold_for_a_refused_kernel_does_not_promise_that_kernel_devel_helps():
+    reasons = decide(question(known_break=lambda v: "bad"), ORDER).reasons
+    assert reasons[1].startswith("released by: a complete kernel set")
+    assert "kernel-devel for" not in reasons[1]
