@@ -74,8 +74,17 @@ def test_any_exception_is_the_outcome_of_its_node_alone():
 
 
 def test_two_workers_work_at_once_and_never_three():
+    """With the longest way first: what is handed over early would be handed over in a wrong order."""
     meet = threading.Barrier(2, timeout=5)
-    at_once, most, lock = 0, 0, threading.Lock()
+    submitted, at_once, most, lock = [], 0, 0, threading.Lock()
+
+    class Pool(schedule.ThreadPoolExecutor):
+        def __init__(self, workers, **kw):
+            super().__init__(workers + 3, **kw)  # the scheduler itself keeps to the number
+
+        def submit(self, *arguments):
+            submitted.append(arguments)
+            return super().submit(*arguments)
 
     def count(say):
         nonlocal at_once, most
@@ -87,10 +96,13 @@ def test_two_workers_work_at_once_and_never_three():
         with lock:
             at_once -= 1
 
-    outcomes = run_nodes(
-        [node(str(i), action=count) for i in range(4)], workers=2, observer=Recorder()
-    )
-    assert all(outcome.state == "done" for outcome in outcomes.values())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(schedule, "ThreadPoolExecutor", Pool)
+        outcomes = run_nodes(
+            [node(str(i), action=count) for i in range(4)], workers=2, observer=Recorder()
+        )
+    assert [outcome.state for outcome in outcomes.values()] == ["done"] * 4
+    assert len(submitted) == 4
     assert most == 2
 
 
@@ -147,3 +159,103 @@ def test_an_unknown_need_is_refused_before_anything_runs():
     with pytest.raises(ValueError, match="no node: nowhere"):
         run_nodes([node("a", "nowhere")], workers=1, observer=recorder)
     assert recorder.events == []
+
+
+def test_what_needs_a_skipped_node_is_skipped_too_and_never_started():
+    recorder = Recorder()
+    ran = []
+    nodes = [
+        node("bad", action=fail),
+        node("second", "bad", action=ran.append),
+        node("third", "second", action=ran.append),
+        node("fourth", "third", action=ran.append),
+    ]
+    outcomes = run_nodes(nodes, workers=2, observer=recorder)
+    assert ran == []
+    assert [(o.id, o.state, o.because) for o in outcomes.values() if o.state == "skipped"] == [
+        ("second", "skipped", "bad"),
+        ("third", "skipped", "bad"),
+        ("fourth", "skipped", "bad"),
+    ]
+    assert [event for event in recorder.events if event[0] in {"started", "skipped"}] == [
+        ("started", "bad"),
+        ("skipped", "second", "needs title of bad, which failed"),
+        ("skipped", "third", "needs title of bad, which failed"),
+        ("skipped", "fourth", "needs title of bad, which failed"),
+    ]
+
+
+def test_the_root_of_a_skip_is_what_failed_and_not_what_went_well():
+    nodes = [
+        node("good"),
+        node("bad", action=fail),
+        node("image", "good", "bad"),
+        node("x", "image"),
+    ]
+    outcomes = run_nodes(nodes, workers=1, observer=Recorder())
+    assert (outcomes["image"].because, outcomes["x"].because) == ("bad", "bad")
+    assert (outcomes["image"].error, outcomes["image"].seconds) == (None, 0.0)
+
+
+def test_a_long_chain_of_cheap_nodes_starts_before_one_dear_node():
+    recorder = Recorder()
+    nodes = [node("dear", cost=9)]
+    nodes += [node(f"c{n}", *([f"c{n - 1}"] if n else []), cost=4) for n in range(3)]
+    run_nodes(nodes, workers=1, observer=recorder)
+    started = [event[1] for event in recorder.events if event[0] == "started"]
+    assert started == ["c0", "dear", "c1", "c2"]
+
+
+def test_of_equal_ways_the_order_is_that_of_the_names():
+    recorder = Recorder()
+    run_nodes([node("b"), node("c"), node("a")], workers=1, observer=recorder)
+    assert [event[1] for event in recorder.events if event[0] == "started"] == ["a", "b", "c"]
+
+
+def test_an_interrupt_is_no_nodes_failure_and_starts_nothing_more(monkeypatch):
+    monkeypatch.setattr(schedule, "end_all", lambda: None)
+    recorder = Recorder()
+
+    def interrupt(say):
+        raise KeyboardInterrupt
+
+    nodes = [node("a", action=interrupt, cost=9), node("after", "a"), node("later")]
+    with pytest.raises(KeyboardInterrupt):
+        run_nodes(nodes, workers=1, observer=recorder)
+    assert [event for event in recorder.events if event[0] != "expect"] == [("started", "a")]
+
+
+def test_an_exit_inside_a_node_goes_up_as_well(monkeypatch):
+    ended = []
+    monkeypatch.setattr(schedule, "end_all", lambda: ended.append(True))
+
+    def leave(say):
+        raise SystemExit(3)
+
+    with pytest.raises(SystemExit):
+        run_nodes([node("a", action=leave)], workers=1, observer=Recorder())
+    assert ended == [True]
+
+
+def test_a_circle_is_refused_before_anything_runs():
+    recorder = Recorder()
+    with pytest.raises(ValueError, match="cycle"):
+        run_nodes([node("a", "b"), node("b", "a")], workers=1, observer=recorder)
+    assert recorder.events == []
+
+
+def test_seconds_are_those_of_the_node_itself():
+    outcomes = run_nodes(
+        [node("quick"), node("slow", action=lambda say: time.sleep(0.05))],
+        workers=1,
+        observer=Recorder(),
+    )
+    assert outcomes["slow"].seconds >= 0.05
+    assert outcomes["quick"].seconds < outcomes["slow"].seconds
+
+
+def test_an_error_is_reported_by_its_first_line_and_kept_whole():
+    recorder = Recorder()
+    outcomes = run_nodes([node("a", action=fail)], workers=1, observer=recorder)
+    assert ("failed", "a", "gcc did not like it") in recorder.events
+    assert "line 1" in str(outcomes["a"].error)
