@@ -1,17 +1,22 @@
 """Programs start in one way, end in one way, and fail with their own words."""
 
+import contextlib
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
 import textwrap
-import time
+import threading
+from pathlib import Path
 
 import pytest
 
 from immutable_base import process
-from immutable_base.errors import CommandError, HostError, ToolMissingError
-from immutable_base.process import Command, run, run_contained
+from immutable_base.errors import CommandError, ToolMissingError
+from immutable_base.process import Command, run
+from support.processes import has_ended, number_in, wait_until
 
 
 def sh(script, **kw):
@@ -60,9 +65,7 @@ def test_timeout_ends_the_whole_group(tmp_path):
     pid_file = tmp_path / "pid"
     with pytest.raises(CommandError, match="did not end within"):
         run(sh(f"sleep 60 & echo $! > {pid_file}; wait", timeout=0.5))
-    child = int(pid_file.read_text())
-    time.sleep(0.2)
-    assert process.start_ticks(child) is None
+    wait_until(lambda: has_ended(number_in(pid_file)))
 
 
 def test_a_large_output_on_both_pipes_does_not_block():
@@ -80,13 +83,10 @@ def test_a_killed_parent_takes_its_program_along(tmp_path):
         run(Command(argv=("sh", "-c", "echo $$ > {pid_file}; exec sleep 60"), timeout=90))
     """)
     parent = os.posix_spawn(sys.executable, [sys.executable, "-c", script], dict(os.environ))
-    deadline = time.monotonic() + 10
-    while not (pid_file.exists() and pid_file.read_text().strip()) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    program = number_in(pid_file)
     os.kill(parent, signal.SIGKILL)
     os.waitpid(parent, 0)
-    time.sleep(0.3)
-    assert process.start_ticks(int(pid_file.read_text())) is None
+    wait_until(lambda: has_ended(program))
 
 
 def test_daemon_is_named_by_pid_and_start(tmp_path):
@@ -99,17 +99,6 @@ def test_daemon_is_named_by_pid_and_start(tmp_path):
     assert not process.is_alive(daemon)
 
 
-def test_a_contained_run_that_is_killed_says_so(monkeypatch):
-    """As when the kernel runs out of memory: unshare ends by the signal of what it ran."""
-    monkeypatch.setattr(signal, "signal", lambda *_: None)
-    real = subprocess.Popen
-    monkeypatch.setattr(
-        subprocess, "Popen", lambda argv, **kw: real(["sh", "-c", "kill -9 $$"], **kw)
-    )
-    with pytest.raises(HostError, match="SIGKILL"):
-        run_contained(["true"])
-
-
 def test_output_that_something_left_behind_keeps_open_is_no_whole_answer(monkeypatch):
     monkeypatch.setattr(process, "PIPE_SECONDS", 0.2)
     with pytest.raises(CommandError, match="keeps its output open"):
@@ -119,3 +108,247 @@ def test_output_that_something_left_behind_keeps_open_is_no_whole_answer(monkeyp
 def test_a_daemon_that_keeps_only_standard_error_open_does_not_hold_us(monkeypatch):
     monkeypatch.setattr(process, "PIPE_SECONDS", 0.2)
     assert run(sh("echo whole; sleep 2 >/dev/null &")).text == "whole\n"
+
+
+# ------------------------------------------------------------------ nothing that is secret, nothing that stays
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "echo token=hunter2; exit 1",
+        "echo token=hunter2 >&2; exit 1",
+        "echo token=hunter2; exec sleep 60",
+        "echo token=hunter2 >&2; exec sleep 60",
+    ],
+)
+def test_a_secret_is_hidden_wherever_a_program_writes_it(script, caplog):
+    lines = []
+    command = sh(f"{script} # hunter2", secrets=("hunter2", "sesame"), timeout=1, hint="h")
+    with caplog.at_level("DEBUG"), pytest.raises(CommandError) as caught:
+        run(command, on_line=lines.append)
+    assert "hunter2" not in f"{caught.value} {caught.value.details} {lines} {caplog.text} {command}"
+    if "exit" in script:
+        assert "token=***" in caught.value.details
+    assert caught.value.hint == "h"
+
+
+def test_the_end_of_standard_output_is_shown_if_standard_error_is_empty():
+    with pytest.raises(CommandError) as caught:
+        run(sh("seq 3000; exit 7"))
+    assert caught.value.details.endswith("2999\n3000\n")
+    assert len(caught.value.details) == 4000
+
+
+def test_a_secret_at_the_border_of_what_is_shown_is_hidden_too():
+    """The last 4000 bytes may begin inside the secret."""
+    with pytest.raises(CommandError) as caught:
+        run(sh("printf hunter2; head -c 3996 /dev/zero | tr '\\0' x; exit 1", secrets=("hunter2",)))
+    assert "er2" not in caught.value.details
+
+
+def test_grandchildren_that_ignore_sigterm_end_with_a_program_that_took_too_long(tmp_path):
+    pid_file = tmp_path / "pid"
+    script = f"sh -c 'trap \"\" TERM; echo $$ > {pid_file}; while :; do sleep 1; done' & wait"
+    with pytest.raises(CommandError, match="did not end within"):
+        run(sh(script, timeout=1))
+    wait_until(lambda: has_ended(number_in(pid_file)))
+
+
+def test_a_program_ends_with_whatever_interrupts_us_and_its_grandchildren_with_it(
+    tmp_path, monkeypatch
+):
+    pid_file = tmp_path / "pid"
+
+    def interrupt(*arguments):
+        number_in(pid_file)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(process, "_communicate", interrupt)
+    script = f"sh -c 'trap \"\" TERM; echo $$ > {pid_file}; while :; do sleep 1; done' & wait"
+    with pytest.raises(KeyboardInterrupt):
+        run(sh(script))
+    wait_until(lambda: has_ended(number_in(pid_file)))
+
+
+@pytest.fixture
+def interrupted(monkeypatch):
+    """A run that somebody has just interrupted."""
+    monkeypatch.setattr(process, "_interrupted", threading.Event())
+    process.end_all()
+
+
+@pytest.mark.usefixtures("interrupted")
+def test_nothing_starts_after_an_interrupt_but_what_puts_something_back(tmp_path):
+    assert process.is_interrupted()
+    with pytest.raises(CommandError, match="`touch` was not started"):
+        run(Command(argv=("touch", str(tmp_path / "new")), timeout=5))
+    assert list(tmp_path.iterdir()) == []
+    run(Command(argv=("touch", str(tmp_path / "old")), timeout=5, even_if_interrupted=True))
+    assert [path.name for path in tmp_path.iterdir()] == ["old"]
+
+
+def test_an_interrupt_ends_every_program_under_way(tmp_path, monkeypatch):
+    monkeypatch.setattr(process, "_interrupted", threading.Event())
+    files = [tmp_path / "a", tmp_path / "b"]
+    errors = []
+
+    def work(path):
+        try:
+            run(sh(f"echo $$ > {path}; exec sleep 60", timeout=90))
+        except CommandError as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(path,)) for path in files]
+    for thread in threads:
+        thread.start()
+    programs = [number_in(path) for path in files]
+    process.end_all()
+    for thread in threads:
+        thread.join(10)
+    assert len(errors) == 2
+    assert all("SIGTERM" in error.message for error in errors)
+    assert all(has_ended(pid) for pid in programs)
+
+
+def test_a_program_reads_nothing_from_our_own_standard_input():
+    read, write = os.pipe()
+    os.write(write, b"ours")
+    os.close(write)
+    before = os.dup(0)
+    try:
+        os.dup2(read, 0)
+        assert run(sh("cat")).stdout == b""
+    finally:
+        os.dup2(before, 0)
+        os.close(before)
+        os.close(read)
+    assert run(sh("cat", stdin=b"theirs")).stdout == b"theirs"
+
+
+def test_an_exit_status_that_is_expected_is_no_failure():
+    assert run(sh("exit 3", ok=frozenset({0, 3}))).status == 3
+    with pytest.raises(CommandError):
+        run(sh("exit 4", ok=frozenset({0, 3})))
+
+
+def test_only_the_last_lines_of_standard_error_are_kept():
+    with pytest.raises(CommandError) as caught:
+        run(sh("seq 100 >&2; exit 1"))
+    assert caught.value.details.splitlines() == [str(n) for n in range(61, 101)]
+
+
+def test_programs_see_utc_and_no_language_of_the_machine(monkeypatch):
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    monkeypatch.setenv("LANG", "de_DE.UTF-8")
+    monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
+    environment = process.environment({"MORE": "x"})
+    assert (environment["TZ"], environment["LANG"], environment["LC_ALL"], environment["MORE"]) == (
+        "UTC",
+        "C.UTF-8",
+        "C.UTF-8",
+        "x",
+    )
+
+
+# ------------------------------------------------------------------ a run in namespaces of its own
+
+
+@pytest.fixture
+def contained(tmp_path):
+    """Start a process that runs a shell script contained, as `immutable-base run` does.
+
+    Namespaces need root. For anybody else a user namespace makes one: then `unshare` on the PATH is
+    a script that asks the real one for it.
+    """
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    if os.geteuid() != 0:
+        real = shutil.which("unshare")
+        (folder / "unshare").write_text(f'#!/bin/sh\nexec {real} --user --map-root-user "$@"\n')
+        (folder / "unshare").chmod(0o755)
+    started = []
+
+    def start(script):
+        code = (
+            "import sys; from immutable_base.process import run_contained\n"
+            f"sys.exit(run_contained(['sh', '-c', {script!r}]))"
+        )
+        path = f"{folder}:{os.environ['PATH']}"
+        started.append(
+            subprocess.Popen(
+                [sys.executable, "-c", code], env={**os.environ, "PATH": path},
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            )
+        )  # fmt: skip
+        return started[-1]
+
+    yield start
+    for parent in started:
+        parent.kill()
+        parent.communicate()
+
+
+def processes_with(mark):
+    """Return the live processes in whose command line a text stands; their pids are of this namespace."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if mark in path.read_bytes().decode("utf-8", "replace"):
+                found.append(int(path.parent.name))
+    return [pid for pid in found if not has_ended(pid)]
+
+
+def test_a_contained_run_is_process_one_and_hands_its_exit_status_on(contained):
+    parent = contained('echo "$$ $IMMUTABLE_BASE_CONTAINED"; exit 7')
+    assert parent.communicate(timeout=20)[0].split() == ["1", "1"]
+    assert parent.returncode == 7
+
+
+def test_killing_a_contained_run_kills_whatever_it_started(contained, tmp_path):
+    """Even what left its session and ignores every signal that can be ignored."""
+    mark = f"sleep-{tmp_path.name}-{os.getpid()}"
+    stubborn = f"trap '' TERM INT HUP; : {mark}; touch {tmp_path}/up; while true; do sleep 1; done"
+    parent = contained(f'setsid sh -c "{stubborn}" & wait')
+    wait_until((tmp_path / "up").exists)
+    assert processes_with(mark)
+    parent.kill()
+    wait_until(lambda: not processes_with(mark))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_is_handed_to_the_contained_program_once(contained, tmp_path, number):
+    log = tmp_path / "log"
+    parent = contained(
+        f"trap 'echo caught >> {log}' TERM INT; touch {tmp_path}/up; "
+        f"while [ ! -s {log} ]; do sleep 0.1; done; sleep 0.3; exit 9"
+    )
+    wait_until((tmp_path / "up").exists)
+    parent.send_signal(number)
+    parent.communicate(timeout=20)
+    assert parent.returncode == 9, "its own status, after it has cleaned up"
+    assert log.read_text() == "caught\n"
+
+
+def test_a_contained_run_that_is_killed_says_so(contained, tmp_path):
+    """As when the kernel runs out of memory: unshare ends by the signal of what it ran."""
+    mark = f"killed-{tmp_path.name}-{os.getpid()}"
+    parent = contained(f": {mark}; touch {tmp_path}/up; while true; do sleep 1; done")
+    wait_until((tmp_path / "up").exists)
+    (program,) = [
+        pid for pid in processes_with(mark) if "NSpid" in status_of(pid) and is_first(pid)
+    ]
+    os.kill(program, signal.SIGKILL)
+    stderr = parent.communicate(timeout=20)[1]
+    assert parent.returncode == 1
+    assert "HostError: the run was ended by SIGKILL" in stderr
+
+
+def status_of(pid):
+    return Path(f"/proc/{pid}/status").read_text()
+
+
+def is_first(pid):
+    """Tell whether a process is process 1 of a namespace below ours."""
+    numbers = re.search(r"^NSpid:\s*(.*)$", status_of(pid), re.MULTILINE).group(1).split()
+    return len(numbers) > 1 and numbers[-1] == "1"

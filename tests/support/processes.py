@@ -1,0 +1,29 @@
+"""Wait for what other processes do, without guessing how long it takes."""
+
+import time
+from pathlib import Path
+
+from immutable_base import process
+
+
+def wait_until(condition, *, seconds=10.0):
+    """Return what the condition returns as soon as that is true; fail if it never is."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.02)
+    raise AssertionError(f"not so within {seconds} s")
+
+
+def number_in(path: Path) -> int:
+    """Return the number that a process writes into a file, as soon as the line is whole."""
+    return int(
+        wait_until(lambda: path.is_file() and path.read_text().endswith("\n") and path.read_text())
+    )
+
+
+def has_ended(pid: int) -> bool:
+    """Tell whether a process is gone, or waits only to be reaped."""
+    return process.start_ticks(pid) is None
