@@ -31,6 +31,7 @@ INHERITED = (
     "GOPROXY", "GONOSUMDB", "GOFLAGS", "GOSUMDB", "PIP_INDEX_URL", "PIP_CERT",
 )  # fmt: skip
 TAIL_LINES = 40
+TAIL_CHARACTERS = 4000
 PIPE_SECONDS = 10.0
 """How long a pipe may stay open after its program has ended."""
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -131,7 +132,7 @@ def run(command: Command, *, on_line: LineSink | None = None) -> Result:
         raise _failure(
             command,
             process.returncode,
-            tail or command.redact(stdout[-4000:].decode("utf-8", "replace")),
+            tail or command.redact(stdout.decode("utf-8", "replace"))[-TAIL_CHARACTERS:],
         )
     return Result(status=process.returncode, stdout=stdout, stderr_tail=tail, seconds=seconds)
 
@@ -244,6 +245,10 @@ def heed_interrupts() -> None:
 
 
 CONTAINED = "IMMUTABLE_BASE_CONTAINED"
+CONTAINER = (
+    "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--", "bash", "-c",
+)  # fmt: skip
+"""Gives a program namespaces of its own; bash, our standard error, apart from unshare's."""
 
 
 def is_contained() -> bool:
@@ -258,22 +263,18 @@ def run_contained(argv: Sequence[str]) -> int:
     process and lets go of every mount in them (pid_namespaces(7), mount_namespaces(7)). SIGINT and
     SIGTERM are handed on to the program, once.
     """
-    isolated = (
-        "unshare",
-        "--mount",
-        "--pid",
-        "--fork",
-        "--kill-child",
-        "--mount-proc",
-        "--",
-        *argv,
-    )
-    process = subprocess.Popen(
-        isolated,
-        env={**os.environ, CONTAINED: "1"},
-        start_new_session=True,
-        preexec_fn=_die_with_parent,  # noqa: PLW1509  prctl is safe after fork: it takes no lock
-    )
+    error_output = os.dup(2)
+    try:
+        process = subprocess.Popen(
+            (*CONTAINER, f'exec "$@" 2>&{error_output} {error_output}>&-', "run", *argv),
+            env={**os.environ, CONTAINED: "1"},
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            pass_fds=(error_output,),
+            preexec_fn=_die_with_parent,  # noqa: PLW1509  prctl is safe after fork: it takes no lock
+        )
+    finally:
+        os.close(error_output)
 
     def hand_on(number: int, _frame: object) -> None:
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
@@ -282,13 +283,29 @@ def run_contained(argv: Sequence[str]) -> int:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, hand_on)
-    status = process.wait()
-    if status < 0:
+    complaint = process.communicate()[1].decode("utf-8", "replace")
+    _require_regular_end(process.returncode, complaint)
+    return process.returncode
+
+
+def _require_regular_end(status: int, complaint: str) -> None:
+    """Raise HostError if what ran contained was killed, or was not started at all.
+
+    util-linux before 2.39 does not end by SIGKILL as its child did: it complains that nobody can
+    unblock it, and exits with 1 (sys-utils/unshare.c).
+    """
+    if status < 0 or "sigprocmask unblock failed" in complaint:
+        name = signal.Signals(-status).name if status < 0 else "SIGKILL"
         raise HostError(
-            f"the run was ended by {signal.Signals(-status).name}",
+            f"the run was ended by {name}",
             hint="out of memory? `dmesg` says so; nothing of the run is left",
         )
-    return status
+    if status and complaint:
+        raise HostError(
+            "the run could not be started in namespaces of its own",
+            details=complaint,
+            hint="it needs root, and a kernel that allows namespaces",
+        )
 
 
 def _failure(command: Command, status: int, words: str) -> CommandError:

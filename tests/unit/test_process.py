@@ -155,19 +155,25 @@ def test_grandchildren_that_ignore_sigterm_end_with_a_program_that_took_too_long
     wait_until(lambda: has_ended(number_in(pid_file)))
 
 
-def test_a_program_ends_with_whatever_interrupts_us_and_its_grandchildren_with_it(
-    tmp_path, monkeypatch
-):
+def test_a_program_ends_with_whatever_interrupts_us_and_its_grandchildren_with_it(tmp_path):
     pid_file = tmp_path / "pid"
 
-    def interrupt(*arguments):
-        number_in(pid_file)
+    def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(process, "_communicate", interrupt)
     script = f"sh -c 'trap \"\" TERM; echo $$ > {pid_file}; while :; do sleep 1; done' & wait"
-    with pytest.raises(KeyboardInterrupt):
-        run(sh(script))
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    try:
+        main = threading.main_thread().ident
+        helper = threading.Thread(
+            target=lambda: (number_in(pid_file), signal.pthread_kill(main, signal.SIGUSR1))
+        )
+        helper.start()
+        with pytest.raises(KeyboardInterrupt):
+            run(sh(script))
+        helper.join()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
     wait_until(lambda: has_ended(number_in(pid_file)))
 
 
@@ -342,6 +348,23 @@ def test_a_contained_run_that_is_killed_says_so(contained, tmp_path):
     stderr = parent.communicate(timeout=20)[1]
     assert parent.returncode == 1
     assert "HostError: the run was ended by SIGKILL" in stderr
+
+
+def test_a_run_that_cannot_be_contained_says_why(contained, tmp_path):
+    (tmp_path / "bin" / "unshare").write_text(
+        "#!/bin/sh\necho 'unshare: unshare failed: Operation not permitted' >&2; exit 1\n"
+    )
+    (tmp_path / "bin" / "unshare").chmod(0o755)
+    stderr = contained("exit 0").communicate(timeout=20)[1]
+    assert "HostError: the run could not be started in namespaces of its own" in stderr
+    assert "  | unshare: unshare failed: Operation not permitted" in stderr
+
+
+def test_what_a_contained_program_writes_to_standard_error_is_ours(contained):
+    parent = contained("echo out; echo err >&2; ls /proc/self/fd >&2; exit 1")
+    stdout, stderr = parent.communicate(timeout=20)
+    assert (parent.returncode, stdout, stderr.splitlines()[0]) == (1, "out\n", "err")
+    assert stderr.split()[1:] == ["0", "1", "2", "3"], "and no other file of ours is open in it"
 
 
 def status_of(pid):
