@@ -13,7 +13,7 @@ POOL = getattr(pools, "PackagePool", None) or pools.Universe
 
 def installed(*rpms: Rpm):
     """Return packages as the image's rpmdb has them."""
-    return parse(installed_text(list(rpms))) if rpms else ()
+    return parse(installed_text(list(rpms))).packages if rpms else ()
 
 
 def pool_of(folder: Path, repositories: dict[str, list[Rpm]], base: tuple[Rpm, ...] = ()):
