@@ -102,6 +102,7 @@ def build_module(build: Build, step: ModuleStep, say: LineSink) -> str:
         sha256=_sha256(package),
         files=_module_files(output / "modules.sha256"),
         seconds=round(time.monotonic() - started, 1),
+        processor_seconds=_processor_seconds(output / "processor-ticks"),
     )
     return package.name
 
@@ -264,6 +265,11 @@ def _module_files(listing: Path) -> tuple[ModuleFile, ...]:
     """Read the builder's list: a line of sha256sum per module."""
     rows = (line.split() for line in listing.read_text().splitlines())
     return tuple(ModuleFile(name=name, sha256=digest) for digest, name in rows)
+
+
+def _processor_seconds(path: Path) -> float:
+    """Read what the builder counted for `dkms build`."""
+    return round(int(path.read_text()) / os.sysconf("SC_CLK_TCK"), 1)
 
 
 def _sha256(path: Path) -> str:

@@ -28,6 +28,8 @@ class ModuleRecord(Frozen):
     """Of the package."""
     files: tuple[ModuleFile, ...]
     seconds: float
+    processor_seconds: float
+    """User and system time of `dkms build` alone."""
 
 
 class ImageRecord(Frozen):
