@@ -1,0 +1,65 @@
+"""Where benchmarks work, and how they start programs."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+import time
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PRODUCT = (sys.executable, "-m", "immutable_base")
+CONFIG = Path(os.environ["IMMUTABLE_BASE_CONFIG"])
+SETTINGS = tomllib.loads(CONFIG.read_text())
+STATE = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "immutable-base"
+WORK = STATE / "bench"
+"""Removed at the end of a benchmark."""
+REPEAT = 3
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table: ours, what it is compared with, and what we aim at."""
+
+    what: str
+    ours: float
+    theirs: float | None
+    aim: str
+    digits: int = 2
+    unit: str = "s"
+
+    def __str__(self) -> str:
+        """Return the line in Markdown."""
+        ours = f"{self.ours:.{self.digits}f} {self.unit}"
+        if self.theirs is None:
+            return f"| {self.what} | {ours} | - | - | {self.aim} |"
+        theirs, ratio = f"{self.theirs:.{self.digits}f} {self.unit}", self.ours / self.theirs
+        return f"| {self.what} | {ours} | {theirs} | {ratio:.2f} | {self.aim} |"
+
+
+def timed(*argv: str, ok: tuple[int, ...] = (0,), env: dict[str, str] | None = None) -> float:
+    """Run a program and return its seconds."""
+    started = time.monotonic()
+    done = subprocess.run(
+        argv, capture_output=True, text=True, env={**os.environ, **(env or {})}, check=False
+    )
+    if done.returncode not in ok:
+        raise SystemExit(
+            f"{' '.join(argv)}: status {done.returncode}\n{done.stdout[-2000:]}{done.stderr[-4000:]}"
+        )
+    return time.monotonic() - started
+
+
+def product(*arguments: str, workspace: Path, config: Path = CONFIG) -> float:
+    """Run the product and return its seconds."""
+    return timed(*PRODUCT, *arguments, "--config", str(config), "--workspace", str(workspace))
+
+
+def processor_seconds() -> float:
+    """Return user and system time of everything that this process started and waited for."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime

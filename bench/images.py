@@ -1,0 +1,54 @@
+"""What looking at an image costs: one question, and check and SBOM of a variant."""
+
+from __future__ import annotations
+
+import statistics
+import time
+
+from common import CONFIG, ROOT, SETTINGS, WORK, Row
+
+from immutable_base.config.load import load_settings
+from immutable_base.context import Context
+from immutable_base.image.program import mounted_image
+from immutable_base.process import run
+from immutable_base.tools import buildah, skopeo
+
+QUESTIONS = 50
+
+
+def question_row() -> Row:
+    """Measure `rpm --query --all` of a base image: one question and its whole answer."""
+    context = Context(
+        settings=load_settings(CONFIG),
+        config_path=CONFIG,
+        layers_folder=ROOT / "layers",
+        workspace=WORK / "questions",
+        run=run,
+    )
+    environment = context.tls_environment()
+    reference = next(iter(SETTINGS["streams"].values()))["base"]
+    pinned = f"{reference.rpartition(':')[0]}@{skopeo.resolve(run, reference, environment).digest}"
+    buildah.pull(context.storage, pinned, environment)
+    seconds = []
+    with mounted_image(context.storage, pinned) as image:
+        for _ in range(QUESTIONS):
+            started = time.monotonic()
+            image.read("rpm", "--query", "--all")
+            seconds.append(time.monotonic() - started)
+    what = f"a question to an image, median of {QUESTIONS}"
+    return Row(what, statistics.median(seconds), None, "≤ 0.05 s", digits=3)
+
+
+def stage_rows(report: dict) -> list[Row]:
+    """Return check and SBOM of each variant of a night, from its run.json."""
+    seconds = {node["id"]: node["seconds"] for node in report["nodes"]}
+    return [
+        Row(
+            f"check and SBOM of `{variant['name']}` in a night",
+            seconds[f"check:{variant['name']}"] + seconds[f"sbom:{variant['name']}"],
+            None,
+            "≤ 5 s",
+            digits=1,
+        )
+        for variant in report["variants"]
+    ]

@@ -1,0 +1,76 @@
+"""Whole nights: against the variants one after another, and against the bare compiles in them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+from common import CONFIG, ROOT, WORK, Row, processor_seconds, product
+
+
+def night(config: Path, names: tuple[str, ...], workers: int) -> tuple[float, dict]:
+    """Run a night from nothing; return its seconds and its run.json."""
+    workspace = WORK / "night"
+    shutil.rmtree(workspace, ignore_errors=True)
+    document = WORK / "night.json"
+    arguments = ["run", "--format", "json", "--output", str(document), "--workers", str(workers)]
+    for name in names:
+        arguments += ["--variant", name]
+    seconds = product(*arguments, workspace=workspace, config=config)
+    return seconds, json.loads(document.read_text())
+
+
+def digests(report: dict) -> dict[str, str]:
+    """Return the digest of each variant of a night."""
+    return {it["name"]: it["reference"].partition("@")[2] for it in report["variants"]}
+
+
+def bare_compiles(report: dict) -> float:
+    """Return the processor seconds of every `dkms build` of a night."""
+    record = json.loads((Path(report["documents"]) / "build.json").read_text())
+    return sum(module["processor_seconds"] for module in record["modules"])
+
+
+def alone(config: Path, names: tuple[str, ...]) -> tuple[float, dict[str, str]]:
+    """Run each variant by itself, one after another and nothing at once, as v1.0.0's pipelines do."""
+    total, found = 0.0, {}
+    for name in names:
+        seconds, report = night(config, (name,), workers=1)
+        total, found = total + seconds, found | digests(report)
+    return total, found
+
+
+def one_kernel() -> Path:
+    """Return a configuration in which both variants with modules land on one kernel.
+
+    In the lab each lands on one of its own, the one upwards and the other downwards. Where no
+    kernel may go up, both go down to the same, and OpenZFS is compiled once for both.
+    """
+    folder = WORK / "one-kernel"
+    folder.mkdir(exist_ok=True)
+    text = CONFIG.read_text()
+    path = folder / "immutable-base.toml"
+    path.write_text(text.replace("allow_up = true", "allow_up = false"))
+    if path.read_text() == text:
+        raise SystemExit("the configuration has no `allow_up = true`")
+    (folder / "layers").unlink(missing_ok=True)
+    (folder / "layers").symlink_to(ROOT / "layers")
+    return path
+
+
+def shared_night(what: str, config: Path, names: tuple[str, ...]) -> tuple[list[Row], dict]:
+    """Measure one night for all `names`; both ways must end in the same images."""
+    before = processor_seconds()
+    shared, report = night(config, names, workers=2)
+    processor, compiles = processor_seconds() - before, bare_compiles(report)
+    apart, by_itself = alone(config, names)
+    together = digests(report)
+    different = [name for name, digest in together.items() if by_itself[name] != digest]
+    if different:
+        raise SystemExit(f"the same inputs gave another image: {', '.join(different)}")
+    rows = [
+        Row(what, shared, apart, "≤ 0.6", digits=0),
+        Row(f"{what}: processor time against the compiles in it", processor, compiles, "≤ 1.25", 0),
+    ]
+    return rows, report
