@@ -1,4 +1,4 @@
-"""From each variant's built image to its publication: check, SBOM and layout, publish."""
+"""From each variant's built image to its publication: check, SBOM, export, publish."""
 
 from __future__ import annotations
 
@@ -27,11 +27,10 @@ from immutable_base.tools import buildah
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exported:
-    """An image as it will be pushed, with its SBOM."""
+    """An image as it will be pushed."""
 
     layout: Path
     digest: str
-    sbom: Path
 
 
 @dataclass(slots=True)
@@ -44,6 +43,7 @@ class VariantStages:
     context: Context
     plan: Plan
     _facts: dict[str, ImageFacts] = field(default_factory=dict)
+    _sboms: dict[str, Path] = field(default_factory=dict)
     _exported: dict[str, Exported] = field(default_factory=dict)
     _results: dict[str, StageResults] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -69,19 +69,20 @@ class VariantStages:
         return f"{len(facts.packages)} packages"
 
     def sbom(self, variant: VariantPlan, _report: LineSink) -> str:
-        """Write the SBOM, and the image as the registry will have it."""
-        image = image_tag(variant.name)
-        with buildah.mounted(self.context.storage, image) as root:
-            sbom = make_sbom(
-                self.context,
-                root,
-                variant=variant,
-                facts=self._facts[variant.name],
-                epoch=variant.source_date_epoch,
+        """Write the SBOM of the image that was checked."""
+        facts = self._facts[variant.name]
+        with buildah.mounted(self.context.storage, facts.image_id) as root:
+            self._sboms[variant.name] = make_sbom(
+                self.context, root, variant=variant, facts=facts, epoch=variant.source_date_epoch
             )
+        return f"{len(facts.packages)} packages"
+
+    def export(self, variant: VariantPlan, _report: LineSink) -> str:
+        """Write the image that was checked as the registry will have it."""
         layout = self.context.tonight / "oci" / variant.name
-        digest = buildah.write_layout(self.context.storage, image, layout)
-        self._exported[variant.name] = Exported(layout=layout, digest=digest, sbom=sbom)
+        image_id = self._facts[variant.name].image_id
+        digest = buildah.write_layout(self.context.storage, image_id, layout)
+        self._exported[variant.name] = Exported(layout=layout, digest=digest)
         differs = difference(self.context, variant, layout)
         self._note(
             variant,
@@ -102,7 +103,7 @@ class VariantStages:
             variant_plan=variant,
             digest=exported.digest,
             layout=exported.layout,
-            sbom=exported.sbom,
+            sbom=self._sboms[variant.name],
             tags=tags_of(self.context.settings, variant),
         )
         self._note(variant, publication=publication)
@@ -114,26 +115,31 @@ class VariantStages:
 
 
 def stage_nodes(stages: VariantStages) -> tuple[Node, ...]:
-    """Return check:*, sbom:* and publish:* for every variant that is built."""
+    """Return check:*, sbom:*, export:* and publish:* for every variant that is built."""
     nodes: list[Node] = []
     for variant in stages.plan.variants:
         if variant.verdict is Verdict.BUILD:
             nodes += [
-                _node("check", stages.check, variant, needs="image"),
-                _node("sbom", stages.sbom, variant, needs="check"),
-                _node("publish", stages.publish, variant, needs="sbom"),
+                _node("check", stages.check, variant, needs=("image",)),
+                _node("sbom", stages.sbom, variant, needs=("check",)),
+                _node("export", stages.export, variant, needs=("check",)),
+                _node("publish", stages.publish, variant, needs=("sbom", "export")),
             ]
     return tuple(nodes)
 
 
 def _node(
-    stage: str, action: Callable[[VariantPlan, LineSink], str], variant: VariantPlan, *, needs: str
+    stage: str,
+    action: Callable[[VariantPlan, LineSink], str],
+    variant: VariantPlan,
+    *,
+    needs: tuple[str, ...],
 ) -> Node:
     return Node(
         id=f"{stage}:{variant.name}",
         title=f"{stage} {variant.name}",
         action=lambda report: action(variant, report),
-        needs=(f"{needs}:{variant.name}",),
+        needs=tuple(f"{earlier}:{variant.name}" for earlier in needs),
         variants=(variant.name,),
         cost=20.0,
     )
