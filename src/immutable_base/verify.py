@@ -1,9 +1,8 @@
-"""The check that anybody can repeat: this digest, signed by that identity, with its SBOM."""
+"""The verification that anybody can repeat: a digest, its signer, and its SBOM."""
 
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,57 +19,59 @@ NO_CT_LOG = "no SCT: this Sigstore instance has no CT log"
 _PAYLOAD_TYPE = "application/vnd.in-toto+json"
 
 
-class _Document(BaseModel):
-    """A document of another project: what we do not know is not our concern."""
+class _ForeignDocument(BaseModel):
+    """A document of another project: keys that we do not know are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class _ManifestDigest(_Document):
+class _ManifestDigest(_ForeignDocument):
     digest: str = Field(alias="docker-manifest-digest")
 
 
-class _Critical(_Document):
+class _Critical(_ForeignDocument):
     image: _ManifestDigest
     type: str
 
 
-class _LogPayload(_Document):
+class _LogPayload(_ForeignDocument):
     index: int | None = Field(default=None, alias="logIndex")
 
 
-class _LogBundle(_Document):
+class _LogBundle(_ForeignDocument):
     payload: _LogPayload = Field(default=_LogPayload(), alias="Payload")
 
 
-class _Optional(_Document):
+class _Optional(_ForeignDocument):
     bundle: _LogBundle = Field(default=_LogBundle(), alias="Bundle")
     issuer: str = Field(default="", alias="Issuer")
     subject: str = Field(default="", alias="Subject")
 
 
-class _Signature(_Document):
+class _Signature(_ForeignDocument):
     """One verified signature as cosign prints it."""
 
     critical: _Critical
     optional: _Optional
 
 
-class _Envelope(_Document):
+class _Envelope(_ForeignDocument):
     """A DSSE envelope whose signature cosign has verified."""
 
     type: str = Field(alias="payloadType")
     payload: str
 
 
-class _Subject(_Document):
+class _ResourceDescriptor(_ForeignDocument):
+    """One subject of an in-toto statement."""
+
     digest: dict[str, str]
 
 
-class _Statement(_Document):
+class _Statement(_ForeignDocument):
     """An in-toto statement."""
 
-    subject: tuple[_Subject, ...]
+    subject: tuple[_ResourceDescriptor, ...]
     predicate_type: str = Field(alias="predicateType")
     predicate: dict[str, Any]
 
@@ -95,13 +96,13 @@ class VerifiedImage:
         return f"{self.repository}@{self.digest}"
 
     def has_sbom(self, document: dict[str, Any]) -> bool:
-        """Tell whether exactly this SBOM is attested."""
+        """Return whether exactly this SBOM is attested."""
         return document in self.sboms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verifier:
-    """All that a verification needs: programs, trust, and who must have signed."""
+    """What a verification needs: a runner, trust roots, and who must have signed."""
 
     run: Runner
     sigstore: cosign.Sigstore
@@ -121,7 +122,7 @@ class Verifier:
     def verify(self, repository: str, digest: str) -> VerifiedImage:
         """Verify signature and SBOM attestation of a digest.
 
-        Raises VerificationError if one is missing or by somebody else, RemoteError if the registry
+        Raises VerificationError if one is missing or somebody else's, RemoteError if the registry
         fails.
         """
         pinned = f"{repository}@{digest}"
@@ -137,7 +138,7 @@ class Verifier:
         )
 
     def _log_index(self, text: str, pinned: str, digest: str) -> int | None:
-        """Check what cosign says it verified, and return the newest entry in the log."""
+        """Check what cosign reports as verified, and return the newest entry in the log."""
         try:
             signatures = TypeAdapter(tuple[_Signature, ...]).validate_json(text)
         except ValidationError as error:
@@ -145,7 +146,7 @@ class Verifier:
         good = [item for item in signatures if self._is_of(item, digest)]
         if not good:
             raise VerificationError(
-                f"{pinned} has signatures, but none says {digest} by {self.signer.identity}",
+                f"{pinned} has signatures, but none is for {digest} by {self.signer.identity}",
                 details=text[:2000],
             )
         indexes = [item.optional.bundle.payload.index for item in good]
@@ -180,12 +181,13 @@ def _statement(text: str) -> _Statement:
     envelope = _Envelope.model_validate_json(text)
     if envelope.type != _PAYLOAD_TYPE:
         raise ValueError(f"payloadType is {envelope.type}, not {_PAYLOAD_TYPE}")
-    return _Statement.model_validate(json.loads(base64.b64decode(envelope.payload)))
+    # By pydantic's own parser, which limits the depth: json.loads would end in a RecursionError.
+    return _Statement.model_validate_json(base64.b64decode(envelope.payload))
 
 
 def _not_understood(pinned: str, error: Exception) -> VerificationError:
     return VerificationError(
-        f"what cosign says of {pinned} is not understood, so nothing is proven",
+        f"cosign's output about {pinned} is not understood, so nothing is proven",
         details=str(error)[:2000],
         hint="the product is tested with cosign 2.6",
     )

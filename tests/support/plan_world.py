@@ -172,7 +172,6 @@ def configuration() -> dict:
     names = ("baseos", "openzfs", "cuda", "fedora")
     return {
         "schema_version": 1,
-        "title": "t",
         "source": "https://example.invalid/x",
         "vendor": "v",
         "licenses": "Apache-2.0",

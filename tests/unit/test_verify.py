@@ -79,7 +79,7 @@ def test_a_verified_image():
     ],
 )
 def test_signatures_that_say_something_else(signatures):
-    with pytest.raises(VerificationError, match="none says"):
+    with pytest.raises(VerificationError, match="none is for"):
         verifier(signatures, [envelope()]).verify("r/x", DIGEST)
 
 
@@ -142,3 +142,17 @@ def test_the_sct_is_ignored_only_without_a_ct_log(check_sct):
         assert ("--insecure-ignore-sct=true" in command.argv) is not check_sct
         assert f"--certificate-identity={SIGNER.identity}" in command.argv
         assert f"--certificate-oidc-issuer={SIGNER.issuer}" in command.argv
+
+
+def nested(depth):
+    return '{"a":' * depth + "1" + "}" * depth
+
+
+def test_an_attestation_nested_too_deep_proves_nothing():
+    """json.loads would end in a RecursionError, which reads like a bug of ours."""
+    payload = json.loads(base64.b64decode(envelope()["payload"]))
+    statement = json.dumps({**payload, "predicate": None}).replace("null", nested(3_000))
+    payload = base64.b64encode(statement.encode()).decode()
+    deep = {"payloadType": "application/vnd.in-toto+json", "payload": payload}
+    with pytest.raises(VerificationError, match="is not understood, so nothing is proven"):
+        verifier([signature()], [deep]).verify("r/x", DIGEST)

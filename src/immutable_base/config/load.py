@@ -1,4 +1,4 @@
-"""A file to Settings; every mistake is named with its key path and, if close, the right word."""
+"""From a file to Settings; each mistake is named with its place and, if close, the right name."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from immutable_base.config.schema import Settings
+from immutable_base.config.schema import UNDEFINED, Settings
 from immutable_base.errors import ConfigurationError
 
 
 def load_settings(path: Path) -> Settings:
     """Read and validate immutable-base.toml.
 
-    Raises ConfigurationError: not there, not TOML, or not of the shape that `Settings` has.
+    Raises ConfigurationError: it cannot be read, is not TOML, or does not fit `Settings`.
     """
     try:
-        document = tomllib.loads(path.read_text())
+        with path.open("rb") as file:
+            document = tomllib.load(file)
     except OSError as error:
         raise ConfigurationError(
             f"cannot read the configuration {path}: {error.strerror}",
-            hint="name the file with --config; the product's own is immutable-base.toml",
+            hint="name the file with --config; a checkout of the product has one",
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigurationError(f"{path} is not TOML", details=str(error)) from error
     try:
         return Settings.model_validate(document)
@@ -53,11 +54,9 @@ def _explain_one(item: dict[str, Any]) -> str:
         return f"{path}: unknown key{did_you_mean(str(location[-1]), _keys_at(location[:-1]))}"
     if item["type"] == "missing":
         return f"{path}: this key is missing"
-    message = str(item["msg"]).removeprefix("Value error, ")
-    text, _, rest = message.partition("|")
-    if rest:
-        name, _, known = rest.partition("|")
-        return text + did_you_mean(name, known.split())
+    message = str(item["msg"])
+    if item["type"] == UNDEFINED:
+        return message + did_you_mean(item["ctx"]["name"], item["ctx"]["known"])
     return f"{path}: {message}" if path else message
 
 

@@ -5,13 +5,18 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from immutable_base.model.document import Frozen
-from immutable_base.model.reference import REPOSITORY, TAG
+from immutable_base.model.reference import REPOSITORY, TAG, fill_tag
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
 Fingerprint = Annotated[str, StringConstraints(pattern=r"^[0-9A-F]{40}$")]
 Url = Annotated[str, StringConstraints(pattern=r"^https?://")]
+
+
+UNDEFINED = "undefined_name"
+"""Type of the error for a name that nothing defines; its context has `name` and `known`."""
 
 
 class Stream(Frozen):
@@ -20,7 +25,7 @@ class Stream(Frozen):
     base: str
     """Reference of the base image, with its moving tag."""
     release: Annotated[str, StringConstraints(pattern=r"^[0-9]+$")]
-    """`{release}` in repository URLs."""
+    """Release number; stands for `{release}` in repository URLs."""
     repositories: tuple[Name, ...]
     """Repositories that every variant of the stream may use."""
 
@@ -29,177 +34,184 @@ class Repository(Frozen):
     """A repository of RPM packages."""
 
     url: Url
-    """Folder that holds `repodata/`; `{release}` is the stream's."""
+    """URL of the folder that holds `repodata/`; `{release}` is the stream's."""
     key: Name
-    """The key that packages must be signed with."""
+    """Key that packages must be signed with."""
     metadata_key: Name | None = None
-    """The key that repomd.xml must be signed with; leave out where upstream does not sign it."""
+    """Key that repomd.xml must be signed with; leave it out where upstream does not sign it."""
     release: str | None = None
-    """`{release}` in the URL, where it is not the stream's."""
+    """Release number for `{release}` in the URL, where it differs from the stream's."""
 
 
 class Key(Frozen):
     """An OpenPGP key, pinned by its fingerprint."""
 
     url: str
-    """Where to fetch it: https://..., file:///..., or a path beside this file."""
+    """URL to fetch the key from: https://..., file:///..., or a path relative to this file."""
     fingerprint: Fingerprint
-    """Of the primary key: 40 hexadecimal digits, checked by another way than the download."""
+    """Fingerprint of the primary key: 40 hexadecimal digits, verified out of band."""
 
 
 class Module(Frozen):
-    """A kernel module that is not in the kernel's tree."""
+    """An out-of-tree kernel module."""
 
     source_package: Name
-    """The DKMS package."""
+    """DKMS package that holds the module's source."""
     kmod_package: Name
-    """What our own package with the compiled modules is called."""
+    """Name of our own package with the compiled modules."""
     provides: Name
-    """The name that userspace requires, e.g. `zfs-kmod`."""
+    """Capability that userspace requires, e.g. `zfs-kmod`."""
     dkms_name: Name
-    """What DKMS calls the module, as in `dkms status`."""
+    """Name of the module in DKMS, as in `dkms status`."""
     branch: str
-    """Version prefix to stay on, e.g. `2.3`; the newest of it is taken."""
+    """Version prefix to stay on, e.g. `2.3`; its newest version is taken."""
     repositories: tuple[Name, ...]
-    """Where `source_package` and its userspace come from."""
+    """Repositories of `source_package` and its userspace."""
     ko: tuple[str, ...]
-    """Modules that the build must produce, each exactly once."""
+    """Module files (without `.ko`) that the build must produce, each exactly once."""
     maximum: Literal["meta", "none"]
-    """`meta`: Linux-Maximum of the package's META file, as OpenZFS ships; `none`: ledger only."""
+    """Source of the newest supported kernel. `meta`: Linux-Maximum in the package's META file, as
+    OpenZFS ships it; `none`: the compat ledger only."""
     toolchain: tuple[str, ...]
-    """Packages that the builder needs beyond what `source_package` requires."""
+    """Packages that the builder needs beyond those that `source_package` requires."""
 
 
 class Layer(Frozen):
     """A folder under layers/ and what it installs."""
 
     packages: tuple[str, ...]
-    """What the layer installs; dependencies follow. With `module`: its userspace first."""
+    """Packages to install; dependencies follow. With `module`, its userspace comes first."""
     module: Name | None = None
-    """The module whose compiled package the layer installs."""
+    """Module whose compiled package the layer installs."""
     repositories: tuple[Name, ...] = ()
-    """Repositories beyond the stream's."""
+    """Repositories that the layer may use beyond the stream's."""
 
 
 class Variant(Frozen):
-    """An image that is published."""
+    """An image that is built and published."""
 
     stream: Name
-    """Distribution and release."""
+    """Stream that the variant is built on."""
     layers: tuple[Name, ...]
-    """From the base image upwards."""
+    """Layers on top of the base image, lowest first."""
     description: str
-    """`org.opencontainers.image.description`."""
+    """Label `org.opencontainers.image.description` of the image."""
 
 
-class KernelPolicy(Frozen):
-    """Which kernels a variant may move to when the base image's own cannot be used."""
+class KernelSettings(Frozen):
+    """Kernels that a variant may move to if its base image's own cannot be used."""
 
     allow_up: bool = True
     """Whether a variant may get a newer kernel than its base image has."""
     allow_down: bool = True
-    """Whether it may get an older one."""
+    """Whether a variant may get an older kernel than its base image has."""
     packages: tuple[str, ...]
-    """The set that must be complete at one EVR."""
+    """Kernel packages that must all be available at one EVR."""
     optional_packages: tuple[str, ...]
-    """Installed only if the base image has them."""
+    """Kernel packages that are installed only if the base image has them."""
     devel_package: str
-    """What a module is compiled against."""
+    """Package that modules are compiled against."""
 
 
 class Registry(Frozen):
-    """Where images are published."""
+    """The registry that images are pushed to."""
 
     destination: Annotated[str, Field(pattern=f"^{REPOSITORY.pattern}$")]
     """`host[:port]/path`; an image is pushed to `<destination>/<variant>`."""
     ca_bundle: str = ""
-    """PEM file of a private CA, when the registry has one; empty: the system's."""
+    """PEM file of the registry's private CA; empty: the system's CAs."""
 
 
 class Signing(Frozen):
-    """Who signs, and how anybody checks it."""
+    """Who signs, and how anybody can verify it."""
 
     certificate_identity: str
-    """The pipeline: subject of the certificate of every signature."""
+    """The pipeline that signs: subject of the certificate of every signature."""
     certificate_oidc_issuer: Url
-    """Who vouches for the pipeline's identity."""
+    """OIDC issuer that vouches for the pipeline's identity."""
     fulcio_url: Url
-    """Issues the certificates."""
+    """URL of Fulcio, which issues the certificates."""
     rekor_url: Url
-    """The transparency log."""
+    """URL of Rekor, the transparency log."""
     fulcio_root: str = ""
-    """PEM file; empty: the public Sigstore instance's, by TUF."""
+    """PEM file with the roots of a private Fulcio; empty: the public instance's, by TUF."""
     rekor_key: str = ""
-    """PEM file; empty: likewise."""
+    """PEM file with the key of a private Rekor; empty: the public instance's, by TUF."""
     ct_log_key: str = ""
-    """PEM file; empty: likewise. A private Fulcio without a CT log gives no SCT to check."""
+    """PEM file with the key of a private CT log; empty: the public instance's, by TUF. A private
+    Fulcio without a CT log issues no SCT, so none is verified."""
 
 
 class Publish(Frozen):
-    """Which tags move when an image is published."""
+    """The tags that move when an image is published."""
 
     tags: Annotated[tuple[str, ...], Field(min_length=1)]
-    """`{date}`: day of the newest input, `{kernel}`: kernel release."""
+    """Tags to move; `{date}` is the day of the newest input, `{kernel}` the kernel release."""
 
     @field_validator("tags")
     @classmethod
     def _known_fields(cls, tags: tuple[str, ...]) -> tuple[str, ...]:
         for tag in tags:
-            try:
-                filled = tag.format(date="20261124", kernel="6.12.0")
-            except (KeyError, IndexError, ValueError) as error:
-                raise ValueError(
-                    f"'{tag}': only {{date}} and {{kernel}} can stand in a tag"
-                ) from error
+            filled = fill_tag(tag, date="20261124", kernel="6.12.0")
+            if "{" in filled or "}" in filled:
+                raise PydanticCustomError(
+                    "tag_field",
+                    "'{tag}': a tag may hold {date} and {kernel} only",
+                    {"tag": tag},
+                )
             if TAG.fullmatch(filled) is None:
-                raise ValueError(
-                    f"'{tag}' cannot be a tag: letters, digits, and ._- after the first"
+                raise PydanticCustomError(
+                    "tag_text",
+                    "'{tag}' cannot be a tag: letters, digits, and ._- after the first",
+                    {"tag": tag},
                 )
         return tags
 
 
 class Settings(Frozen):
-    """The whole file."""
+    """immutable-base.toml: what is built, from what, and who signs it."""
 
     schema_version: Literal[1]
-    """Of this file's form."""
-    title: str
-    """What the whole is called."""
+    """Version of this file's format."""
     source: Url
-    """`org.opencontainers.image.source`."""
+    """Label `org.opencontainers.image.source` of every image."""
     vendor: str
-    """`org.opencontainers.image.vendor`."""
+    """Label `org.opencontainers.image.vendor` of every image."""
     licenses: str
-    """`org.opencontainers.image.licenses`: an SPDX expression."""
+    """Label `org.opencontainers.image.licenses` of every image: an SPDX expression."""
     streams: dict[Name, Stream]
-    """Distributions to build on."""
+    """Distributions and releases to build on."""
     repositories: dict[Name, Repository]
-    """Where packages come from."""
+    """RPM repositories that packages come from."""
     keys: dict[Name, Key]
-    """Who signs them."""
+    """OpenPGP keys that sign packages and repositories, each pinned by its fingerprint."""
     modules: dict[Name, Module]
-    """Kernel modules that are compiled ahead."""
+    """Out-of-tree kernel modules that are compiled ahead."""
     layers: dict[Name, Layer]
-    """What images are stacked from."""
+    """Layers that images are stacked from."""
     variants: Annotated[dict[Name, Variant], Field(min_length=1)]
-    """The images that are published."""
-    kernel: KernelPolicy
-    """Which kernels they may get."""
+    """Images that are built and published."""
+    kernel: KernelSettings
+    """Kernels that a variant may get."""
     registry: Registry
-    """Where they go."""
+    """Registry that images are pushed to."""
     signing: Signing
-    """Who signs them."""
+    """Identity that signs images, and the Sigstore instance that it uses."""
     publish: Publish
-    """Under which tags."""
+    """Tags that published images get."""
     minimum_free_gib: Annotated[int, Field(ge=0)] = 20
-    """Free space that a night needs where it works."""
+    """Free space that a run needs in its workspace, in GiB."""
 
     @model_validator(mode="after")
     def _references_exist(self) -> Settings:
         """Refuse a name that nothing defines, with its key path."""
         for path, name, known in self._references():
             if name not in known:
-                raise ValueError(f"{path}: '{name}' is not defined|{name}|{' '.join(known)}")
+                raise PydanticCustomError(
+                    UNDEFINED,
+                    "{path}: '{name}' is not defined",
+                    {"path": path, "name": name, "known": tuple(known)},
+                )
         return self
 
     def _references(self) -> list[tuple[str, str, dict[str, object]]]:

@@ -14,6 +14,11 @@ DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 REPOSITORY = re.compile(r"[A-Za-z0-9.-]+(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+")
 
 
+def fill_tag(template: str, *, date: str, kernel: str) -> str:
+    """Return the template with `{date}` and `{kernel}` replaced; any other brace stays."""
+    return template.replace("{date}", date).replace("{kernel}", kernel)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
     """`host[:port]/path[:tag][@sha256:...]`, taken apart."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from immutable_base.config.schema import KernelPolicy
+from immutable_base.config.schema import KernelSettings
 from immutable_base.errors import ImmutableBaseError
 from immutable_base.image.rpmdb import Installed
 from immutable_base.plan import kernel
@@ -23,7 +23,7 @@ class KernelSet:
     """Names that a swap removes: the former, and whatever else is bound to this very kernel."""
 
 
-def installed_set(base: Base, policy: KernelPolicy) -> KernelSet:
+def installed_set(base: Base, policy: KernelSettings) -> KernelSet:
     """Return what belongs to the base image's kernel."""
     installed = {package.name for package in base.packages}
     names = (*policy.packages, *policy.optional_packages)
@@ -41,7 +41,7 @@ def _bound(package: Installed, release: str) -> bool:
 
 
 def find(
-    universe: Universe, repositories: Sequence[str], policy: KernelPolicy, swapped: Sequence[str]
+    universe: Universe, repositories: Sequence[str], policy: KernelSettings, swapped: Sequence[str]
 ) -> tuple[kernel.Candidate, ...]:
     """Return every kernel of which some package of the set is offered.
 
@@ -71,7 +71,7 @@ def find(
 
 
 def devel_for(
-    universe: Universe, repositories: Sequence[str], policy: KernelPolicy, release: str
+    universe: Universe, repositories: Sequence[str], policy: KernelSettings, release: str
 ) -> int:
     """Return the id of the newest kernel-devel for exactly this `uname -r`.
 
@@ -84,7 +84,7 @@ def devel_for(
     raise ImmutableBaseError(f"no repository has {name} for {release}")
 
 
-def rules(policy: KernelPolicy, kernel_set: KernelSet) -> kernel.KernelPolicy:
+def rules(policy: KernelSettings, kernel_set: KernelSet) -> kernel.KernelPolicy:
     """Return the configured policy as the decision takes it."""
     required = tuple(dict.fromkeys((*policy.packages, *kernel_set.swapped)))
     return kernel.KernelPolicy(

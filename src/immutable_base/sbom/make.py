@@ -1,4 +1,4 @@
-"""The SBOM of one image: syft's list of packages, completed, checked, the same every time."""
+"""The SBOM of one image: syft's list of packages, completed and checked, byte for byte the same."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
+from cyclonedx.exception import CycloneDxException
 from cyclonedx.model import Property
 from cyclonedx.model.bom import Bom
 from cyclonedx.model.component import Component, ComponentType
@@ -18,18 +19,25 @@ from cyclonedx.output.json import JsonV1Dot6
 from cyclonedx.schema import SchemaVersion
 
 from immutable_base.context import Context
-from immutable_base.errors import CheckError
+from immutable_base.errors import CheckError, CommandError
 from immutable_base.model.facts import ImageFacts
 from immutable_base.model.plan import VariantPlan
 from immutable_base.sbom.modules import module_components
 from immutable_base.tools import syft
 from immutable_base.workspace import write_atomically
 
-# Half of the document: guesses of CPE names, which are wrong for distributions that backport
-# fixes, and what is the same for every package. The attestation goes through a log with a limit.
-_DROPPED = ("syft:cpe23", "syft:package:", "syft:location:")
-_RPM = "rpm"
-_SHOWN = 20
+DROPPED = ("syft:cpe23", "syft:package:", "syft:location:")
+"""Prefixes of properties that make half of the document: guesses of CPE names, which are wrong for
+distributions that backport fixes, and what is the same for every package. The attestation goes
+through a log with a limit."""
+RPM = "rpm"
+"""Type of an rpm package's purl."""
+SHOWN = 20
+"""Packages of each kind that an error names."""
+NOT_UNDERSTOOD = (
+    AttributeError, CycloneDxException, LookupError, RecursionError, TypeError, ValueError,
+)  # fmt: skip
+"""What reading a document of another shape raises, in our code and in cyclonedx-python-lib."""
 
 
 def make_sbom(
@@ -46,7 +54,7 @@ def make_sbom(
     with tempfile.TemporaryDirectory(dir=context.tonight) as folder:
         raw = Path(folder) / "syft.json"
         syft.scan_rpms(context.run, root, raw)
-        bom = read_bom(json.loads(raw.read_text()))
+        bom = read_bom(raw.read_bytes())
     compare(rpm_names(bom), rpm_lines(facts))
     for component in module_components(context.settings, root, variant):
         bom.components.add(component)
@@ -57,16 +65,32 @@ def make_sbom(
     return path
 
 
-def read_bom(document: dict[str, Any]) -> Bom:
-    """Read syft's document without what we do not pass on."""
+def read_bom(text: bytes) -> Bom:
+    """Read syft's document, without the parts that are not published.
+
+    Raises CommandError if it is not a CycloneDX document of the shape that syft writes.
+    """
+    try:
+        return _bom(json.loads(text))
+    except NOT_UNDERSTOOD as error:
+        raise CommandError(
+            "the list of packages that syft wrote is not understood",
+            details=f"{type(error).__name__}: {error}"[:2000],
+            hint="the product is tested with syft 1",
+        ) from error
+
+
+def _bom(document: dict[str, Any]) -> Bom:
     for tool in document["metadata"]["tools"]["components"]:
         # `author` is deprecated since CycloneDX 1.6; syft still writes it.
         tool["publisher"] = tool.pop("author", None)
     for component in document.get("components", []):
+        if not isinstance(component["name"], str):
+            raise TypeError(f"the name of a component is {component['name']!r}")
         component.pop("cpe", None)
         properties = component.get("properties", [])
         component["properties"] = [
-            item for item in properties if not item["name"].startswith(_DROPPED)
+            item for item in properties if not item["name"].startswith(DROPPED)
         ]
     bom: Bom = Bom.from_json(document)  # type: ignore[attr-defined]  # made by a decorator
     return bom
@@ -77,7 +101,7 @@ def rpm_names(bom: Bom) -> list[str]:
     names = []
     for component in bom.components:
         purl = component.purl
-        if purl is not None and purl.type == _RPM:
+        if purl is not None and purl.type == RPM:
             version = (component.version or "").rpartition(":")[2]
             arch = dict(purl.qualifiers).get("arch")
             names.append(f"{component.name}-{version}" + (f".{arch}" if arch else ""))
@@ -98,8 +122,8 @@ def compare(found: Iterable[str], installed: Iterable[str]) -> None:
     ours, theirs = Counter(found), Counter(installed)
     missing, extra = sorted((theirs - ours).elements()), sorted((ours - theirs).elements())
     if missing or extra:
-        lines = [f"missing: {name}" for name in missing[:_SHOWN]]
-        lines += [f"not installed: {name}" for name in extra[:_SHOWN]]
+        lines = [f"missing: {name}" for name in missing[:SHOWN]]
+        lines += [f"not installed: {name}" for name in extra[:SHOWN]]
         raise CheckError(
             f"the SBOM has {ours.total()} packages, the image's rpm database {theirs.total()}: "
             f"{len(missing)} missing, {len(extra)} too many",

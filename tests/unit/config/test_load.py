@@ -73,3 +73,21 @@ def test_fingerprint_must_be_whole(tmp_path):
 def test_missing_file(tmp_path):
     with pytest.raises(ConfigurationError, match="cannot read the configuration"):
         load_settings(tmp_path / "nothing.toml")
+
+
+@pytest.mark.parametrize(
+    "tag", ["{date.x}", "{kernel:>99999999999}", "{date!r}", "{0}", "{}", "{", "}", "{{date}}"]
+)
+def test_only_date_and_kernel_can_be_filled_into_a_tag(tmp_path, tag):
+    message = broken(tmp_path, '"{date}"', f'"{tag}"')
+    assert f"publish.tags: '{tag}': a tag may hold {{date}} and {{kernel}} only" in message
+
+
+@pytest.mark.parametrize(
+    "content", [b'schema_version = 1\nvendor = "\xe9"\n', b"x = " + b"[" * 20_000]
+)
+def test_a_file_that_cannot_be_toml_is_refused_with_its_name(tmp_path, content):
+    path = tmp_path / "immutable-base.toml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigurationError, match=r"immutable-base\.toml is not TOML"):
+        load_settings(path)

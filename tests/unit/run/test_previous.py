@@ -85,3 +85,9 @@ def test_another_plan_may_differ_and_a_killed_run_is_no_measure(context):
     assert run_of(context, {"usr/bin/x": b"3"}, plan=other) is None
     (context.tonight / "plan.json").write_text("{")
     assert run_of(context, {"usr/bin/x": b"4"}, plan=other) is None
+
+
+def test_a_plan_that_is_not_utf8_is_no_measure(context):
+    run_of(context, {"usr/bin/x": b"1"})
+    (context.tonight / "plan.json").write_bytes(b'{"schema_version": 1, "\xe9": 1}')
+    assert run_of(context, {"usr/bin/x": b"2"}) is None

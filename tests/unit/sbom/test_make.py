@@ -6,7 +6,7 @@ import json
 import pytest
 
 from immutable_base.config.load import load_settings
-from immutable_base.errors import CheckError
+from immutable_base.errors import CheckError, CommandError
 from immutable_base.model.plan import (
     BasePlan,
     KernelPlan,
@@ -120,8 +120,12 @@ def root(tmp_path):
     return tmp_path
 
 
+def read(document):
+    return read_bom(json.dumps(document).encode())
+
+
 def bom():
-    return read_bom(copy.deepcopy(SYFT))
+    return read(SYFT)
 
 
 def test_names_are_those_of_rpm():
@@ -177,10 +181,10 @@ def test_the_same_content_gives_the_same_bytes(variant):
     shuffled["components"].reverse()
     shuffled["serialNumber"] = "urn:uuid:00000000-1e5b-4f4e-9c4f-7d7a9f0a6d11"
     shuffled["metadata"]["timestamp"] = "2027-01-01T00:00:00Z"
-    assert text(bom()) == text(read_bom(shuffled))
+    assert text(bom()) == text(read(shuffled))
     fewer = copy.deepcopy(SYFT)
     fewer["components"].pop()
-    serials = {json.loads(text(read_bom(copy.deepcopy(d))))["serialNumber"] for d in (SYFT, fewer)}
+    serials = {json.loads(text(read(d)))["serialNumber"] for d in (SYFT, fewer)}
     assert len(serials) == 2
 
 
@@ -194,3 +198,39 @@ def test_a_module_that_is_there_twice(settings, variant, root):
     (root / "usr/lib/modules" / RELEASE / "zfs.ko").write_bytes(b"")
     with pytest.raises(CheckError, match="2 files for the module zfs"):
         list(module_components(settings, root, variant))
+
+
+def changed(**changes):
+    return {**copy.deepcopy(SYFT), **changes}
+
+
+def with_component(**changes):
+    return changed(components=[{**rpm("bash", "5.2-1.el10"), **changes}])
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        # CycloneDX 1.4, which older versions of syft wrote, lists tools without `components`.
+        changed(metadata={"tools": [{"vendor": "anchore", "name": "syft"}]}),
+        changed(metadata=None),
+        changed(components=None),
+        changed(components=["bash"]),
+        with_component(name=None),
+        with_component(purl="no purl"),
+        with_component(type="no type"),
+        with_component(properties=[{}]),
+        [],
+        None,
+    ],
+)
+def test_a_document_of_another_shape_is_syfts_failure(document):
+    with pytest.raises(CommandError, match="syft wrote is not understood") as caught:
+        rpm_names(read(document))
+    assert caught.value.details
+
+
+@pytest.mark.parametrize("text", [b"", b"\xff", b"[" * 20_000])
+def test_what_is_no_json_is_syfts_failure(text):
+    with pytest.raises(CommandError, match="syft wrote is not understood"):
+        read_bom(text)
