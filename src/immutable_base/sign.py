@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
 
 from immutable_base.context import Context
 from immutable_base.errors import ConfigurationError, VerificationError
@@ -28,7 +28,7 @@ class TokenClaims(BaseModel):
 
     iss: str
     aud: str | tuple[str, ...]
-    exp: float
+    exp: FiniteFloat
     """Seconds since 1970."""
     ci_config_ref_uri: str | None = None
     """Missing in child pipelines, which therefore cannot sign."""

@@ -1,5 +1,6 @@
 """A publication's surroundings, without network."""
 
+import dataclasses
 import json
 
 import pytest
@@ -14,7 +15,10 @@ from immutable_base.model.plan import (
     VariantPlan,
     Verdict,
 )
+from immutable_base.publish.publish import publish_variant
 from support.publish_world import DIGEST, OLD, PRODUCT, World, token_for
+
+TAGS = ("latest", "20251124", "6.12.107_deb13-amd64")
 
 
 @pytest.fixture
@@ -79,3 +83,17 @@ def image(tmp_path):
     sbom = tmp_path / "sbom.json"
     sbom.write_text('{"bomFormat": "CycloneDX", "components": []}')
     return layout, sbom
+
+
+@pytest.fixture
+def publish(context, variant, image):
+    """Publish the image; `to` is another world than the fixture's."""
+    layout, sbom = image
+
+    def call(tags=TAGS, to=None):
+        where = dataclasses.replace(context, run=to.run) if to else context
+        return publish_variant(
+            where, variant_plan=variant, digest=DIGEST, layout=layout, sbom=sbom, tags=tags
+        )
+
+    return call

@@ -7,6 +7,7 @@ must have one format: cosign prefers any bundle that it finds to a legacy signat
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,13 @@ _REFUSALS = frozenset({10, 11, 12, 13})
 _STATUSES = frozenset({0, 1}) | _REFUSALS
 # cosign ends with 1 as well when it finds attestations of which none verifies, or none at all.
 _REFUSED_WORDS = ("no matching", "no signatures found", "none of the attestations")
+# A signature that could not be looked at is none that was refused: Go's net, net/http and context,
+# and the HTTP clients of cosign, wherever in its output they are quoted.
+_UNREACHABLE = re.compile(
+    r"dial tcp|connection (?:refused|reset)|no such host|i/o timeout|deadline exceeded"
+    r"|TLS handshake timeout|unexpected EOF|giving up after|status(?: code)?:? (?:5\d\d|429)\b"
+    r"|\b(?:500 Internal|502 Bad|503 Service|504 Gateway|429 Too)"
+)
 _SAID_TWICE = "error during command execution: "
 # Fulcio's answer to a token that it does not accept, whatever the reason.
 _TOKEN_REFUSED = "error processing the identity token"  # noqa: S105  words, not a password
@@ -155,9 +163,15 @@ def _verified(run: Runner, argv: tuple[str, ...], sigstore: Sigstore, sentence: 
         raise RemoteError(sentence, details=_words(error.details or error.message)) from error
     if result.status == 0:
         return result.text
-    said = any(words in result.stderr_tail for words in _REFUSED_WORDS)
-    kind = VerificationError if said or result.status in _REFUSALS else RemoteError
-    raise kind(sentence, details=_words(result.stderr_tail))
+    raise _refusal(result)(sentence, details=_words(result.stderr_tail))
+
+
+def _refusal(result: Result) -> type[VerificationError | RemoteError]:
+    """Tell a signature that is not there or not good from one that could not be looked at."""
+    if _UNREACHABLE.search(result.stderr_tail):
+        return RemoteError
+    refused = any(text in result.stderr_tail for text in _REFUSED_WORDS)
+    return VerificationError if refused or result.status in _REFUSALS else RemoteError
 
 
 def _words(text: str) -> str:

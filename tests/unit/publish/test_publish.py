@@ -1,38 +1,20 @@
 """The order of a publication, and what is left when a step fails."""
 
+import dataclasses
+import hashlib
 import json
 
 import pytest
 
 from immutable_base.errors import CheckError, ConfigurationError, RemoteError, VerificationError
 from immutable_base.model.publish import PublicationStatus
-from immutable_base.publish.publish import publish_variant
 from immutable_base.publish.tag_mover import TagMover
-from support.publish_world import DIGEST, MANIFEST, OLD, OLD_MANIFEST, token_for
-
-TAGS = ("latest", "20251124", "6.12.107_deb13-amd64")
-
-
-@pytest.fixture
-def publish(context, variant, image):
-    layout, sbom = image
-
-    def call(tags=TAGS):
-        return publish_variant(
-            context, variant_plan=variant, digest=DIGEST, layout=layout, sbom=sbom, tags=tags
-        )
-
-    return call
-
-
-def yesterday(world):
-    """`latest` names an image of an earlier night."""
-    world.manifests[OLD] = OLD_MANIFEST
-    world.tags["latest"] = OLD
+from support.publish_fixtures import TAGS
+from support.publish_world import DIGEST, MANIFEST, OLD, token_for
 
 
 def test_tags_move_last_and_all(world, token, publish):
-    yesterday(world)
+    world.yesterday("latest")
     publication = publish()
     steps = [step for step in world.steps() if step != "inspect"]
     assert steps == ["push", "sign", "attest", "verify", "verify-attestation", "tag", "tag", "tag"]
@@ -46,7 +28,7 @@ def test_tags_move_last_and_all(world, token, publish):
 
 
 def test_tags_that_hosts_follow_move_after_new_ones(world, token, publish):
-    yesterday(world)
+    world.yesterday("latest")
     publish()
     moved = [c.argv[-1].rpartition(":")[2] for c in world.commands if world.step(c.argv) == "tag"]
     assert moved[-1] == "latest"
@@ -70,7 +52,7 @@ def test_another_sbom_is_attested_anew(world, token, publish, image):
     publish()
     image[1].write_text('{"bomFormat": "CycloneDX", "components": [{"name": "bash"}]}')
     assert publish().status is PublicationStatus.PUBLISHED
-    assert world.attested[DIGEST]["components"] == [{"name": "bash"}]
+    assert world.sboms() == [json.loads(image[1].read_text())], "the earlier one is replaced"
 
 
 def test_a_signed_image_whose_tags_lag_behind_is_only_tagged(world, token, publish):
@@ -84,7 +66,7 @@ def test_a_signed_image_whose_tags_lag_behind_is_only_tagged(world, token, publi
 
 @pytest.mark.parametrize("step", ["push", "sign", "attest", "verify", "verify-attestation"])
 def test_a_failing_step_starts_no_tag_command(world, token, publish, step):
-    yesterday(world)
+    world.yesterday("latest")
     world.fail, world.says = step, "500 Internal Server Error"
     with pytest.raises(RemoteError) as caught:
         publish()
@@ -106,8 +88,16 @@ def test_fulcio_refusing_the_token_is_no_remote_failure(world, token, publish):
         publish()
 
 
-def test_wrong_sbom_in_the_registry_moves_nothing(world, token, publish, monkeypatch):
-    monkeypatch.setattr(world, "attest", lambda argv: world.attested.update({DIGEST: {}}) or (0,))
+def test_wrong_sbom_in_the_registry_moves_nothing(world, token, publish, monkeypatch, tmp_path):
+    real = world.attest
+
+    def attest(command):
+        other = tmp_path / "other.json"
+        other.write_text("{}")
+        argv = [f"--predicate={other}" if x.startswith("--predicate=") else x for x in command.argv]
+        return real(dataclasses.replace(command, argv=tuple(argv)))
+
+    monkeypatch.setattr(world, "attest", attest)
     with pytest.raises(VerificationError, match="is not ours"):
         publish()
     assert world.tags == {}
@@ -116,8 +106,8 @@ def test_wrong_sbom_in_the_registry_moves_nothing(world, token, publish, monkeyp
 def test_signature_by_somebody_else_moves_nothing(world, token, publish, monkeypatch):
     real = world.verify
 
-    def other(argv):
-        status, text = real(argv)
+    def other(command):
+        status, text = real(command)
         return status, text.replace(b"refs/heads/main", b"refs/heads/evil")
 
     monkeypatch.setattr(world, "verify", other)
@@ -127,9 +117,7 @@ def test_signature_by_somebody_else_moves_nothing(world, token, publish, monkeyp
 
 
 def test_a_tag_that_fails_puts_the_others_back(world, token, publish, monkeypatch):
-    yesterday(world)
-    world.manifests[OLD] = OLD_MANIFEST
-    world.tags["stable"] = OLD
+    world.yesterday("latest", "stable")
     real = world.tag
 
     def tag(argv):
@@ -153,8 +141,7 @@ def mover(world, refuse):
             raise RemoteError("connection refused")
         return world.run(command)
 
-    yesterday(world)
-    world.tags["stable"] = OLD
+    world.yesterday("latest", "stable")
     world.manifests[DIGEST] = MANIFEST
     return TagMover(run=runner, environment={}, repository="registry.example/os/base")
 
@@ -204,13 +191,17 @@ def test_a_wrong_token_is_refused_before_anything_is_written(
     assert set(world.steps()) == {"inspect"}
 
 
-@pytest.mark.parametrize("text", ["", "  ", "secret", "a.b.c", "a.e30.c"])
-def test_no_token_says_what_gitlab_needs(world, publish, monkeypatch, text):
-    monkeypatch.setenv("SIGSTORE_ID_TOKEN", text)
-    with pytest.raises(ConfigurationError) as caught:
+@pytest.mark.parametrize("text", [None, "", "  "])
+def test_without_a_token_nothing_is_written_and_the_job_is_told_what_it_needs(
+    world, publish, monkeypatch, text
+):
+    monkeypatch.delenv("SIGSTORE_ID_TOKEN", raising=False)
+    if text is not None:
+        monkeypatch.setenv("SIGSTORE_ID_TOKEN", text)
+    with pytest.raises(ConfigurationError, match="SIGSTORE_ID_TOKEN is not set") as caught:
         publish()
-    assert text.strip() or "id_tokens: {SIGSTORE_ID_TOKEN: {aud: sigstore}}" in str(caught.value)
-    assert "secret" not in str(caught.value)
+    assert "id_tokens: {SIGSTORE_ID_TOKEN: {aud: sigstore}}" in caught.value.hint
+    assert world.writes() == []
 
 
 def test_the_token_is_in_no_command_line(world, token, publish):
@@ -226,3 +217,142 @@ def test_the_token_is_in_no_command_line(world, token, publish):
 def test_no_insecure_switch_with_the_public_sigstore(world, token, publish):
     publish()
     assert not [word for c in world.commands for word in c.argv if word.startswith("--insecure")]
+
+
+def test_published_again_after_only_the_tags_lagged_is_no_unchanged(world, token, publish):
+    assert publish().status is PublicationStatus.PUBLISHED
+    world.yesterday("latest")
+    again = publish()
+    assert again.status is PublicationStatus.PUBLISHED, "a tag moved: hosts download something"
+    assert {tag.name for tag in again.tags if tag.before != tag.digest} == {"latest"}
+
+
+def test_the_document_names_the_checksum_of_the_attested_file(world, token, publish, image):
+    image[1].write_text('{"bomFormat": "CycloneDX", "components": [{"name": "zfs"}]}')
+    publication = publish()
+    assert publication.sbom_sha256 == hashlib.sha256(image[1].read_bytes()).hexdigest()
+    assert world.sboms() == [json.loads(image[1].read_text())]
+
+
+def test_a_token_that_expired_five_minutes_ago_is_refused_by_us(
+    world, settings, publish, monkeypatch
+):
+    world.yesterday("latest")
+    monkeypatch.setattr("immutable_base.sign.time.time", lambda: 1_000_300.0)
+    monkeypatch.setenv("SIGSTORE_ID_TOKEN", token_for(settings, exp=1_000_000))
+    with pytest.raises(VerificationError) as caught:
+        publish()
+    assert caught.value.message == "the identity token expired 300 s ago"
+    assert DIGEST not in world.manifests, "nothing was pushed"
+    assert world.writes() == []
+    assert world.tags == {"latest": OLD}
+
+
+def test_a_digest_that_is_there_but_not_signed_is_published_as_if_it_were_new(
+    world, token, publish
+):
+    """What a run leaves that died between push and signature."""
+    world.manifests[DIGEST] = MANIFEST
+    assert publish().status is PublicationStatus.PUBLISHED
+    assert world.writes() == ["push", "sign", "attest", "tag", "tag", "tag"]
+
+
+def test_a_digest_that_is_signed_but_not_attested_is_published_as_if_it_were_new(
+    world, token, publish
+):
+    publish()
+    world.cosign.attestations.clear()
+    world.restart()
+    assert publish().status is PublicationStatus.PUBLISHED
+    assert world.writes() == ["push", "sign", "attest"]
+
+
+SERVICE_DOWN = [
+    'Error: Get "https://registry.example/v2/": dial tcp 127.0.0.1:5000: connect: connection refused',
+    "Error: no matching signatures: Post https://rekor.example: dial tcp: lookup: no such host",
+    "Error: no matching attestations: unexpected status code 503 Service Unavailable",
+    "Error: no matching signatures: context deadline exceeded",
+]
+
+
+@pytest.mark.parametrize("output", SERVICE_DOWN)
+@pytest.mark.parametrize(
+    ("step", "status"), [("verify", 1), ("verify", 12), ("verify_attestation", 1)]
+)
+def test_a_service_that_is_down_is_never_taken_for_not_published_before(
+    world, publish, token, step, status, output
+):
+    publish()
+    world.yesterday("latest")
+    world.restart()
+    setattr(world, step, lambda command: (status, b"", output))
+    with pytest.raises(RemoteError) as caught:
+        publish()
+    assert output.removeprefix("Error: ") in str(caught.value)
+    assert world.writes() == [], "it would be signed a second time"
+    assert world.tags["latest"] == OLD
+
+
+def test_a_registry_that_takes_a_tag_and_does_not_keep_it_is_found_out(
+    world, token, publish, monkeypatch
+):
+    world.yesterday("latest")
+    monkeypatch.setattr(world, "tag", lambda argv: (0,))
+    with pytest.raises(RemoteError, match=f"was set to {DIGEST}, but names {OLD}"):
+        publish(tags=("latest",))
+    with pytest.raises(RemoteError, match=f":new was set to {DIGEST}, but names None"):
+        publish(tags=("new",))
+
+
+def test_a_new_tag_that_stays_after_a_failure_is_named(world, token, publish, monkeypatch):
+    world.yesterday("latest")
+    real = world.tag
+
+    def tag(argv):
+        if argv[-1].endswith(":latest") and argv[-2].endswith(DIGEST):
+            raise RemoteError("no", details="denied")
+        return real(argv)
+
+    monkeypatch.setattr(world, "tag", tag)
+    with pytest.raises(RemoteError) as caught:
+        publish(tags=("latest", "20251124"))
+    assert world.tags == {"latest": OLD, "20251124": DIGEST}
+    assert caught.value.details == "denied"
+    assert caught.value.hint == (
+        f"could not be set back, and may name {DIGEST}, which is signed and verified: "
+        "20251124; run again"
+    )
+
+
+def test_every_tag_back_is_no_hint_about_tags(world, token, publish, monkeypatch):
+    world.yesterday("latest", "stable")
+    real = world.tag
+
+    def tag(argv):
+        if argv[-1].endswith(":stable") and argv[-2].endswith(DIGEST):
+            raise RemoteError("no", hint="the registry's own")
+        return real(argv)
+
+    monkeypatch.setattr(world, "tag", tag)
+    with pytest.raises(RemoteError) as caught:
+        publish(tags=("latest", "stable"))
+    assert caught.value.hint == "the registry's own"
+
+
+def test_tags_are_those_of_the_document_and_were_read_back(world, token, publish):
+    world.yesterday("latest")
+    publication = publish()
+    assert tuple(tag.name for tag in publication.tags) == TAGS
+    assert {tag.name: tag.digest for tag in publication.tags} == world.tags
+    tags = [n for n, command in enumerate(world.commands) if world.step(command.argv) == "tag"]
+    for number in tags:
+        name = world.commands[number].argv[-1]
+        assert world.commands[number + 1].argv == ("skopeo", "inspect", "--raw", name)
+
+
+def test_what_is_pushed_and_tagged_keeps_its_digest(world, token, publish):
+    publish()
+    copies = [c.argv for c in world.commands if c.argv[:2] == ("skopeo", "copy")]
+    assert all("--preserve-digests" in argv for argv in copies)
+    assert all(f"@{DIGEST}" in argv[-2] for argv in copies[1:]), "tags are set from the digest"
+    assert copies[0][-1].endswith(f"@{DIGEST}"), "pushed by digest, which makes no tag"

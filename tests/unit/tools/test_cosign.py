@@ -1,0 +1,246 @@
+"""cosign's command lines: a cosign 3 that knows its flags takes them, and they mean what we promise."""
+
+import json
+
+import pytest
+
+from immutable_base.errors import CommandError, RemoteError, VerificationError
+from immutable_base.process import Result
+from immutable_base.tools import cosign
+from support.cosign3 import Cosign3, parse
+
+DIGEST = "sha256:" + "1" * 64
+PINNED = f"registry.example/os/base@{DIGEST}"
+SIGNER = cosign.Signer(identity="https://gitlab.example/a//c.yml@refs/heads/main", issuer="https://gitlab.example")  # fmt: skip
+ROOTS = {
+    "SIGSTORE_ROOT_FILE": "/trust/fulcio.pem",
+    "SIGSTORE_REKOR_PUBLIC_KEY": "/trust/rekor.pub",
+    "SIGSTORE_CT_LOG_PUBLIC_KEY_FILE": "/trust/ctlog.pub",
+    "SSL_CERT_FILE": "/trust/ca.pem",
+}
+WITHOUT_CT_LOG = {k: v for k, v in ROOTS.items() if k != "SIGSTORE_CT_LOG_PUBLIC_KEY_FILE"}
+PRIVATE = cosign.Sigstore(
+    fulcio_url="https://fulcio.example", rekor_url="https://rekor.example", check_sct=True,
+    environment=ROOTS,
+)  # fmt: skip
+NO_CT_LOG = cosign.Sigstore(
+    fulcio_url="https://fulcio.example", rekor_url="https://rekor.example", check_sct=False,
+    environment=WITHOUT_CT_LOG,
+)  # fmt: skip
+TOKEN = "head.body.tail"
+
+
+class Registry:
+    """cosign 3 behind a `Runner`; remembers the commands."""
+
+    def __init__(self):
+        self.commands = []
+        self.cosign = Cosign3()
+
+    def run(self, command, *, on_line=None):
+        self.commands.append(command)
+        verb, _, found = self.cosign.run(command)
+        if verb.startswith("verify") and not found:
+            return Result(
+                status=10, stdout=b"", stderr_tail="Error: no signatures found", seconds=0
+            )
+        lines = [json.dumps(item.predicate) for item in found]
+        return Result(status=0, stdout="\n\n".join(lines).encode(), stderr_tail="", seconds=0)
+
+
+@pytest.fixture
+def registry():
+    return Registry()
+
+
+@pytest.fixture
+def sbom(tmp_path):
+    path = tmp_path / "sbom.json"
+    path.write_text('{"bomFormat": "CycloneDX"}')
+    return path
+
+
+def publish(registry, sbom, sigstore=PRIVATE):
+    cosign.sign(registry.run, PINNED, sigstore, TOKEN)
+    cosign.attest(registry.run, PINNED, sbom, sigstore, TOKEN)
+
+
+@pytest.mark.parametrize("sigstore", [PRIVATE, NO_CT_LOG, cosign.PUBLIC], ids=["private", "no-ct", "public"])  # fmt: skip
+def test_cosign_3_takes_every_flag_and_what_is_signed_verifies(registry, sbom, sigstore):
+    publish(registry, sbom, sigstore)
+    cosign.verify(registry.run, PINNED, SIGNER, sigstore)
+    documents = cosign.verify_attestation(registry.run, PINNED, SIGNER, sigstore)
+    assert [json.loads(text) for text in documents] == [json.loads(sbom.read_text())]
+
+
+def test_what_is_written_is_in_the_form_that_hosts_read(registry, sbom):
+    publish(registry, sbom)
+    [signature] = registry.cosign.signatures[DIGEST]
+    [attestation] = registry.cosign.attestations[DIGEST]
+    assert signature.legacy
+    assert attestation.legacy, "cosign prefers any bundle that it finds to a legacy signature"
+
+
+def options_of(command):
+    verb, options, pinned = parse(command.argv)
+    assert pinned == PINNED
+    return verb, options
+
+
+def test_the_format_switches_are_on_every_command_line(registry, sbom):
+    publish(registry, sbom)
+    cosign.verify(registry.run, PINNED, SIGNER, PRIVATE)
+    cosign.verify_attestation(registry.run, PINNED, SIGNER, PRIVATE)
+    verbs = []
+    for command in registry.commands:
+        verb, options = options_of(command)
+        verbs.append(verb)
+        assert options["new-bundle-format"] == "false", verb
+        assert options.get("use-signing-config", "false") == "false", verb
+        assert options["rekor-url"] == "https://rekor.example", verb
+        assert options.get("fulcio-url", "https://fulcio.example") == "https://fulcio.example", verb
+    assert verbs == ["sign", "attest", "verify", "verify-attestation"]
+
+
+def test_the_roots_and_the_ca_are_in_the_environment_of_every_command(registry, sbom):
+    publish(registry, sbom)
+    cosign.verify(registry.run, PINNED, SIGNER, PRIVATE)
+    cosign.verify_attestation(registry.run, PINNED, SIGNER, PRIVATE)
+    for command in registry.commands:
+        assert ROOTS.items() <= command.env.items(), command.argv[1]
+    signing, verifying = registry.commands[:2], registry.commands[2:]
+    assert [command.env["SIGSTORE_ID_TOKEN"] for command in signing] == [TOKEN, TOKEN]
+    assert not any("SIGSTORE_ID_TOKEN" in command.env for command in verifying)
+    assert all(TOKEN not in str(command.argv) for command in registry.commands)
+    assert all(command.secrets == (TOKEN,) for command in signing)
+
+
+def test_verification_demands_the_signer_and_leaves_nothing_out(registry, sbom):
+    publish(registry, sbom)
+    cosign.verify(registry.run, PINNED, SIGNER, PRIVATE)
+    cosign.verify_attestation(registry.run, PINNED, SIGNER, PRIVATE)
+    for command in registry.commands[2:]:
+        _, options = options_of(command)
+        assert options["certificate-identity"] == SIGNER.identity
+        assert options["certificate-oidc-issuer"] == SIGNER.issuer
+        assert options["output"] == "json"
+        assert options["check-claims"] == "true"
+        for switch in ("insecure-ignore-sct", "insecure-ignore-tlog", "private-infrastructure"):
+            assert options[switch] == "false"
+    assert options_of(registry.commands[3])[1]["type"] == "cyclonedx"
+    for command in registry.commands[:2]:
+        _, options = options_of(command)
+        assert options["tlog-upload"] == "true"
+        assert options["insecure-skip-verify"] == "false"
+
+
+def test_only_the_sct_is_waived_where_there_is_no_ct_log(registry, sbom):
+    publish(registry, sbom, NO_CT_LOG)
+    cosign.verify(registry.run, PINNED, SIGNER, NO_CT_LOG)
+    cosign.verify_attestation(registry.run, PINNED, SIGNER, NO_CT_LOG)
+    insecure = [[w for w in c.argv if "insecure" in w] for c in registry.commands]
+    assert insecure == [["--insecure-skip-verify=true"]] * 2 + [["--insecure-ignore-sct=true"]] * 2
+
+
+def test_a_second_sbom_takes_the_place_of_the_first(registry, sbom):
+    publish(registry, sbom)
+    sbom.write_text('{"bomFormat": "CycloneDX", "components": []}')
+    cosign.attest(registry.run, PINNED, sbom, PRIVATE, TOKEN)
+    documents = cosign.verify_attestation(registry.run, PINNED, SIGNER, PRIVATE)
+    assert [json.loads(text) for text in documents] == [json.loads(sbom.read_text())]
+
+
+def test_roots_of_another_instance_verify_nothing(registry, sbom):
+    publish(registry, sbom)
+    other = cosign.Sigstore(
+        fulcio_url=PRIVATE.fulcio_url, rekor_url=PRIVATE.rekor_url, check_sct=True,
+        environment={**ROOTS, "SIGSTORE_ROOT_FILE": "/other.pem"},
+    )  # fmt: skip
+    with pytest.raises(VerificationError, match="no valid signature"):
+        cosign.verify(registry.run, PINNED, SIGNER, other)
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (("--yes", "--no-such-flag=1"), "unknown flag: --no-such-flag"),
+        (("--yes", "--fulcio-url=https://f"), "cannot specify service URLs and use signing config"),
+        (("--yes", "--new-bundle-format=false"), "must provide --new-bundle-format"),
+    ],
+)
+def test_the_stand_in_for_cosign_3_refuses_what_cosign_3_refuses(registry, argv, message):
+    from immutable_base.process import Command
+
+    command = Command(
+        argv=("cosign", "sign", *argv, PINNED), timeout=1, env={"SIGSTORE_ID_TOKEN": "t"}
+    )
+    with pytest.raises(CommandError) as caught:
+        registry.run(command)
+    assert message in caught.value.details
+
+
+def failing(output):
+    def run(command, *, on_line=None):
+        raise CommandError("`cosign` exited with status 1", details=output)
+
+    return run
+
+
+def answering(status, output):
+    def run(command, *, on_line=None):
+        assert status in command.ok
+        return Result(status=status, stdout=b"not JSON", stderr_tail=output, seconds=0)
+
+    return run
+
+
+def test_a_refused_token_is_told_from_a_service_that_is_down(sbom):
+    refused = "Error: signing: There was an error processing the identity token"
+    with pytest.raises(
+        VerificationError, match="Fulcio refuses the job's identity token"
+    ) as caught:
+        cosign.sign(failing(refused), PINNED, PRIVATE, TOKEN)
+    assert "has the token expired" in caught.value.hint
+    for action in (
+        lambda run: cosign.sign(run, PINNED, PRIVATE, TOKEN),
+        lambda run: cosign.attest(run, PINNED, sbom, PRIVATE, TOKEN),
+    ):
+        with pytest.raises(RemoteError) as caught:
+            action(failing('Error: Post "https://rekor.example": connection refused'))
+        assert "connection refused" in caught.value.details
+        assert "https://rekor.example" in caught.value.hint
+        assert "run again" in caught.value.hint
+
+
+@pytest.mark.parametrize("status", [10, 11, 12, 13])
+def test_each_status_for_a_signature_that_is_not_there_or_not_good_is_a_refusal(status):
+    with pytest.raises(VerificationError, match=r"no valid signature by https://gitlab\.example/a"):
+        cosign.verify(
+            answering(status, "Error: in words that we do not know"), PINNED, SIGNER, PRIVATE
+        )
+
+
+def test_a_status_that_means_nothing_is_no_refusal():
+    with pytest.raises(RemoteError):
+        cosign.verify(answering(1, "Error: in words that we do not know"), PINNED, SIGNER, PRIVATE)
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        "no matching signatures: Get x: dial tcp 127.0.0.1:1: connect: connection refused",
+        "no matching signatures: read: connection reset by peer",
+        "no matching attestations: lookup rekor.example: no such host",
+        "no matching attestations: net/http: TLS handshake timeout",
+        "no signatures found: read tcp: i/o timeout",
+        "no matching signatures: POST https://rekor.example giving up after 4 attempt(s)",
+        "no matching signatures: unexpected status code 502 Bad Gateway",
+        "none of the attestations: response status code: 503",
+        "no matching signatures: unexpected EOF",
+        "no matching signatures: 429 Too Many Requests",
+    ],
+)
+@pytest.mark.parametrize("status", [1, 10, 12])
+def test_a_signature_that_could_not_be_looked_at_is_a_remote_failure(status, output):
+    with pytest.raises(RemoteError):
+        cosign.verify(answering(status, f"Error: {output}"), PINNED, SIGNER, PRIVATE)
