@@ -170,7 +170,16 @@ def test_missing_program_is_said_at_once(lab, workspace, registry, tmp_path):
     assert time.monotonic() - started < 3
 
 
-STAGES = ["plan: started", "fetch: started", "layer:", "image:", "check:", "sbom:", "export:", "publish:"]
+STAGES = [
+    "plan: started",
+    "fetch: started",
+    "layer:",
+    "image:",
+    "check:",
+    "sbom:",
+    "export:",
+    "publish:",
+]
 
 
 def test_killed_in_every_stage_and_run_again(lab, night, registry):

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from immutable_base.config.schema import KernelPolicy
+from immutable_base.config.schema import KernelSettings
 from immutable_base.errors import ImmutableBaseError
 from immutable_base.model.plan import KernelAction
 from immutable_base.plan import candidates
@@ -12,7 +12,7 @@ from support.plan_world import kernel_rpms
 from support.pools import installed, pool_of
 from support.rpmmd import Rpm
 
-POLICY = KernelPolicy(
+POLICY = KernelSettings(
     packages=("kernel", "kernel-core"),
     optional_packages=("kernel-modules-extra",),
     devel_package="kernel-devel",
