@@ -7,15 +7,17 @@ import shutil
 from dataclasses import dataclass
 
 from immutable_base.context import Context
-from immutable_base.errors import HostError, ImmutableBaseError
-from immutable_base.process import Command
+from immutable_base.errors import CommandError, HostError, ImmutableBaseError
+from immutable_base.process import Command, Runner, environment
+from immutable_base.state import tools_folder
+from immutable_base.tools.pins import load_pins
+from immutable_base.tools.versions import ASK_VERSION
 from immutable_base.workspace import require_space
 
-# Program, the Debian package that has it (None: built by `immutable-base lab up`), what for.
-PROGRAMS: tuple[tuple[str, str | None, str], ...] = (
+# Program, the Debian package that has it, what for.
+PROGRAMS: tuple[tuple[str, str, str], ...] = (
     ("bwrap", "bubblewrap", "asks an image what it holds"),
     ("buildah", "buildah", "builds images"),
-    ("cosign", None, "signs and verifies"),
     ("cpio", "cpio", "reads META out of module packages"),
     ("createrepo_c", "createrepo-c", "makes the local repository"),
     ("gpg", "gnupg", "reads pinned keys"),
@@ -23,8 +25,12 @@ PROGRAMS: tuple[tuple[str, str | None, str], ...] = (
     ("rpm2cpio", "rpm2cpio", "reads META out of module packages"),
     ("rpmkeys", "rpm", "checks signatures of packages"),
     ("skopeo", "skopeo", "reads and copies images"),
-    ("syft", None, "lists packages for the SBOM"),
     ("unshare", "util-linux", "keeps the processes and mounts of a run together"),
+)
+# Program that no distribution packages, what for.
+PINNED: tuple[tuple[str, str], ...] = (
+    ("cosign", "signs and verifies"),
+    ("syft", "lists packages for the SBOM"),
 )
 
 
@@ -36,12 +42,18 @@ class Requirement:
     reason: str
     ok: bool
     fix: str
-    """The command or action that provides it."""
+    """The command or action that fixes it; empty if nothing is wrong."""
 
 
 def examine(context: Context) -> tuple[Requirement, ...]:
     """Return everything that a run needs of this host."""
-    return (_root(), *(_program(*row) for row in PROGRAMS), _namespaces(context), _space(context))
+    return (
+        _root(),
+        *(_program(*row) for row in PROGRAMS),
+        *(_pinned(context.run, *row) for row in PINNED),
+        _namespaces(context),
+        _space(context),
+    )
 
 
 def require_ready(context: Context) -> None:
@@ -57,47 +69,66 @@ def require_ready(context: Context) -> None:
         )
 
 
+def _requirement(name: str, reason: str, fix: str, *, ok: bool) -> Requirement:
+    return Requirement(name=name, reason=reason, ok=ok, fix="" if ok else fix)
+
+
 def _root() -> Requirement:
-    return Requirement(
-        name="root",
-        reason="mounts, chroots and namespaces need it",
+    return _requirement(
+        "root",
+        "mounts, chroots and namespaces need it",
+        "run it as root: `sudo -E immutable-base ...`",
         ok=os.geteuid() == 0,
-        fix="run it as root: `sudo -E immutable-base ...`",
     )
 
 
-def _program(name: str, package: str | None, reason: str) -> Requirement:
-    fix = (
-        f"`apt-get install {package}`"
-        if package
-        else f"`immutable-base lab tools {name}` builds it; put the folder it prints on PATH"
+def _find(name: str) -> str | None:
+    return shutil.which(name, path=environment({})["PATH"])
+
+
+def _program(name: str, package: str, purpose: str) -> Requirement:
+    return _requirement(
+        name, f"it {purpose}", f"`apt-get install {package}`", ok=_find(name) is not None
     )
-    return Requirement(name=name, reason=f"it {reason}", ok=shutil.which(name) is not None, fix=fix)
+
+
+def _pinned(run: Runner, name: str, purpose: str) -> Requirement:
+    """Look for a program whose version matters: a wrong one fails late, or verifies too little."""
+    pin, path = load_pins()[name], _find(name)
+    fix = f"`immutable-base tools {name}` builds {pin.number}"
+    if path is None:
+        return _requirement(name, f"it {purpose}", fix, ok=False)
+    if not path.startswith(str(tools_folder())):
+        fix += f"; remove {path}, which comes before it on PATH"
+    try:
+        version = ASK_VERSION[name](run, path)
+    except CommandError as error:
+        return _requirement(name, error.message, fix, ok=False)
+    ok = pin.accepts(version)
+    reason = f"it {purpose}" if ok else f"not {pin.accepted_text}: {pin.reason}"
+    return _requirement(name, f"{version}; {reason}", fix, ok=ok)
 
 
 def _namespaces(context: Context) -> Requirement:
     """Try what `process.run_contained` needs; root in an unprivileged container lacks it."""
     argv = ("unshare", "--mount", "--pid", "--fork", "--mount-proc", "--", "true")
     reason, ok = "a run has namespaces of its own", True
-    if os.geteuid() == 0 and shutil.which("unshare"):
+    if os.geteuid() == 0 and _find("unshare"):
         try:
             context.run(Command(argv=argv, timeout=30))
         except ImmutableBaseError as error:
             reason, ok = f"{reason}, which are refused: {error.details or error.message}", False
     fix = "run it in a virtual machine or a privileged container"
-    return Requirement(name="namespaces", reason=reason, ok=ok, fix=fix)
+    return _requirement("namespaces", reason, fix, ok=ok)
 
 
 def _space(context: Context) -> Requirement:
+    folder = context.workspace
     try:
-        require_space(context.workspace, context.settings.minimum_free_gib)
+        require_space(folder, context.settings.minimum_free_gib)
     except ImmutableBaseError as error:
-        return Requirement(name="space", reason=error.message, ok=False, fix=error.hint or "")
+        return _requirement("space", error.message, error.hint or "", ok=False)
     except OSError as error:
-        return Requirement(
-            name="space",
-            reason=f"{context.workspace}: {error.strerror}",
-            ok=False,
-            fix="choose another --workspace",
-        )
-    return Requirement(name="space", reason=f"in {context.workspace}", ok=True, fix="")
+        reason = f"{folder}: {error.strerror}"
+        return _requirement("space", reason, "choose another --workspace", ok=False)
+    return _requirement("space", f"in {folder}", "", ok=True)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO
 
 from immutable_base.errors import CommandError, HostError, ToolMissingError
+from immutable_base.state import tools_folder
 
 log = logging.getLogger(__name__)
 
@@ -98,8 +99,10 @@ _interrupted = threading.Event()
 def environment(extra: Mapping[str, str]) -> dict[str, str]:
     """Return the environment in which programs start."""
     kept = {name: os.environ[name] for name in INHERITED if name in os.environ}
-    # Plain `su` on Debian keeps a user's PATH, without the folders of root's programs.
-    kept["PATH"] = f"{kept.get('PATH', os.defpath)}:/usr/sbin:/sbin"
+    # Plain `su` on Debian keeps a user's PATH, without the folders of root's programs. What
+    # `immutable-base tools` installed comes last, after a user's own choice.
+    ours = tools_folder() / "bin"
+    kept["PATH"] = f"{kept.get('PATH', os.defpath)}:/usr/sbin:/sbin:{ours}"
     return {**kept, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TZ": "UTC", **extra}
 
 

@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from immutable_base.errors import HostError
+from immutable_base.state import state_folder
 
 
 def default_workspace() -> Path:
     """Return the folder for nights: `$XDG_STATE_HOME/immutable-base/nights`."""
-    state = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-    return Path(state) / "immutable-base" / "nights"
+    return state_folder() / "nights"
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:

@@ -97,3 +97,17 @@ def test_a_key_that_is_not_pinned_yet_is_named_in_the_readme():
     unpinned = [name for name, key in keys.items() if set(key["fingerprint"]) == {"0"}]
     readme = (ROOT / "README.md").read_text()
     assert [name for name in unpinned if f"`keys.{name}`" not in readme] == []
+
+
+def test_users_get_the_programs_that_the_tests_use():
+    """The lab has module graphs of its own, in which it pins the same sums independently."""
+    pins = tomllib.loads((ROOT / "src/immutable_base/tools/pins.toml").read_text())
+    assert set(pins) == {"cosign", "syft"}
+    for name, pin in pins.items():
+        sums = (ROOT / f"lab/src/immutable_base_lab/programs/go/{name}/go.sum").read_text()
+        assert f"{pin['module']} {pin['version']} {pin['sum']}" in sums.splitlines()
+
+
+def test_the_product_holds_no_module_graph():
+    graphs = ("go.mod", "go.sum", "Cargo.toml", "Cargo.lock")
+    assert [p for p in (ROOT / "src").rglob("*") if p.name in graphs] == []

@@ -1,5 +1,21 @@
-"""Servers, certificates and keys for the tests of every room."""
+"""Servers, certificates and keys for the tests of every room; what every unit test starts from."""
+
+import logging
+
+import pytest
 
 from support.trust_fixtures import certificate, direct, secure_site, signers, site
 
 __all__ = ["certificate", "direct", "secure_site", "signers", "site"]
+
+
+@pytest.fixture(autouse=True)
+def logging_ends_with_the_test():
+    """A command's handlers write to a terminal that is gone when the next test runs."""
+    root = logging.getLogger("immutable_base")
+    before, level = list(root.handlers), root.level
+    yield
+    for handler in set(root.handlers) - set(before):
+        root.removeHandler(handler)
+        handler.close()
+    root.setLevel(level)

@@ -1,16 +1,27 @@
 """What is missing is said in the first second, with the command that mends it."""
 
 import dataclasses
+import json
 from pathlib import Path
 
 import pytest
 
+from immutable_base.cli.main import main
 from immutable_base.config.load import load_settings
 from immutable_base.context import Context
 from immutable_base.doctor import examine, require_ready
 from immutable_base.errors import CommandError, ConfigurationError, HostError
+from immutable_base.process import run
+from support import fake_programs as fake
 
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path, monkeypatch):
+    """Nothing that this machine's user installed is found."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    return tmp_path / "state"
 
 
 @pytest.fixture
@@ -19,16 +30,17 @@ def context(tmp_path):
         update={"minimum_free_gib": 0}
     )
     return Context(settings=settings, config_path=ROOT / "immutable-base.toml", layers_folder=ROOT / "layers",
-                   workspace=tmp_path, run=lambda _command: None)  # fmt: skip
+                   workspace=tmp_path, run=run)  # fmt: skip
 
 
 def test_missing_programs_are_named_with_their_package(context, monkeypatch, tmp_path):
-    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
     missing = {f.name: f.fix for f in examine(context) if not f.ok}
     assert missing["createrepo_c"] == "`apt-get install createrepo-c`"
-    # Not `lab env`: on a real runner it would lead the night into the lab.
-    assert "`immutable-base lab tools cosign`" in missing["cosign"]
-    assert "lab env" not in missing["cosign"]
+    assert missing["cosign"].startswith("`immutable-base tools cosign` builds ")
+    assert missing["syft"].startswith("`immutable-base tools syft` builds ")
+    # On a real runner the lab would lead the night astray.
+    assert [fix for fix in missing.values() if " lab " in fix] == []
     with pytest.raises(HostError) as caught:
         require_ready(context)
     assert "apt-get install buildah" in str(caught.value)
@@ -74,3 +86,111 @@ def test_private_ca_is_added_to_the_systems(context, tmp_path, monkeypatch):
     environment = dataclasses.replace(context, settings=settings).tls_environment()
     assert Path(environment["SSL_CERT_FILE"]).read_text().split() == ["SYSTEM", "OURS"]
     assert dict(context.tls_environment()) == {}
+
+
+def requirements_with(context, folder, monkeypatch, **scripts):
+    for name, script in scripts.items():
+        fake.write_program(folder / name, script)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+    return {f.name: f for f in examine(context)}
+
+
+@pytest.mark.parametrize(
+    ("script", "named"),
+    [
+        (fake.cosign("v2.6.2"), "2.6.2; not >= 2.6.3, < 3.0 or >= 3.0.6, < 4.0"),
+        (fake.cosign("v2.6.2"), "GHSA-w6c6-c85g-mmv6"),
+        (fake.cosign("v3.0.5"), "3.0.5; not "),
+        (fake.cosign("v4.0.0"), "4.0.0; not "),
+        (fake.cosign("devel"), "cannot be read"),
+        (fake.reporting("GitVersion: v2.6.5"), "cannot be read"),
+        ("echo 'no such command' >&2; exit 1", "exited with status 1"),
+    ],
+)
+def test_a_cosign_that_cannot_be_relied_on(context, tmp_path, monkeypatch, script, named):
+    found = requirements_with(context, tmp_path / "bin", monkeypatch, cosign=script)["cosign"]
+    assert not found.ok
+    assert named in found.reason
+    assert "`immutable-base tools cosign` builds 2.6.5" in found.fix
+    # What `tools` installs comes last on PATH: without this the advice would not help.
+    assert f"remove {tmp_path}/bin/cosign" in found.fix
+
+
+@pytest.mark.parametrize("version", ["1.41.2", "2.0.0", "[not provided]"])
+def test_a_syft_that_is_not_tested(context, tmp_path, monkeypatch, version):
+    found = requirements_with(context, tmp_path / "bin", monkeypatch, syft=fake.syft(version))[
+        "syft"
+    ]
+    assert not found.ok
+    assert "immutable-base tools syft" in found.fix
+
+
+def test_a_run_is_refused_with_an_old_cosign(context, tmp_path, monkeypatch):
+    fake.write_program(tmp_path / "bin/cosign", fake.cosign("v2.6.2"))
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
+    with pytest.raises(HostError, match=r"cosign: 2\.6\.2; not "):
+        require_ready(context)
+
+
+def test_versions_that_are_accepted_are_shown(context, tmp_path, monkeypatch):
+    found = requirements_with(
+        context,
+        tmp_path / "bin",
+        monkeypatch,
+        cosign=fake.cosign("v2.6.3"),
+        syft=fake.syft("1.43.0"),
+    )
+    assert (found["cosign"].ok, found["syft"].ok) == (True, True)
+    assert "2.6.3" in found["cosign"].reason
+    assert found["cosign"].fix == ""
+
+
+def test_what_tools_installed_is_found_without_a_path(context, state, monkeypatch, tmp_path):
+    ours = state / "immutable-base/tools/bin"
+    fake.write_program(ours / "cosign", fake.cosign("v2.6.5"))
+    found = requirements_with(context, tmp_path / "bin", monkeypatch, syft=fake.syft("1.42.3"))
+    assert found["cosign"].ok
+    fake.write_program(ours / "cosign", fake.cosign("v2.6.2"))
+    found = requirements_with(context, tmp_path / "bin", monkeypatch)["cosign"]
+    assert (found.ok, "remove" in found.fix) == (False, False)
+    fake.write_program(ours / "cosign", fake.cosign("v2.6.5"))
+    # A user's own program comes first, also where it is the wrong one.
+    found = requirements_with(context, tmp_path / "bin", monkeypatch, cosign=fake.cosign("v2.6.2"))
+    assert not found["cosign"].ok
+
+
+def test_command_reports_as_text_and_as_json(tmp_path, monkeypatch, capsys):
+    fake.write_program(tmp_path / "bin/cosign", fake.cosign("v2.6.2"))
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
+    arguments = [
+        "doctor",
+        "--config",
+        str(ROOT / "immutable-base.toml"),
+        "--workspace",
+        str(tmp_path),
+    ]
+    assert main(arguments) == 4
+    assert "MISSING cosign (2.6.2; not " in capsys.readouterr().out
+    assert main([*arguments, "--format", "json", "--output", str(tmp_path / "doctor.json")]) == 4
+    document = json.loads((tmp_path / "doctor.json").read_text())
+    assert document["ready"] is False
+    rows = {row["name"]: row for row in document["requirements"]}
+    assert set(rows["cosign"]) == {"name", "reason", "ok", "fix"}
+    assert (rows["cosign"]["ok"], rows["gpg"]["ok"]) == (False, True)
+    assert capsys.readouterr().out == ""
+
+
+def test_command_shows_what_it_starts_if_asked(tmp_path, monkeypatch, capsys):
+    fake.write_program(tmp_path / "bin/cosign", fake.cosign("v2.6.5"))
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
+    arguments = [
+        "doctor",
+        "--config",
+        str(ROOT / "immutable-base.toml"),
+        "--workspace",
+        str(tmp_path),
+    ]
+    main(arguments)
+    assert "cosign version" not in capsys.readouterr().err
+    main([*arguments, "-v"])
+    assert "bin/cosign version --json" in capsys.readouterr().err

@@ -53,7 +53,11 @@ def test_secrets_are_in_no_error():
 
 def test_programs_of_root_are_found_from_a_plain_su(monkeypatch):
     monkeypatch.setenv("PATH", "/usr/local/bin:/usr/bin:/bin")
-    assert process.environment({})["PATH"].endswith("/bin:/usr/sbin:/sbin")
+    monkeypatch.setenv("XDG_STATE_HOME", "/var/state")
+    # Our own tools last: a user's choice comes first.
+    assert process.environment({})["PATH"] == (
+        "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin:/var/state/immutable-base/tools/bin"
+    )
 
 
 def test_login_environment_does_not_leak(monkeypatch):

@@ -28,6 +28,7 @@ COMMANDS = {
     "run": "plan, build, check, sign, verify and publish every variant",
     "verify": "verify an image's signature and SBOM attestation",
     "doctor": "list what this host lacks, and how to get it",
+    "tools": "build cosign and syft, which no distribution packages, from pinned sources",
 }
 PLUGINS = "immutable_base.commands"
 """Entry points of other distributions: each names a package with `SUMMARY` and a module `cli`."""

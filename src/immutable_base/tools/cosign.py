@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from immutable_base.errors import CommandError, RemoteError, VerificationError
 from immutable_base.process import Command, Result, Runner
+from immutable_base.tools.pins import VERSION_TIMEOUT, Version, json_version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,6 +67,12 @@ class Signer:
     """Subject alternative name of the certificate."""
     issuer: str
     """OIDC issuer that vouched for it."""
+
+
+def version(run: Runner, program: str = "cosign") -> Version:
+    """Return the version of cosign; raises CommandError if it cannot be read."""
+    text = run(Command(argv=(program, "version", "--json"), timeout=VERSION_TIMEOUT)).text
+    return json_version(program, text, "gitVersion")
 
 
 def sign(run: Runner, pinned: str, sigstore: Sigstore, token: str) -> None:

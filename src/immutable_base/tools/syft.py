@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from immutable_base.process import Command, Runner
+from immutable_base.tools.pins import VERSION_TIMEOUT, Version, json_version
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,6 +16,13 @@ TIMEOUT = 900.0
 _ENVIRONMENT = {"SYFT_CHECK_FOR_APP_UPDATE": "false", "SYFT_FILE_METADATA_SELECTION": "none"}
 # Program of util-linux that leaves a process with no network but a dead loopback device.
 _NO_NETWORK = ("unshare", "--net", "--")
+
+
+def version(run: Runner, program: str = "syft") -> Version:
+    """Return the version of syft; raises CommandError if it cannot be read."""
+    argv = (program, "version", "--output=json")
+    text = run(Command(argv=argv, timeout=VERSION_TIMEOUT, env=_ENVIRONMENT)).text
+    return json_version(program, text, "version")
 
 
 def scan_rpms(run: Runner, root: Path, target: Path) -> None:

@@ -1,0 +1,17 @@
+"""Where this product leaves what outlives a command."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def state_folder() -> Path:
+    """Return `$XDG_STATE_HOME/immutable-base` (XDG Base Directory Specification)."""
+    state = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(state) / "immutable-base"
+
+
+def tools_folder() -> Path:
+    """Return the folder of the programs that `immutable-base tools` installs."""
+    return state_folder() / "tools"
