@@ -1,4 +1,4 @@
-"""While a night runs: a live line per node in a terminal, plain timestamped lines elsewhere."""
+"""Nodes while they run: a live table in a terminal, plain timestamped lines elsewhere."""
 
 from __future__ import annotations
 
@@ -22,6 +22,14 @@ STYLES = {
     "failed": "red",
     "skipped": "yellow",
 }
+NEWS_EVERY = 30.0
+"""Seconds between plain lines about a node that has an estimate and goes on."""
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as `48 s` or `12 min 30 s`."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
 
 
 @dataclass(slots=True)
@@ -29,10 +37,28 @@ class Line:
     """The state of one node on the screen."""
 
     title: str
+    usual_seconds: float = 0.0
     state: str = "waiting"
     started: float = 0.0
     seconds: float = 0.0
-    words: str = ""
+    message: str = ""
+    reported: float = 0.0
+    """When the last plain line about it was written."""
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the node began, or that it took."""
+        return time.monotonic() - self.started if self.state == "running" else self.seconds
+
+    @property
+    def clock(self) -> str:
+        """The seconds so far, and an estimate of those left, if there is one."""
+        if not self.started:
+            return ""
+        left = self.usual_seconds - self.elapsed
+        if self.state == "running" and left > 0:
+            return f"{duration(self.elapsed)}, about {duration(max(left, 1))} left"
+        return duration(self.elapsed) if self.usual_seconds else f"{self.elapsed:.0f} s"
 
 
 @dataclass(slots=True)
@@ -41,10 +67,13 @@ class Progress:
 
     verbose: bool = False
     live: bool = field(default_factory=sys.stderr.isatty)
+    quiet_below: float = 0.0
+    """Seconds: a node without an estimate is shown only if it takes longer, or fails."""
     lines: dict[str, Line] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _live: Live | None = None
     _began: float = field(default_factory=time.monotonic)
+    _stop: threading.Event = field(default_factory=threading.Event)
 
     def __enter__(self) -> Self:
         """Start the live display, if there is a terminal."""
@@ -56,46 +85,74 @@ class Progress:
                 transient=False,
             )
             self._live.start()
+        else:
+            threading.Thread(target=self._write_news, daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
         """Leave the terminal as a person expects it, whatever happened."""
+        self._stop.set()
         if self._live is not None:
             self._live.stop()
             self._live = None
 
-    def expect(self, node: str, title: str) -> None:
-        """Name a node that will run later."""
+    def expect(self, node: str, title: str, *, usual_seconds: float = 0) -> None:
+        """Name a node that will run later, and how long it usually takes (0: no estimate)."""
         with self._lock:
-            self.lines[node] = Line(title=title)
+            self.lines[node] = Line(title=title, usual_seconds=usual_seconds)
 
     def started(self, node: str) -> None:
-        """Say that a node begins."""
+        """Show that a node begins."""
         with self._lock:
             line = self.lines.setdefault(node, Line(title=node))
             line.state, line.started = "running", time.monotonic()
-        self._say(f"{node}: started: {line.title}")
+            line.reported = line.started
+        if line.usual_seconds or not self.quiet_below:
+            title = f": {line.title}" if line.title != node else ""
+            usual = f", usually {duration(line.usual_seconds)}" if line.usual_seconds else ""
+            self._print(f"{node}: started{title}{usual}")
 
-    def line(self, node: str, words: str) -> None:
-        """Say what a node's program just wrote."""
+    def line(self, node: str, message: str) -> None:
+        """Show what a node's program just wrote."""
         with self._lock:
             line = self.lines.setdefault(node, Line(title=node))
-            line.words = words.strip()[:160] or line.words
+            line.message = message.strip()[:160] or line.message
         if self.verbose:
-            self._say(f"{node}: | {words}")
+            self._print(f"{node}: | {message}")
 
-    def finished(self, node: str, state: str, words: str = "") -> None:
-        """Say how a node ended: done, failed or skipped."""
+    def finished(self, node: str, state: str, message: str = "") -> None:
+        """Show how a node ended: done, failed or skipped."""
         with self._lock:
             line = self.lines.setdefault(node, Line(title=node))
             line.seconds = time.monotonic() - line.started if line.started else 0.0
-            line.state, line.words = state, words
-        tail = f": {words}" if words else ""
-        self._say(f"{node}: {state} after {line.seconds:.0f} s{tail}")
+            line.state, line.message = state, message
+        if self._is_shown(line):
+            tail = f": {message}" if message else ""
+            self._print(f"{node}: {state} after {line.clock or '0 s'}{tail}")
 
-    def _say(self, text: str) -> None:
+    def _is_shown(self, line: Line) -> bool:
+        return line.state != "done" or line.usual_seconds > 0 or line.seconds >= self.quiet_below
+
+    def _write_news(self) -> None:
+        """Write a line now and then about nodes that take long, so that a log shows life."""
+        while not self._stop.wait(1):
+            now = time.monotonic()
+            with self._lock:
+                due = [
+                    (node, line)
+                    for node, line in self.lines.items()
+                    if line.state == "running"
+                    and line.usual_seconds
+                    and now - line.reported >= NEWS_EVERY
+                ]
+            for node, line in due:
+                line.reported = now
+                tail = f": {line.message}" if line.message else ""
+                self._print(f"{node}: {line.clock}{tail}")
+
+    def _print(self, text: str) -> None:
         if self._live is None:
-            with contextlib.suppress(OSError):  # Nobody reads any more: the night goes on.
+            with contextlib.suppress(OSError):  # Nobody reads any more: the work goes on.
                 print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)  # noqa: T201
 
     def _render(self) -> Table:
@@ -106,11 +163,8 @@ class Progress:
         table.add_row(
             "", Text(f"{time.monotonic() - self._began:.0f} s, {left} of {len(lines)} to do")
         )
-        for line in lines:
-            running = time.monotonic() - line.started if line.state == "running" else line.seconds
-            clock = f"{running:.0f} s" if line.started else ""
-            words = Text(line.words, style="dim", overflow="ellipsis", no_wrap=True)
-            table.add_row(
-                Text(MARKS[line.state], style=STYLES[line.state]), line.title, clock, words
-            )
+        for line in filter(self._is_shown, lines):
+            message = Text(line.message, style="dim", overflow="ellipsis", no_wrap=True)
+            mark = Text(MARKS[line.state], style=STYLES[line.state])
+            table.add_row(mark, line.title, line.clock, message)
         return table

@@ -6,39 +6,23 @@ import pytest
 
 from immutable_base import schedule
 from immutable_base.errors import CommandError, HostError
-from immutable_base.schedule import Node, run_nodes
+from immutable_base.schedule import Node, observed, run_nodes
+from support.observers import Recorder
 
 
-class Recorder:
-    def __init__(self):
-        self.events = []
-
-    def expect(self, node, title):
-        self.events.append(("expect", node))
-
-    def started(self, node):
-        self.events.append(("started", node))
-
-    def line(self, node, words):
-        self.events.append(("line", node, words))
-
-    def finished(self, node, state, words=""):
-        self.events.append((state, node, words))
+def node(name, *needs, action=lambda report: None, **more):
+    return Node(id=name, title=f"title of {name}", action=action, needs=needs, **more)
 
 
-def node(name, *needs, action=lambda say: None, cost=1.0):
-    return Node(id=name, title=f"title of {name}", action=action, needs=needs, cost=cost)
-
-
-def fail(say):
+def fail(report):
     raise CommandError("gcc did not like it", details="line 1")
 
 
 def test_a_node_runs_after_what_it_needs_and_says_what_happens():
     recorder = Recorder()
     nodes = [
-        node("b", "a", action=lambda say: say("hello")),
-        node("a", action=lambda say: "last words"),
+        node("b", "a", action=lambda report: report("hello")),
+        node("a", action=lambda report: "last words"),
     ]
     outcomes = run_nodes(nodes, workers=2, observer=recorder)
     assert {key: outcome.state for key, outcome in outcomes.items()} == {"a": "done", "b": "done"}
@@ -67,7 +51,7 @@ def test_a_failure_skips_only_what_needs_it_and_names_the_root():
 
 def test_any_exception_is_the_outcome_of_its_node_alone():
     outcomes = run_nodes(
-        [node("bug", action=lambda say: 1 // 0), node("fine")], workers=2, observer=Recorder()
+        [node("bug", action=lambda report: 1 // 0), node("fine")], workers=2, observer=Recorder()
     )
     assert isinstance(outcomes["bug"].error, ZeroDivisionError)
     assert outcomes["fine"].state == "done"
@@ -86,7 +70,7 @@ def test_two_workers_work_at_once_and_never_three():
             submitted.append(arguments)
             return super().submit(*arguments)
 
-    def count(say):
+    def count(report):
         nonlocal at_once, most
         with lock:
             at_once += 1
@@ -106,6 +90,24 @@ def test_two_workers_work_at_once_and_never_three():
     assert most == 2
 
 
+def test_a_lane_has_as_many_places_as_it_was_given_and_others_go_on_beside_it():
+    meet = threading.Barrier(2, timeout=5)
+    events, lock = [], threading.Lock()
+
+    def compile_(report):
+        with lock:
+            events.append("start")
+        time.sleep(0.05)
+        with lock:
+            events.append("end")
+
+    nodes = [node(f"compile {i}", action=compile_, lane="compile", cost=100) for i in range(3)]
+    nodes += [node(f"other {i}", action=lambda report: meet.wait()) for i in range(2)]
+    outcomes = run_nodes(nodes, workers=3, lanes={"compile": 1}, observer=Recorder())
+    assert {outcome.state for outcome in outcomes.values()} == {"done"}
+    assert events == ["start", "end"] * 3
+
+
 def test_the_longest_way_to_the_end_starts_first():
     recorder = Recorder()
     nodes = [node("short", cost=5), node("long", cost=1), node("end", "long", cost=10)]
@@ -118,7 +120,7 @@ def test_the_longest_way_to_the_end_starts_first():
 
 
 def test_a_full_disk_is_this_hosts_and_says_what_to_do():
-    def full(say):
+    def full(report):
         raise OSError(errno.ENOSPC, "No space left on device", "/somewhere/x.rpm")
 
     outcome = run_nodes([node("a", action=full)], workers=1, observer=Recorder())["a"]
@@ -146,7 +148,7 @@ def test_an_interrupt_ends_programs_and_goes_up(monkeypatch):
     ended = []
     monkeypatch.setattr(schedule, "end_all", lambda: ended.append(True))
 
-    def interrupt(say):
+    def interrupt(report):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -259,3 +261,29 @@ def test_an_error_is_reported_by_its_first_line_and_kept_whole():
     outcomes = run_nodes([node("a", action=fail)], workers=1, observer=recorder)
     assert ("failed", "a", "gcc did not like it") in recorder.events
     assert "line 1" in str(outcomes["a"].error)
+
+
+def test_where_everything_is_needed_nothing_starts_after_a_failure(monkeypatch):
+    ended, done = [], []
+    monkeypatch.setattr(schedule, "end_all", lambda: ended.append(True))
+    nodes = [
+        node("bad", action=fail, lane="compile", cost=9),
+        node("same lane", action=lambda report: done.append("same lane"), lane="compile"),
+        node("after", "same lane", action=lambda report: done.append("after")),
+    ]
+    with pytest.raises(CommandError, match="gcc did not like it"):
+        run_nodes(nodes, workers=2, lanes={"compile": 1}, observer=Recorder(), stop_at_failure=True)
+    assert done == []
+    assert ended, "programs that others started must not go on"
+
+
+def test_a_block_can_be_watched_like_a_node():
+    recorder = Recorder()
+    with observed(recorder, "plan") as report:
+        report("reading")
+    with pytest.raises(CommandError), observed(recorder, "build"):
+        raise CommandError("no compiler", details="line 1")
+    assert recorder.events == [
+        ("expect", "plan"), ("started", "plan"), ("line", "plan", "reading"), ("done", "plan", ""),
+        ("expect", "build"), ("started", "build"), ("failed", "build", "no compiler"),
+    ]  # fmt: skip

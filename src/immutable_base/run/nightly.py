@@ -5,13 +5,11 @@ from __future__ import annotations
 import logging
 import shutil
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from immutable_base.build.nodes import build_nodes
 from immutable_base.context import Context
-from immutable_base.errors import ImmutableBaseError
 from immutable_base.log import log_to_file
 from immutable_base.model.plan import Plan
 from immutable_base.model.publish import Publications
@@ -20,7 +18,7 @@ from immutable_base.plan.make import make_plan
 from immutable_base.run.outcomes import variant_result
 from immutable_base.run.previous import set_aside
 from immutable_base.run.stages import VariantStages, stage_nodes
-from immutable_base.schedule import Node, Observer, Outcome, run_nodes
+from immutable_base.schedule import Node, NodeOutcome, Observer, observed, run_nodes
 from immutable_base.sign import job_token
 from immutable_base.tools import buildah
 from immutable_base.workspace import exclusive, write_atomically
@@ -49,7 +47,7 @@ def run_variants(
         job_token(context)
         started = datetime.now(UTC)
         clock = time.monotonic()
-        with _observed(observer, PLAN, "plan"):
+        with observed(observer, PLAN):
             plan = make_plan(context, variants=tuple(variants))
         write_atomically(context.tonight / "plan.json", plan.to_json())
         buildah.clean(context.storage, keep=[variant.base.pinned for variant in plan.variants])
@@ -70,7 +68,7 @@ def run_variants(
 
 def _build_and_publish(
     context: Context, plan: Plan, observer: Observer, workers: int
-) -> tuple[VariantStages, tuple[Node, ...], dict[str, Outcome]]:
+) -> tuple[VariantStages, tuple[Node, ...], dict[str, NodeOutcome]]:
     build, built = build_nodes(context, plan)
     stages = VariantStages(context=context, plan=plan)
     nodes = (*built, *stage_nodes(stages))
@@ -91,19 +89,7 @@ def _start_clean(context: Context) -> None:
     context.tonight.mkdir(parents=True, exist_ok=True)
 
 
-@contextmanager
-def _observed(observer: Observer, node: str, title: str) -> Iterator[None]:
-    observer.expect(node, title)
-    observer.started(node)
-    try:
-        yield
-    except ImmutableBaseError as error:
-        observer.finished(node, "failed", error.message)
-        raise
-    observer.finished(node, "done")
-
-
-def _node_result(context: Context, node: Node, outcome: Outcome) -> NodeResult:
+def _node_result(context: Context, node: Node, outcome: NodeOutcome) -> NodeResult:
     log_file = context.logs / f"{node.id.replace(':', '_').replace('/', '_')}.log"
     return NodeResult(
         id=node.id,

@@ -9,7 +9,7 @@ from immutable_base.errors import EXIT_BUG, ImmutableBaseError, exit_code_of
 from immutable_base.model.plan import VariantPlan, Verdict
 from immutable_base.model.publish import Publication, PublicationStatus
 from immutable_base.model.run import VariantOutcome, VariantResult
-from immutable_base.schedule import Node, Outcome
+from immutable_base.schedule import Node, NodeOutcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +25,7 @@ class StageResults:
 def variant_result(
     variant: VariantPlan,
     nodes: Iterable[Node],
-    outcomes: Mapping[str, Outcome],
+    outcomes: Mapping[str, NodeOutcome],
     results: StageResults,
 ) -> VariantResult:
     """Return the row of one variant. Only a publication makes it `published`."""
@@ -57,7 +57,9 @@ def variant_result(
     )
 
 
-def _first_error(nodes: Iterable[Node], outcomes: Mapping[str, Outcome]) -> BaseException | None:
+def _first_error(
+    nodes: Iterable[Node], outcomes: Mapping[str, NodeOutcome]
+) -> BaseException | None:
     return next((o.error for node in nodes if (o := outcomes[node.id]).error is not None), None)
 
 

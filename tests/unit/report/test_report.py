@@ -1,7 +1,6 @@
 """What a person reads during and after a night."""
 
 from immutable_base.model.run import RunReport, VariantOutcome, VariantResult
-from immutable_base.progress import Progress
 from immutable_base.report.run import run_text
 
 GOOD = VariantResult(
@@ -61,18 +60,3 @@ def test_a_failure_is_shown_in_full():
     assert "base: `dkms build` exited with status 3" in text
     assert "| too few arguments" in text
     assert "hint: see make.log" in text
-
-
-def test_plain_lines_without_a_terminal(capsys):
-    with Progress(live=False) as progress:
-        progress.expect("module:zfs", "compile zfs")
-        progress.started("module:zfs")
-        progress.line("module:zfs", "checking kernel source")
-        progress.finished("module:zfs", "failed", "too few arguments")
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    lines = [line.partition(" ")[2] for line in captured.err.splitlines()]
-    assert lines == [
-        "module:zfs: started: compile zfs",
-        "module:zfs: failed after 0 s: too few arguments",
-    ]

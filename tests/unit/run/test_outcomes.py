@@ -4,7 +4,7 @@ from immutable_base.errors import CheckError, CommandError
 from immutable_base.model.plan import Verdict
 from immutable_base.model.publish import Publication, PublicationStatus, Tag
 from immutable_base.run.outcomes import StageResults, variant_result
-from immutable_base.schedule import Node, Outcome
+from immutable_base.schedule import Node, NodeOutcome
 from support.plans import BASE, layer, package, variant
 
 PLANNED = variant("base", "6.12.0", layer("base", package("htop")))
@@ -25,7 +25,7 @@ def outcomes(**states):
         k.replace("_", ":"): v for k, v in states.items()
     }
     return {
-        key: Outcome(id=key, state="failed" if isinstance(v, Exception) else v, seconds=2.0,
+        key: NodeOutcome(id=key, state="failed" if isinstance(v, Exception) else v, seconds=2.0,
                      error=v if isinstance(v, Exception) else None)
         for key, v in named.items()
     }  # fmt: skip
@@ -77,7 +77,7 @@ def test_another_variants_failure_is_not_ours():
         Node(id="publish:other", title="publish", action=lambda _say: None, variants=("other",)),
     ]
     found = outcomes() | {
-        "publish:other": Outcome(id="publish:other", state="failed", error=CommandError("x"))
+        "publish:other": NodeOutcome(id="publish:other", state="failed", error=CommandError("x"))
     }
     assert (
         variant_result(PLANNED, nodes, found, StageResults(publication=PUBLICATION)).outcome
