@@ -29,7 +29,6 @@ INHERITED = (
     "PATH", "HOME", "TMPDIR", "XDG_RUNTIME_DIR", "REGISTRY_AUTH_FILE", "DOCKER_CONFIG",
     "SSL_CERT_FILE", "SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
     "http_proxy", "https_proxy", "no_proxy", "CONTAINERS_STORAGE_CONF", "CONTAINERS_CONF",
-    "GOPROXY", "GONOSUMDB", "GOFLAGS", "GOSUMDB", "PIP_INDEX_URL", "PIP_CERT",
 )  # fmt: skip
 TAIL_LINES = 40
 TAIL_CHARACTERS = 4000
@@ -318,67 +317,3 @@ def _failure(command: Command, status: int, words: str) -> CommandError:
         else f"was ended by {signal.Signals(-status).name}"
     )
     return CommandError(f"`{command}` {how}", details=words, hint=command.hint)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Daemon:
-    """A program that goes on running: its pid, and when the kernel started it.
-
-    Both together name one process for ever; a pid alone may be somebody else's by tomorrow.
-    """
-
-    pid: int
-    start_ticks: int
-
-
-def start_daemon(argv: Sequence[str], *, log_file: Path, env: Mapping[str, str]) -> Daemon:
-    """Start a program that outlives us; its output goes to `log_file`."""
-    full = environment(env)
-    if shutil.which(argv[0], path=full.get("PATH")) is None:
-        raise ToolMissingError(f"`{argv[0]}` is not installed", hint="run `make setup`")
-    with log_file.open("ab") as sink:
-        process = subprocess.Popen(
-            argv,
-            env=full,
-            stdin=subprocess.DEVNULL,
-            stdout=sink,
-            stderr=sink,
-            start_new_session=True,
-        )
-    # The handle is dropped on purpose: the daemon is not ours to wait for.
-    process.returncode = 0
-    ticks = start_ticks(process.pid)
-    if ticks is None:
-        raise CommandError(
-            f"`{shlex.join(argv)}` ended at once", details=log_file.read_text()[-2000:]
-        )
-    return Daemon(pid=process.pid, start_ticks=ticks)
-
-
-def start_ticks(pid: int) -> int | None:
-    """Return when a live process started, in ticks since boot (proc(5), field 22), or None."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    fields = stat.rpartition(")")[2].split()
-    return None if fields[0] == "Z" else int(fields[19])
-
-
-def is_alive(daemon: Daemon) -> bool:
-    """Tell whether exactly this process still runs."""
-    return start_ticks(daemon.pid) == daemon.start_ticks
-
-
-def stop_daemon(daemon: Daemon, *, grace: float = 20) -> None:
-    """End exactly this process and its group: SIGTERM, `grace` seconds, then SIGKILL."""
-    for number, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, 5.0)):
-        if not is_alive(daemon):
-            return
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(daemon.pid, number)
-        deadline = time.monotonic() + patience
-        while is_alive(daemon) and time.monotonic() < deadline:
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(daemon.pid, os.WNOHANG)
-            time.sleep(0.05)

@@ -22,7 +22,7 @@ from immutable_base.context import Context
 from immutable_base.errors import RemoteError, VerificationError
 from immutable_base.model.plan import BasePlan, KernelPlan, VariantPlan
 from immutable_base.model.publish import PublicationStatus
-from immutable_base.process import run, start_daemon, stop_daemon
+from immutable_base.process import run
 from immutable_base.publish.publish import publish_variant
 from immutable_base.sign import signer_of, sigstore_of
 from immutable_base.tools import cosign, skopeo
@@ -30,6 +30,7 @@ from immutable_base.verify import Verifier
 from immutable_base_lab.core import ports
 from immutable_base_lab.core.paths import LabPaths
 from immutable_base_lab.lab import Lab
+from immutable_base_lab.services.daemons import start_daemon, stop_daemon
 from immutable_base_lab.services.supervisor import http_probe
 from support.registry_watch import Registry, Witness
 

@@ -93,16 +93,6 @@ def test_a_killed_parent_takes_its_program_along(tmp_path):
     wait_until(lambda: has_ended(program))
 
 
-def test_daemon_is_named_by_pid_and_start(tmp_path):
-    daemon = process.start_daemon(["sleep", "60"], log_file=tmp_path / "log", env={})
-    assert process.is_alive(daemon)
-    stranger = process.Daemon(pid=daemon.pid, start_ticks=daemon.start_ticks + 1)
-    process.stop_daemon(stranger)
-    assert process.is_alive(daemon), "a process that only has the same pid must be left alone"
-    process.stop_daemon(daemon)
-    assert not process.is_alive(daemon)
-
-
 def test_output_that_something_left_behind_keeps_open_is_no_whole_answer(monkeypatch):
     monkeypatch.setattr(process, "PIPE_SECONDS", 0.2)
     with pytest.raises(CommandError, match="keeps its output open"):

@@ -14,11 +14,11 @@ import httpx
 
 from immutable_base.context import DEBIAN_BUNDLE
 from immutable_base.errors import HostError, ImmutableBaseError
-from immutable_base.process import is_alive
 from immutable_base_lab.core import ports
 from immutable_base_lab.core.ports import LOOPBACK
 from immutable_base_lab.core.state import StateStore
 from immutable_base_lab.services import certificates, database, registry, sigstore
+from immutable_base_lab.services.daemons import is_alive
 from immutable_base_lab.services.issuer import DEFAULTS
 from immutable_base_lab.services.supervisor import Service, Supervisor, http_probe, open_ports
 

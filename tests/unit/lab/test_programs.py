@@ -34,6 +34,21 @@ def test_a_program_is_built_again_when_its_pins_change(tmp_path, monkeypatch):
     assert not builder.is_built(program)
 
 
+def test_go_reaches_its_modules_as_the_machine_does(tmp_path, monkeypatch):
+    monkeypatch.setenv("GOPROXY", "http://proxy.invalid")
+    monkeypatch.delenv("GOSUMDB", raising=False)
+    seen = []
+
+    def run(command):
+        seen.append(command.env)
+        return Result(status=0, stdout=b"", stderr_tail="", seconds=0.0)
+
+    GoBuilder(tools=tmp_path, runner=run).fetch(GO_PROGRAMS[1])
+    assert seen[0]["GOPROXY"] == "http://proxy.invalid"
+    assert "GOSUMDB" not in seen[0]
+    assert seen[0]["GOTOOLCHAIN"] == "local"
+
+
 class _Silent:
     def say(self, words):
         pass

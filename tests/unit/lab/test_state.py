@@ -9,9 +9,9 @@ import sys
 import pytest
 
 from immutable_base.errors import CommandError, HostError
-from immutable_base.process import Daemon, is_alive, start_daemon, stop_daemon
 from immutable_base_lab.core import ports
 from immutable_base_lab.core.state import Started, StateStore, locked
+from immutable_base_lab.services.daemons import Daemon, is_alive, start_daemon, stop_daemon
 from immutable_base_lab.services.supervisor import MARK, Service, Supervisor, marked_daemons
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from pydantic import TypeAdapter, ValidationError
 
 from immutable_base.errors import HostError
-from immutable_base.process import Daemon
+from immutable_base_lab.services.daemons import Daemon
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

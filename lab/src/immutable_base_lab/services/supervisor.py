@@ -15,9 +15,15 @@ import httpx
 import tenacity
 
 from immutable_base.errors import CommandError, HostError
-from immutable_base.process import Daemon, is_alive, start_daemon, start_ticks, stop_daemon
 from immutable_base_lab.core import cache, ports
 from immutable_base_lab.core.state import Started, StateStore
+from immutable_base_lab.services.daemons import (
+    Daemon,
+    is_alive,
+    start_daemon,
+    start_ticks,
+    stop_daemon,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
