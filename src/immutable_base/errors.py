@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 
 EXIT_BUG = 1
 EXIT_INTERRUPTED = 130
@@ -64,6 +65,18 @@ def host_error(error: OSError) -> HostError | None:
         f"{where}{error.strerror}",
         hint="free some space, change permissions, or work elsewhere with --workspace",
     )
+
+
+_OUT_OF_SPACE = re.compile(r"no space left on device|more space needed on the", re.IGNORECASE)
+"""ENOSPC in the output of a program, and dnf's refusal to begin what would not fit."""
+
+
+OUT_OF_SPACE_HINT = "free some space, or work on another disk with --workspace"
+
+
+def is_out_of_space(output: str) -> bool:
+    """Tell whether a program's output says that the disk is full."""
+    return _OUT_OF_SPACE.search(output) is not None
 
 
 class ToolMissingError(HostError):

@@ -18,7 +18,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from immutable_base.errors import CommandError, HostError, ToolMissingError
+from immutable_base.errors import (
+    OUT_OF_SPACE_HINT,
+    CommandError,
+    HostError,
+    ToolMissingError,
+    is_out_of_space,
+)
 from immutable_base.state import tools_folder
 
 log = logging.getLogger(__name__)
@@ -113,7 +119,8 @@ def run(command: Command, *, on_line: LineSink | None = None) -> Result:
     """Run a program to its end and return what it wrote.
 
     `on_line` receives each line of standard error as it comes.
-    Raises ToolMissingError if the program is not there, CommandError if it fails or takes too long.
+    Raises ToolMissingError if the program is not there, HostError if it fails because the disk is
+    full, CommandError if it fails otherwise or takes too long.
     """
     if _interrupted.is_set() and not command.even_if_interrupted:
         raise CommandError(f"`{command.argv[0]}` was not started: the run is being interrupted")
@@ -310,10 +317,14 @@ def _require_regular_end(status: int, complaint: str) -> None:
         )
 
 
-def _failure(command: Command, status: int, words: str) -> CommandError:
+def _failure(command: Command, status: int, words: str) -> CommandError | HostError:
     how = (
         f"exited with status {status}"
         if status >= 0
         else f"was ended by {signal.Signals(-status).name}"
     )
+    if is_out_of_space(words):
+        return HostError(
+            f"`{command}` {how}: the disk is full", details=words, hint=OUT_OF_SPACE_HINT
+        )
     return CommandError(f"`{command}` {how}", details=words, hint=command.hint)

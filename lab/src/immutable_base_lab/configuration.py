@@ -43,8 +43,8 @@ def lab_configuration(product: str, lab: LabAddresses) -> str:
     for stream in document["streams"].values():
         stream["base"] = f"{lab.registry}/{stream['base'].rpartition('/')[2]}"
     for name, repository in document["repositories"].items():
+        # metadata_key stays where it is: upstream signs the metadata of few of its repositories.
         repository["url"] = f"{lab.repositories}/{name}/"
-        repository["metadata_key"] = repository["key"]
     for key in document["keys"].values():
         key["url"] = lab.key_url
         key["fingerprint"] = lab.key_fingerprint

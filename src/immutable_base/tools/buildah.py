@@ -18,7 +18,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from immutable_base.errors import CommandError, RemoteError
+from immutable_base.errors import (
+    OUT_OF_SPACE_HINT,
+    CommandError,
+    HostError,
+    RemoteError,
+    is_out_of_space,
+)
 from immutable_base.process import Command, Runner
 
 log = logging.getLogger(__name__)
@@ -111,7 +117,7 @@ def pull(storage: Storage, pinned: str, env: Mapping[str, str]) -> str:
 def build(storage: Storage, request: BuildRequest) -> str:
     """Build a Containerfile and return the image's id.
 
-    Raises CommandError with the end of the log if a step fails.
+    Raises CommandError with the end of the log if a step fails, HostError if the disk is full.
     """
     request.log_file.parent.mkdir(parents=True, exist_ok=True)
     id_file = request.log_file.with_suffix(".iid")
@@ -120,13 +126,18 @@ def build(storage: Storage, request: BuildRequest) -> str:
         storage.run(Command(argv=argv, timeout=BUILD))
         return id_file.read_text().strip().removeprefix("sha256:")
     except CommandError as error:
-        raise CommandError(
-            f"the build of {request.tag} failed",
-            details=_tail(request.log_file) or error.details,
-            hint=f"the whole log: {request.log_file}",
-        ) from error
+        raise _build_error(request, error) from error
     finally:
         id_file.unlink(missing_ok=True)
+
+
+def _build_error(request: BuildRequest, error: CommandError) -> CommandError | HostError:
+    """Return a failed build with the end of its log, which holds what the steps print."""
+    message = f"the build of {request.tag} failed"
+    details = _tail(request.log_file) or error.details or ""
+    if is_out_of_space(details):
+        return HostError(f"{message}: the disk is full", details=details, hint=OUT_OF_SPACE_HINT)
+    return CommandError(message, details=details, hint=f"the whole log: {request.log_file}")
 
 
 def _build_flags(request: BuildRequest, id_file: Path) -> list[str]:

@@ -28,7 +28,6 @@ LAB = LabAddresses(
 MAY_DIFFER = (
     "streams.*.base",
     "repositories.*.url",
-    "repositories.*.metadata_key",
     "keys.*.url",
     "keys.*.fingerprint",
     "modules.nvidia.branch",  # Debian's archive has 550: a reference to what is there
@@ -73,8 +72,20 @@ def test_lab_configuration_is_valid_and_leaves_nothing_outside():
         True
     }
     assert {k.fingerprint for k in settings.keys.values()} == {"A" * 40}
-    assert all(r.metadata_key for r in settings.repositories.values())
     assert {s.base.split("/")[0] for s in settings.streams.values()} == {"127.0.0.1:5001"}
+
+
+def test_metadata_is_signed_in_the_lab_where_upstream_signs_it_and_nowhere_else():
+    """What the lab leaves unsigned is what most of a real run reads: packages alone are signed."""
+    outside, inside = (
+        {
+            name: repository.get("metadata_key")
+            for name, repository in tomllib.loads(text)["repositories"].items()
+        }
+        for text in (PRODUCT, lab_configuration(PRODUCT, LAB))
+    )
+    assert inside == outside
+    assert {name for name, key in inside.items() if key} == {"cuda", "container-toolkit"}
 
 
 def test_a_branch_changes_only_where_the_lab_has_another(tmp_path):
