@@ -134,6 +134,14 @@ def test_a_registry_that_is_down(installer, fakes):
     assert "GOPROXY" in caught.value.hint
 
 
+def test_go_reaches_its_modules_as_the_machine_does(installer, fakes, monkeypatch):
+    monkeypatch.setenv("GOPROXY", "http://proxy.invalid")
+    write_go(fakes / "go", download='echo "through $GOPROXY" >&2; exit 1')
+    with pytest.raises(RemoteError) as caught:
+        installer.install(["cosign"])
+    assert "through http://proxy.invalid" in caught.value.details
+
+
 def test_a_registry_that_fails_in_the_middle_of_a_build(installer, fakes):
     write_go(fakes / "go", build="echo 'read: i/o timeout' >&2; exit 1")
     with pytest.raises(RemoteError, match="cosign could not be built"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ from immutable_base.tools.pins import Version, parse_version
 
 TIMEOUT = 3600.0
 """Seconds; cosign takes three minutes on two idle cores, and its modules are 400 MB."""
+REGISTRY_VARIABLES = ("GOPROXY", "GONOSUMDB", "GOSUMDB")
+"""Of Go's environment only these come from the caller."""
 # `go help module-auth`: a module differs from go.sum or from the checksum database.
 _NOT_THE_SAME = ("SECURITY ERROR", "checksum mismatch")
 # Go when the registry of modules gives nothing; compiling was not even tried.
@@ -97,6 +100,7 @@ class Go:
 
     def _environment(self) -> Mapping[str, str]:
         return {
+            **registry_variables(),
             # Never download another toolchain.
             "GOTOOLCHAIN": "local",
             # In place of a user's flags, which would end up in the program. Without this one Go
@@ -108,6 +112,11 @@ class Go:
             "GOMODCACHE": str(self.folder / "modules"),
             "GOCACHE": str(self.folder / "cache"),
         }
+
+
+def registry_variables() -> Mapping[str, str]:
+    """Return how this machine reaches Go's modules: the caller's variables about it."""
+    return {name: os.environ[name] for name in REGISTRY_VARIABLES if name in os.environ}
 
 
 def go_version(run: Runner, program: str) -> Version:

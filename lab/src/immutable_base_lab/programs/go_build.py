@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import logging
-import os
 import shutil
 import sys
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from immutable_base.errors import HostError, ImmutableBaseError
 from immutable_base.process import Command, Runner, run
+from immutable_base.tools.go import registry_variables
 from immutable_base_lab.core import cache
 from immutable_base_lab.programs.go_pins import GO_PROGRAMS, GoProgram
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MODULES = Path(__file__).parent / "go"
-GO_VARIABLES = ("GOPROXY", "GONOSUMDB", "GOFLAGS", "GOSUMDB")
-"""How this machine reaches Go's modules: passed on to go as the caller has them."""
 _HINT = "the registry of Go modules could not give what go.sum names; run the same command again"
 
 
@@ -123,7 +121,7 @@ class GoBuilder:
     def _run(self, *arguments: str, cwd: Path, cgo: bool = False) -> str:
         self._cache.mkdir(parents=True, exist_ok=True)
         env = {
-            **{name: os.environ[name] for name in GO_VARIABLES if name in os.environ},
+            **registry_variables(),
             "GOTOOLCHAIN": "local",  # never download another toolchain
             "GOCACHE": str(self._cache / "build"),
             "GOMODCACHE": str(self._cache / "mod"),
