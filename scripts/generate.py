@@ -6,6 +6,7 @@ scripts/generate.py --check   fail if a file differs
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import sys
@@ -14,6 +15,8 @@ from pathlib import Path
 os.environ.update(COLUMNS="100", XDG_STATE_HOME="$XDG_STATE_HOME")
 for name in ("IMMUTABLE_BASE_CONFIG", "IMMUTABLE_BASE_WORKSPACE"):
     os.environ.pop(name, None)
+
+from pydantic import BaseModel
 
 from immutable_base import errors
 from immutable_base.cli.main import all_commands, build_parser
@@ -24,6 +27,7 @@ from immutable_base.model.facts import ImageFacts
 from immutable_base.model.plan import Plan
 from immutable_base.model.publish import Publications
 from immutable_base.model.run import RunReport
+from immutable_base.model.verify import VerificationReport
 
 ROOT = Path(__file__).resolve().parents[1]
 MADE = "<!-- Made by scripts/generate.py; do not edit. -->\n\n"
@@ -37,82 +41,146 @@ def commands() -> str:
     table = next(a for a in parser._actions if a.dest == "command").choices  # noqa: SLF001
     for name, command in table.items():
         parts += [f"\n## {name}\n\n```text\n", command.format_help(), "```\n"]
-        nested = [a for a in command._actions if getattr(a, "choices", None) and a.dest == "action"]  # noqa: SLF001
-        for sub, parser_of_sub in (
-            nested[0].choices.items() if nested and isinstance(nested[0].choices, dict) else ()
-        ):
-            parts += [f"\n### {name} {sub}\n\n```text\n", parser_of_sub.format_help(), "```\n"]
+        nested = [a for a in command._actions if isinstance(a, argparse._SubParsersAction)]  # noqa: SLF001
+        for action in nested:
+            # An action without a summary is not for people: `--help` does not list it either.
+            for shown in action._choices_actions:  # noqa: SLF001
+                text = action.choices[shown.dest].format_help()
+                parts += [f"\n### {name} {shown.dest}\n\n```text\n", text, "```\n"]
     return "".join(parts)
 
 
-def configuration() -> str:
-    """Return the reference of immutable-base.toml, from its schema."""
+def configuration_schema() -> dict:
+    """Return the JSON Schema of immutable-base.toml, as strict about names as the product."""
     schema = Settings.model_json_schema()
-    parts = ["# immutable-base.toml\n\n", MADE]
-    tables = {"Settings": schema, **schema["$defs"]}
-    for name, table in tables.items():
-        title = "The file" if name == "Settings" else name
-        parts.append(f"## {title}\n\n{table.get('description', '').strip()}\n\n")
-        parts.append("| key | type | meaning |\n|---|---|---|\n")
-        required = set(table.get("required", ()))
-        for key, value in table["properties"].items():
-            default = (
-                "required" if key in required else f"default `{json.dumps(value.get('default'))}`"
-            )
-            parts.append(
-                f"| `{key}` | {type_words(value)}, {default} | {value.get('description', '')} |\n"
-            )
-        parts.append("\n")
-    return "".join(parts).rstrip() + "\n"
+    for value in schema["properties"].values():
+        if "patternProperties" in value:
+            value["additionalProperties"] = False
+    return schema
 
 
-def type_words(value: dict) -> str:
+def configuration() -> str:
+    """Return the reference of immutable-base.toml, from its schema: one section for each table."""
+    schema = configuration_schema()
+    parts = [
+        "# immutable-base.toml\n\n",
+        MADE,
+        "For editors and validators: [its JSON Schema](../../schema/config.schema.json).\n\n",
+        section("Top level", schema, schema["description"]),
+    ]
+    for key, value in schema["properties"].items():
+        name = table_name(value)
+        if name:
+            table = schema["$defs"][name]
+            parts.append(section(f"`[{heading(key, value)}]`", table, table["description"]))
+    return "\n".join(part.rstrip("\n") + "\n" for part in parts)
+
+
+def section(title: str, table: dict, description: str) -> str:
+    """Return the section about one table of the file."""
+    required = set(table.get("required", ()))
+    rows = [
+        f"| `{key}` | {type_text(key, value)} "
+        f"| {'required' if key in required else default_text(value)} "
+        f"| {' '.join(value.get('description', '').split())} |"
+        for key, value in table["properties"].items()
+    ]
+    head = "| key | type | default | meaning |\n|---|---|---|---|\n"
+    return f"## {title}\n\n{description}\n\n{head}" + "\n".join(rows)
+
+
+def default_text(value: dict) -> str:
+    """Return a property's default as TOML writes it."""
+    default = value.get("default")
+    return "not set" if default is None else f"`{json.dumps(default)}`"
+
+
+def table_name(value: dict) -> str | None:
+    """Return the definition of a property that is a table, or a table of tables; else None."""
+    patterns = [*value.get("patternProperties", {}).values(), value.get("additionalProperties")]
+    for candidate in (value, *patterns):
+        if isinstance(candidate, dict) and "$ref" in candidate:
+            return str(candidate["$ref"]).rpartition("/")[2]
+    return None
+
+
+def heading(key: str, value: dict) -> str:
+    """Return a table as TOML names it: `kernel`, or `variants.NAME` for a table of tables."""
+    return key if "$ref" in value else f"{key}.NAME"
+
+
+def type_text(key: str, value: dict) -> str:
     """Return a property's type as a person says it."""
-    if "$ref" in value:
-        return value["$ref"].rpartition("/")[2]
+    if table_name(value):
+        return f"{'table' if '$ref' in value else 'tables'} `[{heading(key, value)}]`"
     if "anyOf" in value:
-        return " or ".join(type_words(item) for item in value["anyOf"])
+        return " or ".join(
+            type_text(key, item) for item in value["anyOf"] if item != {"type": "null"}
+        )
     if value.get("type") == "array":
-        return f"list of {type_words(value.get('items', {}))}"
-    if value.get("type") == "object":
-        return f"table of {type_words(value.get('additionalProperties', {}))}"
-    choices = value.get("enum") or [value[key] for key in ("const",) if key in value]
-    return ", ".join(f"`{item}`" for item in choices) or value.get("type", "any")
+        return f"list of {type_text(key, value['items'])}s"
+    choices = value.get("enum") or [value[word] for word in ("const",) if word in value]
+    return " or ".join(f"`{json.dumps(item)}`" for item in choices) or value["type"]
+
+
+EXIT_CODES = f"""# Exit codes
+
+{MADE}`plan` and `run` end with the highest code of their variants; a held variant counts as 0.
+
+| code | error | meaning |
+|--:|---|---|
+"""
 
 
 def exit_codes() -> str:
     """Return the reference of exit codes, from the classes of errors."""
-    rows = {0: "done", 1: "a bug in immutable-base; please report it", 130: "interrupted"}
-    for error in vars(errors).values():
-        if isinstance(error, type) and issubclass(error, errors.ImmutableBaseError):
-            words = (error.__doc__ or "").splitlines()[0]
-            if error is not errors.ImmutableBaseError and error.exit_code not in rows:
-                rows[error.exit_code] = words
-    lines = "".join(f"| {code} | {words} |\n" for code, words in sorted(rows.items()))
-    return f"# Exit codes\n\n{MADE}| code | meaning |\n|--:|---|\n{lines}"
+    rows = [
+        (0, "", "Done."),
+        (errors.EXIT_BUG, "", "A bug in immutable-base; please report it."),
+        (
+            errors.EXIT_INTERRUPTED,
+            "",
+            "Interrupted by SIGINT or SIGTERM, or nobody reads the output.",
+        ),
+    ]
+    rows += [
+        (error.exit_code, f"`{name}`", (error.__doc__ or "").splitlines()[0])
+        for name, error in vars(errors).items()
+        if isinstance(error, type)
+        and issubclass(error, errors.ImmutableBaseError)
+        and error is not errors.ImmutableBaseError
+    ]
+    lines = (f"| {code} | {name} | {meaning} |\n" for code, name, meaning in sorted(rows))
+    return EXIT_CODES + "".join(lines)
 
 
-def generated() -> dict[Path, str]:
-    """Return every generated file and its text."""
-    reference = ROOT / "docs" / "reference"
-    documents = {
+def schemas() -> dict[str, dict]:
+    """Return the JSON Schema of every document, by its name."""
+    documents: dict[str, type[BaseModel]] = {
         "plan": Plan,
         "build": BuildRecord,
         "facts": ImageFacts,
         "check": CheckReport,
         "publish": Publications,
         "run": RunReport,
+        "verify": VerificationReport,
     }
-    schemas = {
-        ROOT / "schema" / f"{name}.schema.json": json.dumps(model.model_json_schema(), indent=2)
-        + "\n"
-        for name, model in documents.items()
+    found = {name: model.model_json_schema() for name, model in documents.items()}
+    return {"config": configuration_schema(), **found}
+
+
+def generated() -> dict[Path, str]:
+    """Return every generated file and its text."""
+    reference = ROOT / "docs" / "reference"
+    texts = {
+        ROOT / "schema" / f"{name}.schema.json": json.dumps(schema, indent=2) + "\n"
+        for name, schema in schemas().items()
     }
     return {
         reference / "commands.md": commands(),
         reference / "configuration.md": configuration(),
         reference / "exit-codes.md": exit_codes(),
-        **schemas,
+        **texts,
     }
 
 

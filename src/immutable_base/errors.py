@@ -38,13 +38,13 @@ class ImmutableBaseError(Exception):
 
 
 class ConfigurationError(ImmutableBaseError):
-    """What the user wrote (arguments, TOML, a document) cannot be used."""
+    """Arguments, the configuration, a file that it names or an identity token cannot be used."""
 
     exit_code = 2
 
 
 class HostError(ImmutableBaseError):
-    """This host lacks something: a program, root, space, a lock that another run holds."""
+    """This host cannot do it: no root, space or namespaces, or another run holds the workspace."""
 
     exit_code = 4
 
@@ -80,11 +80,21 @@ def is_out_of_space(output: str) -> bool:
 
 
 class ToolMissingError(HostError):
-    """A program that we start is not installed."""
+    """A program that is needed is not installed."""
+
+
+class PlanError(ImmutableBaseError):
+    """No image can be planned from what the base image and the repositories offer.
+
+    For instance: packages that do not fit together, no kernel-devel for a kernel, no version of a
+    module's branch, a module package without Linux-Maximum, a base image with two kernels.
+    """
+
+    exit_code = 5
 
 
 class CommandError(ImmutableBaseError):
-    """An external program failed."""
+    """An external program failed, took too long, or wrote something that is not understood."""
 
     exit_code = 5
 
@@ -96,13 +106,13 @@ class RemoteError(ImmutableBaseError):
 
 
 class CheckError(ImmutableBaseError):
-    """A built image does not have the properties that its plan promised."""
+    """A built image, or its SBOM, is not what its plan promised."""
 
     exit_code = 10
 
 
 class VerificationError(ImmutableBaseError):
-    """A signature, checksum or identity is not the one that the configuration demands."""
+    """A signature, checksum, key or identity is missing or not the one that is required."""
 
     exit_code = 12
 

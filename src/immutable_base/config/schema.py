@@ -169,7 +169,7 @@ class Publish(Frozen):
 
 
 class Settings(Frozen):
-    """immutable-base.toml: what is built, from what, and who signs it."""
+    """What is built, from what, and who signs it."""
 
     schema_version: Literal[1]
     """Version of this file's format."""

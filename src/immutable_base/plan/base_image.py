@@ -14,7 +14,7 @@ from typing import Literal
 from pydantic import ValidationError
 
 from immutable_base.context import Context
-from immutable_base.errors import ImmutableBaseError
+from immutable_base.errors import PlanError
 from immutable_base.image import rpmdb
 from immutable_base.image.program import mounted_image
 from immutable_base.model.document import Frozen
@@ -68,7 +68,7 @@ class _CachedContents(Frozen):
 def read_base(context: Context, reference: str) -> Base:
     """Resolve a base image and read what is installed in it.
 
-    Raises RemoteError if the registry does not give it, ImmutableBaseError if it has not exactly
+    Raises RemoteError if the registry does not give it, PlanError if it has not exactly
     one kernel.
     """
     resolved = skopeo.resolve(context.run, reference, context.tls_environment())
@@ -91,7 +91,7 @@ def only_kernel(
     """Return the one kernel on which the rpmdb and /usr/lib/modules agree.
 
     bootc refuses an image with two (its lint `kernel`), and cannot boot one without.
-    Raises ImmutableBaseError naming what was found instead.
+    Raises PlanError naming what was found instead.
     """
     # Several packages may provide one kernel (kernel-core and kernel-uki-virt do).
     owned: dict[str, ImageKernel] = {}
@@ -103,7 +103,7 @@ def only_kernel(
     releases = tuple(sorted(owned))
     if len(releases) == 1 and kernels == releases:
         return owned[releases[0]]
-    raise ImmutableBaseError(
+    raise PlanError(
         f"the base image {reference} must have exactly one kernel; "
         f"its rpmdb has {_count(releases)}, /usr/lib/modules has {_count(kernels)}",
         hint="a kernel counts where a package provides `kernel-uname-r`, and where a vmlinuz lies",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from immutable_base.config.schema import KernelSettings
-from immutable_base.errors import ImmutableBaseError
+from immutable_base.errors import PlanError
 from immutable_base.image.rpmdb import Installed
 from immutable_base.plan import kernel
 from immutable_base.plan.base_image import UNAME_R, Base
@@ -75,13 +75,13 @@ def devel_for(
 ) -> int:
     """Return the id of the newest kernel-devel for exactly this `uname -r`.
 
-    Raises ImmutableBaseError if there is none.
+    Raises PlanError if there is none.
     """
     name = policy.devel_package
     for solvable in universe.named(name, repositories):
         if release in universe.provided(solvable, f"{name}-uname-r"):
             return solvable.id
-    raise ImmutableBaseError(f"no repository has {name} for {release}")
+    raise PlanError(f"no repository has {name} for {release}")
 
 
 def rules(policy: KernelSettings, kernel_set: KernelSet) -> kernel.KernelPolicy:

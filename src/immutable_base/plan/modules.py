@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from immutable_base.config.schema import Module
-from immutable_base.errors import ImmutableBaseError
+from immutable_base.errors import PlanError
 from immutable_base.image.rpmdb import Relation
 from immutable_base.model.plan import ModulePlan, Package
 from immutable_base.plan.base_image import UNAME_R
@@ -43,7 +43,7 @@ def find_source(
 ) -> ModuleSource:
     """Return the newest source package of the configured branch.
 
-    Raises ImmutableBaseError if the repositories have none.
+    Raises PlanError if the repositories have none.
     """
     offered = universe.named(module.source_package, repositories)
     for solvable in offered:
@@ -57,7 +57,7 @@ def find_source(
                 maximum=maximum(module, package) if module.maximum == "meta" else None,
             )
     others = ", ".join(dict.fromkeys(item.evr for item in offered)) or "none at all"
-    raise ImmutableBaseError(
+    raise PlanError(
         f"no {module.source_package} of branch {module.branch} in {', '.join(module.repositories)}",
         details=f"offered: {others}",
         hint=f"choose another modules.{name}.branch",

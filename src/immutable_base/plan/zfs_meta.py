@@ -10,7 +10,7 @@ import re
 from immutable_base.config.schema import Module
 from immutable_base.context import Context
 from immutable_base.download import Checksum, Remote
-from immutable_base.errors import ImmutableBaseError
+from immutable_base.errors import PlanError
 from immutable_base.model.plan import Package
 from immutable_base.tools.rpm2cpio import read_member
 from immutable_base.workspace import write_atomically
@@ -22,7 +22,7 @@ def linux_maximum(context: Context, remote: Remote, module: Module, package: Pac
     """Return the newest kernel (`major.minor`) that a package with META declares.
 
     Raises RemoteError or VerificationError if the package cannot be had as its repository
-    describes it, ImmutableBaseError if it declares nothing.
+    describes it, PlanError if it declares nothing.
     """
     cache = context.workspace / "cache" / "module-meta"
     kept = cache / f"{package.sha256}.META"
@@ -37,8 +37,8 @@ def linux_maximum(context: Context, remote: Remote, module: Module, package: Pac
 
 
 def parse_maximum(meta: str, name: str) -> str:
-    """Return `Linux-Maximum` of a META file. Raises ImmutableBaseError if it has none."""
+    """Return `Linux-Maximum` of a META file. Raises PlanError if it has none."""
     found = MAXIMUM.search(meta)
     if found is None:
-        raise ImmutableBaseError(f"META in {name} declares no Linux-Maximum")
+        raise PlanError(f"META in {name} declares no Linux-Maximum")
     return found.group(1)

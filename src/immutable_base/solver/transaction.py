@@ -10,14 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from immutable_base.errors import ImmutableBaseError
+from immutable_base.errors import PlanError
 from immutable_base.solver.pool import ALL, Universe, dependency_keys
 from immutable_base.tools import libsolv
 
 log = logging.getLogger(__name__)
 
 
-class UnsolvableError(ImmutableBaseError):
+class UnsolvableError(PlanError):
     """No set of packages satisfies the request; `details` holds libsolv's own words."""
 
 
