@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import errno
+import logging
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+log = logging.getLogger(__name__)
 
 EXIT_BUG = 1
 EXIT_INTERRUPTED = 130
@@ -103,6 +108,23 @@ class RemoteError(ImmutableBaseError):
     """A remote service failed or could not be reached; trying again may help."""
 
     exit_code = 6
+
+
+@contextmanager
+def foreign_data(what: str) -> Iterator[None]:
+    """Make an error of this data out of what a reader raises at a form that nobody foresaw.
+
+    `what` begins the sentence. Raises RemoteError; deliberate errors pass through.
+    """
+    try:
+        yield
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        log.debug("%s cannot be read", what, exc_info=True)
+        raise RemoteError(
+            f"{what} cannot be read: it has a form that was not foreseen",
+            details=f"{type(error).__name__}: {str(error)[:500]}",
+            hint="if it is in order for other programs, please report this with --verbose's output",
+        ) from error
 
 
 class CheckError(ImmutableBaseError):

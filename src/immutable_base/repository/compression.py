@@ -15,6 +15,8 @@ from typing import IO
 from immutable_base.errors import VerificationError
 
 READ_BY_LIBSOLV = frozenset({".xml", ".gz"})
+SUFFIXES = READ_BY_LIBSOLV | {".xz", ".bz2", ".zst"}
+"""Of metadata that can be read."""
 CHUNK = 1 << 20
 
 

@@ -19,7 +19,14 @@ from urllib.parse import urljoin
 from immutable_base.config.schema import Key, Settings
 from immutable_base.context import Context
 from immutable_base.download import Checksum, Remote
-from immutable_base.errors import ImmutableBaseError, RemoteError, VerificationError
+from immutable_base.errors import (
+    ConfigurationError,
+    HostError,
+    ImmutableBaseError,
+    VerificationError,
+    foreign_data,
+)
+from immutable_base.repository import compression
 from immutable_base.repository.keys import PinnedKey, fetch_key, verify_detached
 from immutable_base.tools import libsolv
 
@@ -90,11 +97,15 @@ def fetch_all(context: Context, remote: Remote, sources: list[Source]) -> dict[S
 def _outcome(
     context: Context, remote: Remote, source: Source, keys: Mapping[str, Future[PinnedKey]]
 ) -> Outcome:
+    wanted = context.settings.repositories[source.id].metadata_key
     try:
-        wanted = context.settings.repositories[source.id].metadata_key
         # Keys were submitted first, so the workers that fetch them are ahead of us.
-        return fetch(context, remote, source, keys[wanted].result() if wanted else None)
-    except (RemoteError, VerificationError) as error:
+        key = keys[wanted].result() if wanted else None
+        with foreign_data("its metadata"):
+            return fetch(context, remote, source, key)
+    except (ConfigurationError, HostError):
+        raise
+    except ImmutableBaseError as error:
         log.info("repository %s cannot be used: %s", source.id, error.message)
         return type(error)(
             f"repository '{source.id}': {error.message}", details=error.details, hint=error.hint
@@ -179,6 +190,11 @@ def _data_file(source: Source, kind: str, position: libsolv.Position) -> DataFil
     checksum = position.lookup_checksum(solv.REPOSITORY_REPOMD_CHECKSUM)
     if not location or checksum is None:
         raise VerificationError(f"repomd.xml has no place or checksum of its {kind} metadata")
+    suffix = PurePosixPath(location).suffix
+    if suffix not in compression.SUFFIXES:
+        raise VerificationError(
+            f"{kind} metadata packed as `{suffix[:16]}` cannot be read", details=location[:1000]
+        )
     return DataFile(
         url=urljoin(source.url, location),
         checksum=Checksum(
@@ -186,5 +202,5 @@ def _data_file(source: Source, kind: str, position: libsolv.Position) -> DataFil
             checksum.hex(),
             position.lookup_num(solv.REPOSITORY_REPOMD_SIZE),
         ),
-        suffix="".join(PurePosixPath(location).suffixes[-2:]),
+        suffix="".join(dict.fromkeys((".xml", suffix))),
     )
