@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import shutil
 import tempfile
 from dataclasses import dataclass, field
@@ -84,6 +83,13 @@ class World:
     kernels: tuple[str, ...]
     repositories: dict[str, list[Rpm]]
     meta: str = "Linux-Maximum: 7.2\n"
+    encoding: str = "utf-8"
+    """Of `meta`."""
+    raw: dict[str, bytes] = field(default_factory=dict)
+    """Part of a base's reference to the manifest that the registry has for it."""
+    installed: str | None = None
+    """What the bases' rpm prints, where it is not what `base` describes."""
+    redirects: dict[str, str] = field(default_factory=dict)
     answers: dict[str, int] = field(default_factory=dict)
     """URL path to the HTTP status it gets instead of its file."""
     requests: list[str] = field(default_factory=list)
@@ -105,6 +111,8 @@ class World:
         self.requests.append(path)
         if path in self.answers:
             return httpx.Response(self.answers[path])
+        if path in self.redirects:
+            return httpx.Response(302, headers={"Location": self.redirects[path]})
         if path in self.tampered:
             return httpx.Response(200, content=iter([self.tampered[path]]))
         file = self.folder / "www" / path.lstrip("/")
@@ -122,18 +130,24 @@ class World:
         if program in {"gpg", "gpgv"}:
             return run(command)
         if program == "skopeo":
-            document = (
-                {"created": "2026-11-20T00:00:00Z"} if "--config" in words else {"layers": []}
-            )
-            return self._said(json.dumps(document))
+            return self._skopeo(words)
         if program == "rpm2cpio":
             return self._said("archive")
         if program == "cpio":
-            return self._said(self.meta)
+            # Of a real package cpio gives what was asked for, and nothing else.
+            assert any(word.startswith("/usr/src/zfs-") for word in words), words
+            return self._said(self.meta.encode(self.encoding))
         if program == "bwrap":
             assert "--queryformat" in words, words
-            return self._said(installed_text(self.base))
+            text = installed_text(self.base) if self.installed is None else self.installed
+            return self._said(text)
         return self._buildah(words)
+
+    def _skopeo(self, words: tuple[str, ...]) -> Result:
+        if "--config" in words:
+            return self._said('{"created": "2026-11-20T00:00:00Z"}')
+        found = [raw for name, raw in self.raw.items() if f"/{name}:" in words[-1]]
+        return self._said(found[0] if found else '{"layers": []}')
 
     def _buildah(self, words: tuple[str, ...]) -> Result:
         assert "buildah" in words, words
@@ -146,8 +160,9 @@ class World:
         return self._said("container-or-image-id")
 
     @staticmethod
-    def _said(text: str) -> Result:
-        return Result(status=0, stdout=text.encode(), stderr_tail="", seconds=0.0)
+    def _said(output: str | bytes) -> Result:
+        stdout = output.encode() if isinstance(output, str) else output
+        return Result(status=0, stdout=stdout, stderr_tail="", seconds=0.0)
 
     def context(self) -> Context:
         return Context(
@@ -301,5 +316,6 @@ def digest_rpms(world: World) -> None:
 
 @contextlib.contextmanager
 def opened(world: World):
-    with httpx.Client(transport=httpx.MockTransport(world.handle)) as client:
+    transport = httpx.MockTransport(world.handle)
+    with httpx.Client(transport=transport, follow_redirects=True) as client:
         yield download.Remote(client)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from immutable_base.config.load import did_you_mean
 from immutable_base.config.schema import Module, Settings
 from immutable_base.context import Context
 from immutable_base.download import Remote, open_remote, prune
-from immutable_base.errors import ConfigurationError, HostError, ImmutableBaseError
+from immutable_base.errors import ConfigurationError, HostError, ImmutableBaseError, foreign_data
 from immutable_base.model.plan import (
     BasePlan,
     KernelPlan,
@@ -33,7 +34,7 @@ from immutable_base.repository.metadata import (
     fetch_file,
     source_of,
 )
-from immutable_base.solver.pool import Universe
+from immutable_base.solver.pool import Universe, UnreadableRepositoryError
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +109,9 @@ def _sources(settings: Settings, name: str) -> list[Source]:
 
 def _base(context: Context, stream: str) -> Base | ImmutableBaseError:
     try:
-        return read_base(context, context.settings.streams[stream].base)
+        reference = context.settings.streams[stream].base
+        with foreign_data(f"the base image {reference}"):
+            return read_base(context, reference)
     except HostError:
         raise
     except ImmutableBaseError as error:
@@ -121,12 +124,9 @@ def _plan_stream(
     """Plan the variants of one stream; its metadata is let go of before the next one's is read."""
     base = night.bases[stream]
     wanted = dict.fromkeys(s for name in names for s in _sources(context.settings, name))
-    usable = [m for s in wanted if isinstance(m := night.outcomes[s], Metadata)]
     if isinstance(base, ImmutableBaseError):
         return {name: _failed(context, name, base, None) for name in names}, set()
-    universe = Universe(
-        usable, base.packages, lambda name: _filelists(context, remote, usable, name)
-    )
+    universe, usable = _fill_pool(context, remote, night, list(wanted), base)
     planner = StreamPlanner(
         context.settings,
         stream,
@@ -147,9 +147,27 @@ def _plan_stream(
     return planned, {_repository(metadata, universe) for metadata in usable}
 
 
+def _fill_pool(
+    context: Context, remote: Remote, night: _Night, wanted: list[Source], base: Base
+) -> tuple[Universe, list[Metadata]]:
+    """Return the packages of every repository that can be used, and those repositories.
+
+    What libsolv cannot read becomes the outcome of its repository, and is left out.
+    """
+    while True:
+        usable = [m for source in wanted if isinstance(m := night.outcomes[source], Metadata)]
+        filelists = partial(_filelists, context, remote, usable)
+        try:
+            return Universe(usable, base.packages, filelists), usable
+        except UnreadableRepositoryError as error:
+            source = next(source for source in wanted if source.id == error.repository)
+            night.outcomes[source] = error
+
+
 def _plan_variant(context: Context, planner: StreamPlanner, name: str, base: Base) -> VariantPlan:
     try:
-        return planner.plan(name)
+        with foreign_data(f"the metadata of what {name} needs"):
+            return planner.plan(name)
     except HostError:
         raise
     except ImmutableBaseError as error:

@@ -33,7 +33,8 @@ def linux_maximum(context: Context, remote: Remote, module: Module, package: Pac
         member = f"/usr/src/{module.dkms_name}-{package.version}/META"
         write_atomically(kept, read_member(context.run, rpm, member))
         rpm.unlink()
-    return parse_maximum(kept.read_text("utf-8"), package.nevra)
+    # Its authors' names are in whatever encoding they had.
+    return parse_maximum(kept.read_text("utf-8", errors="replace"), package.nevra)
 
 
 def parse_maximum(meta: str, name: str) -> str:

@@ -44,13 +44,23 @@ FileLists = Callable[[str], Path | None]
 """Returns a repository's verified filelists by its id, None where it has none."""
 
 
+class UnreadableRepositoryError(VerificationError):
+    """The metadata of one repository is as its repomd.xml describes it, and yet no metadata."""
+
+    def __init__(self, repository: str, details: str | None) -> None:
+        super().__init__(
+            f"the metadata of repository '{repository}' cannot be read", details=details
+        )
+        self.repository = repository
+
+
 class Universe:
     """The base image's packages, every repository's, and the promised ones; no decisions here."""
 
     def __init__(
         self, metadata: Sequence[Metadata], base: Sequence[Installed], filelists: FileLists
     ) -> None:
-        """Read verified metadata. Raises VerificationError if libsolv cannot read it."""
+        """Read verified metadata. Raises UnreadableRepositoryError if libsolv cannot."""
         self.pool = libsolv.new_pool()
         self._filelists: FileLists | None = filelists
         self._urls: dict[str, str] = {LOCAL: ""}
@@ -137,8 +147,18 @@ class Universe:
     def package(self, solvable: libsolv.Solvable) -> Package:
         """Return a package as the plan records it.
 
-        Raises VerificationError if its repository describes it by no SHA-256.
+        Raises VerificationError if its repository describes it by no SHA-256, or by a version or
+        place that cannot be one.
         """
+        try:
+            return self._package(solvable)
+        except ValueError as error:
+            raise VerificationError(
+                f"repository '{solvable.repo.name}' describes {solvable.name} in a way that "
+                f"cannot be: {error}"
+            ) from error
+
+    def _package(self, solvable: libsolv.Solvable) -> Package:
         solv = libsolv.library()
         repository = solvable.repo.name
         epoch, version, release = split_evr(solvable.evr)
@@ -194,8 +214,11 @@ class Universe:
         name = metadata.source.id
         repo = self.pool.add_repo(name)
         if not cache.load(repo, metadata.primary):
-            if not _add(repo, metadata.primary, None, 0):
-                raise VerificationError(f"the metadata of repository '{name}' cannot be read")
+            try:
+                if not _add(repo, metadata.primary, None, 0):
+                    raise UnreadableRepositoryError(name, self.pool.errstr)
+            except VerificationError as error:
+                raise UnreadableRepositoryError(name, error.details or error.message) from error
             cache.keep(repo, metadata.primary)
         # Nothing else was added meanwhile, so the ids follow each other. Packages of other
         # architectures are among them: libsolv installs none, as `setarch` says.

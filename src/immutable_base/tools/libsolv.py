@@ -195,6 +195,8 @@ class Pool(Protocol):
     """Everything that one question may see."""
 
     installed: Repo | None
+    errstr: str
+    """The last error in libsolv's own words."""
 
     def setdisttype(self, kind: int) -> int:
         """Choose rpm's rules."""

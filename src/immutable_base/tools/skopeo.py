@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from immutable_base.errors import CommandError, RemoteError
-from immutable_base.model.reference import Reference
+from immutable_base.model.reference import DIGEST, Reference
 from immutable_base.process import Command, Runner
 
 QUICK = 120.0
@@ -131,7 +131,7 @@ def _digest(raw: bytes) -> str:
 def _document(raw: bytes, reference: str) -> dict[str, Any]:
     try:
         document = json.loads(raw)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RemoteError(f"the registry's answer about {reference} is not JSON") from error
     if not isinstance(document, dict):
         raise RemoteError(f"the registry's answer about {reference} is not an image")
@@ -145,5 +145,7 @@ def _of_platform(index: dict[str, Any], reference: str) -> str:
         if not isinstance(platform, dict):
             continue
         if (platform.get("os"), platform.get("architecture")) == PLATFORM:
-            return str(entry.get("digest"))
+            digest = str(entry.get("digest"))
+            if DIGEST.fullmatch(digest):
+                return digest
     raise RemoteError(f"{reference} has no image for {'/'.join(PLATFORM)}")

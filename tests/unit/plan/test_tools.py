@@ -50,13 +50,13 @@ def test_a_plain_manifest_has_the_digest_of_its_bytes():
 def test_an_index_gives_the_manifest_for_amd64():
     platforms = [("arm64", "linux"), ("amd64", "windows"), ("amd64", "linux")]
     entries = [
-        {"digest": f"sha256:{n}", "platform": {"architecture": a, "os": o}}
+        {"digest": f"sha256:{n:064}", "platform": {"architecture": a, "os": o}}
         for n, (a, o) in enumerate(platforms)
     ]
     registry = Registry(
         json.dumps({"mediaType": skopeo.INDEX_TYPES[0], "manifests": entries}).encode()
     )
-    assert skopeo.resolve(registry, "h/a", CA).digest == "sha256:2"
+    assert skopeo.resolve(registry, "h/a", CA).digest == f"sha256:{2:064}"
     with pytest.raises(RemoteError, match="no image for linux/amd64"):
         skopeo.resolve(Registry(b'{"manifests": []}'), "h/a", CA)
 

@@ -1,0 +1,192 @@
+"""What others write is wrong: one variant or stream fails with a sentence, the others go on."""
+
+import gzip
+import hashlib
+import json
+
+import pytest
+
+from immutable_base.errors import HostError
+from immutable_base.model.plan import Verdict
+from immutable_base.plan import make
+from immutable_base.plan.stream import StreamPlanner
+from support.rpmmd import Rpm
+
+ALL = {"base", "base-zfs", "base-zfs-nvidia", "fedora-base"}
+EL = ALL - {"fedora-base"}
+
+
+def failed(plan):
+    """Return what could not be planned, by name; the rest was planned."""
+    assert {v.name for v in plan.variants} == ALL
+    found = {v.name: v for v in plan.variants if v.verdict is Verdict.FAIL}
+    assert all(v.reasons and v.exit_code for v in found.values())
+    return found
+
+
+def edit_primary(world, repository, *replacements):
+    """Change the text of a repository's primary metadata; checksums and signature follow."""
+    repodata = world.folder / "www" / repository / "repodata"
+    (path,) = repodata.glob("*-primary.*")
+    repomd = repodata / "repomd.xml"
+    text = gzip.decompress(path.read_bytes())
+    for old, new in replacements:
+        assert old in text, old
+        text = text.replace(old, new)
+    packed = gzip.compress(text, mtime=0)
+    old, new = (hashlib.sha256(content).hexdigest() for content in (path.read_bytes(), packed))
+    size = f"<size>{path.stat().st_size}</size>", f"<size>{len(packed)}</size>"
+    path.rename(path.with_name(path.name.replace(old, new))).write_bytes(packed)
+    repomd.write_text(repomd.read_text().replace(old, new).replace(*size))
+    world.signer.sign(repomd)
+
+
+def test_the_sample_is_planned_as_it_is_and_after_an_edit_that_changes_nothing(world):
+    assert failed(world.plan()) == {}
+    edit_primary(world, "cuda", (b"<summary>s</summary>", b"<summary>other</summary>"))
+    assert failed(world.plan(write=False)) == {}
+
+
+def test_an_author_in_latin_1_does_not_matter(world):
+    world.meta = "Name: zfs\nAuthor: Andr\xe9\nLinux-Maximum: 7.2\n"
+    world.encoding = "latin-1"
+    plan = world.plan()
+    assert failed(plan) == {}
+    assert plan.variants[1].kernel.ceiling == "7.2"
+
+
+@pytest.mark.parametrize("epoch", [b"x", b"-1", b"\xc2\xb2", b"1_0"])
+def test_an_epoch_that_is_no_number_fails_the_variants_that_choose_the_package(world, epoch):
+    world.write()
+    version = b'ver="1.7" rel="1"'
+    edit_primary(world, "baseos", (b'epoch="0" ' + version, b'epoch="' + epoch + b'" ' + version))
+    found = failed(world.plan(write=False))
+    assert set(found) == EL
+    text = " ".join(found["base"].reasons)
+    assert "repository 'baseos' describes jq" in text
+    assert f"{epoch.decode()}:1.7-1" in text
+
+
+@pytest.mark.parametrize(
+    "replacement",
+    [
+        (b"</package>\n</metadata>", b"</pack"),
+        (b"<metadata", b"\0\1<metadata"),
+        (b"<metadata", b"junk"),
+    ],
+)
+def test_metadata_that_cannot_be_parsed_fails_the_variants_that_need_its_repository(
+    world, replacement
+):
+    world.write()
+    edit_primary(world, "cuda", replacement)
+    found = failed(world.plan(write=False))
+    assert set(found) == {"base-zfs-nvidia"}
+    assert "repository 'cuda'" in found["base-zfs-nvidia"].reasons[0]
+
+
+@pytest.mark.parametrize("packer", ["xz", "bz2", "zst"])
+def test_metadata_that_cannot_be_unpacked_fails_the_variants_that_need_its_repository(
+    world, packer
+):
+    world.packer = packer
+    world.write()
+    repodata = world.folder / "www/cuda/repodata"
+    (path,) = repodata.glob("*-primary.*")
+    repomd = repodata / "repomd.xml"
+    text = repomd.read_text()
+    size = f"<size>{path.stat().st_size}</size>"
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    path.write_bytes(b"junk")
+    text = text.replace(digest, hashlib.sha256(b"junk").hexdigest()).replace(size, "<size>4</size>")
+    path.rename(path.with_name(path.name.replace(digest, hashlib.sha256(b"junk").hexdigest())))
+    repomd.write_text(text)
+    world.signer.sign(repomd)
+    found = failed(world.plan(write=False))
+    assert set(found) == {"base-zfs-nvidia"}
+    assert "repository 'cuda'" in found["base-zfs-nvidia"].reasons[0]
+
+
+def test_a_place_of_a_package_that_is_no_url_fails_the_variants_that_choose_it(world):
+    world.repositories["openzfs"] = [
+        Rpm(**{**rpm.__dict__, "location": "http://["}) if rpm.name == "libzfs6" else rpm
+        for rpm in world.repositories["openzfs"]
+    ]
+    assert set(failed(world.plan())) == {"base-zfs", "base-zfs-nvidia"}
+
+
+def test_a_mirror_that_redirects_to_no_host_fails_the_variants_that_need_it(world):
+    world.redirects = {"/cuda/repodata/repomd.xml": "http://xn--a/"}
+    found = failed(world.plan())
+    assert set(found) == {"base-zfs-nvidia"}
+    assert "repository 'cuda'" in found["base-zfs-nvidia"].reasons[0]
+
+
+@pytest.mark.parametrize(
+    "index",
+    [None, 0, "x", {}, ["x"], [None], [{"platform": "x"}], [{"platform": None}],
+     [{"platform": {"os": "linux", "architecture": "amd64"}}],
+     [{"platform": {"os": "linux", "architecture": "amd64"}, "digest": "sha256:x"}]],
+)  # fmt: skip
+def test_an_index_of_another_form_fails_its_stream(world, index):
+    world.raw = {"el": json.dumps({"manifests": index}).encode()}
+    found = failed(world.plan())
+    assert set(found) == EL
+    assert found["base"].exit_code == 6
+    assert "registry.invalid/el:10" in found["base"].reasons[0]
+
+
+@pytest.mark.parametrize("raw", [b"", b"\xff", b"[" * 100_000, b"[]", b'{"a": 1'])
+def test_a_manifest_that_is_no_json_fails_its_stream(world, raw):
+    world.raw = {"el": raw}
+    found = failed(world.plan())
+    assert set(found) == EL
+    assert "registry.invalid/el:10" in found["base"].reasons[0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "junk", "end\n", "package\tx\n", "package\ta\t0\t1\t1\tnoarch\t(none)\nend\n",
+     "package\ta\t0\t1\t1\tnoarch\t1\nprovides\ta\tx\t1\nend\n"],
+)  # fmt: skip
+def test_bases_that_answer_in_another_form_fail_in_words(world, text):
+    world.installed = text
+    assert set(failed(world.plan())) == ALL
+
+
+@pytest.mark.parametrize("error", [ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError, UnicodeError])  # fmt: skip
+def test_a_form_that_nobody_foresaw_fails_one_variant(world, monkeypatch, error):
+    plan = StreamPlanner.plan
+
+    def planned(self, name):
+        if name == "base-zfs":
+            raise error("of a form")
+        return plan(self, name)
+
+    monkeypatch.setattr(StreamPlanner, "plan", planned)
+    found = failed(world.plan())
+    assert set(found) == {"base-zfs"}
+    assert found["base-zfs"].exit_code == 6
+    assert error.__name__ in " ".join(found["base-zfs"].reasons)
+
+
+@pytest.mark.parametrize("error", [ValueError, TypeError, KeyError, RecursionError])
+def test_a_base_of_a_form_that_nobody_foresaw_fails_one_stream(world, monkeypatch, error):
+    read = make.read_base
+
+    def reading(context, reference, *rest):
+        if "el:10" in reference:
+            raise error("of a form")
+        return read(context, reference, *rest)
+
+    monkeypatch.setattr(make, "read_base", reading)
+    assert set(failed(world.plan())) == EL
+
+
+def test_what_this_host_lacks_ends_the_plan(world, monkeypatch):
+    def broken(self, name):
+        raise HostError("no space")
+
+    monkeypatch.setattr(StreamPlanner, "plan", broken)
+    with pytest.raises(HostError):
+        world.plan()
