@@ -14,9 +14,7 @@ def log_to_terminal(*, verbose: bool) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setLevel(logging.DEBUG if verbose else logging.WARNING)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
-    root = logging.getLogger("immutable_base")
-    root.setLevel(logging.DEBUG)
-    root.addHandler(handler)
+    _use("terminal", handler)
 
 
 def log_to_file(path: Path) -> None:
@@ -24,6 +22,15 @@ def log_to_file(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter(FORMAT))
+    _use("file", handler)
+
+
+def _use(name: str, handler: logging.Handler) -> None:
+    """Send our messages to this handler, in place of an earlier one of the same name."""
     root = logging.getLogger("immutable_base")
     root.setLevel(logging.DEBUG)
+    for earlier in [item for item in root.handlers if item.name == name]:
+        root.removeHandler(earlier)
+        earlier.close()
+    handler.set_name(name)
     root.addHandler(handler)

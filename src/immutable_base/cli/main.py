@@ -105,7 +105,7 @@ def _dispatch(arguments: Sequence[str]) -> int:
             hint="see `immutable-base --help`",
         )
     parser = build_parser(commands, [name])
-    namespace = parser.parse_args(arguments)
+    namespace = parser.parse_args(arguments, argparse.Namespace(arguments=tuple(arguments)))
     if not name:
         parser.print_help()
         return 0

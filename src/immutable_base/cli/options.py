@@ -12,7 +12,7 @@ from immutable_base.config.load import did_you_mean, load_settings
 from immutable_base.config.schema import Settings
 from immutable_base.context import Context
 from immutable_base.errors import ConfigurationError
-from immutable_base.process import run
+from immutable_base.process import run, run_contained
 from immutable_base.workspace import default_workspace, write_atomically
 
 
@@ -82,6 +82,11 @@ def make_context(namespace: argparse.Namespace) -> Context:
         workspace=Path(namespace.workspace).resolve(),
         run=run,
     )
+
+
+def run_again_contained(namespace: argparse.Namespace) -> int:
+    """Run the same command line in namespaces of its own and return its exit code."""
+    return run_contained([sys.executable, "-m", "immutable_base", *namespace.arguments])
 
 
 def selected_variants(settings: Settings, names: Iterable[str]) -> tuple[str, ...]:

@@ -12,11 +12,12 @@ from immutable_base.cli.options import (
     add_output_arguments,
     add_variant_argument,
     make_context,
+    run_again_contained,
     selected_variants,
     write_result,
 )
 from immutable_base.log import log_to_terminal
-from immutable_base.process import heed_interrupts, is_contained, run_contained
+from immutable_base.process import heed_interrupts, is_contained
 from immutable_base.report.plan import plan_text
 
 NARROWEST = 120
@@ -36,7 +37,7 @@ def run(namespace: argparse.Namespace) -> int:
     variants = selected_variants(context.settings, namespace.variant)
     if os.geteuid() == 0 and not is_contained():
         # A base image may have to be mounted to be read: no mount outlives us, however we end.
-        return run_contained([sys.executable, "-m", "immutable_base", *sys.argv[1:]])
+        return run_again_contained(namespace)
     heed_interrupts()
     log_to_terminal(verbose=namespace.verbose)
     # Solver and HTTP client are loaded only now: `--help` must not pay for them.

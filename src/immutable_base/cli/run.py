@@ -11,12 +11,13 @@ from immutable_base.cli.options import (
     add_output_arguments,
     add_variant_argument,
     make_context,
+    run_again_contained,
     selected_variants,
     write_result,
 )
 from immutable_base.doctor import require_ready
 from immutable_base.model.run import RunReport
-from immutable_base.process import heed_interrupts, is_contained, run_contained
+from immutable_base.process import heed_interrupts, is_contained
 from immutable_base.progress import Progress
 from immutable_base.report.run import run_text
 from immutable_base.run.nightly import run_variants
@@ -38,7 +39,7 @@ def run(namespace: argparse.Namespace) -> int:
     variants = selected_variants(context.settings, namespace.variant)
     require_ready(context)
     if not is_contained():
-        return run_contained([sys.executable, "-m", "immutable_base", *sys.argv[1:]])
+        return run_again_contained(namespace)
     return _inside(namespace, variants)
 
 

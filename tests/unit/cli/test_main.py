@@ -49,6 +49,21 @@ def test_a_full_disk_is_no_bug(monkeypatch, capsys, tmp_path):
     assert "Traceback" not in words
 
 
+@pytest.mark.parametrize("command", ["plan", "run"])
+def test_the_arguments_given_are_those_that_run_contained(command, monkeypatch):
+    """Not those of the process: whoever calls `main` may have others."""
+    started = []
+    monkeypatch.setattr("sys.argv", ["pytest", "--of", "somebody", "else"])
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr(f"immutable_base.cli.{command}.is_contained", lambda: False)
+    monkeypatch.setattr("immutable_base.cli.run.require_ready", lambda _context: None)
+    monkeypatch.setattr(
+        "immutable_base.cli.options.run_contained", lambda argv: started.append(argv) or 7
+    )
+    assert main([command, "--variant", "base", "-v"]) == 7
+    assert [argv[3:] for argv in started] == [[command, "--variant", "base", "-v"]]
+
+
 def test_help_imports_no_feature():
     """Start-up stays quick because only the chosen command is imported."""
     import subprocess
