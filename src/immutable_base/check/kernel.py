@@ -6,6 +6,7 @@ import tomllib
 from collections import Counter
 
 from immutable_base.check.interface import Check, Objection, Subject, unless
+from immutable_base.plan.base_image import UNAME_R
 
 # What mounts an ostree deployment as the root. Source: ostree-prepare-root(1).
 PREPARE_ROOT = "ostree-prepare-root"
@@ -44,6 +45,18 @@ def modules_for_kernel(subject: Subject) -> Objection | None:
         if module.owner not in owners:
             wrong.append(f"{module.path}: owned by {module.owner or 'no package'}")
     return unless(wrong, "the image's modules are not those that were planned")
+
+
+def modules_require_kernel(subject: Subject) -> Objection | None:
+    """Every module package of the plan requires exactly the planned kernel."""
+    wanted = f"{UNAME_R} = {subject.kernel}"
+    wrong = []
+    for name in sorted({module.kmod.name for module in subject.plan.modules}):
+        found = subject.facts.kmod_requires.get(name, ())
+        bound = [requirement for requirement in found if requirement.split(" ")[0] == UNAME_R]
+        if bound != [wanted]:
+            wrong.append(f"{name}: requires {', '.join(bound) or f'no {UNAME_R}'}, not {wanted}")
+    return unless(wrong, "a module package could be installed beside another kernel")
 
 
 def modules_loadable(subject: Subject) -> Objection | None:
@@ -114,6 +127,12 @@ CHECKS = (
         title="the promised modules, each once, for this kernel",
         reason="a module for another kernel is refused by the kernel that runs",
         function=modules_for_kernel,
+    ),
+    Check(
+        id="modules-require-kernel",
+        title="module packages that require their kernel",
+        reason="a later layer could replace the kernel below them, and rpm would not object",
+        function=modules_require_kernel,
     ),
     Check(
         id="modules-loadable",

@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -95,11 +95,15 @@ def move_tag(run: Runner, pinned: str, tagged: str, env: Mapping[str, str]) -> N
 
 
 def seconds(created: str) -> int:
-    """Return an RFC 3339 time as seconds since 1970; 0 when there is none or it is older."""
+    """Return an RFC 3339 time as seconds since 1970; 0 when there is none or it is older.
+
+    Without a zone, which RFC 3339 does not allow, it is taken as UTC.
+    """
     if not created:
         return 0
     try:
-        return max(0, int(datetime.fromisoformat(created).timestamp()))
+        found = datetime.fromisoformat(created)
+        return max(0, int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()))
     except (ValueError, OverflowError) as error:
         raise RemoteError(f"the image says it was made at '{created}', which is no time") from error
 

@@ -95,7 +95,7 @@ FACTS = ImageFacts(
         )
     ),
     base_packages=(installed("bash", "5.2-1"), installed("kernel-core", "6.12.107-1"), installed("kernel-modules-extra", "6.12.107-1"), installed("systemd", "257-1")),
-    public_keys=(), kmod_requires={}, modules=(module("spl"), module("zfs")),
+    public_keys=(), kmod_requires={KMOD.name: ("/bin/sh", f"kernel-uname-r = {K}")}, modules=(module("spl"), module("zfs")),
     initramfs=InitramfsFact(
         path=f"usr/lib/modules/{K}/initramfs.img", mode=0o600, size=1,
         listing=ProgramOutput(status=0, text="usr/lib/ostree/ostree-prepare-root"),
@@ -135,6 +135,13 @@ WRONG = [
     ("modules-for-kernel", {"modules": (*FACTS.modules, module("wireguard"))}),
     ("modules-for-kernel", with_changed("zfs", vermagic=f"{OLD} SMP")),
     ("modules-for-kernel", with_changed("zfs", owner="")),
+    ("modules-require-kernel", {"kmod_requires": {}}),
+    ("modules-require-kernel", {"kmod_requires": {KMOD.name: ()}}),
+    ("modules-require-kernel", {"kmod_requires": {KMOD.name: ("kernel-uname-r",)}}),
+    ("modules-require-kernel", {"kmod_requires": {KMOD.name: (f"kernel-uname-r = {OLD}",)}}),
+    ("modules-require-kernel", {"kmod_requires": {KMOD.name: (f"kernel-uname-r >= {K}",)}}),
+    ("modules-require-kernel", {"kmod_requires": {KMOD.name: (f"kernel-uname-r = {K}", f"kernel-uname-r = {OLD}")}}),
+    ("modules-require-kernel", {"kmod_requires": {"kmod-other": (f"kernel-uname-r = {K}",)}}),
     ("modules-loadable", with_changed("zfs", listed=False)),
     ("modules-loadable", with_changed("zfs", load=ProgramOutput(status=1, text="FATAL: Module zfs not found"))),
     ("modules-loadable", with_changed("zfs", load=FINE)),
@@ -217,3 +224,10 @@ def test_an_image_with_faults_is_refused_by_name_and_the_findings_are_kept(tmp_p
     assert "the promised labels" in caught.value.details
     assert '"level": "error"' in (tmp_path / "base-zfs.json").read_text()
     assert ImageFacts.model_validate_json((tmp_path / "base-zfs.facts.json").read_text()) == facts
+
+
+def test_an_image_without_modules_needs_no_package_that_requires_a_kernel():
+    plan = PLAN.model_copy(update={"modules": ()})
+    facts = FACTS.model_copy(update={"kmod_requires": {}})
+    found = {f.id: f.level for f in run_checks(facts, plan, SETTINGS)}
+    assert found["modules-require-kernel"] is Level.PASS
