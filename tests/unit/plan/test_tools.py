@@ -11,6 +11,7 @@ from immutable_base.errors import CommandError, ImmutableBaseError, RemoteError,
 from immutable_base.plan.zfs_meta import parse_maximum
 from immutable_base.process import Command, Result, run
 from immutable_base.tools import gpg, gpgv, skopeo
+from support.clock import in_zone
 from support.rpmmd import make_signer
 
 
@@ -132,3 +133,27 @@ def test_meta():
     for text in ("", "Linux-Maximum: seven\n", "#Linux-Maximum: 7.2\n"):
         with pytest.raises(ImmutableBaseError):
             parse_maximum(text, "zfs-dkms")
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo", "America/New_York"])
+@pytest.mark.parametrize(
+    ("created", "expected"),
+    [
+        ("2026-11-20T00:00:00", 1795132800),
+        ("2026-11-20T00:00:00Z", 1795132800),
+        ("2026-11-20T00:00:00.5Z", 1795132800),
+        ("2026-11-20T09:00:00+09:00", 1795132800),
+        ("1970-01-01T00:00:00", 0),
+        ("0001-01-01T00:00:00Z", 0),
+        ("", 0),
+    ],
+)
+def test_when_an_image_was_made_does_not_depend_on_the_zone_of_the_machine(zone, created, expected):
+    with in_zone(zone):
+        assert skopeo.seconds(created) == expected
+
+
+@pytest.mark.parametrize("created", ["yesterday", "2026-13-01T00:00:00Z", "1795132800"])
+def test_a_time_that_is_none_is_refused(created):
+    with pytest.raises(RemoteError, match="which is no time"):
+        skopeo.seconds(created)

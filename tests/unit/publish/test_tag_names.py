@@ -4,6 +4,7 @@ import pytest
 
 from immutable_base.errors import ConfigurationError
 from immutable_base.publish.tag_names import tag_names, tags_of
+from support.clock import in_zone
 
 
 def test_fields_are_filled_in():
@@ -14,6 +15,13 @@ def test_fields_are_filled_in():
 def test_date_is_the_day_in_utc():
     assert tag_names(["{date}"], epoch=86_399, kernel="k") == ("19700101",)
     assert tag_names(["{date}"], epoch=86_400, kernel="k") == ("19700102",)
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago", "Asia/Tokyo"])
+def test_date_does_not_depend_on_the_zone_of_the_machine(zone):
+    with in_zone(zone):
+        for epoch, day in ((86_399, "19700101"), (86_400, "19700102"), (1_764_028_799, "20251124")):
+            assert tag_names(["{date}"], epoch=epoch, kernel="k") == (day,)
 
 
 def test_what_a_tag_cannot_have_becomes_an_underscore():

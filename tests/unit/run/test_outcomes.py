@@ -99,3 +99,37 @@ def test_a_variant_that_could_not_be_planned_has_the_plans_code():
     )
     row = variant_result(failed, NODES, outcomes(), StageResults())
     assert (row.outcome, row.exit_code, row.error) == ("failed", 6, "repository 'baseos' is down")
+
+
+def test_published_and_unchanged_are_two_things():
+    moved = variant_result(PLANNED, NODES, outcomes(), StageResults(publication=PUBLICATION))
+    assert moved.unchanged is False
+    same = PUBLICATION.model_copy(update={"status": PublicationStatus.UNCHANGED})
+    row = variant_result(PLANNED, NODES, outcomes(), StageResults(publication=same))
+    assert (row.outcome, row.unchanged) == ("published", True)
+    nothing = variant_result(PLANNED, NODES, outcomes(), StageResults())
+    assert nothing.unchanged is False
+
+
+def test_a_variant_with_a_failed_node_is_not_published_whatever_its_publication_says():
+    error = CommandError("a later stage failed")
+    row = variant_result(
+        PLANNED, NODES, outcomes(fetch=error), StageResults(publication=PUBLICATION, packages=3)
+    )
+    assert (row.outcome, row.exit_code) == ("failed", 5)
+    assert (row.reference, row.tags, row.signer, row.unchanged) == (None, (), None, False)
+
+
+def test_a_variant_that_was_not_to_be_built_is_never_published():
+    """A publication of it could only be somebody else's."""
+    for verdict, expected in ((Verdict.HOLD, "held"), (Verdict.FAIL, "failed")):
+        planned = variant("base", None, verdict=verdict).model_copy(update={"exit_code": 6})
+        row = variant_result(planned, NODES, outcomes(), StageResults(publication=PUBLICATION))
+        assert (row.outcome, row.reference) == (expected, None)
+
+
+def test_a_skipped_variant_without_an_error_of_its_own_is_not_green():
+    row = variant_result(
+        PLANNED, NODES, outcomes(publish_base="skipped"), StageResults(publication=None)
+    )
+    assert (row.outcome, row.exit_code) == ("failed", 1)

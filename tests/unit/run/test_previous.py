@@ -1,5 +1,6 @@
 """Two runs of the same plan that end in different images: said, with the files."""
 
+import gzip
 import hashlib
 import io
 import json
@@ -10,6 +11,7 @@ import pytest
 
 from immutable_base.config.load import load_settings
 from immutable_base.context import Context
+from immutable_base.errors import ImmutableBaseError
 from immutable_base.model.plan import BasePlan, KernelPlan, Plan, VariantPlan
 from immutable_base.run.previous import difference, set_aside
 
@@ -41,12 +43,14 @@ def blob(layout, data):
 def write_layout(layout, files):
     (layout / "blobs/sha256").mkdir(parents=True)
     archive = io.BytesIO()
-    with tarfile.open(fileobj=archive, mode="w:gz") as tar:
+    with tarfile.open(fileobj=archive, mode="w") as tar:
         for name, content in files.items():
             info = tarfile.TarInfo(name)
             info.size = len(content)
             tar.addfile(info, io.BytesIO(content))
-    layer = blob(layout, archive.getvalue())
+    layer = blob(
+        layout, gzip.compress(archive.getvalue(), mtime=0)
+    )  # by content, not by the second
     config = blob(layout, b'{"config": {"Labels": {}}}')
     manifest = blob(layout, json.dumps({"config": config, "layers": [layer]}).encode())
     (layout / "index.json").write_text(json.dumps({"manifests": [manifest]}))
@@ -91,3 +95,29 @@ def test_a_plan_that_is_not_utf8_is_no_measure(context):
     run_of(context, {"usr/bin/x": b"1"})
     (context.tonight / "plan.json").write_bytes(b'{"schema_version": 1, "\xe9": 1}')
     assert run_of(context, {"usr/bin/x": b"2"}) is None
+
+
+def test_only_the_last_run_is_set_aside_and_only_as_far_as_it_came(context):
+    run_of(context, {"usr/bin/x": b"1"})
+    before = context.workspace / "before"
+    (context.tonight / "sbom").mkdir()
+    set_aside(context)
+    assert sorted(path.name for path in before.iterdir()) == ["oci", "plan.json"]
+    assert not (context.tonight / "oci").exists()
+    (before / "of-an-older-run").touch()
+    set_aside(context)  # of a run that was killed before it had a plan
+    assert not before.exists()
+
+
+def test_the_last_image_is_gone_after_it_was_compared_whatever_came_out(context):
+    earlier = context.workspace / "before/oci/base"
+    run_of(context, {"usr/bin/x": b"1"})
+    run_of(context, {"usr/bin/x": b"1"})
+    assert not earlier.exists()
+    set_aside(context)
+    assert earlier.is_dir()
+    (earlier / "index.json").write_text("no JSON")
+    write_layout(context.tonight / "oci/base", {"usr/bin/x": b"1"})
+    with pytest.raises((ValueError, ImmutableBaseError)):
+        difference(context, VARIANT, context.tonight / "oci/base")
+    assert not earlier.exists()
