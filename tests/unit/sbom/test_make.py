@@ -2,11 +2,16 @@
 
 import copy
 import json
+from hashlib import sha256
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from immutable_base.config.load import load_settings
+from immutable_base.context import Context
 from immutable_base.errors import CheckError, CommandError
+from immutable_base.model.facts import InstalledPackage
 from immutable_base.model.plan import (
     BasePlan,
     KernelPlan,
@@ -15,7 +20,15 @@ from immutable_base.model.plan import (
     VariantPlan,
     Verdict,
 )
-from immutable_base.sbom.make import compare, image_component, read_bom, render, rpm_names
+from immutable_base.process import Result
+from immutable_base.sbom.make import (
+    compare,
+    image_component,
+    make_sbom,
+    read_bom,
+    render,
+    rpm_names,
+)
 from immutable_base.sbom.modules import module_components
 
 RELEASE = "6.12.107+deb13-amd64"
@@ -234,3 +247,82 @@ def test_a_document_of_another_shape_is_syfts_failure(document):
 def test_what_is_no_json_is_syfts_failure(text):
     with pytest.raises(CommandError, match="syft wrote is not understood"):
         read_bom(text)
+
+
+# ------------------------------------------------------------------ the whole of it
+
+
+@pytest.fixture
+def make(settings, variant, root, tmp_path, product):
+    """Make the SBOM of `root` with a syft that finds what it is given."""
+
+    def make_it(document, packages, variant=variant):
+        def run(command, *, on_line=None):
+            [target] = [word for word in command.argv if word.startswith("--output=")]
+            Path(target.rpartition("=")[2]).write_text(json.dumps(document))
+            assert f"dir:{root}" in command.argv
+            return Result(status=0, stdout=b"", stderr_tail="", seconds=0)
+
+        context = Context(
+            settings=settings, config_path=product, layers_folder=tmp_path, workspace=tmp_path / "ws", run=run
+        )  # fmt: skip
+        context.tonight.mkdir(parents=True, exist_ok=True)
+        facts = SimpleNamespace(
+            packages=tuple(InstalledPackage(name=n, evr=e, arch=a) for n, e, a in packages),
+            public_keys=("gpg-pubkey-8483c65d-5ccc5b19",),
+        )
+        return make_sbom(context, root, variant=variant, facts=facts, epoch=EPOCH)
+
+    return make_it
+
+
+PACKAGES = (
+    ("bash", "5.2-1.el10", "x86_64"),
+    ("openssl-libs", "1:3.2-1.el10", "x86_64"),
+    ("tzdata", "2026a-1.el10", "noarch"),
+)
+
+
+def test_an_sbom_is_written_with_the_packages_and_the_modules(make):
+    path = make(SYFT, PACKAGES)
+    assert path.name == "base-zfs.cdx.json"
+    names = {item["name"] for item in json.loads(path.read_text())["components"]}
+    assert {"bash", "openssl-libs", "tzdata", "gpg-pubkey", "zfs.ko", "spl.ko"} <= names
+    assert path.stat().st_mode & 0o777 == 0o644
+    assert [item.name for item in path.parent.parent.iterdir()] == ["sbom"], "nothing else stays"
+
+
+@pytest.mark.parametrize(
+    ("packages", "message"),
+    [
+        (PACKAGES[1:], "0 missing, 1 too many"),
+        ((*PACKAGES, ("zfs", "2.3.9-1", "x86_64")), "1 missing, 0 too many"),
+        ((("bash", "5.2-1.el10", "i686"), *PACKAGES[1:]), "1 missing, 1 too many"),
+    ],
+)
+def test_no_sbom_is_written_that_does_not_have_exactly_the_images_packages(
+    make, tmp_path, packages, message
+):
+    """As when a path in an image hides its rpm database from syft, which then finds nothing."""
+    with pytest.raises(CheckError, match=message):
+        make(SYFT, packages)
+    assert not list(tmp_path.rglob("*.cdx.json"))
+
+
+def test_a_syft_that_finds_nothing_gives_no_sbom(make):
+    with pytest.raises(CheckError, match=r"the SBOM has 0 packages, .* 4: 4 missing"):
+        make({**SYFT, "components": []}, PACKAGES)
+
+
+def test_a_module_whose_name_begins_like_anothers_is_told_from_it(settings, variant, tmp_path):
+    """`nvidia` is not `nvidia-uvm`, and not `nvidia-drm` either."""
+    module = variant.modules[0].model_copy(update={"name": "nvidia", "version": "550.1"})
+    folder = tmp_path / "usr/lib/modules" / RELEASE / "extra"
+    folder.mkdir(parents=True)
+    names = settings.modules["nvidia"].ko
+    assert {"nvidia", "nvidia-uvm"} <= set(names)
+    for name in names:
+        (folder / f"{name}.ko.xz").write_bytes(name.encode())
+    found = module_components(settings, tmp_path, variant.model_copy(update={"modules": (module,)}))
+    digests = {item.name: item.hashes[0].content for item in found}
+    assert digests == {f"{name}.ko": sha256(name.encode()).hexdigest() for name in names}
