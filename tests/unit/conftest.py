@@ -4,6 +4,7 @@ import logging
 
 import pytest
 
+from support.loopback import stay_on_this_machine
 from support.trust_fixtures import certificate, direct, secure_site, signers, site
 
 __all__ = ["certificate", "direct", "secure_site", "signers", "site"]
@@ -19,3 +20,11 @@ def logging_ends_with_the_test():
         root.removeHandler(handler)
         handler.close()
     root.setLevel(level)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _this_machine_alone():
+    """Unit tests need no network: a test that would use it fails instead."""
+    with pytest.MonkeyPatch.context() as patch:
+        stay_on_this_machine(patch)
+        yield
