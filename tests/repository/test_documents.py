@@ -94,9 +94,14 @@ def is_path(span):
 
 
 def exists(span, document):
-    """Tell whether a path, in which `<name>` stands for any name, is in the repository."""
-    pattern = re.sub(r"<[^>]*>", "*", span)
-    return any(any(room.glob(pattern)) for room in (*ROOMS, document.parent))
+    """Tell whether a path, in which `<name>` and `NAME` stand for any name, is in the repository.
+
+    A single folder may be anywhere: its sentence tells where.
+    """
+    pattern = re.sub(r"<[^>]*>|\bNAME\b", "*", span)
+    if pattern.count("/") == 1 and pattern.endswith("/"):
+        pattern = f"**/{pattern}"
+    return any(path for room in (*ROOMS, document.parent) for path in room.glob(pattern))
 
 
 def mistake(words):
