@@ -1,183 +1,107 @@
-"""`plan` against dnf: the same questions, the same repositories, both signature checks on."""
+"""`plan` against dnf: on the lab's repositories, and beside 70,000 packages more."""
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import http.server
 import shutil
+import sys
+import threading
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
-from common import REPEAT, SETTINGS, STATE, WORK, Row, product, timed
+from anchors import dnf4, dnf5, ensure_dnf5
+from common import CONFIG, REPEAT, ROOT, SETTINGS, WORK, Row, product
 
-from immutable_base.process import Command, run
-from immutable_base_lab.debian.archive import machine_mirrors
-
-DNF5_ROOT = STATE / "bench-dnf5"
-"""A root of Debian's unstable suite with dnf5; kept between benchmarks."""
-DNF5_PACKAGES = "dnf5,ca-certificates,gpgv"
-# Positional parameters: root, folder with the repositories, base image's root, script. The rpm of
-# dnf5's root reads another database than the base's: it solves from nothing, which is more work.
-_ENTER = """
-set -e
-for name in proc dev run tmp; do mkdir -p "$1/$name"; done
-mount -t proc proc "$1/proc"; mount --bind /dev "$1/dev"
-mount -t tmpfs tmpfs "$1/run"; mkdir "$1/run/bench"; mount --bind "$2" "$1/run/bench"
-exec chroot "$1" sh /run/bench/questions.sh
-"""
-
-
-def repositories_of(stream: str) -> list[str]:
-    """Return the repositories that the stream's variants use."""
-    names = set(SETTINGS["streams"][stream]["repositories"])
-    for variant in (v for v in SETTINGS["variants"].values() if v["stream"] == stream):
-        for layer in (SETTINGS["layers"][name] for name in variant["layers"]):
-            names.update(layer.get("repositories", ()))
-            if "module" in layer:
-                names.update(SETTINGS["modules"][layer["module"]]["repositories"])
-    return sorted(names)
-
-
-def write_inputs(stream: str, folder: Path) -> None:
-    """Write what dnf needs into `folder`, which it sees at /run/bench."""
-    (folder / "repos").mkdir(parents=True, exist_ok=True)
-    (folder / "keys").mkdir(exist_ok=True)
-    parts = []
-    for name in repositories_of(stream):
-        repository = SETTINGS["repositories"][name]
-        key = Path(SETTINGS["keys"][repository["key"]]["url"].removeprefix("file://"))
-        shutil.copyfile(key, folder / "keys" / key.name)
-        url = repository["url"].format(release=SETTINGS["streams"][stream]["release"])
-        parts.append(
-            f"[{name}]\nname={name}\nbaseurl={url}\ngpgcheck=1\n"
-            f"repo_gpgcheck={1 if repository.get('metadata_key') else 0}\n"
-            f"gpgkey=file:///run/bench/keys/{key.name}\n"
-        )
-    (folder / "repos" / "bench.repo").write_text("\n".join(parts))
-
-
-def questions(stream: str, program: str, refusal: str) -> str:
-    """Return the shell script with the commands that answer what `plan` answers.
-
-    `refusal` is what dnf prints when a transaction was solved and `--assumeno` said no: its status
-    is the same for that and for an error.
-    """
-    lines = ["set -eu", f"d='{program}'"]
-    lines.append("$d repoquery kernel-devel kernel-core kernel-modules > /dev/null")
-    for name, variant in SETTINGS["variants"].items():
-        if variant["stream"] != stream:
-            continue
-        wanted = [p for layer in variant["layers"] for p in SETTINGS["layers"][layer]["packages"]]
-        modules = [SETTINGS["layers"][layer].get("module") for layer in variant["layers"]]
-        sources = [SETTINGS["modules"][module]["source_package"] for module in modules if module]
-        lines += [f"$d repoquery {source} > /dev/null" for source in sources]
-        lines.append(f"answer=$($d install --assumeno {' '.join(wanted)} 2>&1) || true")
-        lines.append(
-            f'case $answer in *"{refusal}"*) ;; *) echo "{name}: $answer" >&2; exit 1 ;; esac'
-        )
-    return "\n".join(lines) + "\n"
-
-
-def ensure_dnf5() -> None:
-    """Make the root with dnf5, unless it is there."""
-    if (DNF5_ROOT / "usr/bin/dnf5").exists():
-        return
-    shutil.rmtree(DNF5_ROOT, ignore_errors=True)
-    DNF5_ROOT.parent.mkdir(parents=True, exist_ok=True)
-    run(
-        Command(
-            argv=(
-                "mmdebstrap", "--mode=root", "--variant=apt", "--quiet",
-                # Mirrors of the unstable suite may lag for days.
-                '--aptopt=Acquire::Check-Valid-Until "false"',
-                f"--include={DNF5_PACKAGES}", "sid", str(DNF5_ROOT), machine_mirrors().archive,
-            ),
-            timeout=1800,
-        )
-    )  # fmt: skip
-
-
-def dnf5(stream: str, *, cold: bool) -> float:
-    """Return the seconds that dnf5 takes for the stream's questions."""
-    folder = WORK / "dnf5" / stream
-    write_inputs(stream, folder)
-    cache = DNF5_ROOT / "var/cache/bench"
-    if cold:
-        shutil.rmtree(cache, ignore_errors=True)
-    program = (
-        "dnf5 -y -q --setopt=reposdir=/run/bench/repos --setopt=install_weak_deps=False "
-        f"--setopt=cachedir=/var/cache/bench/{stream} --setopt=module_platform_id=platform:el10 "
-        "--forcearch=x86_64"
-    )
-    (folder / "questions.sh").write_text(questions(stream, program, "Operation aborted"))
-    argv = ("unshare", "--mount", "sh", "-c", _ENTER, "sh", str(DNF5_ROOT), str(folder))
-    return timed(*argv)
-
-
-def buildah(*arguments: str) -> tuple[str, ...]:
-    """Return a buildah command on the benchmark's own storage."""
-    storage = (
-        "--root",
-        f"{WORK}/dnf",
-        "--runroot",
-        f"{WORK}/dnf-run",
-        "--storage-driver",
-        "overlay",
-    )
-    return ("buildah", *storage, *arguments)
-
-
-def dnf4(stream: str, *, cold: bool) -> float:
-    """Return the seconds of the base image's own dnf, in a container of it."""
-    folder = WORK / "dnf4" / stream
-    write_inputs(stream, folder)
-    program = "dnf -y -q --setopt=reposdir=/run/bench/repos --setopt=install_weak_deps=False"
-    (folder / "questions.sh").write_text(questions(stream, program, "Operation aborted"))
-    name = f"bench-{stream}"
-    if cold:
-        base = f"docker://{SETTINGS['streams'][stream]['base']}"
-        authority = {"SSL_CERT_FILE": SETTINGS["registry"]["ca_bundle"]}
-        timed(*buildah("rm", "--all"))
-        timed(*buildah("from", "--name", name, base), env=authority)
-    isolation = ("--isolation=chroot", "--network=host", "--volume", f"{folder}:/run/bench:ro")
-    return timed(*buildah("run", *isolation, name, "--", "sh", "/run/bench/questions.sh"))
+MANY = 70_000
+"""Packages; Fedora's repositories have so many."""
 
 
 def plan_rows() -> list[Row]:
     """Measure `plan`, cold and warm, for the streams that each dnf can answer for."""
-    el = next(iter(SETTINGS["streams"]))
-    mine = [name for name, variant in SETTINGS["variants"].items() if variant["stream"] == el]
     ensure_dnf5()
-    rows = []
-    anchors = (
-        ("dnf5", dnf5, [el], mine, "≤ 1.0"),
-        (
-            "the base's own dnf 4",
-            dnf4,
-            list(SETTINGS["streams"]),
-            list(SETTINGS["variants"]),
-            "≤ 0.5",
-        ),
+    el = next(iter(SETTINGS["streams"]))
+    rows = _rows(CONFIG, [el], dnf5, "against dnf5", "≤ 1.0")
+    with many_packages(el) as config:
+        what = f"beside {MANY:,} more packages, against dnf5"
+        rows += _rows(config, [el], dnf5, what, "≤ 1.0")
+    return rows + _rows(
+        CONFIG, list(SETTINGS["streams"]), dnf4, "against the base's dnf 4", "≤ 0.5"
     )
-    for name, anchor, streams, variants, aim in anchors:
-        for state in ("cold", "warm"):
-            cold = state == "cold"
-            ours = min(plan(variants, cold=cold) for _ in range(1 if cold else REPEAT))
-            theirs = min(
-                sum(anchor(stream, cold=cold) for stream in streams)
-                for _ in range(1 if cold else REPEAT)
-            )
-            what = f"`plan` for {len(variants)} variants, {state}, against {name}"
-            rows.append(Row(what, ours, theirs, aim))
+
+
+def _rows(config: Path, streams: list[str], anchor, what: str, aim: str) -> list[Row]:
+    settings = tomllib.loads(config.read_text())
+    variants = [name for name, v in settings["variants"].items() if v["stream"] in streams]
+    rows = []
+    for cold in (True, False):
+        rounds = range(1 if cold else REPEAT)
+        ours = min(_plan(config, variants, cold=cold) for _ in rounds)
+        theirs = min(sum(anchor(settings, it, cold=cold) for it in streams) for _ in rounds)
+        state = "cold" if cold else "warm"
+        rows.append(Row(f"`plan` of {len(variants)} variants, {state}, {what}", ours, theirs, aim))
     return rows
 
 
-def plan(variants: list[str], *, cold: bool) -> float:
+def _plan(config: Path, variants: list[str], *, cold: bool) -> float:
     """Return the seconds of one plan; the base images are local, as they are for dnf."""
     workspace = WORK / "plan"
     options = ["--format", "json", "--output", str(WORK / "plan.json")]
     for name in variants:
         options += ["--variant", name]
-    if not (workspace / "storage").is_dir():
-        product("plan", *options, workspace=workspace)
+    product("plan", *options, workspace=workspace, config=config)
     if cold:
         shutil.rmtree(workspace / "cache" / "metadata", ignore_errors=True)
         shutil.rmtree(workspace / "cache" / "module-meta", ignore_errors=True)
-    return product("plan", *options, workspace=workspace)
+    return product("plan", *options, workspace=workspace, config=config)
+
+
+@contextlib.contextmanager
+def many_packages(stream: str) -> Iterator[Path]:
+    """Serve a large repository on loopback; yield a configuration in which the stream uses it."""
+    folder = WORK / "many"
+    _write_many(folder / "www")
+    handler = functools.partial(_Quiet, directory=str(folder / "www"))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    own = SETTINGS["streams"][stream]["repositories"]
+    quoted = ", ".join(f'"{name}"' for name in own)
+    key = SETTINGS["repositories"][own[0]]["key"]
+    text = CONFIG.read_text()
+    changed = text.replace(f"repositories = [{quoted}]", f'repositories = [{quoted}, "many"]', 1)
+    if changed == text:
+        raise SystemExit(f"the configuration has no `repositories = [{quoted}]`")
+    url = f"http://127.0.0.1:{server.server_port}/"
+    changed += f'\n[repositories.many]\nurl = "{url}"\nkey = "{key}"\n'
+    path = folder / "immutable-base.toml"
+    path.write_text(changed)
+    (folder / "layers").symlink_to(ROOT / "layers")
+    try:
+        yield path
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_arguments: object) -> None:
+        pass
+
+
+def _write_many(folder: Path) -> None:
+    sys.path.insert(0, str(ROOT / "tests"))
+    from support.rpmmd import Rpm, write_repository  # noqa: PLC0415  the tests' own writer
+
+    rpms = [
+        Rpm(
+            f"package-{i}",
+            f"{i % 7}.{i % 13}-{i % 3}.el10",
+            requires=tuple(f"package-{i - i % 50 - k * 50}" for k in range(12) if i > 1000),
+            provides=(f"libp{i}.so()(64bit)",),
+            files=(f"/usr/bin/p{i}",),
+        )
+        for i in range(MANY)
+    ]
+    write_repository(folder, rpms, filelists=False)
