@@ -15,7 +15,7 @@ from support.paths import ROOT
 ROOMS = (ROOT, ROOT / "src/immutable_base", ROOT / "lab/src/immutable_base_lab")
 """A path in a document starts at the checkout, at one of the two packages, or at the document."""
 MADE_BY_A_RUN = (
-    "tonight/", "log/", "trust/",
+    "tonight/", "log/", "keys/", "trust/",
     "repodata/", "packages/", "local/", "bin/",
 )  # fmt: skip
 """In a workspace, in the lab's state, in a repository of packages, in the input of a build step."""
@@ -158,11 +158,11 @@ def test_every_make_target_exists(document):
     lines = [
         line
         for text in code(document)
-        for line in re.findall(r"^make ([\w ]+)", text, re.MULTILINE)
+        for line in re.findall(r"^make ([\w -]+)", text, re.MULTILINE)
     ]
     if GENERATED in document.read_text():
         lines = []
-    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert {word for line in lines for word in line.split("  ")[0].split()} <= targets
 
 
