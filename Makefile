@@ -1,29 +1,33 @@
 # Each target does its own set-up: a fresh Debian 12 or 13 needs only `make` and `python3`.
 #   make demo    the lab, then one whole night in it (root; half an hour the first time)
-#   make test    every test; the ones that need images share one night
+#   make test    every test, with a floor for coverage; the ones that need images share one night
 #   make soak    what fails once in a thousand times: thousands of questions to an image
 #   make unit    the tests that need neither root nor network, in under a minute
+#   make unit-newest   the same with the newest other Python that this machine has
 #   make check   lint, types, imports, generated files
 #   make bench   the figures in docs/reference/benchmarks.md
 #   make clean   the virtual environment and caches; the lab's state is `immutable-base lab down`'s
 
 SHELL := /bin/bash
+PYTHON := python3
 VENV := .venv
 BIN := $(VENV)/bin
 LOCK := requirements/development.txt
 PRODUCT := $(BIN)/immutable-base
 SETUP := $(VENV)/.made-from
+COVERAGE := $(BIN)/coverage
+COVERED := $(COVERAGE) run -m pytest
 
 # A test's own connection that is still open when it ends is no failure of the product.
 LAB_TESTS := --durations=15 -W default::ResourceWarning -W default::pytest.PytestUnraisableExceptionWarning
 
-.PHONY: setup demo test soak unit check generate bench clean lock
+.PHONY: setup demo test soak unit unit-newest check generate bench clean lock
 
 setup: $(SETUP)
 
 $(SETUP): $(LOCK) pyproject.toml lab/pyproject.toml scripts/install-debian-packages
 	scripts/install-debian-packages
-	python3 -m venv $(VENV)
+	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCK)
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . -e lab
 	sha256sum $(LOCK) > $@
@@ -34,11 +38,23 @@ demo: setup
 	@echo 'In your own shell, first: eval "$$($(PRODUCT) lab env)"'
 
 unit: setup
-	$(BIN)/pytest tests/unit tests/repository
+	$(COVERAGE) erase
+	$(COVERED) tests/unit tests/repository
+	$(COVERAGE) combine --quiet
+	$(COVERAGE) report --fail-under=0
 
-test: setup check
-	$(BIN)/pytest tests/unit tests/repository
-	$(BIN)/pytest $(LAB_TESTS) tests/lab
+# With the newest other Python that this machine has, if it has one; it says which it found.
+unit-newest: setup
+	newest=$$($(BIN)/python scripts/newest_python.py) && if [[ $$newest ]]; then \
+	  $(MAKE) --no-print-directory setup VENV=.venv-newest PYTHON=$$newest && \
+	  .venv-newest/bin/pytest tests/unit; fi
+
+test: setup check unit-newest
+	$(COVERAGE) erase
+	$(COVERED) tests/unit tests/repository
+	$(COVERED) $(LAB_TESTS) tests/lab
+	$(COVERAGE) combine --quiet
+	$(COVERAGE) report
 
 soak: setup
 	IMMUTABLE_BASE_SOAK_QUESTIONS=3000 $(BIN)/pytest $(LAB_TESTS) tests/lab/test_build_images.py -k cut_off
@@ -58,9 +74,11 @@ bench: setup
 	eval "$$($(PRODUCT) lab env)" && $(BIN)/python bench/measure.py
 
 lock: setup
-	$(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-emit-index-url --universal \
-	  --python-version 3.11 --extra dev --no-emit-package immutable-base -o $(LOCK) pyproject.toml lab/pyproject.toml
+	# The lab needs the product, which no registry has.
+	echo "immutable-base @ file://$(CURDIR)" | \
+	  $(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-emit-index-url --universal \
+	  --python-version 3.11 --extra dev --no-emit-package immutable-base -o $(LOCK) - pyproject.toml lab/pyproject.toml
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache src/*.egg-info
+	rm -rf $(VENV) .venv-newest .coverage.d build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache src/*.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

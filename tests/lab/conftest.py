@@ -23,7 +23,18 @@ from support.variants import VARIANTS
 KILLED_IN = {"fetch: started": 0.0, "module:": 20.0}
 """Stages in which the shared night is killed before it may run to its end, and after how many seconds."""
 ROOT = Path(__file__).parents[2]
+SECONDS = 5400
+"""For one test with its fixtures: the first one waits for the lab and for the run that all share."""
 PRODUCT = (sys.executable, "-m", "immutable_base")
+
+
+def pytest_collection_modifyitems(items):
+    """Nothing here may hang for ever; a test's own limit comes first."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent) and not item.get_closest_marker(
+            "timeout"
+        ):
+            item.add_marker(pytest.mark.timeout(SECONDS))
 
 
 def default_state() -> Path:

@@ -228,3 +228,9 @@ def test_users_get_the_programs_that_the_tests_use():
 def test_the_product_holds_no_module_graph():
     graphs = ("go.mod", "go.sum", "Cargo.toml", "Cargo.lock")
     assert [p for p in (ROOT / "src").rglob("*") if p.name in graphs] == []
+
+
+def test_the_second_python_is_one_that_the_product_supports():
+    required = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"]
+    script = (ROOT / "scripts/newest_python.py").read_text()
+    assert f"OLDEST = ({required.removeprefix('>=').replace('.', ', ')})" in script

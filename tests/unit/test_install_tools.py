@@ -52,7 +52,7 @@ def write_go(path, *, version="go1.27.0", download=DOWNLOADS, build=BUILDS, sums
     """A Go that notes how it is called."""
     fake.write_program(
         path,
-        f'echo "$1: $CGO_ENABLED $GOTOOLCHAIN $GOFLAGS $*" >>"$0.log"\n'
+        f'echo "$1: $CGO_ENABLED $GOTOOLCHAIN $GOFLAGS $GOPROXY $*" >>"$0.log"\n'
         f"case $1 in\nenv) echo {version};;\nmod) {download};;\nbuild) {build};;\n*) exit 9;;\nesac",
     )
     for name, pin in PINS.items():
@@ -188,8 +188,10 @@ def test_two_installations_do_not_meet(installer, fakes):
         installer.install(["cosign"])
 
 
-def test_command_installs_all_and_prints_the_folder(installer, fakes, capsys):
+def test_command_installs_all_and_prints_the_folder(installer, fakes, capsys, monkeypatch):
     go = write_go(fakes / "go")
+    monkeypatch.setenv("GOPROXY", "https://proxy.invalid")
+    monkeypatch.setenv("GOFLAGS", "-tags=theirs")
     (installer.folder / ".work-killed/source").mkdir(parents=True)
     assert main(["tools"]) == 0
     assert capsys.readouterr().out == f"{installer.bin}\n"
@@ -198,7 +200,9 @@ def test_command_installs_all_and_prints_the_folder(installer, fakes, capsys):
     builds = calls(go, "build")
     assert len(builds) == 2
     for line in builds:
-        assert line.startswith("build: 0 local -modcacherw build -mod=readonly -trimpath ")
+        assert line.startswith(
+            "build: 0 local -modcacherw https://proxy.invalid build -mod=readonly -trimpath "
+        )
     assert (installer.bin / "cosign").stat().st_mode & 0o777 == 0o755
 
 
