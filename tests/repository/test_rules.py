@@ -1,6 +1,7 @@
 """Our own rules about this repository."""
 
 import importlib
+import json
 import re
 import subprocess
 import sys
@@ -234,3 +235,44 @@ def test_the_second_python_is_one_that_the_product_supports():
     required = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"]
     script = (ROOT / "scripts/newest_python.py").read_text()
     assert f"OLDEST = ({required.removeprefix('>=').replace('.', ', ')})" in script
+
+
+def test_product_and_lab_have_one_version():
+    versions = {
+        tomllib.loads((ROOT / folder / "pyproject.toml").read_text())["project"]["version"]
+        for folder in (".", "lab")
+    }
+    assert len(versions) == 1
+
+
+def test_hooks_call_targets_of_the_makefile():
+    hooks = (ROOT / ".pre-commit-config.yaml").read_text()
+    makefile = (ROOT / "Makefile").read_text()
+    entries = re.findall(r"entry: (.+)", hooks)
+    assert entries == ["make check", "make unit"]
+    for entry in entries:
+        assert re.search(rf"^{entry.removeprefix('make ')}:", makefile, re.MULTILINE)
+    assert "make test" in (ROOT / ".ci/run").read_text().splitlines()
+
+
+def test_renovate_finds_every_pin():
+    """Its regular expressions are JavaScript's: only named groups are written otherwise."""
+    settings = json.loads((ROOT / "renovate.json").read_text())
+    (manager,) = settings["customManagers"]
+    (file,) = manager["managerFilePatterns"]
+    (expression,) = manager["matchStrings"]
+    assert re.search(file.strip("/"), "src/immutable_base/tools/pins.toml")
+    text = (ROOT / "src/immutable_base/tools/pins.toml").read_text()
+    pins = tomllib.loads(text)
+    found = re.findall(expression.replace("(?<", "(?P<"), text)
+    assert found == [(pin["module"], pin["version"]) for pin in pins.values()]
+
+
+def test_renovate_knows_every_go_program_of_the_lab():
+    """The programs are indirect requirements of a module with a `tool` line: it skips those unless named."""
+    rule = json.loads((ROOT / "renovate.json").read_text())["packageRules"][0]["matchPackageNames"]
+    for file in sorted((ROOT / "lab").rglob("go.mod")):
+        tools = re.findall(r"^(?:tool |\t)(\S+/\S+)$", file.read_text(), re.MULTILINE)
+        assert tools, file
+        for tool in tools:
+            assert any(f"{tool}/".startswith(f"{module}/") for module in rule), tool
