@@ -128,6 +128,9 @@ def run(command: Command, *, on_line: LineSink | None = None) -> Result:
     started = time.monotonic()
     process = _start(command)
     _running.add(process)
+    if _interrupted.is_set() and not command.even_if_interrupted:
+        # `end_all` came after the start, and did not find it among those that run.
+        _terminate(process)
     try:
         stdout, tail = _communicate(command, process, on_line)
     except BaseException:
@@ -218,9 +221,13 @@ def _collect(pipe: IO[bytes], out: list[bytes]) -> None:
         out.extend(iter(lambda: pipe.read(65536), b""))
 
 
-def _end_group(process: subprocess.Popen[bytes]) -> None:
+def _terminate(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
+
+
+def _end_group(process: subprocess.Popen[bytes]) -> None:
+    _terminate(process)
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(5)
     with contextlib.suppress(ProcessLookupError):
@@ -232,8 +239,7 @@ def end_all() -> None:
     """End every program that runs now and start no other: the run is being interrupted."""
     _interrupted.set()
     for process in list(_running):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGTERM)
+        _terminate(process)
 
 
 def is_interrupted() -> bool:

@@ -211,6 +211,20 @@ def test_an_interrupt_ends_every_program_under_way(tmp_path, monkeypatch):
     assert all(has_ended(pid) for pid in programs)
 
 
+def test_an_interrupt_in_the_moment_of_a_start_ends_that_program_too(monkeypatch):
+    monkeypatch.setattr(process, "_interrupted", threading.Event())
+    start = process._start
+
+    def start_and_be_interrupted(command):
+        program = start(command)
+        process.end_all()
+        return program
+
+    monkeypatch.setattr(process, "_start", start_and_be_interrupted)
+    with pytest.raises(CommandError, match="was ended by SIGTERM"):
+        run(sh("exec sleep 60", timeout=20))
+
+
 def test_a_program_reads_nothing_from_our_own_standard_input():
     read, write = os.pipe()
     os.write(write, b"ours")
