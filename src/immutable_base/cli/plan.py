@@ -50,4 +50,4 @@ def run(namespace: argparse.Namespace) -> int:
         width = max(shutil.get_terminal_size().columns, NARROWEST)
         colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
         write_result(plan_text(plan, width=width, colour=colour), namespace.output)
-    return max((variant.exit_code for variant in plan.variants), default=0)
+    return plan.exit_code

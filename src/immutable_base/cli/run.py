@@ -63,4 +63,4 @@ def _inside(namespace: argparse.Namespace, variants: tuple[str, ...]) -> int:
     else:
         width = max(100, shutil.get_terminal_size((120, 40)).columns)
         write_result(run_text(report, width=width, colour=sys.stdout.isatty()), namespace.output)
-    return max(variant.exit_code for variant in report.variants)
+    return report.exit_code

@@ -17,7 +17,7 @@ class Difference:
     where: str
     """`configuration`, or `layer N` counted from the base upwards."""
     path: str
-    words: str
+    message: str
 
 
 def compare_layouts(one: Path, other: Path) -> tuple[Difference, ...]:
@@ -33,8 +33,8 @@ def compare_layouts(one: Path, other: Path) -> tuple[Difference, ...]:
     )
     layers = [[layer["digest"] for layer in manifest["layers"]] for manifest in manifests]
     if len(layers[0]) != len(layers[1]):
-        words = f"{len(layers[0])} against {len(layers[1])}"
-        found.append(Difference(where="manifest", path="layers", words=words))
+        message = f"{len(layers[0])} against {len(layers[1])}"
+        found.append(Difference(where="manifest", path="layers", message=message))
     for number, (left, right) in enumerate(zip(*layers, strict=False)):
         if left != right:
             found += _compare_layer(f"layer {number}", _blob(one, left), _blob(other, right))
@@ -61,7 +61,7 @@ def _compare_config(one: dict[str, Any], other: dict[str, Any]) -> list[Differen
     keys = sorted((one.keys() | other.keys()) - {"rootfs"})
     return [
         Difference(
-            where="configuration", path=key, words=f"{one.get(key)} against {other.get(key)}"
+            where="configuration", path=key, message=f"{one.get(key)} against {other.get(key)}"
         )
         for key in keys
         if one.get(key) != other.get(key)
@@ -73,13 +73,13 @@ def _compare_layer(where: str, one: Path, other: Path) -> list[Difference]:
     found = []
     for path in sorted(left.keys() | right.keys()):
         if path not in right or path not in left:
-            found.append(Difference(where=where, path=path, words="only in one of them"))
+            found.append(Difference(where=where, path=path, message="only in one of them"))
         elif left[path] != right[path]:
             names = [key for key in left[path] if left[path][key] != right[path][key]]
-            found.append(Difference(where=where, path=path, words=", ".join(names)))
+            found.append(Difference(where=where, path=path, message=", ".join(names)))
     if not found:
         found.append(
-            Difference(where=where, path="", words="same files, other order or compression")
+            Difference(where=where, path="", message="same files, other order or compression")
         )
     return found
 

@@ -1,4 +1,4 @@
-"""plan.json: what tonight will build, on which kernel, from which packages, and why."""
+"""plan.json: what will be built, on which kernel, from which packages, and why."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from immutable_base.model.reference import Reference
 
 
 class Verdict(StrEnum):
-    """What the plan says of a variant."""
+    """What is to become of a variant."""
 
     BUILD = "build"
     HOLD = "hold"
-    """No kernel fits tonight; the published image stays. `reasons` says what would release it."""
+    """No kernel fits; the published image stays. `reasons` names what would release it."""
     FAIL = "fail"
 
 
@@ -79,7 +79,7 @@ class BasePlan(Frozen):
 
 
 class RejectedKernel(Frozen):
-    """A kernel that tonight does not use, and why."""
+    """A kernel that is not used, and why."""
 
     evr: str
     reason: str
@@ -152,7 +152,7 @@ class PlannedPackage(Frozen):
 
 
 class VariantPlan(Frozen):
-    """What tonight does for one variant."""
+    """What is planned for one variant."""
 
     name: str
     stream: str
@@ -190,3 +190,8 @@ class Plan(Frozen):
     schema_version: Literal[1] = 1
     repositories: tuple[RepositoryPlan, ...]
     variants: tuple[VariantPlan, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """The worst variant's; a held variant counts as 0."""
+        return max((variant.exit_code for variant in self.variants), default=0)

@@ -73,3 +73,8 @@ class RunReport(Frozen):
     """Folder with plan.json, run.json, SBOMs and logs."""
     variants: tuple[VariantResult, ...]
     nodes: tuple[NodeResult, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """The worst variant's; a held variant counts as 0."""
+        return max((variant.exit_code for variant in self.variants), default=0)

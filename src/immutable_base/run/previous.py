@@ -60,4 +60,4 @@ def _planned(context: Context, name: str) -> VariantPlan | None:
 
 
 def _line(item: Difference) -> str:
-    return f"{item.where}: {item.path or '-'}: {item.words}"
+    return f"{item.where}: {item.path or '-'}: {item.message}"

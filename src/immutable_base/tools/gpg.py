@@ -33,12 +33,12 @@ def pinned_keyring(run: Runner, key_file: Path, fingerprint: str, folder: Path) 
         raise VerificationError(
             f"the configuration pins the key {fingerprint}, the file holds "
             f"{', '.join(found) or 'none'}",
-            hint="if the key was rotated, check the new fingerprint by another way, then pin it",
+            hint="if the key was rotated, verify the new fingerprint out of band, then pin it",
         )
     if fingerprint in revoked_fingerprints(listing):
         raise VerificationError(
             f"the pinned key {fingerprint} was revoked by its owner",
-            hint="find upstream's new key, check its fingerprint by another way, then pin it",
+            hint="find upstream's new key, verify its fingerprint out of band, then pin it",
         )
     keyring = folder / "pinned.gpg"
     keyring.write_bytes(_gpg(run, folder, "--export", fingerprint))
