@@ -5,12 +5,13 @@ from __future__ import annotations
 import statistics
 import time
 
-from common import CONFIG, ROOT, SETTINGS, WORK, Row
+from common import CONFIG, SETTINGS, WORK, Row
 
 from immutable_base.config.load import load_settings
-from immutable_base.context import Context
 from immutable_base.image.program import mounted_image
+from immutable_base.model.reference import Reference
 from immutable_base.process import run
+from immutable_base.tls import set_up_tls
 from immutable_base.tools import buildah, skopeo
 
 QUESTIONS = 50
@@ -18,19 +19,14 @@ QUESTIONS = 50
 
 def question_row() -> Row:
     """Measure `rpm --query --all` of a base image: one question and its whole answer."""
-    context = Context(
-        settings=load_settings(CONFIG),
-        config_path=CONFIG,
-        layers_folder=ROOT / "layers",
-        workspace=WORK / "questions",
-        run=run,
-    )
-    environment = context.tls_environment()
+    tls = set_up_tls(load_settings(CONFIG).authority(CONFIG.parent), WORK / "questions")
+    storage = buildah.Storage(run, WORK / "questions" / "storage")
+    environment = tls.environment
     reference = next(iter(SETTINGS["streams"].values()))["base"]
-    pinned = f"{reference.rpartition(':')[0]}@{skopeo.resolve(run, reference, environment).digest}"
-    buildah.pull(context.storage, pinned, environment)
+    pinned = Reference.parse(reference).pinned(skopeo.resolve(run, reference, environment).digest)
+    buildah.pull(storage, pinned, environment)
     seconds = []
-    with mounted_image(context.storage, pinned) as image:
+    with mounted_image(storage, pinned) as image:
         for _ in range(QUESTIONS):
             started = time.monotonic()
             image.read("rpm", "--query", "--all")

@@ -1,26 +1,28 @@
-"""What every stage needs, passed on explicitly: settings, folders, storage, trust, a runner."""
+"""What one run works with, taken apart for the features that it is composed of."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from immutable_base.build.inputs import BuildInputs
 from immutable_base.config.schema import Settings
-from immutable_base.errors import ConfigurationError
+from immutable_base.download import open_downloader
+from immutable_base.plan.make import PlanInputs
 from immutable_base.process import Runner
+from immutable_base.repository.keys import KeyFetcher
+from immutable_base.repository.metadata import MetadataFetcher
+from immutable_base.sign import signer_of, sigstore_of
+from immutable_base.tls import Tls
 from immutable_base.tools.buildah import Storage
-from immutable_base.workspace import write_atomically
-
-# Where the usual distributions keep the CA bundle (Debian, Fedora/EL).
-DEBIAN_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
-SYSTEM_BUNDLES = (DEBIAN_BUNDLE, "/etc/pki/tls/certs/ca-bundle.crt")
+from immutable_base.verify import Verifier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """One night's surroundings."""
+    """One run's surroundings; only `cli` and `run` know it."""
 
     settings: Settings
     config_path: Path
@@ -29,52 +31,66 @@ class Context:
     """The folder `layers/` with Containerfiles."""
     workspace: Path
     run: Runner
+    tls: Tls = field(default_factory=Tls)
 
     @property
-    def tonight(self) -> Path:
+    def run_folder(self) -> Path:
         """Folder of this run: packages, logs, images on their way out, documents."""
         return self.workspace / "tonight"
 
     @property
     def logs(self) -> Path:
         """Folder of this run's logs, one file per node."""
-        return self.tonight / "log"
+        return self.run_folder / "log"
 
     @property
     def storage(self) -> Storage:
         """Our own containers-storage; nothing else on the machine is touched."""
         return Storage(self.run, self.workspace / "storage")
 
-    def file(self, name: str) -> Path:
-        """Return a file that the configuration names."""
-        return (self.config_path.parent / name).resolve()
+    @contextmanager
+    def open_plan_inputs(self) -> Iterator[PlanInputs]:
+        """Yield what a plan is made from; connections are closed at the end."""
+        cache = self.workspace / "cache"
+        with open_downloader(self.tls.authority) as downloader:
+            keys = KeyFetcher(
+                run=self.run,
+                downloader=downloader,
+                keys=self.settings.keys,
+                folder=self.config_path.parent,
+            )
+            metadata = MetadataFetcher(
+                keys=keys, repositories=self.settings.repositories, cache=cache / "metadata"
+            )
+            yield PlanInputs(
+                settings=self.settings,
+                metadata=metadata,
+                storage=self.storage,
+                environment=self.tls.environment,
+                cache=cache,
+            )
 
-    def ca_bundle(self) -> Path | None:
-        """Return the file of the configured private CA, None if there is none.
+    def build_inputs(self) -> BuildInputs:
+        """Return what a build works with."""
+        return BuildInputs(
+            settings=self.settings,
+            config_folder=self.config_path.parent,
+            layers_folder=self.layers_folder,
+            run_folder=self.run_folder,
+            logs=self.logs,
+            storage=self.storage,
+            tls=self.tls,
+        )
 
-        Raises ConfigurationError if the file is not there.
+    def verifier(self) -> Verifier:
+        """Return who verifies, and by whom images must be signed.
+
+        Raises ConfigurationError if a key file does not exist.
         """
-        name = self.settings.registry.ca_bundle
-        if not name:
-            return None
-        path = self.file(name)
-        if not path.is_file():
-            raise ConfigurationError(f"registry.ca_bundle: there is no file {path}")
-        return path
+        signing, folder = self.settings.signing, self.config_path.parent
+        sigstore = sigstore_of(signing, folder, self.tls.environment)
+        return Verifier(run=self.run, sigstore=sigstore, signer=signer_of(signing))
 
-    def tls_environment(self) -> Mapping[str, str]:
-        """Return the environment in which programs trust the configured private CA as well.
-
-        Go's crypto/x509 reads one bundle, named by SSL_CERT_FILE; so ours is the system's plus
-        the CA. Empty when no CA is configured.
-        """
-        authority = self.ca_bundle()
-        if authority is None:
-            return {}
-        system = [os.environ.get("SSL_CERT_FILE", ""), *SYSTEM_BUNDLES]
-        parts = [Path(path).read_text() for path in system if path and Path(path).is_file()][:1]
-        bundle = self.workspace / "ca-bundle.pem"
-        text = "\n".join([*parts, authority.read_text()])
-        if not bundle.is_file() or bundle.read_text() != text:
-            write_atomically(bundle, text)
-        return {"SSL_CERT_FILE": str(bundle)}
+    def repository_of(self, variant: str) -> str:
+        """Return the repository that a variant is published to, without a tag."""
+        return f"{self.settings.registry.destination}/{variant}"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 from dataclasses import dataclass
+from pathlib import Path
 
-from immutable_base.context import Context
 from immutable_base.errors import CommandError, HostError, ImmutableBaseError
 from immutable_base.process import Command, Runner, environment
 from immutable_base.state import tools_folder
@@ -45,20 +45,20 @@ class Requirement:
     """The command or action that fixes it; empty if nothing is wrong."""
 
 
-def examine(context: Context) -> tuple[Requirement, ...]:
-    """Return everything that a run needs of this host."""
+def examine(run: Runner, workspace: Path, gib: int) -> tuple[Requirement, ...]:
+    """Return everything that a run needs of this host; `gib` is the space to be free."""
     return (
         _root(),
         *(_program(*row) for row in PROGRAMS),
-        *(_pinned(context.run, *row) for row in PINNED),
-        _namespaces(context),
-        _space(context),
+        *(_pinned(run, *row) for row in PINNED),
+        _namespaces(run),
+        _space(workspace, gib),
     )
 
 
-def require_ready(context: Context) -> None:
+def require_ready(run: Runner, workspace: Path, gib: int) -> None:
     """Raise HostError that names everything missing and how to fix it."""
-    missing = [requirement for requirement in examine(context) if not requirement.ok]
+    missing = [requirement for requirement in examine(run, workspace, gib) if not requirement.ok]
     if missing:
         raise HostError(
             "this host is not ready for a run",
@@ -109,23 +109,22 @@ def _pinned(run: Runner, name: str, purpose: str) -> Requirement:
     return _requirement(name, f"{version}; {reason}", fix, ok=ok)
 
 
-def _namespaces(context: Context) -> Requirement:
+def _namespaces(run: Runner) -> Requirement:
     """Try what `process.run_contained` needs; root in an unprivileged container lacks it."""
     argv = ("unshare", "--mount", "--pid", "--fork", "--mount-proc", "--", "true")
     reason, ok = "a run has namespaces of its own", True
     if os.geteuid() == 0 and _find("unshare"):
         try:
-            context.run(Command(argv=argv, timeout=30))
+            run(Command(argv=argv, timeout=30))
         except ImmutableBaseError as error:
             reason, ok = f"{reason}, which are refused: {error.details or error.message}", False
     fix = "run it in a virtual machine or a privileged container"
     return _requirement("namespaces", reason, fix, ok=ok)
 
 
-def _space(context: Context) -> Requirement:
-    folder = context.workspace
+def _space(folder: Path, gib: int) -> Requirement:
     try:
-        require_space(folder, context.settings.minimum_free_gib)
+        require_space(folder, gib)
     except ImmutableBaseError as error:
         return _requirement("space", error.message, error.hint or "", ok=False)
     except OSError as error:

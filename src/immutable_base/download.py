@@ -7,7 +7,6 @@ import hashlib
 import logging
 import os
 import ssl
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,19 +16,18 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 import httpx
-import tenacity
 
-from immutable_base.context import Context
 from immutable_base.errors import CommandError, ConfigurationError, RemoteError, VerificationError
 from immutable_base.process import is_interrupted
+from immutable_base.workspace import file_digest, whole_file
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 ATTEMPTS = 3
-LONGEST_WAIT = 4.0
-"""Seconds between two attempts; a night does not wait long for one mirror."""
+FIRST_WAIT, LONGEST_WAIT = 0.5, 4.0
+"""Seconds between two attempts, doubled each time; a run does not wait long for one mirror."""
 SMALL = 4 << 20
 """Bytes; repomd.xml, signatures and keys are far below."""
 LARGEST = 8 << 30
@@ -43,34 +41,33 @@ class _TransientError(Exception):
     """The server may answer another time."""
 
 
-class Remote:
+class Downloader:
     """A client that trusts the system's CAs and the configured private one."""
 
     def __init__(self, client: httpx.Client) -> None:
         self._client = client
 
-    def small(self, url: str, what: str) -> bytes:
+    def fetch_small(self, url: str, what: str) -> bytes:
         """Return a small file; `what` names it in errors.
 
-        Raises RemoteError if it cannot be had.
+        Raises RemoteError if it cannot be fetched.
         """
         if url.startswith("file:"):
             return _local(url, what)
-        return _retrying(lambda: self._small(url, what), url, what)
+        return _retrying(lambda: self._fetch_small(url, what), url, what)
 
-    def to_file(self, url: str, what: str, checksum: Checksum, target: Path) -> Path:
+    def fetch_file(self, url: str, what: str, checksum: Checksum, target: Path) -> Path:
         """Fetch a file into a content-addressed cache, unless it is there; return its path.
 
-        Raises RemoteError if it cannot be had, VerificationError if it is not what `checksum`
-        says.
+        Raises RemoteError if it cannot be fetched, VerificationError if it is not what `checksum`
+        requires.
         """
-        if target.is_file() and _digest(target, checksum.algorithm) == checksum.hex:
+        if target.is_file() and file_digest(target, checksum.algorithm) == checksum.hex:
             os.utime(target)  # Still in use: see `prune`.
             return target
-        target.parent.mkdir(parents=True, exist_ok=True)
-        return _retrying(lambda: self._to_file(url, what, checksum, target), url, what)
+        return _retrying(lambda: self._fetch_file(url, what, checksum, target), url, what)
 
-    def _small(self, url: str, what: str) -> bytes:
+    def _fetch_small(self, url: str, what: str) -> bytes:
         with self._client.stream("GET", url) as response:
             _check_status(response, what)
             content = bytearray()
@@ -80,32 +77,28 @@ class Remote:
                     raise RemoteError(f"{what} is larger than {SMALL >> 20} MiB: {url}")
             return bytes(content)
 
-    def _to_file(self, url: str, what: str, checksum: Checksum, target: Path) -> Path:
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=".fetch-")
-        partial = Path(name)
-        try:
-            with os.fdopen(handle, "wb") as file, self._client.stream("GET", url) as response:
-                _check_status(response, what)
-                digest, size = hashlib.new(checksum.algorithm), 0
-                # Raw bytes: the checksum is of the file, not of what a Content-Encoding makes of
-                # it.
-                for chunk in response.iter_raw(1 << 20):
-                    if is_interrupted():
-                        raise CommandError(f"{what} was not fetched: the run is being interrupted")
-                    digest.update(chunk)
-                    size += len(chunk)
-                    if checksum.size and size > checksum.size:
-                        break
-                    if size > LARGEST:
-                        raise VerificationError(
-                            f"{what} is larger than {LARGEST >> 30} GiB", details=url
-                        )
-                    file.write(chunk)
+    def _fetch_file(self, url: str, what: str, checksum: Checksum, target: Path) -> Path:
+        with (
+            whole_file(target, durable=False) as file,
+            self._client.stream("GET", url) as response,
+        ):
+            _check_status(response, what)
+            digest, size = hashlib.new(checksum.algorithm), 0
+            # Raw bytes: the checksum is of the file, not of what a Content-Encoding makes of it.
+            for chunk in response.iter_raw(1 << 20):
+                if is_interrupted():
+                    raise CommandError(f"{what} was not fetched: the run is being interrupted")
+                digest.update(chunk)
+                size += len(chunk)
+                if checksum.size and size > checksum.size:
+                    break
+                if size > LARGEST:
+                    raise VerificationError(
+                        f"{what} is larger than {LARGEST >> 30} GiB", details=url
+                    )
+                file.write(chunk)
             checksum.require(digest.hexdigest(), what, url)
-            partial.chmod(0o644)
-            return partial.rename(target)
-        finally:
-            partial.unlink(missing_ok=True)
+        return target
 
 
 class Checksum:
@@ -116,7 +109,7 @@ class Checksum:
     def __init__(self, algorithm: str, hexadecimal: str, size: int = 0) -> None:
         if algorithm not in ALGORITHMS:
             raise VerificationError(
-                f"a {algorithm} checksum proves nothing any more",
+                f"{algorithm} is no longer accepted as a checksum",
                 hint=f"the repository must use one of {', '.join(sorted(ALGORITHMS))}",
             )
         self.algorithm, self.hex, self.size = algorithm, hexadecimal, size
@@ -132,10 +125,12 @@ class Checksum:
 
 
 @contextmanager
-def open_remote(context: Context) -> Iterator[Remote]:
-    """Yield a client; connections are closed at the end."""
+def open_downloader(authority: Path | None) -> Iterator[Downloader]:
+    """Yield a client that trusts the system's CAs and that of `authority`, a PEM file.
+
+    Connections are closed at the end. Raises ConfigurationError if the file holds no certificate.
+    """
     trust = ssl.create_default_context()
-    authority = context.ca_bundle()
     if authority is not None:
         try:
             trust.load_verify_locations(str(authority))
@@ -147,7 +142,7 @@ def open_remote(context: Context) -> Iterator[Remote]:
     with httpx.Client(
         verify=trust, timeout=TIMEOUT, follow_redirects=True, headers=headers
     ) as client:
-        yield Remote(client)
+        yield Downloader(client)
 
 
 def prune(folder: Path, seconds: float) -> None:
@@ -170,20 +165,25 @@ def _check_status(response: httpx.Response, what: str) -> None:
 
 
 def _retrying(action: Callable[[], T], url: str, what: str) -> T:
-    attempts = tenacity.Retrying(
-        stop=tenacity.stop_after_attempt(ATTEMPTS),
-        wait=tenacity.wait_exponential(multiplier=0.5, max=LONGEST_WAIT),
-        retry=tenacity.retry_if_exception_type((httpx.TransportError, _TransientError)),
-        before_sleep=tenacity.before_sleep_log(log, logging.INFO),
-        reraise=True,
+    attempt = 1
+    while True:
+        try:
+            return action()
+        except (httpx.TransportError, _TransientError) as error:
+            if attempt == ATTEMPTS:
+                raise _unreachable(what, url, error) from error
+            log.info("%s: attempt %d failed: %s", what, attempt, error)
+        # UnicodeError: a redirect to a host name that no DNS can have.
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+            raise _unreachable(what, url, error) from error
+        time.sleep(min(FIRST_WAIT * 2 ** (attempt - 1), LONGEST_WAIT))
+        attempt += 1
+
+
+def _unreachable(what: str, url: str, error: Exception) -> RemoteError:
+    return RemoteError(
+        f"{what} cannot be fetched", details=f"{url}\n{str(error) or type(error).__name__}"
     )
-    try:
-        return attempts(action)
-    # UnicodeError: a mirror that redirects to a host whose name no DNS can have.
-    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, _TransientError) as error:
-        raise RemoteError(
-            f"{what} cannot be fetched", details=f"{url}\n{str(error) or type(error).__name__}"
-        ) from error
 
 
 def _local(url: str, what: str) -> bytes:
@@ -192,8 +192,3 @@ def _local(url: str, what: str) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise RemoteError(f"{what} cannot be read: {error.strerror}", details=str(path)) from error
-
-
-def _digest(path: Path, algorithm: str) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, algorithm).hexdigest()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
 
-from immutable_base.context import Context
+from immutable_base.config.schema import Signing
 from immutable_base.errors import ConfigurationError, VerificationError
 from immutable_base.tools import cosign
 
@@ -117,32 +117,31 @@ def _check_identity(claims: TokenClaims, signer: cosign.Signer) -> None:
         )
 
 
-def signer_of(context: Context) -> cosign.Signer:
+def signer_of(signing: Signing) -> cosign.Signer:
     """Return who must sign, by configuration."""
-    signing = context.settings.signing
     return cosign.Signer(
         identity=signing.certificate_identity, issuer=signing.certificate_oidc_issuer
     )
 
 
-def sigstore_of(context: Context) -> cosign.Sigstore:
+def sigstore_of(signing: Signing, folder: Path, environment: Mapping[str, str]) -> cosign.Sigstore:
     """Return the instance of Sigstore that the configuration names, with the trust in it.
 
     A certificate without proof from a CT log (SCT) is accepted only from a private Fulcio for
     which no CT log is configured.
 
+    Relative key files begin at `folder`; `environment` tells cosign which CAs to trust for HTTPS.
     Raises ConfigurationError if a key file does not exist.
     """
-    signing = context.settings.signing
     files = {
         "SIGSTORE_ROOT_FILE": signing.fulcio_root,
         "SIGSTORE_REKOR_PUBLIC_KEY": signing.rekor_key,
         "SIGSTORE_CT_LOG_PUBLIC_KEY_FILE": signing.ct_log_key,
     }
-    environment = dict(context.tls_environment())
+    environment = dict(environment)
     for variable, name in files.items():
         if name:
-            path = context.file(name)
+            path = (folder / name).resolve()
             if not path.is_file():
                 raise ConfigurationError(f"the configuration names {path}, which does not exist")
             environment[variable] = str(path)
@@ -154,21 +153,11 @@ def sigstore_of(context: Context) -> cosign.Sigstore:
     )
 
 
-def job_token(context: Context) -> str:
+def job_token(signer: cosign.Signer) -> str:
     """Return the job's token, if the configured identity can sign with it.
 
     Raises ConfigurationError if there is none, VerificationError if it is not the right one.
     """
     token = read_token()
-    check_claims(decode_claims(token), signer=signer_of(context), now=time.time())
+    check_claims(decode_claims(token), signer=signer, now=time.time())
     return token
-
-
-def sign_image(context: Context, pinned: str, token: str) -> None:
-    """Sign `repository@sha256:...`; raises as `cosign.sign` does."""
-    cosign.sign(context.run, pinned, sigstore_of(context), token)
-
-
-def attest_sbom(context: Context, pinned: str, sbom: Path, token: str) -> None:
-    """Attest the SBOM of `repository@sha256:...`; raises as `cosign.attest` does."""
-    cosign.attest(context.run, pinned, sbom, sigstore_of(context), token)

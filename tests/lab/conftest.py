@@ -28,8 +28,13 @@ SECONDS = 5400
 PRODUCT = (sys.executable, "-m", "immutable_base")
 
 
-def pytest_collection_modifyitems(items):
-    """Nothing here may hang for ever; a test's own limit comes first."""
+LAST = "test_lab_down.py"
+"""Takes the lab down: after it no test has one."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Nothing may hang for ever (a test's own limit comes first), and `LAST` comes last."""
+    items.sort(key=lambda item: item.path.name == LAST)
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent) and not item.get_closest_marker(
             "timeout"
@@ -40,15 +45,6 @@ def pytest_collection_modifyitems(items):
 def default_state() -> Path:
     state = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local/state")
     return Path(os.environ.get("IMMUTABLE_BASE_LAB_STATE") or f"{state}/immutable-base/lab")
-
-
-LAST = "test_lab_down.py"
-"""Takes the lab down: after it no test has one."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the test that takes the lab down behind all others, whatever they are called."""
-    items.sort(key=lambda item: item.path.name == LAST)
 
 
 @dataclass

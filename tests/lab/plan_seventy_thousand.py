@@ -33,8 +33,8 @@ def write(folder: Path, packages: int) -> None:
 
 def measure(folder: Path, packages: int) -> dict[str, float]:
     from immutable_base.repository.metadata import Metadata, Source, read_repomd
-    from immutable_base.solver.pool import Universe
-    from immutable_base.solver.transaction import Question, solve
+    from immutable_base.solver.pool import PackagePool
+    from immutable_base.solver.transaction import TransactionRequest, solve
 
     source = Source(id="big", url=folder.as_uri() + "/")
     revision, files = read_repomd(source, (folder / "repodata" / "repomd.xml").read_bytes())
@@ -43,13 +43,12 @@ def measure(folder: Path, packages: int) -> dict[str, float]:
         primary=next((folder / "repodata").glob("*-primary.xml.gz")), files=files,
     )  # fmt: skip
     started = time.process_time()
-    universe = Universe([metadata], [], lambda name: None)
+    pool = PackagePool([metadata], [], lambda name: None)
     for number in range(8):  # as many transactions as four variants have
-        question = Question(
-            title="x", repositories=("big",), names=(f"package-{packages // 2 + number}",)
-        )
-        assert solve(universe, universe.base, question).new
-    return {"seconds": round(time.process_time() - started, 3), "packages": universe.size_of("big")}
+        names = (f"package-{packages // 2 + number}",)
+        request = TransactionRequest(title="x", repositories=("big",), names=names)
+        assert solve(pool, pool.base, request).new
+    return {"seconds": round(time.process_time() - started, 3), "packages": pool.size_of("big")}
 
 
 def main() -> None:

@@ -11,7 +11,9 @@ from immutable_base.config.load import load_settings
 from immutable_base.context import Context
 from immutable_base.errors import CommandError, RemoteError
 from immutable_base.image.program import mounted_image
+from immutable_base.model.reference import Reference
 from immutable_base.process import Command, run
+from immutable_base.tls import set_up_tls
 from immutable_base.tools import buildah, skopeo
 from support.questions import count_answers
 
@@ -22,9 +24,10 @@ EPOCH = 1_700_000_000
 @pytest.fixture(scope="module")
 def context(lab, tmp_path_factory):
     config = lab.state / "immutable-base.toml"
+    settings, workspace = load_settings(config), tmp_path_factory.mktemp("workspace")
     return Context(
-        settings=load_settings(config), config_path=config, layers_folder=ROOT / "layers",
-        workspace=tmp_path_factory.mktemp("workspace"), run=run,
+        settings=settings, config_path=config, layers_folder=ROOT / "layers", workspace=workspace, run=run,
+        tls=set_up_tls(settings.authority(config.parent), workspace),
     )  # fmt: skip
 
 
@@ -32,8 +35,8 @@ def context(lab, tmp_path_factory):
 def base(context):
     """A real base image in our storage, by digest."""
     reference = context.settings.streams["centos-stream-10"].base
-    trust = context.tls_environment()
-    pinned = f"{reference.rpartition(':')[0]}@{skopeo.resolve(run, reference, trust).digest}"
+    trust = context.tls.environment
+    pinned = Reference.parse(reference).pinned(skopeo.resolve(run, reference, trust).digest)
     buildah.pull(context.storage, pinned, trust)
     return pinned
 
@@ -107,7 +110,7 @@ def test_what_is_left_of_an_earlier_run_is_removed_and_bases_stay(context, base,
 def test_an_image_that_the_registry_does_not_have_is_named(context):
     pinned = f"{context.settings.registry.destination}/nothing@sha256:{'0' * 64}"
     with pytest.raises(RemoteError, match="nothing@sha256:000"):
-        buildah.pull(context.storage, pinned, context.tls_environment())
+        buildah.pull(context.storage, pinned, context.tls.environment)
 
 
 @pytest.fixture

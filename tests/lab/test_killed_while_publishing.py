@@ -15,10 +15,10 @@ import pytest
 from immutable_base.config.load import load_settings
 from immutable_base.context import Context
 from immutable_base.process import run
-from immutable_base.publish.publish import publish_variant
+from immutable_base.publish.publish import PublishRequest, publish_variant
 from support.killing import kill, leftovers, start
 from support.registry_watch import Witness
-from support.small_images import plan_of, write_layout
+from support.small_images import write_layout
 from support.stopping import StoppingPrograms
 
 SESSION = uuid.uuid4().hex[:8]
@@ -87,10 +87,11 @@ def earlier(lab, config, tmp_path_factory):
         os.environ, {name: lab.env[name] for name in ("PATH", "SIGSTORE_ID_TOKEN")}
     ):
         for name in POINTS:
-            publish_variant(
-                context, variant_plan=plan_of(name), digest=digest, layout=folder / "layout",
-                sbom=sbom, tags=(FOLLOWED,),
+            request = PublishRequest(
+                variant=name, repository=context.repository_of(name), digest=digest,
+                layout=folder / "layout", sbom=sbom, tags=(FOLLOWED,),
             )  # fmt: skip
+            publish_variant(context.verifier(), request)
     return digest
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import http.server
 import json
@@ -20,8 +21,8 @@ from immutable_base.context import Context
 from immutable_base.errors import RemoteError, VerificationError
 from immutable_base.model.publish import PublicationStatus
 from immutable_base.process import run
-from immutable_base.publish.publish import publish_variant
-from immutable_base.sign import signer_of, sigstore_of
+from immutable_base.publish.publish import PublishRequest, publish_variant
+from immutable_base.tls import set_up_tls
 from immutable_base.tools import cosign, skopeo
 from immutable_base.verify import Verifier
 from immutable_base_lab.core import ports
@@ -30,7 +31,7 @@ from immutable_base_lab.lab import Lab
 from immutable_base_lab.services.daemons import start_daemon, stop_daemon
 from immutable_base_lab.services.supervisor import http_probe
 from support.registry_watch import Registry, Witness
-from support.small_images import plan_of, write_layout
+from support.small_images import write_layout
 
 PROJECT = "immutable-base/immutable-base"
 TAGS = ("latest", "20261123")
@@ -65,14 +66,16 @@ class Publisher:
     def publish(self, image: Image, monkeypatch, context=None, **claims):
         token = self.services.token(**{"project": PROJECT, **claims})
         monkeypatch.setenv("SIGSTORE_ID_TOKEN", token)
-        return publish_variant(
-            context or self.context,
-            variant_plan=plan_of(VARIANT),
+        context = context or self.context
+        request = PublishRequest(
+            variant=VARIANT,
+            repository=context.repository_of(VARIANT),
             digest=image.digest,
             layout=image.layout,
             sbom=image.sbom,
             tags=TAGS,
         )
+        return publish_variant(context.verifier(), request)
 
     def with_settings(self, **tables) -> Context:
         """Return the context with some keys changed, table by table."""
@@ -80,21 +83,14 @@ class Publisher:
         changed = {
             name: getattr(settings, name).model_copy(update=keys) for name, keys in tables.items()
         }
-        return Context(
-            settings=settings.model_copy(update=changed),
-            config_path=self.context.config_path,
-            layers_folder=self.context.layers_folder,
-            workspace=self.context.workspace,
-            run=run,
-        )
+        return dataclasses.replace(self.context, settings=settings.model_copy(update=changed))
 
     @property
     def repository(self) -> str:
         return f"{self.context.settings.registry.destination}/{VARIANT}"
 
     def verifier(self, context=None) -> Verifier:
-        context = context or self.context
-        return Verifier(run=run, sigstore=sigstore_of(context), signer=signer_of(context))
+        return (context or self.context).verifier()
 
     def tags(self) -> dict[str, str]:
         return self.registry().tags(VARIANT)
@@ -118,6 +114,7 @@ def publisher(lab, tmp_path, monkeypatch) -> Publisher:
         layers_folder=tmp_path,
         workspace=tmp_path / "workspace",
         run=run,
+        tls=set_up_tls(settings.authority(config.parent), tmp_path / "workspace"),
     )
     return Publisher(
         context=context, services=Lab(LabPaths(root=lab.state)), folder=tmp_path / "images"
@@ -188,7 +185,7 @@ def test_published_then_unchanged(publisher, monkeypatch):
 
 def test_push_by_digest_makes_no_tag(publisher):
     image = publisher.image("tonight")
-    environment = publisher.context.tls_environment()
+    environment = publisher.context.tls.environment
     skopeo.push(run, image.layout, f"{publisher.repository}@{image.digest}", environment)
     assert publisher.tags() == {}
     assert publisher.registry().digest(VARIANT, image.digest) == image.digest
@@ -217,7 +214,7 @@ def test_the_command_agrees(lab, publisher, published):
 
 def test_unsigned_digest_is_refused(publisher, published):
     image = publisher.image("unsigned")
-    environment = publisher.context.tls_environment()
+    environment = publisher.context.tls.environment
     skopeo.push(run, image.layout, f"{publisher.repository}@{image.digest}", environment)
     with pytest.raises(VerificationError, match="no valid signature"):
         publisher.verifier().verify(publisher.repository, image.digest)
@@ -225,7 +222,7 @@ def test_unsigned_digest_is_refused(publisher, published):
 
 def test_signature_of_another_image_is_refused(publisher, published):
     image = publisher.image("unsigned")
-    environment = publisher.context.tls_environment()
+    environment = publisher.context.tls.environment
     skopeo.push(run, image.layout, f"{publisher.repository}@{image.digest}", environment)
     for kind in ("sig", "att"):
         source, target = (
@@ -241,9 +238,9 @@ def test_signature_of_another_image_is_refused(publisher, published):
 def test_signature_by_another_branch_is_refused(publisher):
     image = publisher.image("branch")
     pinned = f"{publisher.repository}@{image.digest}"
-    skopeo.push(run, image.layout, pinned, publisher.context.tls_environment())
+    skopeo.push(run, image.layout, pinned, publisher.context.tls.environment)
     token = publisher.services.token(project=PROJECT, ref="topic")
-    cosign.sign(run, pinned, sigstore_of(publisher.context), token)
+    cosign.sign(run, pinned, publisher.verifier().sigstore, token)
     with pytest.raises(VerificationError) as caught:
         publisher.verifier().verify(publisher.repository, image.digest)
     assert "refs/heads/topic" in str(caught.value)
@@ -277,7 +274,7 @@ def test_expired_token_is_refused_by_us_and_by_fulcio(publisher, published, monk
     token = publisher.services.token(project=PROJECT, lifetime="-10")
     pinned = f"{publisher.repository}@{published.digest}"
     with pytest.raises(VerificationError, match="Fulcio refuses") as caught:
-        cosign.sign(run, pinned, sigstore_of(publisher.context), token)
+        cosign.sign(run, pinned, publisher.verifier().sigstore, token)
     assert token not in str(caught.value)
 
 

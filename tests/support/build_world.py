@@ -33,13 +33,13 @@ class BuildWorld:
             settings=settings.model_copy(update={"variants": described}), config_path=PRODUCT, layers_folder=ROOT / "layers",
             workspace=folder / "ws", run=self.run,
         )  # fmt: skip
-        self.build, self.nodes = build_nodes(self.context, plan)
-        self.build.store = self.fetch(self.context, self.build.graph.packages, None)
+        self.build, self.nodes = build_nodes(self.context.build_inputs(), plan)
+        self.build.store = self.fetch(self.build.inputs, self.build.graph.packages, None)
 
     @staticmethod
-    def fetch(context, packages, _report) -> Store:
+    def fetch(inputs, packages, _report) -> Store:
         """Stand in for `fetch_packages`: every package is had."""
-        store = Store(folder=context.tonight / "packages")
+        store = Store(folder=inputs.run_folder / "packages")
         store.folder.mkdir(parents=True, exist_ok=True)
         for package in packages:
             store.path(package).write_text(package.nevra)

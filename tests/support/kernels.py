@@ -4,7 +4,7 @@ from immutable_base.plan import kernel
 
 SET = ("kernel", "kernel-core")
 WHOLE = frozenset((*SET, "kernel-devel"))
-CONSTRAINTS = getattr(kernel, "KernelConstraints", None) or kernel.KernelQuestion
+CONSTRAINTS = getattr(kernel, "KernelConstraints", None) or kernel.KernelConstraints
 
 
 def constraints(

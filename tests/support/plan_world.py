@@ -12,11 +12,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from immutable_base import download
+from immutable_base import context, download
 from immutable_base.config.schema import Settings
 from immutable_base.context import Context
 from immutable_base.model.plan import Plan, VariantPlan
-from immutable_base.plan import make
+from immutable_base.plan.make import make_plan
 from immutable_base.process import Command, Result, run
 from support.rpmmd import Rpm, Signer, make_signer, write_repository
 
@@ -177,7 +177,8 @@ class World:
         if write:
             self.write()
         shutil.rmtree(self.folder / "ws" / "cache" / "base", ignore_errors=True)
-        return make.make_plan(self.context(), variants=variants)
+        with self.context().open_plan_inputs() as inputs:
+            return make_plan(inputs, variants or inputs.settings.variants)
 
     def variant(self, name: str, *, write: bool = True) -> VariantPlan:
         return self.plan(name, write=write).variants[0]
@@ -295,7 +296,7 @@ def world(tmp_path: Path, signer: Signer, monkeypatch: pytest.MonkeyPatch) -> Wo
         },
     )
     digest_rpms(world)
-    monkeypatch.setattr(make, "open_remote", lambda context: opened(world))
+    monkeypatch.setattr(context, "open_downloader", lambda authority: opened(world))
     monkeypatch.setattr(download, "LONGEST_WAIT", 0.01)
     return world
 
@@ -318,4 +319,4 @@ def digest_rpms(world: World) -> None:
 def opened(world: World):
     transport = httpx.MockTransport(world.handle)
     with httpx.Client(transport=transport, follow_redirects=True) as client:
-        yield download.Remote(client)
+        yield download.Downloader(client)

@@ -4,11 +4,9 @@ from pathlib import Path
 
 from immutable_base.image.rpmdb import parse
 from immutable_base.repository.metadata import Metadata, Source
-from immutable_base.solver import pool as pools
+from immutable_base.solver.pool import PackagePool
 from support.plan_world import installed_text
 from support.rpmmd import Rpm, write_repository
-
-POOL = getattr(pools, "PackagePool", None) or pools.Universe
 
 
 def installed(*rpms: Rpm):
@@ -27,7 +25,7 @@ def pool_of(folder: Path, repositories: dict[str, list[Rpm]], base: tuple[Rpm, .
                 signed_by=None, primary=written.files["primary"], files={},
             )
         )  # fmt: skip
-    return POOL(metadata, installed(*base), lambda _name: None)
+    return PackagePool(metadata, installed(*base), lambda _name: None)
 
 
 def recorded(world) -> list[tuple[str, ...]]:

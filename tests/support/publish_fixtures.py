@@ -15,7 +15,7 @@ from immutable_base.model.plan import (
     VariantPlan,
     Verdict,
 )
-from immutable_base.publish.publish import publish_variant
+from immutable_base.publish.publish import PublishRequest, publish_variant
 from support.publish_world import DIGEST, OLD, PRODUCT, World, token_for
 
 TAGS = ("latest", "20251124", "6.12.107_deb13-amd64")
@@ -87,13 +87,19 @@ def image(tmp_path):
 
 @pytest.fixture
 def publish(context, variant, image):
-    """Publish the image; `to` is another world than the fixture's."""
+    """Publish the image; `to` is another world than the fixture's, `context` other settings."""
     layout, sbom = image
 
-    def call(tags=TAGS, to=None):
+    def call(tags=TAGS, to=None, context=context):
         where = dataclasses.replace(context, run=to.run) if to else context
-        return publish_variant(
-            where, variant_plan=variant, digest=DIGEST, layout=layout, sbom=sbom, tags=tags
+        request = PublishRequest(
+            variant=variant.name,
+            repository=where.repository_of(variant.name),
+            digest=DIGEST,
+            layout=layout,
+            sbom=sbom,
+            tags=tags,
         )
+        return publish_variant(where.verifier(), request)
 
     return call

@@ -13,7 +13,7 @@ from pathlib import Path
 from immutable_base.build.packages import Store, fetch_packages
 from immutable_base.config.schema import Settings
 from immutable_base.context import Context
-from immutable_base.download import open_remote
+from immutable_base.download import open_downloader
 from immutable_base.model.plan import Package
 from immutable_base.plan.zfs_meta import linux_maximum
 from immutable_base.process import run
@@ -53,27 +53,26 @@ def context_of(folder: Path, settings: dict) -> Context:
 
 
 def open_client(folder: Path, settings: dict):
-    return open_remote(context_of(folder, settings))
+    return open_downloader(Settings.model_validate(settings).authority(folder))
 
 
 def fetch_pinned(folder: Path, settings: dict, name: str) -> keys.PinnedKey:
-    context = context_of(folder, settings)
-    with open_remote(context) as remote:
-        return keys.fetch_key(context, remote, name)
+    with context_of(folder, settings).open_plan_inputs() as inputs:
+        return inputs.metadata.keys.fetch(name)
 
 
 def verify_detached(
     folder: Path, settings: dict, key: keys.PinnedKey, *, data: bytes, signature: bytes
 ) -> None:
-    keys.verify_detached(context_of(folder, settings), key, data=data, signature=signature)
+    keys.verify_detached(run, key, data=data, signature=signature)
 
 
 def fetch_metadata(folder: Path, settings: dict, *names: str, release: str = "10") -> dict:
     """Return what became of each repository, by its id."""
     context = context_of(folder, settings)
     sources = [metadata.source_of(context.settings, name, release) for name in names]
-    with open_remote(context) as remote:
-        found = metadata.fetch_all(context, remote, sources)
+    with context.open_plan_inputs() as inputs:
+        found = inputs.metadata.fetch_all(sources)
     return {source.id: outcome for source, outcome in found.items()}
 
 
@@ -82,14 +81,19 @@ def source_url(folder: Path, settings: dict, name: str, release: str) -> str:
 
 
 def fetch_rpms(folder: Path, settings: dict, packages: Iterable[Package]) -> Store:
-    return fetch_packages(context_of(folder, settings), packages, lambda line: None)
+    return fetch_packages(
+        context_of(folder, settings).build_inputs(), tuple(packages), lambda line: None
+    )
 
 
 def maximum_of(folder: Path, settings: dict, package: Package) -> str:
     """Return what a zfs-dkms package declares, read with rpm2cpio and cpio."""
     context = context_of(folder, settings)
-    with open_remote(context) as remote:
-        return linux_maximum(context, remote, context.settings.modules["zfs"], package)
+    module = context.settings.modules["zfs"]
+    with context.open_plan_inputs() as inputs:
+        return linux_maximum(
+            run, inputs.metadata.keys.downloader, inputs.cache / "module-meta", module, package
+        )
 
 
 def package_of(path: Path, url: str, repository: str, **changes: object) -> Package:

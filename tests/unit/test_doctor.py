@@ -1,16 +1,13 @@
 """What is missing is said in the first second, with the command that mends it."""
 
-import dataclasses
 import json
 from pathlib import Path
 
 import pytest
 
 from immutable_base.cli.main import main
-from immutable_base.config.load import load_settings
-from immutable_base.context import Context
 from immutable_base.doctor import examine, require_ready
-from immutable_base.errors import CommandError, ConfigurationError, HostError
+from immutable_base.errors import CommandError, HostError
 from immutable_base.process import run
 from support import fake_programs as fake
 
@@ -25,74 +22,51 @@ def state(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def context(tmp_path):
-    settings = load_settings(ROOT / "immutable-base.toml").model_copy(
-        update={"minimum_free_gib": 0}
-    )
-    return Context(settings=settings, config_path=ROOT / "immutable-base.toml", layers_folder=ROOT / "layers",
-                   workspace=tmp_path, run=run)  # fmt: skip
+def host(tmp_path):
+    return {"run": run, "workspace": tmp_path, "gib": 0}
 
 
-def test_missing_programs_are_named_with_their_package(context, monkeypatch, tmp_path):
+def test_missing_programs_are_named_with_their_package(host, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
-    missing = {f.name: f.fix for f in examine(context) if not f.ok}
+    missing = {f.name: f.fix for f in examine(**host) if not f.ok}
     assert missing["createrepo_c"] == "`apt-get install createrepo-c`"
     assert missing["cosign"].startswith("`immutable-base tools cosign` builds ")
     assert missing["syft"].startswith("`immutable-base tools syft` builds ")
     # On a real runner the lab would lead the night astray.
     assert [fix for fix in missing.values() if " lab " in fix] == []
     with pytest.raises(HostError) as caught:
-        require_ready(context)
+        require_ready(**host)
     assert "apt-get install buildah" in str(caught.value)
     assert caught.value.exit_code == 4
 
 
-def test_not_root(context, monkeypatch):
+def test_not_root(host, monkeypatch):
     monkeypatch.setattr("os.geteuid", lambda: 1000)
-    assert "sudo -E" in {f.name: f.fix for f in examine(context) if not f.ok}["root"]
+    assert "sudo -E" in {f.name: f.fix for f in examine(**host) if not f.ok}["root"]
 
 
-def test_namespaces_refused(context, monkeypatch):
+def test_namespaces_refused(host, monkeypatch):
     def refused(_command):
         raise CommandError("unshare failed", details="unshare failed: Operation not permitted")
 
     monkeypatch.setattr("os.geteuid", lambda: 0)
-    requirements = {f.name: f for f in examine(dataclasses.replace(context, run=refused))}
+    requirements = {f.name: f for f in examine(**{**host, "run": refused})}
     assert not requirements["namespaces"].ok
     assert "Operation not permitted" in requirements["namespaces"].reason
     assert "privileged" in requirements["namespaces"].fix
 
 
-def test_a_private_ca_that_is_not_there(context):
-    registry = context.settings.registry.model_copy(update={"ca_bundle": "/nowhere/ca.pem"})
-    settings = context.settings.model_copy(update={"registry": registry})
-    with pytest.raises(ConfigurationError, match="there is no file"):
-        dataclasses.replace(context, settings=settings).tls_environment()
-
-
-def test_no_space(context):
-    hungry = context.settings.model_copy(update={"minimum_free_gib": 1_000_000})
-    requirements = {f.name: f for f in examine(dataclasses.replace(context, settings=hungry))}
+def test_no_space(host):
+    requirements = {f.name: f for f in examine(**{**host, "gib": 1_000_000})}
     assert not requirements["space"].ok
     assert "--workspace" in requirements["space"].fix
 
 
-def test_private_ca_is_added_to_the_systems(context, tmp_path, monkeypatch):
-    (tmp_path / "system.pem").write_text("SYSTEM\n")
-    (tmp_path / "ca.pem").write_text("OURS\n")
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "system.pem"))
-    registry = context.settings.registry.model_copy(update={"ca_bundle": str(tmp_path / "ca.pem")})
-    settings = context.settings.model_copy(update={"registry": registry})
-    environment = dataclasses.replace(context, settings=settings).tls_environment()
-    assert Path(environment["SSL_CERT_FILE"]).read_text().split() == ["SYSTEM", "OURS"]
-    assert dict(context.tls_environment()) == {}
-
-
-def requirements_with(context, folder, monkeypatch, **scripts):
+def requirements_with(host, folder, monkeypatch, **scripts):
     for name, script in scripts.items():
         fake.write_program(folder / name, script)
     monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
-    return {f.name: f for f in examine(context)}
+    return {f.name: f for f in examine(**host)}
 
 
 @pytest.mark.parametrize(
@@ -107,8 +81,8 @@ def requirements_with(context, folder, monkeypatch, **scripts):
         ("echo 'no such command' >&2; exit 1", "exited with status 1"),
     ],
 )
-def test_a_cosign_that_cannot_be_relied_on(context, tmp_path, monkeypatch, script, named):
-    found = requirements_with(context, tmp_path / "bin", monkeypatch, cosign=script)["cosign"]
+def test_a_cosign_that_cannot_be_relied_on(host, tmp_path, monkeypatch, script, named):
+    found = requirements_with(host, tmp_path / "bin", monkeypatch, cosign=script)["cosign"]
     assert not found.ok
     assert named in found.reason
     assert "`immutable-base tools cosign` builds 2.6.5" in found.fix
@@ -117,24 +91,22 @@ def test_a_cosign_that_cannot_be_relied_on(context, tmp_path, monkeypatch, scrip
 
 
 @pytest.mark.parametrize("version", ["1.41.2", "2.0.0", "[not provided]"])
-def test_a_syft_that_is_not_tested(context, tmp_path, monkeypatch, version):
-    found = requirements_with(context, tmp_path / "bin", monkeypatch, syft=fake.syft(version))[
-        "syft"
-    ]
+def test_a_syft_that_is_not_tested(host, tmp_path, monkeypatch, version):
+    found = requirements_with(host, tmp_path / "bin", monkeypatch, syft=fake.syft(version))["syft"]
     assert not found.ok
     assert "immutable-base tools syft" in found.fix
 
 
-def test_a_run_is_refused_with_an_old_cosign(context, tmp_path, monkeypatch):
+def test_a_run_is_refused_with_an_old_cosign(host, tmp_path, monkeypatch):
     fake.write_program(tmp_path / "bin/cosign", fake.cosign("v2.6.2"))
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
     with pytest.raises(HostError, match=r"cosign: 2\.6\.2; not "):
-        require_ready(context)
+        require_ready(**host)
 
 
-def test_versions_that_are_accepted_are_shown(context, tmp_path, monkeypatch):
+def test_versions_that_are_accepted_are_shown(host, tmp_path, monkeypatch):
     found = requirements_with(
-        context,
+        host,
         tmp_path / "bin",
         monkeypatch,
         cosign=fake.cosign("v2.6.3"),
@@ -145,17 +117,17 @@ def test_versions_that_are_accepted_are_shown(context, tmp_path, monkeypatch):
     assert found["cosign"].fix == ""
 
 
-def test_what_tools_installed_is_found_without_a_path(context, state, monkeypatch, tmp_path):
+def test_what_tools_installed_is_found_without_a_path(host, state, monkeypatch, tmp_path):
     ours = state / "immutable-base/tools/bin"
     fake.write_program(ours / "cosign", fake.cosign("v2.6.5"))
-    found = requirements_with(context, tmp_path / "bin", monkeypatch, syft=fake.syft("1.42.3"))
+    found = requirements_with(host, tmp_path / "bin", monkeypatch, syft=fake.syft("1.42.3"))
     assert found["cosign"].ok
     fake.write_program(ours / "cosign", fake.cosign("v2.6.2"))
-    found = requirements_with(context, tmp_path / "bin", monkeypatch)["cosign"]
+    found = requirements_with(host, tmp_path / "bin", monkeypatch)["cosign"]
     assert (found.ok, "remove" in found.fix) == (False, False)
     fake.write_program(ours / "cosign", fake.cosign("v2.6.5"))
     # A user's own program comes first, also where it is the wrong one.
-    found = requirements_with(context, tmp_path / "bin", monkeypatch, cosign=fake.cosign("v2.6.2"))
+    found = requirements_with(host, tmp_path / "bin", monkeypatch, cosign=fake.cosign("v2.6.2"))
     assert not found["cosign"].ok
 
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from immutable_base.context import DEBIAN_BUNDLE
 from immutable_base.errors import HostError, ImmutableBaseError
+from immutable_base.tls import DEBIAN_BUNDLE
 from immutable_base_lab.core import ports
 from immutable_base_lab.core.ports import LOOPBACK
 from immutable_base_lab.core.state import StateStore

@@ -7,6 +7,8 @@ import json
 from dataclasses import dataclass
 
 from immutable_base.model.plan import (
+    KERNEL_LAYER,
+    LOCAL,
     BasePlan,
     LayerPlan,
     ModulePlan,
@@ -16,11 +18,8 @@ from immutable_base.model.plan import (
     Verdict,
 )
 
-KERNEL_LAYER = "kernel"
 PREFIX = "localhost/immutable-base"
 """Of every image name in our storage."""
-LOCAL = "local"
-"""Repository of the packages that our own builder makes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +64,7 @@ class ImageStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildGraph:
-    """Everything to build tonight."""
+    """Everything that a plan needs."""
 
     modules: tuple[ModuleStep, ...]
     layers: tuple[LayerStep, ...]
@@ -116,8 +115,7 @@ def build_graph(plan: Plan) -> BuildGraph:
 
 def _chosen(variant: VariantPlan) -> str:
     if variant.kernel.chosen is None:
-        msg = f"the plan says 'build' for {variant.name}, but names no kernel"
-        raise ValueError(msg)
+        raise ValueError(f"the plan says 'build' for {variant.name}, but names no kernel")
     return variant.kernel.chosen
 
 
@@ -130,8 +128,7 @@ def _add_module(steps: dict[str, ModuleStep], variant: VariantPlan, module: Modu
     key = module_id(variant, module)
     known = steps.get(key)
     if known is not None and (known.module != module or known.base.digest != variant.base.digest):
-        msg = f"{key}: {variant.name} and {known.variants[0]} plan it differently"
-        raise ValueError(msg)
+        raise ValueError(f"{key}: {variant.name} and {known.variants[0]} plan it differently")
     steps[key] = ModuleStep(
         id=key,
         module=module,
@@ -149,7 +146,7 @@ def _add_layer(
     local = {package.name for package in layer.install if package.repository == LOCAL}
     modules = tuple(module_id(variant, m) for m in variant.modules if m.kmod.name in local)
     kernel = _chosen(variant) if modules or layer.name == KERNEL_LAYER else None
-    # It depends on what is inside and on nothing else: it becomes part of the image's history.
+    # The tag is a hash of the layer's inputs, because buildah records it in the image's history.
     inputs = [variant.base.pinned, parent, kernel, layer.model_dump(mode="json")]
     mark = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:12]
     key = f"layer:{variant.stream}:{layer.name}:{mark}"

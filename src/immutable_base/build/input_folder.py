@@ -8,15 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from immutable_base.build.graph import LOCAL
+from immutable_base.build.inputs import BuildInputs
 from immutable_base.build.packages import Store
-from immutable_base.context import Context
-from immutable_base.model.plan import Package
+from immutable_base.model.plan import LOCAL, Package
 from immutable_base.tools.createrepo import create_repository
 
 TARGET = "/run/build/input"
 
-# gpgcheck=0: signatures were verified by build/fetch.py, see there. No plugins, no other
+# gpgcheck=0: signatures were verified by build/packages.py, see there. No plugins, no other
 # repositories, no weak dependencies: the plan has solved this transaction, dnf carries it out.
 # Everything that dnf would remember goes to /run/build, a tmpfs during a step.
 DNF_CONF = """\
@@ -54,15 +53,15 @@ class Content:
     """File name to the exact names that dnf is asked for."""
     epoch: int
     local: Sequence[Path] = field(default_factory=tuple)
-    """Packages that our builder made tonight."""
+    """Packages that our builder made."""
 
 
-def make_mount(context: Context, store: Store, name: str, content: Content) -> Path:
+def make_mount(inputs: BuildInputs, store: Store, name: str, content: Content) -> Path:
     """Make the folder for one build step, from nothing.
 
     Raises what fetching a package raised, if it is not there.
     """
-    folder = context.tonight / "mount" / name.replace(":", "_")
+    folder = inputs.run_folder / "mount" / name.replace(":", "_")
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "packages").mkdir(parents=True)
     for package in content.packages:
@@ -76,21 +75,21 @@ def make_mount(context: Context, store: Store, name: str, content: Content) -> P
             os.link(path, folder / LOCAL / path.name)
     conf = DNF_CONF
     for repository in repositories:
-        create_repository(context.run, folder / repository, epoch=content.epoch)
+        create_repository(inputs.storage.run, folder / repository, epoch=content.epoch)
         conf += REPOSITORY.format(name=repository, target=TARGET)
     (folder / "dnf.conf").write_text(conf)
     for request, names in content.requests.items():
         (folder / request).write_text("".join(f"{item}\n" for item in names))
-    shutil.copytree(context.layers_folder / "scripts", folder / "bin")
+    shutil.copytree(inputs.layers_folder / "scripts", folder / "bin")
     normalise(folder)
     return folder
 
 
-def copy_context(context: Context, layer: str, name: str) -> Path:
+def copy_context(inputs: BuildInputs, layer: str, name: str) -> Path:
     """Copy a layer's folder for COPY, with modes that do not depend on anybody's umask."""
-    folder = context.tonight / "context" / name.replace(":", "_")
+    folder = inputs.run_folder / "context" / name.replace(":", "_")
     shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(context.layers_folder / layer, folder, symlinks=True)
+    shutil.copytree(inputs.layers_folder / layer, folder, symlinks=True)
     normalise(folder)
     return folder
 

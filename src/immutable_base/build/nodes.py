@@ -5,17 +5,16 @@ from __future__ import annotations
 from functools import partial
 
 from immutable_base.build.graph import (
-    KERNEL_LAYER,
     BuildGraph,
     ImageStep,
     LayerStep,
     ModuleStep,
     build_graph,
 )
+from immutable_base.build.inputs import BuildInputs
 from immutable_base.build.packages import fetch_packages
 from immutable_base.build.steps import Build, build_image, build_layer, build_module
-from immutable_base.context import Context
-from immutable_base.model.plan import BasePlan, Plan
+from immutable_base.model.plan import KERNEL_LAYER, BasePlan, Plan
 from immutable_base.process import LineSink
 from immutable_base.schedule import Node
 from immutable_base.tools import buildah
@@ -26,12 +25,12 @@ COSTS = {"base": 60.0, KERNEL_LAYER: 60.0, "zfs": 40.0, "nvidia": 60.0}
 MODULE_COST = 400.0
 
 
-def build_nodes(context: Context, plan: Plan) -> tuple[Build, tuple[Node, ...]]:
+def build_nodes(inputs: BuildInputs, plan: Plan) -> tuple[Build, tuple[Node, ...]]:
     """Return the build of a plan and its nodes: fetch, base:*, module:*, layer:*, image:<variant>.
 
     Pure: nothing happens before the nodes run.
     """
-    build = Build(context=context, graph=build_graph(plan))
+    build = Build(inputs=inputs, graph=build_graph(plan))
     graph = build.graph
     nodes = [_fetch_node(build), *(_base_node(build, *found) for found in _bases(graph).values())]
     nodes += [_module_node(build, step) for step in graph.modules]
@@ -57,8 +56,8 @@ def _base_id(base: BasePlan) -> str:
 def _fetch_node(build: Build) -> Node:
     packages = build.graph.packages
 
-    def action(say: LineSink) -> str:
-        build.store = fetch_packages(build.context, packages, say)
+    def action(report: LineSink) -> str:
+        build.store = fetch_packages(build.inputs, packages, report)
         missing = len(build.store.failures)
         size = sum(package.size for package in packages) / 1e6
         return f"{missing} of {len(packages)} cannot be used" if missing else f"{size:.0f} MB"
@@ -69,11 +68,11 @@ def _fetch_node(build: Build) -> Node:
 
 
 def _base_node(build: Build, base: BasePlan, variants: tuple[str, ...]) -> Node:
-    context = build.context
+    inputs = build.inputs
 
-    def action(say: LineSink) -> None:
-        say(base.pinned)
-        buildah.pull(context.storage, base.pinned, context.tls_environment())
+    def action(report: LineSink) -> None:
+        report(base.pinned)
+        buildah.pull(inputs.storage, base.pinned, inputs.tls.environment)
 
     title = f"base {base.reference.rpartition('/')[2]}"
     return Node(id=_base_id(base), title=title, action=action, variants=variants, cost=20)

@@ -10,17 +10,18 @@ from __future__ import annotations
 import logging
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-from immutable_base.context import Context
-from immutable_base.download import Checksum, Remote, open_remote
+from immutable_base.build.inputs import BuildInputs
+from immutable_base.download import Checksum, Downloader, open_downloader
 from immutable_base.errors import ImmutableBaseError, VerificationError
 from immutable_base.model.plan import Package
 from immutable_base.process import LineSink
-from immutable_base.repository.keys import fetch_key
+from immutable_base.repository.keys import KeyFetcher
 from immutable_base.tools import rpmkeys
 
 log = logging.getLogger(__name__)
@@ -30,7 +31,7 @@ WORKERS = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Store:
-    """Tonight's packages: files named by their sha256, and what could not be had."""
+    """A run's packages: files named by their sha256, and why others are missing."""
 
     folder: Path
     failures: Mapping[str, ImmutableBaseError] = field(default_factory=dict)
@@ -46,31 +47,49 @@ class Store:
         return self.folder / f"{package.sha256}.rpm"
 
 
-def fetch_packages(context: Context, packages: Iterable[Package], say: LineSink) -> Store:
+def fetch_packages(inputs: BuildInputs, packages: Sequence[Package], report: LineSink) -> Store:
     """Fetch and verify packages, several at a time.
 
-    Nothing is raised for a package that cannot be had or is not what it should be: the store keeps
-    the error for those that ask for it, so that only they fail.
+    Nothing is raised for a package that cannot be fetched or is not what it should be: the store
+    has the error for those that ask for it, so that only they fail.
     """
-    wanted = tuple(packages)
-    store = Store(folder=context.tonight / "packages")
-    say(f"{len(wanted)} packages, {sum(package.size for package in wanted) / 1e6:.0f} MB")
-    with open_remote(context) as remote:
-        with ThreadPoolExecutor(WORKERS, thread_name_prefix="fetch") as pool:
-            results = pool.map(lambda package: _fetch(remote, store, package), wanted)
-            failures = {p.sha256: e for p, e in zip(wanted, results, strict=True) if e is not None}
-        here = [package for package in wanted if package.sha256 not in failures]
-        failures |= _verify_signatures(context, remote, store, here)
+    settings = inputs.settings
+    store = Store(folder=inputs.run_folder / "packages")
+    report(f"{len(packages)} packages, {sum(package.size for package in packages) / 1e6:.0f} MB")
+    with open_downloader(inputs.tls.authority) as downloader:
+        failures = _fetch_all(downloader, store, packages)
+        keys = KeyFetcher(
+            run=inputs.storage.run,
+            downloader=downloader,
+            keys=settings.keys,
+            folder=inputs.config_folder,
+        )
+        by_key: dict[str, list[Package]] = defaultdict(list)
+        for package in packages:
+            if package.sha256 not in failures:
+                by_key[settings.repositories[package.repository].key].append(package)
+        for name, group in sorted(by_key.items()):
+            failures |= _verify_signatures(keys, name, store, group)
     for error in failures.values():
-        say(error.message)
+        report(error.message)
     return Store(folder=store.folder, failures=failures)
 
 
-def _fetch(remote: Remote, store: Store, package: Package) -> ImmutableBaseError | None:
+def _fetch_all(
+    downloader: Downloader, store: Store, packages: Sequence[Package]
+) -> dict[str, ImmutableBaseError]:
+    """Return, by sha256, why packages could not be fetched."""
+    fetch = partial(_fetch, downloader, store)
+    with ThreadPoolExecutor(WORKERS, thread_name_prefix="fetch") as pool:
+        errors = zip(packages, pool.map(fetch, packages), strict=True)
+        return {package.sha256: error for package, error in errors if error is not None}
+
+
+def _fetch(downloader: Downloader, store: Store, package: Package) -> ImmutableBaseError | None:
     checksum = Checksum("sha256", package.sha256, package.size)
     what = f"the package {package.nevra} of '{package.repository}'"
     try:
-        remote.to_file(package.url, what, checksum, store.path(package))
+        downloader.fetch_file(package.url, what, checksum, store.path(package))
     except ImmutableBaseError as error:
         log.info("%s", error)
         return error
@@ -78,29 +97,22 @@ def _fetch(remote: Remote, store: Store, package: Package) -> ImmutableBaseError
 
 
 def _verify_signatures(
-    context: Context, remote: Remote, store: Store, packages: Iterable[Package]
+    keys: KeyFetcher, name: str, store: Store, packages: Sequence[Package]
 ) -> dict[str, ImmutableBaseError]:
-    by_key: dict[str, list[Package]] = defaultdict(list)
-    for package in packages:
-        by_key[context.settings.repositories[package.repository].key].append(package)
-    failures: dict[str, ImmutableBaseError] = {}
-    for name, group in sorted(by_key.items()):
-        try:
-            armored = fetch_key(context, remote, name).armored
-            files = {store.path(package): package for package in group}
-            with tempfile.TemporaryDirectory(prefix="rpmkeys-") as folder:
-                bad = rpmkeys.unsigned(context.run, armored, tuple(files), Path(folder))
-            failures |= {
-                files[path].sha256: _refusal(files[path], name, w) for path, w in bad.items()
-            }
-        except ImmutableBaseError as error:
-            failures |= {package.sha256: error for package in group}
-    return failures
+    """Return, by sha256, the error of each package that is not signed by the named key."""
+    files = {store.path(package): package for package in packages}
+    try:
+        armored = keys.fetch(name).armored
+        with tempfile.TemporaryDirectory(prefix="rpmkeys-") as folder:
+            bad = rpmkeys.unsigned(keys.run, armored, tuple(files), Path(folder))
+    except ImmutableBaseError as error:
+        return {package.sha256: error for package in packages}
+    return {files[path].sha256: _refusal(files[path], name, output) for path, output in bad.items()}
 
 
-def _refusal(package: Package, key: str, words: str) -> VerificationError:
+def _refusal(package: Package, key: str, output: str) -> VerificationError:
     return VerificationError(
         f"the package {package.nevra} of '{package.repository}' is not signed by the key '{key}'",
-        details=words,
+        details=output,
         hint="upstream may sign with a new key: compare it with theirs before you pin it",
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import shutil
@@ -10,16 +9,18 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from immutable_base.build.follow import following
 from immutable_base.build.graph import PREFIX, BuildGraph, ImageStep, LayerStep, ModuleStep
 from immutable_base.build.input_folder import TARGET, Content, copy_context, make_mount
+from immutable_base.build.inputs import BuildInputs
+from immutable_base.build.log_tail import following
 from immutable_base.build.packages import Store
-from immutable_base.context import Context
+from immutable_base.config.schema import Settings
 from immutable_base.errors import CheckError, CommandError
 from immutable_base.model.build import BuildRecord, ImageRecord, ModuleFile, ModuleRecord
 from immutable_base.plan.labels import base_annotations, variant_labels
 from immutable_base.process import LineSink
 from immutable_base.tools import buildah
+from immutable_base.workspace import file_digest
 
 OUTPUT = "/run/output"
 # What gcc, make and OpenZFS' configure write before they give up.
@@ -32,7 +33,7 @@ INJECTED = ("etc/hostname", "etc/hosts", "etc/resolv.conf")
 class Build:
     """A build under way: its graph, and what its nodes have made so far."""
 
-    context: Context
+    inputs: BuildInputs
     graph: BuildGraph
     store: Store | None = None
     packages: dict[str, Path] = field(default_factory=dict)
@@ -45,13 +46,12 @@ class Build:
     def fetched(self) -> Store:
         """The store that the fetch node filled."""
         if self.store is None:
-            msg = "a step ran before the fetch node"
-            raise RuntimeError(msg)
+            raise RuntimeError("a step ran before the fetch node")
         return self.store
 
     def log_file(self, step: str) -> Path:
         """Return where the log of a step is."""
-        return self.context.logs / f"{step.replace(':', '_').replace('/', '_')}.log"
+        return self.inputs.logs / f"{step.replace(':', '_').replace('/', '_')}.log"
 
     def record(self) -> BuildRecord:
         """Return what was built; steps that failed are not in it."""
@@ -59,27 +59,27 @@ class Build:
         images = (self.records.get(step.id) for step in self.graph.images)
         modules = (self.modules.get(step.id) for step in self.graph.modules)
         return BuildRecord(
-            buildah=buildah.version(self.context.run),
+            buildah=buildah.version(self.inputs.storage.run),
             modules=tuple(record for record in modules if record is not None),
             layers=tuple(record for record in layers if record is not None),
             images=tuple(record for record in images if record is not None),
         )
 
 
-def build_module(build: Build, step: ModuleStep, say: LineSink) -> str:
+def build_module(build: Build, step: ModuleStep, report: LineSink) -> str:
     """Compile a module in a builder that is thrown away, and keep its package.
 
-    Raises CommandError with the compiler's words if it does not build, CheckError if what came out
+    Raises CommandError with the compiler's output if it does not build, CheckError if what came out
     is not what the plan promised.
     """
     started = time.monotonic()
-    output = build.context.tonight / "modules" / step.id.replace(":", "_")
+    output = build.inputs.run_folder / "modules" / step.id.replace(":", "_")
     shutil.rmtree(output, ignore_errors=True)
     output.mkdir(parents=True)
     request = _builder_request(build, step, output)
-    storage = build.context.storage
+    storage = build.inputs.storage
     try:
-        with following(request.log_file, say):
+        with following(request.log_file, report):
             buildah.remove_image(storage, buildah.build(storage, request))
     except CommandError as error:
         # From the file: a build step's own output may lose its last lines.
@@ -99,7 +99,7 @@ def build_module(build: Build, step: ModuleStep, say: LineSink) -> str:
         version=step.module.version,
         kernel=step.kernel,
         package=package.name,
-        sha256=_sha256(package),
+        sha256=file_digest(package),
         files=_module_files(output / "modules.sha256"),
         seconds=round(time.monotonic() - started, 1),
         processor_seconds=_processor_seconds(output / "processor-ticks"),
@@ -119,7 +119,7 @@ def _compiler_output(output: Path) -> str:
 
 def _builder_request(build: Build, step: ModuleStep, output: Path) -> buildah.BuildRequest:
     module = step.module
-    without, requested = _split(build.context, step)
+    without, requested = _split(build.inputs.settings, step)
     content = Content(
         packages=module.builder,
         requests={
@@ -129,15 +129,15 @@ def _builder_request(build: Build, step: ModuleStep, output: Path) -> buildah.Bu
         },
         epoch=module.source_date_epoch,
     )
-    mount = make_mount(build.context, build.fetched, step.id, content)
-    folder = copy_context(build.context, "builder", step.id)
+    mount = make_mount(build.inputs, build.fetched, step.id, content)
+    folder = copy_context(build.inputs, "builder", step.id)
     return buildah.BuildRequest(
         containerfile=folder / "Containerfile",
         folder=folder,
         tag=f"{PREFIX}/builder/{module.name}:{step.kernel.replace('+', '_')}",
         epoch=module.source_date_epoch,
         log_file=build.log_file(step.id),
-        arguments=_builder_arguments(build.context, step),
+        arguments=_builder_arguments(build.inputs.settings, step),
         volumes=(
             buildah.Volume(source=mount, target=TARGET),
             buildah.Volume(source=output, target=OUTPUT, writable=True),
@@ -145,32 +145,32 @@ def _builder_request(build: Build, step: ModuleStep, output: Path) -> buildah.Bu
     )
 
 
-def _builder_arguments(context: Context, step: ModuleStep) -> dict[str, str]:
+def _builder_arguments(settings: Settings, step: ModuleStep) -> dict[str, str]:
     module, kmod = step.module, step.module.kmod
-    settings = context.settings.modules[module.name]
+    configured = settings.modules[module.name]
     return {
         "BASE_IMAGE": step.base.pinned,
         "SOURCE_DATE_EPOCH": str(module.source_date_epoch),
-        "MODULE": settings.dkms_name,
+        "MODULE": configured.dkms_name,
         "MODULE_VERSION": module.version,
         "KERNEL_RELEASE": step.kernel,
-        "KO": " ".join(settings.ko),
+        "KO": " ".join(configured.ko),
         "KMOD_NAME": kmod.name,
         "KMOD_EPOCH": str(kmod.epoch),
         "KMOD_VERSION": kmod.version,
         "KMOD_RELEASE": kmod.release,
-        "KMOD_PROVIDES": settings.provides,
+        "KMOD_PROVIDES": configured.provides,
         "SOURCE_PACKAGE": module.source.name,
     }
 
 
-def _split(context: Context, step: ModuleStep) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _split(settings: Settings, step: ModuleStep) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return what the builder asks for without scriptlets, and with; see its Containerfile.
 
     Only what the plan asked for: dependencies follow, those of the DKMS package without scriptlets
     as well. Some bring a kernel-devel, a kernel or another DKMS package along.
     """
-    kernel = context.settings.kernel
+    kernel = settings.kernel
     quiet = {
         *kernel.packages, *kernel.optional_packages, kernel.devel_package, step.module.source.name,
     }  # fmt: skip
@@ -182,12 +182,12 @@ def _split(context: Context, step: ModuleStep) -> tuple[tuple[str, ...], tuple[s
     )
 
 
-def build_layer(build: Build, step: LayerStep, say: LineSink) -> None:
+def build_layer(build: Build, step: LayerStep, report: LineSink) -> None:
     """Build a layer on top of the one below."""
     started = time.monotonic()
     epoch = step.layer.source_date_epoch
     mount = make_mount(
-        build.context,
+        build.inputs,
         build.fetched,
         step.id,
         Content(
@@ -197,7 +197,7 @@ def build_layer(build: Build, step: LayerStep, say: LineSink) -> None:
             local=tuple(build.packages[module] for module in step.modules),
         ),
     )
-    folder = copy_context(build.context, step.layer.name, step.id)
+    folder = copy_context(build.inputs, step.layer.name, step.id)
     below = build.records[step.parent].tag if step.parent else step.base.pinned
     kernel = {"KERNEL_RELEASE": step.kernel} if step.kernel else {}
     request = buildah.BuildRequest(
@@ -209,8 +209,8 @@ def build_layer(build: Build, step: LayerStep, say: LineSink) -> None:
         arguments={"BASE_IMAGE": below, "SOURCE_DATE_EPOCH": str(epoch), **kernel},
         volumes=(buildah.Volume(source=mount, target=TARGET),),
     )
-    with following(request.log_file, say):
-        image = buildah.build(build.context.storage, request)
+    with following(request.log_file, report):
+        image = buildah.build(build.inputs.storage, request)
     build.records[step.id] = ImageRecord(
         id=step.id,
         tag=step.tag,
@@ -220,23 +220,23 @@ def build_layer(build: Build, step: LayerStep, say: LineSink) -> None:
     )
 
 
-def build_image(build: Build, step: ImageStep, say: LineSink) -> str:
+def build_image(build: Build, step: ImageStep, report: LineSink) -> str:
     """Give the topmost layer the variant's name and labels."""
     started = time.monotonic()
-    context, variant = build.context, step.variant
+    inputs, variant = build.inputs, step.variant
     below = build.records[step.parent].tag if step.parent else variant.base.pinned
     request = buildah.CommitRequest(
         tag=step.tag,
         epoch=variant.source_date_epoch,
-        labels=variant_labels(context.settings, variant),
+        labels=variant_labels(inputs.settings, variant),
         annotations=base_annotations(variant),
     )
-    with buildah.mounted(context.storage, variant.base.pinned) as base:
+    with buildah.mounted(inputs.storage, variant.base.pinned) as base:
         before = frozenset(name for name in INJECTED if os.path.lexists(base / name))
-    with buildah.container(context.storage, below) as name:
-        for path in _remove_injected(buildah.mount(context.storage, name), before):
-            say(f"removed /{path}, an empty file that buildah put there")
-        image = buildah.commit(context.storage, name, request)
+    with buildah.container(inputs.storage, below) as name:
+        for path in _remove_injected(buildah.mount(inputs.storage, name), before):
+            report(f"removed /{path}, an empty file that buildah put there")
+        image = buildah.commit(inputs.storage, name, request)
     build.records[step.id] = ImageRecord(
         id=step.id,
         tag=step.tag,
@@ -270,8 +270,3 @@ def _module_files(listing: Path) -> tuple[ModuleFile, ...]:
 def _processor_seconds(path: Path) -> float:
     """Read what the builder counted for `dkms build`."""
     return round(int(path.read_text()) / os.sysconf("SC_CLK_TCK"), 1)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -6,7 +6,7 @@ import tomllib
 from collections import Counter
 
 from immutable_base.check.interface import Check, Objection, Subject, unless
-from immutable_base.plan.base_image import UNAME_R
+from immutable_base.image.rpmdb import UNAME_R
 
 # What mounts an ostree deployment as the root. Source: ostree-prepare-root(1).
 PREPARE_ROOT = "ostree-prepare-root"

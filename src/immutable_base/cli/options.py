@@ -13,6 +13,7 @@ from immutable_base.config.schema import Settings
 from immutable_base.context import Context
 from immutable_base.errors import ConfigurationError
 from immutable_base.process import run, run_contained
+from immutable_base.tls import set_up_tls
 from immutable_base.workspace import default_workspace, write_atomically
 
 
@@ -63,7 +64,7 @@ def add_output_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def make_context(namespace: argparse.Namespace) -> Context:
-    """Return the context that the options describe.
+    """Return the context that the options describe; a private CA is made known to programs.
 
     Raises ConfigurationError if the configuration cannot be used.
     """
@@ -75,12 +76,14 @@ def make_context(namespace: argparse.Namespace) -> Context:
             f"there is no folder {layers}",
             hint="`layers/` with the Containerfiles belongs beside the configuration",
         )
+    workspace = Path(namespace.workspace).resolve()
     return Context(
         settings=settings,
         config_path=config_path,
         layers_folder=layers.resolve(),
-        workspace=Path(namespace.workspace).resolve(),
+        workspace=workspace,
         run=run,
+        tls=set_up_tls(settings.authority(config_path.parent), workspace),
     )
 
 

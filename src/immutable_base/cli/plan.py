@@ -43,7 +43,8 @@ def run(namespace: argparse.Namespace) -> int:
     # Solver and HTTP client are loaded only now: `--help` must not pay for them.
     from immutable_base.plan.make import make_plan  # noqa: PLC0415
 
-    plan = make_plan(context, variants=variants)
+    with context.open_plan_inputs() as inputs:
+        plan = make_plan(inputs, variants)
     if namespace.format == "json":
         write_result(plan.to_json(), namespace.output)
     else:

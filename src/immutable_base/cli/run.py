@@ -6,6 +6,7 @@ import argparse
 import shutil
 import sys
 
+from immutable_base import process
 from immutable_base.cli.options import (
     add_context_arguments,
     add_output_arguments,
@@ -15,6 +16,7 @@ from immutable_base.cli.options import (
     selected_variants,
     write_result,
 )
+from immutable_base.config.load import load_settings
 from immutable_base.doctor import require_ready
 from immutable_base.model.run import RunReport
 from immutable_base.process import heed_interrupts, is_contained
@@ -35,9 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(namespace: argparse.Namespace) -> int:
     """Run in namespaces of its own; the exit code is that of the worst failure."""
-    context = make_context(namespace)
-    variants = selected_variants(context.settings, namespace.variant)
-    require_ready(context)
+    settings = load_settings(namespace.config.resolve())
+    variants = selected_variants(settings, namespace.variant)
+    require_ready(process.run, namespace.workspace.resolve(), settings.minimum_free_gib)
     if not is_contained():
         return run_again_contained(namespace)
     return _inside(namespace, variants)

@@ -12,12 +12,12 @@ from immutable_base.cli.options import (
 )
 from immutable_base.config.load import did_you_mean, load_settings
 from immutable_base.config.schema import Settings
-from immutable_base.context import Context
 from immutable_base.errors import ConfigurationError
 from immutable_base.log import log_to_terminal
 from immutable_base.model.reference import Reference
 from immutable_base.report.verify import verification_report, verification_text
 from immutable_base.sign import signer_of, sigstore_of
+from immutable_base.tls import set_up_tls
 from immutable_base.tools.cosign import PUBLIC, Signer
 from immutable_base.verify import Verifier
 
@@ -48,9 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(namespace: argparse.Namespace) -> int:
     """Verify one image and print what was proven."""
     log_to_terminal(verbose=namespace.verbose)
-    context = _context(namespace)
-    verifier = _verifier(namespace, context)
-    reference = find_reference(namespace.reference, context.settings if context else None)
+    settings = _settings(namespace)
+    verifier = _verifier(namespace, settings)
+    reference = find_reference(namespace.reference, settings)
     # Resolved once: the tag may move meanwhile.
     tag = reference.tag or DEFAULT_TAG
     digest = reference.digest or verifier.resolve(reference.repository, tag)
@@ -61,35 +61,30 @@ def run(namespace: argparse.Namespace) -> int:
     return 0
 
 
-def _context(namespace: argparse.Namespace) -> Context | None:
-    """Return the context; None for somebody who has no configuration but knows the signer.
+def _settings(namespace: argparse.Namespace) -> Settings | None:
+    """Return the configuration; None for somebody who has none but knows the signer.
 
     Raises ConfigurationError as `load_settings` does.
     """
     path = namespace.config.resolve()
     if not path.exists() and namespace.certificate_identity and namespace.certificate_oidc_issuer:
         return None
-    return Context(
-        settings=load_settings(path),
-        config_path=path,
-        layers_folder=path.parent / "layers",
-        workspace=namespace.workspace.resolve(),
-        run=process.run,
-    )
+    return load_settings(path)
 
 
-def _verifier(namespace: argparse.Namespace, context: Context | None) -> Verifier:
-    signer = Signer(
-        identity=namespace.certificate_identity or "",
-        issuer=namespace.certificate_oidc_issuer or "",
-    )
-    if context is None:
+def _verifier(namespace: argparse.Namespace, settings: Settings | None) -> Verifier:
+    identity, issuer = namespace.certificate_identity, namespace.certificate_oidc_issuer
+    if settings is None:
+        signer = Signer(identity=identity, issuer=issuer)
         return Verifier(run=process.run, sigstore=PUBLIC, signer=signer)
-    configured = signer_of(context)
-    signer = Signer(
-        identity=signer.identity or configured.identity, issuer=signer.issuer or configured.issuer
+    configured = signer_of(settings.signing)
+    folder = namespace.config.resolve().parent
+    tls = set_up_tls(settings.authority(folder), namespace.workspace.resolve())
+    return Verifier(
+        run=process.run,
+        sigstore=sigstore_of(settings.signing, folder, tls.environment),
+        signer=Signer(identity=identity or configured.identity, issuer=issuer or configured.issuer),
     )
-    return Verifier(run=context.run, sigstore=sigstore_of(context), signer=signer)
 
 
 def find_reference(text: str, settings: Settings | None) -> Reference:

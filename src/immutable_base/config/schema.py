@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
@@ -201,6 +202,11 @@ class Settings(Frozen):
     """Tags that published images get."""
     minimum_free_gib: Annotated[int, Field(ge=0)] = 20
     """Free space that a run needs in its workspace, in GiB."""
+
+    def authority(self, folder: Path) -> Path | None:
+        """Return the configured private CA, None if there is none; `folder` is this file's."""
+        name = self.registry.ca_bundle
+        return (folder / name).resolve() if name else None
 
     @model_validator(mode="after")
     def _references_exist(self) -> Settings:

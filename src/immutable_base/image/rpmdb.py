@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from immutable_base.errors import CheckError
 from immutable_base.image.program import MountedImage
+from immutable_base.model.evr import Evr
 
 ARRAYS = {
     "provides": "PROVIDE",
@@ -30,6 +31,8 @@ LESS, GREATER, EQUAL = 1 << 1, 1 << 2, 1 << 3
 # What rpm prints for a tag that a package does not have.
 ABSENT = "(none)"
 KEY = "gpg-pubkey"
+UNAME_R = "kernel-uname-r"
+"""What the package with the kernel provides, versioned with what `uname -r` prints."""
 # Capabilities of rpm itself; no package provides them.
 INTERNAL = "rpmlib("
 
@@ -138,7 +141,7 @@ def _package(lines: list[list[str]]) -> Installed:
             found[fields[0]].append(_relation(*fields[1:]))
     return Installed(
         name=name,
-        evr=f"{version}-{release}" if epoch == "0" else f"{epoch}:{version}-{release}",
+        evr=str(Evr(_number(epoch), version, release)),
         arch=arch,
         build_time=_number(build_time),
         files=frozenset(files),

@@ -14,7 +14,6 @@ from immutable_base.model.plan import VariantPlan
 from immutable_base.tools import buildah
 
 MODULES = Path("usr/lib/modules")
-UNAME_R = "kernel-uname-r"
 # What a compiler or DKMS leaves, and what must be empty in an image.
 LEFTOVERS = (
     "usr/src/*", "usr/src/kernels/*", "var/lib/dkms", "var/cache/dnf", "var/cache/libdnf5",
@@ -79,7 +78,7 @@ def _installed(packages: Iterable[rpmdb.Installed]) -> tuple[InstalledPackage, .
 
 def _kernel_releases(packages: Sequence[rpmdb.Installed]) -> tuple[str, ...]:
     provided = (relation for package in packages for relation in package.provides)
-    return tuple(sorted({relation.evr for relation in provided if relation.name == UNAME_R}))
+    return tuple(sorted({relation.evr for relation in provided if relation.name == rpmdb.UNAME_R}))
 
 
 def _requires(packages: Sequence[rpmdb.Installed], names: set[str]) -> dict[str, tuple[str, ...]]:

@@ -6,7 +6,13 @@ from enum import StrEnum
 from typing import Literal
 
 from immutable_base.model.document import Frozen
+from immutable_base.model.evr import Evr, Nevra
 from immutable_base.model.reference import Reference
+
+LOCAL = "local"
+"""Repository id of the kmod packages that our own builder makes."""
+KERNEL_LAYER = "kernel"
+"""The layer that replaces the base image's kernel; before the first layer with a module."""
 
 
 class Verdict(StrEnum):
@@ -45,20 +51,24 @@ class Package(Frozen):
     """Seconds since 1970, from the package."""
 
     @property
+    def exact_name(self) -> Nevra:
+        """Name, version and architecture as one value."""
+        return Nevra(self.name, Evr(self.epoch, self.version, self.release), self.arch)
+
+    @property
     def evr(self) -> str:
         """`[epoch:]version-release`; epoch 0 is left out, as rpm prints it."""
-        prefix = f"{self.epoch}:" if self.epoch else ""
-        return f"{prefix}{self.version}-{self.release}"
+        return str(self.exact_name.evr)
 
     @property
     def nevra(self) -> str:
         """Exact name, as dnf takes it on its command line: `name-[epoch:]version-release.arch`."""
-        return f"{self.name}-{self.evr}.{self.arch}"
+        return str(self.exact_name)
 
     @property
     def file_name(self) -> str:
         """The file's name in our local repository."""
-        return f"{self.name}-{self.version}-{self.release}.{self.arch}.rpm"
+        return self.exact_name.file_name
 
 
 class BasePlan(Frozen):
@@ -75,7 +85,7 @@ class BasePlan(Frozen):
     @property
     def pinned(self) -> str:
         """`repository@sha256:...`."""
-        return f"{Reference.parse(self.reference).repository}@{self.digest}"
+        return Reference.parse(self.reference).pinned(self.digest)
 
 
 class RejectedKernel(Frozen):

@@ -47,6 +47,10 @@ class Reference:
             )
         return cls(repository=repository, tag=tag or None, digest=digest or None)
 
+    def pinned(self, digest: str) -> str:
+        """Return `repository@sha256:...`, which names exactly one image."""
+        return f"{self.repository}@{digest}"
+
     def __str__(self) -> str:
         """Return the reference as it is written."""
         tag = f":{self.tag}" if self.tag else ""

@@ -7,26 +7,23 @@ are a hint that real bases no longer carry, and `uname -r` is the build machine'
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from pydantic import ValidationError
 
-from immutable_base.context import Context
 from immutable_base.errors import PlanError
 from immutable_base.image import rpmdb
 from immutable_base.image.program import mounted_image
 from immutable_base.model.document import Frozen
 from immutable_base.model.plan import BasePlan
 from immutable_base.tools import buildah, skopeo
+from immutable_base.tools.buildah import Storage
 from immutable_base.workspace import write_atomically
 
 log = logging.getLogger(__name__)
-
-UNAME_R = "kernel-uname-r"
-"""What the package with the kernel provides, versioned with what `uname -r` prints."""
-CACHE_VERSION: Literal[2] = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,39 +45,32 @@ class Base:
     kernel: ImageKernel
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Contents:
-    """What was read out of an image."""
+class Contents(Frozen):
+    """What was read out of an image; in the cache by the image's digest."""
 
+    version: Literal[2] = 2
     rpm_output: str
     kernels: tuple[str, ...]
     """Folders of /usr/lib/modules that hold a vmlinuz."""
 
 
-class _CachedContents(Frozen):
-    """`Contents` in the cache, by the image's digest."""
-
-    version: Literal[2]
-    rpm_output: str
-    kernels: tuple[str, ...]
-
-
-def read_base(context: Context, reference: str) -> Base:
+def read_base(storage: Storage, env: Mapping[str, str], cache: Path, reference: str) -> Base:
     """Resolve a base image and read what is installed in it.
 
-    Raises RemoteError if the registry does not give it, PlanError if it has not exactly
+    `env` tells programs which CAs to trust, `cache` keeps what was read, by digest. Raises
+    RemoteError if the registry does not give it, PlanError if it has not exactly
     one kernel.
     """
-    resolved = skopeo.resolve(context.run, reference, context.tls_environment())
+    resolved = skopeo.resolve(storage.run, reference, env)
     plan = BasePlan(reference=reference, digest=resolved.digest, created=resolved.created)
-    kept = context.workspace / "cache" / "base" / f"{plan.digest.removeprefix('sha256:')}.json"
-    contents = _kept(kept) or _read(
-        context, buildah.pull(context.storage, plan.pinned, context.tls_environment())
-    )
+    cached = cache / f"{plan.digest.removeprefix('sha256:')}.json"
+    known = _load_cached(cached)
+    contents = known or _read(storage, buildah.pull(storage, plan.pinned, env))
     packages = rpmdb.parse(contents.rpm_output).packages
     kernel = only_kernel(reference, packages, contents.kernels)
     # Only now: what makes no sense is read again next time.
-    _keep(kept, contents)
+    if known is None:
+        write_atomically(cached, contents.model_dump_json())
     log.info("%s is %s with kernel %s", reference, resolved.digest, kernel.release)
     return Base(plan=plan, packages=packages, kernel=kernel)
 
@@ -97,7 +87,7 @@ def only_kernel(
     owned: dict[str, ImageKernel] = {}
     for package in packages:
         for relation in package.provides:
-            if relation.name == UNAME_R:
+            if relation.name == rpmdb.UNAME_R:
                 kernel = ImageKernel(release=relation.evr, package=package.name, evr=package.evr)
                 owned.setdefault(relation.evr, kernel)
     releases = tuple(sorted(owned))
@@ -114,27 +104,19 @@ def _count(releases: tuple[str, ...]) -> str:
     return f"{len(releases)} ({', '.join(releases)})" if releases else "none"
 
 
-def _kept(path: Path) -> Contents | None:
+def _load_cached(path: Path) -> Contents | None:
     """Return what was read of exactly this digest before."""
     if not path.is_file():
         return None
     try:
-        cached = _CachedContents.model_validate_json(path.read_bytes())
+        return Contents.model_validate_json(path.read_bytes())
     except ValidationError as error:
         log.info("%s is not used: %s", path, error)
         return None
-    return Contents(rpm_output=cached.rpm_output, kernels=cached.kernels)
 
 
-def _keep(path: Path, contents: Contents) -> None:
-    cached = _CachedContents(
-        version=CACHE_VERSION, kernels=contents.kernels, rpm_output=contents.rpm_output
-    )
-    write_atomically(path, cached.model_dump_json())
-
-
-def _read(context: Context, image: str) -> Contents:
-    with mounted_image(context.storage, image) as mounted:
+def _read(storage: Storage, image: str) -> Contents:
+    with mounted_image(storage, image) as mounted:
         return Contents(rpm_output=rpmdb.query_text(mounted), kernels=_kernels(mounted.root))
 
 

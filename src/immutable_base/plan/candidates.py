@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from immutable_base.config.schema import KernelSettings
 from immutable_base.errors import PlanError
-from immutable_base.image.rpmdb import Installed
+from immutable_base.image.rpmdb import UNAME_R, Installed
 from immutable_base.plan import kernel
-from immutable_base.plan.base_image import UNAME_R, Base
-from immutable_base.solver.pool import Universe
+from immutable_base.plan.base_image import Base
+from immutable_base.solver.pool import PackagePool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,15 +33,15 @@ def installed_set(base: Base, policy: KernelSettings) -> KernelSet:
 
 
 def _bound(package: Installed, release: str) -> bool:
-    """Tell whether a package can only be with one kernel, such as kernel-uki-virt."""
+    """Tell whether a package belongs to exactly one kernel, as kernel-uki-virt does."""
     return any(
         relation.name.endswith("-uname-r") and relation.evr == release
         for relation in (*package.requires, *package.provides)
     )
 
 
-def find(
-    universe: Universe, repositories: Sequence[str], policy: KernelSettings, swapped: Sequence[str]
+def find_candidates(
+    pool: PackagePool, repositories: Sequence[str], policy: KernelSettings, swapped: Sequence[str]
 ) -> tuple[kernel.Candidate, ...]:
     """Return every kernel of which some package of the set is offered.
 
@@ -53,12 +53,12 @@ def find(
     devels: dict[str, set[str]] = {}
     devel = policy.devel_package
     for name in dict.fromkeys((*policy.packages, *swapped, devel)):
-        for solvable in universe.named(name, repositories):
+        for solvable in pool.named(name, repositories):
             present.setdefault(solvable.evr, set()).add(name)
-            for printed in universe.provided(solvable, UNAME_R):
+            for printed in pool.provided(solvable, UNAME_R):
                 releases.setdefault(solvable.evr, printed)
             if name == devel:
-                found = universe.provided(solvable, f"{devel}-uname-r")
+                found = pool.provided(solvable, f"{devel}-uname-r")
                 devels.setdefault(solvable.evr, set()).update(found)
     candidates = []
     for evr, names in present.items():
@@ -71,20 +71,20 @@ def find(
 
 
 def devel_for(
-    universe: Universe, repositories: Sequence[str], policy: KernelSettings, release: str
+    pool: PackagePool, repositories: Sequence[str], policy: KernelSettings, release: str
 ) -> int:
     """Return the id of the newest kernel-devel for exactly this `uname -r`.
 
     Raises PlanError if there is none.
     """
     name = policy.devel_package
-    for solvable in universe.named(name, repositories):
-        if release in universe.provided(solvable, f"{name}-uname-r"):
+    for solvable in pool.named(name, repositories):
+        if release in pool.provided(solvable, f"{name}-uname-r"):
             return solvable.id
     raise PlanError(f"no repository has {name} for {release}")
 
 
-def rules(policy: KernelSettings, kernel_set: KernelSet) -> kernel.KernelPolicy:
+def kernel_policy(policy: KernelSettings, kernel_set: KernelSet) -> kernel.KernelPolicy:
     """Return the configured policy as the decision takes it."""
     required = tuple(dict.fromkeys((*policy.packages, *kernel_set.swapped)))
     return kernel.KernelPolicy(

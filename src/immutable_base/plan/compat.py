@@ -1,27 +1,20 @@
 """The compat ledger: module versions and kernels that are known to build, or to break.
 
-Pure but for reading the file; versions are compared by the order that the caller passes.
+Versions are compared by the order that the caller passes.
 """
 
 from __future__ import annotations
 
-import json
 import tomllib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib import resources
-from pathlib import Path
 
 from pydantic import Field, ValidationError
 
 from immutable_base.errors import ConfigurationError
 from immutable_base.model.document import Frozen
-from immutable_base.solver.evr import Order
-from immutable_base.workspace import write_atomically
-
-LEARNED = "compat.toml"
-"""What our own builds learned, in the workspace; the same form as the ledger that is shipped."""
+from immutable_base.solver.order import Order
 
 
 class CompatVerdict(StrEnum):
@@ -58,7 +51,7 @@ class _Document(Frozen):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ledger:
-    """Every entry, shipped and learned."""
+    """Every entry."""
 
     entries: tuple[CompatEntry, ...]
 
@@ -91,41 +84,15 @@ def matches(pattern: str, version: str, release: str = "") -> bool:
     return pattern in {version, f"{version}-{release}"} or version.startswith(f"{pattern}.")
 
 
-def load_ledger(workspace: Path) -> Ledger:
-    """Return the shipped ledger and what this workspace learned.
-
-    Raises ConfigurationError if a file is not of the ledger's form.
-    """
-    shipped = resources.files("immutable_base.plan").joinpath("compat.toml").read_text("utf-8")
-    entries = _parse(shipped, "compat.toml")
-    learned = workspace / LEARNED
-    if learned.is_file():
-        entries += _parse(learned.read_text("utf-8"), str(learned))
-    return Ledger(entries=entries)
+def load_ledger() -> Ledger:
+    """Return the ledger that is shipped."""
+    text = resources.files("immutable_base.plan").joinpath("compat.toml").read_text("utf-8")
+    return parse_ledger(text)
 
 
-def learn(workspace: Path, entries: Iterable[CompatEntry]) -> None:
-    """Add what a build showed to the workspace's ledger; known entries are not repeated."""
-    path = workspace / LEARNED
-    text = path.read_text("utf-8") if path.is_file() else ""
-    for entry in entries:
-        block = _block(entry)
-        if block not in text:
-            text += block
-    write_atomically(path, text)
-
-
-def _parse(text: str, name: str) -> tuple[CompatEntry, ...]:
+def parse_ledger(text: str) -> Ledger:
+    """Read a ledger. Raises ConfigurationError if it is not of the ledger's form."""
     try:
-        return _Document.model_validate(tomllib.loads(text)).entry
+        return Ledger(entries=_Document.model_validate(tomllib.loads(text)).entry)
     except (tomllib.TOMLDecodeError, ValidationError) as error:
-        raise ConfigurationError(
-            f"the compat ledger {name} is malformed", details=str(error)
-        ) from error
-
-
-def _block(entry: CompatEntry) -> str:
-    values = entry.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-    # A JSON string with ASCII escapes is a TOML basic string.
-    lines = [f"{key} = {json.dumps(value)}" for key, value in values.items()]
-    return "\n".join(["[[entry]]", *lines, "", ""])
+        raise ConfigurationError("the compat ledger is malformed", details=str(error)) from error

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+from immutable_base.model.evr import Evr
 from immutable_base.model.plan import KernelAction, KernelPlan, RejectedKernel
-from immutable_base.solver.evr import Order, key, major_minor, split_evr
+from immutable_base.solver.order import Order, major_minor, order_key
 
 FROM_IMAGE, FROM_REPOSITORY = "image", "repository"
 
@@ -17,14 +18,14 @@ class Candidate:
 
     evr: str
     release: str | None
-    """What its `uname -r` will print; None when no package says it."""
+    """What its `uname -r` will print; None when no package states it."""
     packages: frozenset[str]
     """Names of the policy's packages, kernel-devel included, that exist at exactly this EVR."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ceiling:
-    """The newest kernel that a module accepts, by its own word."""
+    """The newest kernel that a module accepts, as it declares itself."""
 
     module: str
     version: str
@@ -44,7 +45,7 @@ class KernelPolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KernelQuestion:
+class KernelConstraints:
     """Everything that the decision depends on."""
 
     image_release: str
@@ -67,173 +68,187 @@ class Decision:
     """When held: why, and what would release it. Otherwise: why this kernel."""
 
 
-def decide(question: KernelQuestion, order: Order) -> Decision:
+def decide(constraints: KernelConstraints, order: Order) -> Decision:
     """Choose a kernel.
 
-    The image's own if its exact kernel-devel can be had and every module accepts it: that changes
+    The image's own if its exact kernel-devel is available and every module accepts it: that changes
     nothing in the base. Else the newest complete set that every module accepts, upwards or
     downwards as far as the policy allows. Else none: the variant is held.
     """
-    if not question.modules:
-        reason = f"keeps kernel {question.image_release}: no module needs another"
-        return _decision(question, order, _image(question), {}, reason)
-    rejected: dict[str, str] = {}
-    own = _why_not_own(question, order)
-    if own is None:
-        reason = f"keeps kernel {question.image_release}: its {question.policy.devel} is there"
-        _reject_rest(question, order, rejected)
-        return _decision(question, order, _image(question), rejected, reason)
-    rejected[question.image_evr] = own
-    chosen = _newest_that_fits(question, order, rejected)
-    if chosen is None:
-        return _hold(question, order, rejected)
-    decision = _decision(question, order, chosen, rejected, f"kernel {chosen.release}: {own}")
-    newest = _why_not_newest(question, chosen, rejected, order)
-    return replace(decision, reasons=(*decision.reasons, *newest))
-
-
-def _newest_that_fits(
-    question: KernelQuestion, order: Order, rejected: dict[str, str]
-) -> Candidate | None:
-    """Return the newest kernel that can be swapped in; note why each other one is not it."""
-    chosen: Candidate | None = None
-    for candidate in sorted(question.candidates, key=lambda c: key(order)(c.evr), reverse=True):
-        if order(candidate.evr, question.image_evr) == 0:
-            continue
-        why = _why_not(question, order, candidate)
-        if why is not None:
-            rejected[candidate.evr] = why
-        elif chosen is None:
-            chosen = candidate
-        else:
-            rejected[candidate.evr] = f"older than {chosen.evr}, which was chosen"
-    return chosen
-
-
-def _why_not_newest(
-    question: KernelQuestion, chosen: Candidate, rejected: dict[str, str], order: Order
-) -> tuple[str, ...]:
-    """Say why it is not the newest kernel that is offered."""
-    newest = max((c.evr for c in question.candidates), key=key(order))
-    if order(newest, chosen.evr) <= 0 or order(newest, question.image_evr) == 0:
-        return ()
-    return (f"not the newest offered, {newest}: {rejected[newest]}",)
-
-
-def _image(question: KernelQuestion) -> Candidate:
-    return Candidate(evr=question.image_evr, release=question.image_release, packages=frozenset())
-
-
-def _why_not_own(question: KernelQuestion, order: Order) -> str | None:
-    """Return why the image's own kernel cannot stay, None if it can."""
-    devel = any(
-        candidate.release == question.image_release and question.policy.devel in candidate.packages
-        for candidate in question.candidates
-    )
-    why = []
-    if not devel:
-        why.append(
-            f"no repository has {question.policy.devel} for the image's own kernel "
-            f"{question.image_release}"
-        )
-    refusal = _refusal(question, order, question.image_evr)
-    if refusal:
-        why.append(f"the image's own kernel is {refusal}")
-    return "; ".join(why) or None
-
-
-def _why_not(question: KernelQuestion, order: Order, candidate: Candidate) -> str | None:
-    """Return why a kernel cannot be swapped in, None if it can."""
-    policy = question.policy
-    missing = sorted({*policy.required, policy.devel} - candidate.packages)
-    if missing:
-        return f"incomplete: no {', '.join(missing)} at this version"
-    if candidate.release is None:
-        return "no package says what its `uname -r` prints"
-    refusal = _refusal(question, order, candidate.evr)
-    if refusal:
-        return refusal
-    direction = order(candidate.evr, question.image_evr)
-    if direction > 0 and not policy.allow_up:
-        return "newer than the image's kernel; the policy forbids going up (kernel.allow_up)"
-    if direction < 0 and not policy.allow_down:
-        return "older than the image's kernel; the policy forbids going down (kernel.allow_down)"
-    return None
-
-
-def _refusal(question: KernelQuestion, order: Order, evr: str) -> str | None:
-    """Return which module does not accept a kernel, and by what evidence."""
-    _, version, release = split_evr(evr)
-    for ceiling in question.ceilings:
-        if order(major_minor(version), ceiling.maximum) > 0:
-            return (
-                f"above {ceiling.maximum}, the newest kernel that {ceiling.module} "
-                f"{ceiling.version} accepts"
-            )
-    return question.known_break(f"{version}-{release}")
+    return _KernelChoice(constraints, order).decide()
 
 
 def lowest(ceilings: Sequence[Ceiling], order: Order) -> Ceiling | None:
     """Return the module with the smallest maximum, None when no module states one."""
-    return min(ceilings, key=lambda ceiling: key(order)(ceiling.maximum), default=None)
+    return min(ceilings, key=lambda ceiling: order_key(order)(ceiling.maximum), default=None)
 
 
-def _reject_rest(question: KernelQuestion, order: Order, rejected: dict[str, str]) -> None:
-    for candidate in question.candidates:
-        if order(candidate.evr, question.image_evr) != 0:
-            why = _why_not(question, order, candidate)
-            rejected[candidate.evr] = why or "not needed: the image's own kernel is kept"
+@dataclass(frozen=True, slots=True)
+class _KernelChoice:
+    """One decision under way."""
 
+    constraints: KernelConstraints
+    order: Order
+    rejected: dict[str, str] = field(default_factory=dict)
+    """EVR of each kernel that is not it, and why."""
 
-def _hold(question: KernelQuestion, order: Order, rejected: dict[str, str]) -> Decision:
-    modules = " and ".join(question.modules)
-    ceiling = lowest(question.ceilings, order)
-    at_most = f" at or under {ceiling.maximum}" if ceiling else ""
-    newest = max(question.candidates, key=lambda c: key(order)(c.evr), default=None)
-    offer = f"the newest offered is {newest.evr}" if newest else "none is offered at all"
-    why = f"held: no kernel{at_most} fits {modules}: {rejected[question.image_evr]}; {offer}"
-    ways = [
-        f"a complete kernel set{at_most} on which nothing is known to break",
-        f"a release of {modules} that accepts a kernel that is offered",
-    ]
-    if _refusal(question, order, question.image_evr) is None:
-        ways.insert(0, f"{question.policy.devel} for {question.image_release} in a repository")
-    released = f"released by: {', or '.join(ways)}"
-    return Decision(plan=_plan(question, order, None, rejected), reasons=(why, released))
+    def decide(self) -> Decision:
+        asked = self.constraints
+        if not asked.modules:
+            return self._chosen(
+                self._image(), f"keeps kernel {asked.image_release}: no module needs another"
+            )
+        reason = self._why_not_own()
+        if reason is None:
+            self._reject_others()
+            return self._chosen(
+                self._image(),
+                f"keeps kernel {asked.image_release}: its {asked.policy.devel} is there",
+            )
+        self.rejected[asked.image_evr] = reason
+        chosen = self._newest_that_fits()
+        if chosen is None:
+            return self._hold()
+        decision = self._chosen(chosen, f"kernel {chosen.release}: {reason}")
+        return replace(decision, reasons=(*decision.reasons, *self._why_not_newest(chosen)))
 
+    def _image(self) -> Candidate:
+        return Candidate(
+            evr=self.constraints.image_evr,
+            release=self.constraints.image_release,
+            packages=frozenset(),
+        )
 
-def _decision(
-    question: KernelQuestion,
-    order: Order,
-    chosen: Candidate,
-    rejected: dict[str, str],
-    reason: str,
-) -> Decision:
-    return Decision(plan=_plan(question, order, chosen, rejected), reasons=(reason,))
+    def _newest_first(self) -> list[Candidate]:
+        key = order_key(self.order)
+        return sorted(self.constraints.candidates, key=lambda c: key(c.evr), reverse=True)
 
+    def _from_image(self, evr: str) -> int:
+        """Return the direction of a kernel, seen from the image's own: negative is older."""
+        return self.order(evr, self.constraints.image_evr)
 
-def _plan(
-    question: KernelQuestion, order: Order, chosen: Candidate | None, rejected: dict[str, str]
-) -> KernelPlan:
-    ceiling = lowest(question.ceilings, order)
-    newest_first = sorted(rejected, key=key(order), reverse=True)
-    return KernelPlan(
-        image=question.image_release,
-        image_evr=question.image_evr,
-        chosen=chosen.release if chosen else None,
-        chosen_evr=chosen.evr if chosen else None,
-        action=_action(order(chosen.evr, question.image_evr)) if chosen else None,
-        source=_source(chosen, question) if chosen else None,
-        ceiling=ceiling.maximum if ceiling else None,
-        rejected=tuple(RejectedKernel(evr=evr, reason=rejected[evr]) for evr in newest_first),
-    )
+    def _newest_that_fits(self) -> Candidate | None:
+        """Return the newest kernel that can be swapped in; note why each other one is not it."""
+        chosen: Candidate | None = None
+        for candidate in self._newest_first():
+            if self._from_image(candidate.evr) == 0:
+                continue
+            reason = self._why_not(candidate)
+            if reason is not None:
+                self.rejected[candidate.evr] = reason
+            elif chosen is None:
+                chosen = candidate
+            else:
+                self.rejected[candidate.evr] = f"older than {chosen.evr}, which was chosen"
+        return chosen
 
+    def _why_not_newest(self, chosen: Candidate) -> tuple[str, ...]:
+        """Return why it is not the newest kernel that is offered, nothing if it is."""
+        newest = self._newest_first()[0].evr
+        if self.order(newest, chosen.evr) <= 0 or self._from_image(newest) == 0:
+            return ()
+        return (f"not the newest offered, {newest}: {self.rejected[newest]}",)
 
-def _action(direction: int) -> KernelAction:
-    if direction == 0:
-        return KernelAction.KEEP
-    return KernelAction.UP if direction > 0 else KernelAction.DOWN
+    def _why_not_own(self) -> str | None:
+        """Return why the image's own kernel cannot stay, None if it can."""
+        asked = self.constraints
+        devel = asked.policy.devel
+        reasons = []
+        if not any(
+            candidate.release == asked.image_release and devel in candidate.packages
+            for candidate in asked.candidates
+        ):
+            reasons.append(
+                f"no repository has {devel} for the image's own kernel {asked.image_release}"
+            )
+        refusal = self._refusal(asked.image_evr)
+        if refusal:
+            reasons.append(f"the image's own kernel is {refusal}")
+        return "; ".join(reasons) or None
 
+    def _why_not(self, candidate: Candidate) -> str | None:
+        """Return why a kernel cannot be swapped in, None if it can."""
+        policy = self.constraints.policy
+        missing = sorted({*policy.required, policy.devel} - candidate.packages)
+        if missing:
+            return f"incomplete: no {', '.join(missing)} at this version"
+        if candidate.release is None:
+            return "no package states what its `uname -r` prints"
+        refusal = self._refusal(candidate.evr)
+        if refusal:
+            return refusal
+        direction = self._from_image(candidate.evr)
+        if direction > 0 and not policy.allow_up:
+            return "newer than the image's kernel; the policy forbids going up (kernel.allow_up)"
+        if direction < 0 and not policy.allow_down:
+            return (
+                "older than the image's kernel; the policy forbids going down (kernel.allow_down)"
+            )
+        return None
 
-def _source(chosen: Candidate, question: KernelQuestion) -> str:
-    return FROM_IMAGE if chosen.release == question.image_release else FROM_REPOSITORY
+    def _refusal(self, evr: str) -> str | None:
+        """Return which module does not accept a kernel, and by what evidence."""
+        kernel = Evr.parse(evr)
+        for ceiling in self.constraints.ceilings:
+            if self.order(major_minor(kernel.version), ceiling.maximum) > 0:
+                return (
+                    f"above {ceiling.maximum}, the newest kernel that {ceiling.module} "
+                    f"{ceiling.version} accepts"
+                )
+        return self.constraints.known_break(kernel.without_epoch)
+
+    def _reject_others(self) -> None:
+        for candidate in self.constraints.candidates:
+            if self._from_image(candidate.evr) != 0:
+                reason = self._why_not(candidate)
+                self.rejected[candidate.evr] = (
+                    reason or "not needed: the image's own kernel is kept"
+                )
+
+    def _hold(self) -> Decision:
+        asked = self.constraints
+        modules = " and ".join(asked.modules)
+        ceiling = lowest(asked.ceilings, self.order)
+        at_most = f" at or under {ceiling.maximum}" if ceiling else ""
+        newest = next(iter(self._newest_first()), None)
+        offer = f"the newest offered is {newest.evr}" if newest else "none is offered at all"
+        own = self.rejected[asked.image_evr]
+        reason = f"held: no kernel{at_most} fits {modules}: {own}; {offer}"
+        ways = [
+            f"a complete kernel set{at_most} on which nothing is known to break",
+            f"a release of {modules} that accepts a kernel that is offered",
+        ]
+        if self._refusal(asked.image_evr) is None:
+            ways.insert(0, f"{asked.policy.devel} for {asked.image_release} in a repository")
+        released = f"released by: {', or '.join(ways)}"
+        return Decision(plan=self._plan(None), reasons=(reason, released))
+
+    def _chosen(self, chosen: Candidate, reason: str) -> Decision:
+        return Decision(plan=self._plan(chosen), reasons=(reason,))
+
+    def _plan(self, chosen: Candidate | None) -> KernelPlan:
+        asked = self.constraints
+        ceiling = lowest(asked.ceilings, self.order)
+        newest_first = sorted(self.rejected, key=order_key(self.order), reverse=True)
+        return KernelPlan(
+            image=asked.image_release,
+            image_evr=asked.image_evr,
+            chosen=chosen.release if chosen else None,
+            chosen_evr=chosen.evr if chosen else None,
+            action=self._action(chosen) if chosen else None,
+            source=self._source(chosen) if chosen else None,
+            ceiling=ceiling.maximum if ceiling else None,
+            rejected=tuple(
+                RejectedKernel(evr=evr, reason=self.rejected[evr]) for evr in newest_first
+            ),
+        )
+
+    def _action(self, chosen: Candidate) -> KernelAction:
+        direction = self._from_image(chosen.evr)
+        if direction == 0:
+            return KernelAction.KEEP
+        return KernelAction.UP if direction > 0 else KernelAction.DOWN
+
+    def _source(self, chosen: Candidate) -> str:
+        same = chosen.release == self.constraints.image_release
+        return FROM_IMAGE if same else FROM_REPOSITORY

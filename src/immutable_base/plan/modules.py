@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from immutable_base.config.schema import Module
 from immutable_base.errors import PlanError
-from immutable_base.image.rpmdb import Relation
+from immutable_base.image.rpmdb import UNAME_R, Relation
+from immutable_base.model.evr import Evr, Nevra
 from immutable_base.model.plan import ModulePlan, Package
-from immutable_base.plan.base_image import UNAME_R
 from immutable_base.plan.compat import CompatVerdict, Ledger, matches
-from immutable_base.solver.evr import Order
-from immutable_base.solver.pool import Promised, Universe
+from immutable_base.solver.order import Order
+from immutable_base.solver.pool import PackagePool, Promised
 from immutable_base.tools import libsolv
 
 Maximum = Callable[[Module, Package], str]
@@ -22,7 +22,7 @@ Maximum = Callable[[Module, Package], str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModuleSource:
-    """The source package that tonight's module is made from."""
+    """The source package that a module is made from."""
 
     name: str
     """Key under `modules` in immutable-base.toml."""
@@ -34,20 +34,19 @@ class ModuleSource:
     @property
     def epoch_version(self) -> str:
         """`[epoch:]version`, as the module's provides and userspace's requires have it."""
-        prefix = f"{self.package.epoch}:" if self.package.epoch else ""
-        return f"{prefix}{self.package.version}"
+        return str(Evr(self.package.epoch, self.package.version))
 
 
 def find_source(
-    universe: Universe, name: str, module: Module, repositories: tuple[str, ...], maximum: Maximum
+    pool: PackagePool, name: str, module: Module, repositories: tuple[str, ...], maximum: Maximum
 ) -> ModuleSource:
     """Return the newest source package of the configured branch.
 
     Raises PlanError if the repositories have none.
     """
-    offered = universe.named(module.source_package, repositories)
+    offered = pool.named(module.source_package, repositories)
     for solvable in offered:
-        package = universe.package(solvable)
+        package = pool.package(solvable)
         if matches(module.branch, package.version):
             return ModuleSource(
                 name=name,
@@ -67,7 +66,7 @@ def find_source(
 def known_break(
     sources: tuple[ModuleSource, ...], ledger: Ledger, order: Order
 ) -> Callable[[str], str | None]:
-    """Return a function that says on which kernels (`version-release`) one of them breaks."""
+    """Return a function that tells on which kernels (`version-release`) one of them breaks."""
 
     def sentence(kernel: str) -> str | None:
         for source in sources:
@@ -85,10 +84,9 @@ def promised_kmod(source: ModuleSource, release: str) -> Promised:
     module = source.settings
     # A dash would end the release; everything else that `uname -r` prints is valid in one.
     mangled = re.sub(r"[^A-Za-z0-9._+~^]", "_", release)
+    evr = Evr(source.package.epoch, source.package.version, f"1.{mangled}")
     return Promised(
-        name=module.kmod_package,
-        evr=f"{source.epoch_version}-1.{mangled}",
-        arch="x86_64",
+        nevra=Nevra(module.kmod_package, evr, "x86_64"),
         provides=(Relation(name=module.provides, comparison="=", evr=source.epoch_version),),
         requires=(Relation(name=UNAME_R, comparison="=", evr=release),),
     )
@@ -118,14 +116,14 @@ def plan_module(
 
 
 def exact_userspace(
-    universe: Universe, name: str, source: ModuleSource, repositories: tuple[str, ...]
+    pool: PackagePool, name: str, source: ModuleSource, repositories: tuple[str, ...]
 ) -> libsolv.Solvable | None:
     """Return the newest build of a package at the module's own version, if it is offered.
 
     Userspace and module must not differ: libzfs checks it, NVIDIA's driver refuses to start.
     """
-    for solvable in universe.named(name, repositories):
-        package = universe.package(solvable)
+    for solvable in pool.named(name, repositories):
+        package = pool.package(solvable)
         wanted = (source.package.epoch, source.package.version)
         if (package.epoch, package.version) == wanted:
             return solvable

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from immutable_base.config.schema import Module, Settings, Variant
 from immutable_base.model.plan import (
+    KERNEL_LAYER,
     KernelAction,
     KernelPlan,
     LayerPlan,
@@ -20,18 +21,16 @@ from immutable_base.plan import candidates, kernel, modules
 from immutable_base.plan.base_image import Base
 from immutable_base.plan.compat import Ledger
 from immutable_base.plan.modules import Maximum, ModuleSource
-from immutable_base.solver.evr import EvrOrder
-from immutable_base.solver.pool import Universe
-from immutable_base.solver.transaction import Answer, Question, solve
+from immutable_base.solver.order import EvrOrder
+from immutable_base.solver.pool import PackagePool
+from immutable_base.solver.transaction import Transaction, TransactionRequest, solve
 
 log = logging.getLogger(__name__)
-
-KERNEL_LAYER = "kernel"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuiltModule:
-    """A module of tonight, and the promised package in the pool."""
+    """A planned module, and the promised package in the pool."""
 
     plan: ModulePlan
     source: ModuleSource
@@ -55,27 +54,27 @@ class StreamPlanner:
         settings: Settings,
         stream: str,
         base: Base,
-        universe: Universe,
+        pool: PackagePool,
         ledger: Ledger,
         maximum: Maximum,
     ) -> None:
         self._settings = settings
         self._stream = stream
         self._base = base
-        self._universe = universe
+        self._pool = pool
         self._ledger = ledger
         self._maximum = maximum
         self._order = EvrOrder()
         self._repositories = settings.streams[stream].repositories
         self._kernel_set = candidates.installed_set(base, settings.kernel)
-        self._answers: dict[tuple[tuple[int, ...], Question], Answer] = {}
+        self._solved: dict[tuple[tuple[int, ...], TransactionRequest], Transaction] = {}
         self._sources: dict[str, ModuleSource] = {}
         self._built: dict[tuple[str, str], BuiltModule] = {}
 
     def plan(self, name: str) -> VariantPlan:
-        """Return what tonight does for one variant.
+        """Return the plan of one variant.
 
-        Raises ImmutableBaseError if its packages cannot be had or do not fit together.
+        Raises ImmutableBaseError if its packages cannot be fetched or do not fit together.
         """
         variant = self._settings.variants[name]
         sources = self._module_sources(variant)
@@ -106,7 +105,7 @@ class StreamPlanner:
         if name not in self._sources:
             module = self._settings.modules[name]
             self._sources[name] = modules.find_source(
-                self._universe, name, module, module.repositories, self._maximum
+                self._pool, name, module, module.repositories, self._maximum
             )
         return self._sources[name]
 
@@ -117,18 +116,18 @@ class StreamPlanner:
             for s in sources
             if s.maximum is not None
         ]
-        question = kernel.KernelQuestion(
+        constraints = kernel.KernelConstraints(
             image_release=self._base.kernel.release,
             image_evr=self._base.kernel.evr,
-            candidates=candidates.find(
-                self._universe, self._repositories, policy, self._kernel_set.swapped
+            candidates=candidates.find_candidates(
+                self._pool, self._repositories, policy, self._kernel_set.swapped
             ),
             ceilings=ceilings,
             modules=tuple(source.name for source in sources),
             known_break=modules.known_break(sources, self._ledger, self._order),
-            policy=candidates.rules(policy, self._kernel_set),
+            policy=candidates.kernel_policy(policy, self._kernel_set),
         )
-        return kernel.decide(question, self._order)
+        return kernel.decide(constraints, self._order)
 
     def _build(self, source: ModuleSource, chosen: KernelPlan) -> BuiltModule:
         """Solve what a module's builder installs, once for each kernel.
@@ -140,9 +139,9 @@ class StreamPlanner:
         if (source.name, release) not in self._built:
             module = source.settings
             devel = candidates.devel_for(
-                self._universe, self._repositories, self._settings.kernel, release
+                self._pool, self._repositories, self._settings.kernel, release
             )
-            question = Question(
+            request = TransactionRequest(
                 title=f"the builder of {source.name}",
                 repositories=(*self._repositories, *module.repositories),
                 install=(source.solvable, devel),
@@ -150,18 +149,18 @@ class StreamPlanner:
                 exclude=self._kernel_names(),
             )
             if chosen.action is not KernelAction.KEEP:
-                kernel = self._kernel_question(chosen)
-                question = replace(
-                    question, install=(*question.install, *kernel.install), erase=kernel.erase
+                kernel = self._kernel_request(chosen)
+                request = replace(
+                    request, install=(*request.install, *kernel.install), erase=kernel.erase
                 )
-            answer = self._solve(self._universe.base, question)
-            kmod = self._universe.promise(modules.promised_kmod(source, release))
+            transaction = self._solve(self._pool.base, request)
+            kmod = self._pool.promise(modules.promised_kmod(source, release))
             plan = modules.plan_module(
                 source,
-                self._universe.package(kmod),
-                self._packages(answer.new),
-                self._nevras(answer.requested),
-                question.erase,
+                self._pool.package(kmod),
+                self._packages(transaction.new),
+                self._nevras(transaction.requested),
+                request.erase,
                 self._base.plan.created,
             )
             self._built[source.name, release] = BuiltModule(plan=plan, source=source, kmod=kmod.id)
@@ -170,35 +169,35 @@ class StreamPlanner:
     def _layers(
         self, variant: Variant, chosen: KernelPlan, built: dict[str, BuiltModule]
     ) -> list[LayerPlan]:
-        stack = _Stack(self._universe.base, self._base.plan.created)
+        stack = _Stack(self._pool.base, self._base.plan.created)
         swap = chosen.action is not KernelAction.KEEP
         for name in variant.layers:
             layer = self._settings.layers[name]
             if swap and layer.module:
                 # Before the first module, after what all variants of the stream share.
-                self._add(stack, KERNEL_LAYER, self._kernel_question(chosen), {})
+                self._add(stack, KERNEL_LAYER, self._kernel_request(chosen), {})
                 swap = False
             module = built[layer.module] if layer.module else None
-            question = self._layer_question(name, layer.packages, layer.repositories, module)
-            self._add(stack, name, question, {module.kmod: module.plan.kmod} if module else {})
+            request = self._layer_request(name, layer.packages, layer.repositories, module)
+            self._add(stack, name, request, {module.kmod: module.plan.kmod} if module else {})
         return stack.layers
 
-    def _kernel_question(self, chosen: KernelPlan) -> Question:
+    def _kernel_request(self, chosen: KernelPlan) -> TransactionRequest:
         evr = chosen.chosen_evr or ""
-        return Question(
+        return TransactionRequest(
             title=f"the kernel {chosen.chosen}",
             repositories=self._repositories,
             install=tuple(self._exact(name, evr) for name in self._kernel_set.swapped),
             erase=self._kernel_set.erased,
         )
 
-    def _layer_question(
+    def _layer_request(
         self,
         name: str,
         packages: tuple[str, ...],
         extra: tuple[str, ...],
         module: BuiltModule | None,
-    ) -> Question:
+    ) -> TransactionRequest:
         repositories = (*self._repositories, *extra)
         install: list[int] = []
         if module is not None:
@@ -207,13 +206,13 @@ class StreamPlanner:
         names = []
         for package in packages:
             exact = module and modules.exact_userspace(
-                self._universe, package, module.source, repositories
+                self._pool, package, module.source, repositories
             )
             if exact:
                 install.append(exact.id)
             else:
                 names.append(package)
-        return Question(
+        return TransactionRequest(
             title=f"layer {name}",
             repositories=tuple(dict.fromkeys(repositories)),
             install=tuple(install),
@@ -224,40 +223,40 @@ class StreamPlanner:
         )
 
     def _add(
-        self, stack: _Stack, name: str, question: Question, promised: dict[int, Package]
+        self, stack: _Stack, name: str, request: TransactionRequest, promised: dict[int, Package]
     ) -> None:
-        answer = self._solve(stack.state, question)
+        transaction = self._solve(stack.state, request)
         install = tuple(
             promised[number] if number in promised else self._packages((number,))[0]
-            for number in answer.new
+            for number in transaction.new
         )
         new = {package.name for package in install}
-        gone = {self._universe.solvable(number).name for number in answer.removed}
+        gone = {self._pool.solvable(number).name for number in transaction.removed}
         stack.epoch = max([stack.epoch, *(package.build_time for package in install)])
-        stack.state = answer.state
+        stack.state = transaction.state
         stack.layers.append(
             LayerPlan(
                 name=name,
-                request=self._nevras(answer.requested),
+                request=self._nevras(transaction.requested),
                 install=install,
-                erase=tuple(sorted(question.erase)),
-                obsoleted=tuple(sorted(gone - new - question.erase)),
+                erase=tuple(sorted(request.erase)),
+                obsoleted=tuple(sorted(gone - new - request.erase)),
                 source_date_epoch=stack.epoch,
             )
         )
 
-    def _solve(self, state: tuple[int, ...], question: Question) -> Answer:
-        if (state, question) not in self._answers:
-            self._answers[state, question] = solve(self._universe, state, question)
-        return self._answers[state, question]
+    def _solve(self, state: tuple[int, ...], request: TransactionRequest) -> Transaction:
+        if (state, request) not in self._solved:
+            self._solved[state, request] = solve(self._pool, state, request)
+        return self._solved[state, request]
 
     def _exact(self, name: str, evr: str) -> int:
         """Return the id of a package of the stream that is known to be there."""
-        offered = self._universe.named(name, self._repositories)
+        offered = self._pool.named(name, self._repositories)
         return next(item.id for item in offered if item.evr == evr)
 
     def _packages(self, numbers: tuple[int, ...]) -> tuple[Package, ...]:
-        return tuple(self._universe.package(self._universe.solvable(n)) for n in numbers)
+        return tuple(self._pool.package(self._pool.solvable(n)) for n in numbers)
 
     def _nevras(self, numbers: tuple[int, ...]) -> tuple[str, ...]:
         return tuple(package.nevra for package in self._packages(numbers))

@@ -1,4 +1,4 @@
-"""What OpenZFS says of itself: `Linux-Maximum` in META of the exact package, never of a tag.
+"""What OpenZFS declares of itself: `Linux-Maximum` in META of the exact package, never of a tag.
 
 Releases have differed from their tags in just this line (openzfs/zfs issue 18760).
 """
@@ -6,35 +6,38 @@ Releases have differed from their tags in just this line (openzfs/zfs issue 1876
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from immutable_base.config.schema import Module
-from immutable_base.context import Context
-from immutable_base.download import Checksum, Remote
+from immutable_base.download import Checksum, Downloader
 from immutable_base.errors import PlanError
 from immutable_base.model.plan import Package
+from immutable_base.process import Runner
 from immutable_base.tools.rpm2cpio import read_member
 from immutable_base.workspace import write_atomically
 
 MAXIMUM = re.compile(r"^Linux-Maximum:\s*([0-9]+\.[0-9]+)\s*$", re.MULTILINE)
 
 
-def linux_maximum(context: Context, remote: Remote, module: Module, package: Package) -> str:
+def linux_maximum(
+    run: Runner, downloader: Downloader, cache: Path, module: Module, package: Package
+) -> str:
     """Return the newest kernel (`major.minor`) that a package with META declares.
 
-    Raises RemoteError or VerificationError if the package cannot be had as its repository
-    describes it, PlanError if it declares nothing.
+    `cache` keeps META by the package's sha256. Raises RemoteError or VerificationError if the
+    package cannot be fetched as its repository describes it, PlanError if it declares
+    nothing.
     """
-    cache = context.workspace / "cache" / "module-meta"
-    kept = cache / f"{package.sha256}.META"
-    if not kept.is_file():
+    cached = cache / f"{package.sha256}.META"
+    if not cached.is_file():
         what = f"the package {package.nevra}"
         checksum = Checksum("sha256", package.sha256, package.size)
-        rpm = remote.to_file(package.url, what, checksum, cache / f"{package.sha256}.rpm")
+        rpm = downloader.fetch_file(package.url, what, checksum, cache / f"{package.sha256}.rpm")
         member = f"/usr/src/{module.dkms_name}-{package.version}/META"
-        write_atomically(kept, read_member(context.run, rpm, member))
+        write_atomically(cached, read_member(run, rpm, member))
         rpm.unlink()
     # Its authors' names are in whatever encoding they had.
-    return parse_maximum(kept.read_text("utf-8", errors="replace"), package.nevra)
+    return parse_maximum(cached.read_text("utf-8", errors="replace"), package.nevra)
 
 
 def parse_maximum(meta: str, name: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import time
@@ -12,14 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from immutable_base.context import Context
 from immutable_base.errors import CheckError, VerificationError
-from immutable_base.model.plan import VariantPlan
 from immutable_base.model.publish import Publication, PublicationStatus, StepTime
 from immutable_base.publish.tag_mover import TagMover
-from immutable_base.sign import attest_sbom, job_token, sign_image, signer_of, sigstore_of
-from immutable_base.tools import skopeo
+from immutable_base.sign import job_token
+from immutable_base.tools import cosign, skopeo
 from immutable_base.verify import NO_CT_LOG, VerifiedImage, Verifier
+from immutable_base.workspace import file_digest
 
 log = logging.getLogger(__name__)
 
@@ -40,80 +38,70 @@ class _StepClock:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _PublishRequest:
+class PublishRequest:
     """An exported image with its SBOM, and where it is to go."""
 
+    variant: str
     repository: str
+    """Without a tag."""
     digest: str
     layout: Path
+    """OCI layout that holds exactly this digest."""
     sbom: Path
-    document: dict[str, Any]
+    tags: Sequence[str]
 
     @property
     def pinned(self) -> str:
+        """`repository@sha256:...`."""
         return f"{self.repository}@{self.digest}"
 
+    def read_sbom(self) -> dict[str, Any]:
+        """Return the SBOM as it will be attested."""
+        document: dict[str, Any] = json.loads(self.sbom.read_text())
+        return document
 
-def repository_of(context: Context, variant: str) -> str:
-    """Return the repository that a variant is published to, without a tag."""
-    return f"{context.settings.registry.destination}/{variant}"
 
-
-def publish_variant(
-    context: Context,
-    *,
-    variant_plan: VariantPlan,
-    digest: str,
-    layout: Path,
-    sbom: Path,
-    tags: Sequence[str],
-) -> Publication:
+def publish_variant(verifier: Verifier, request: PublishRequest) -> Publication:
     """Push by digest, sign, attest, verify both, and only then move the tags.
 
     Nothing is written if all of that is so already.
 
-    Raises CheckError if `layout` does not hold `digest`, ConfigurationError without a token,
-    VerificationError if the signer is not the configured one, RemoteError if a service fails. In
-    each case the tags stay where they were.
+    Raises CheckError if the layout does not hold the digest, ConfigurationError without a token,
+    VerificationError if the signer is not the one that `verifier` demands, RemoteError if a service
+    fails. In each case the tags stay where they were.
     """
-    request = _PublishRequest(
-        repository=repository_of(context, variant_plan.name),
-        digest=digest,
-        layout=layout,
-        sbom=sbom,
-        document=json.loads(sbom.read_text()),
-    )
     times = _StepClock()
     _require_digest(request)
-    verifier = Verifier(run=context.run, sigstore=sigstore_of(context), signer=signer_of(context))
     mover = TagMover(
-        run=context.run, environment=context.tls_environment(), repository=request.repository
+        run=verifier.run,
+        environment=verifier.sigstore.environment,
+        repository=request.repository,
     )
     with times.step("read what is published"):
-        before = mover.read(tags)
+        before = mover.read(request.tags)
         verified = _verified_already(verifier, request)
-    unchanged = verified is not None and set(before.values()) == {digest}
+    unchanged = verified is not None and set(before.values()) == {request.digest}
     if verified is None:
-        verified = _make_verified(context, verifier, request, times)
+        verified = _make_verified(verifier, request, times)
     with times.step("move the tags"):
-        moved = mover.move(before, digest)
+        moved = mover.move(before, request.digest)
     return Publication(
-        variant=variant_plan.name,
+        variant=request.variant,
         status=PublicationStatus.UNCHANGED if unchanged else PublicationStatus.PUBLISHED,
         repository=request.repository,
-        digest=digest,
+        digest=request.digest,
         tags=moved,
         signer=verified.signer.identity,
         issuer=verified.signer.issuer,
         rekor_log_index=verified.log_index,
-        sbom_sha256=hashlib.sha256(sbom.read_bytes()).hexdigest(),
+        sbom_sha256=file_digest(request.sbom),
         notes=() if verified.sct_checked else (NO_CT_LOG,),
         steps=tuple(times.steps),
         seconds=round(time.monotonic() - times.started, 2),
     )
 
 
-def _require_digest(request: _PublishRequest) -> None:
+def _require_digest(request: PublishRequest) -> None:
     """Refuse a layout that does not hold exactly the image to be published."""
     index = json.loads((request.layout / "index.json").read_text())
     found = [manifest["digest"] for manifest in index["manifests"]]
@@ -124,7 +112,7 @@ def _require_digest(request: _PublishRequest) -> None:
         )
 
 
-def _verified_already(verifier: Verifier, request: _PublishRequest) -> VerifiedImage | None:
+def _verified_already(verifier: Verifier, request: PublishRequest) -> VerifiedImage | None:
     """Return the image as an earlier run published it, None if something is missing."""
     environment = verifier.sigstore.environment
     if skopeo.manifest_digest(verifier.run, request.pinned, environment) is None:
@@ -134,23 +122,21 @@ def _verified_already(verifier: Verifier, request: _PublishRequest) -> VerifiedI
     except VerificationError as error:
         log.info("not published before: %s", error.message)
         return None
-    return verified if verified.has_sbom(request.document) else None
+    return verified if verified.has_sbom(request.read_sbom()) else None
 
 
-def _make_verified(
-    context: Context, verifier: Verifier, request: _PublishRequest, times: _StepClock
-) -> VerifiedImage:
+def _make_verified(verifier: Verifier, request: PublishRequest, times: _StepClock) -> VerifiedImage:
+    run, sigstore = verifier.run, verifier.sigstore
     # Before anything is written: a wrong token must not leave half a publication behind.
-    token = job_token(context)
+    token = job_token(verifier.signer)
     with times.step("push by digest"):
-        environment = context.tls_environment()
-        skopeo.push(context.run, request.layout, request.pinned, environment)
+        skopeo.push(run, request.layout, request.pinned, sigstore.environment)
     with times.step("sign"):
-        sign_image(context, request.pinned, token)
+        cosign.sign(run, request.pinned, sigstore, token)
     with times.step("attest the SBOM"):
-        attest_sbom(context, request.pinned, request.sbom, token)
+        cosign.attest(run, request.pinned, request.sbom, sigstore, token)
     with times.step("verify signature and SBOM"):
         verified = verifier.verify(request.repository, request.digest)
-        if not verified.has_sbom(request.document):
+        if not verified.has_sbom(request.read_sbom()):
             raise VerificationError(f"the SBOM attested for {request.pinned} is not ours")
     return verified

@@ -10,15 +10,14 @@ from __future__ import annotations
 import hashlib
 import logging
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import urljoin
 
-from immutable_base.config.schema import Key, Settings
-from immutable_base.context import Context
-from immutable_base.download import Checksum, Remote
+from immutable_base.config.schema import Key, Repository, Settings
+from immutable_base.download import Checksum
 from immutable_base.errors import (
     ConfigurationError,
     HostError,
@@ -27,7 +26,7 @@ from immutable_base.errors import (
     foreign_data,
 )
 from immutable_base.repository import compression
-from immutable_base.repository.keys import PinnedKey, fetch_key, verify_detached
+from immutable_base.repository.keys import KeyFetcher, PinnedKey, verify_detached
 from immutable_base.tools import libsolv
 
 log = logging.getLogger(__name__)
@@ -38,7 +37,7 @@ KINDS = ("primary", "filelists")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A repository as one stream sees it: its id, and its URL with the release filled in."""
+    """A repository as one stream uses it: its id, and its URL with the release filled in."""
 
     id: str
     url: str
@@ -67,95 +66,97 @@ class Metadata:
     files: Mapping[str, DataFile]
 
 
-Outcome = Metadata | ImmutableBaseError
+MetadataResult = Metadata | ImmutableBaseError
 """A repository that cannot be used is no reason to stop variants that do not need it."""
 
 
 def source_of(settings: Settings, name: str, release: str) -> Source:
-    """Return a repository as a stream of this release sees it."""
+    """Return a repository as a stream of this release uses it."""
     repository = settings.repositories[name]
     url = repository.url.replace("{release}", repository.release or release)
     return Source(id=name, url=url if url.endswith("/") else f"{url}/")
 
 
-def fetch_all(context: Context, remote: Remote, sources: list[Source]) -> dict[Source, Outcome]:
-    """Fetch every repository's metadata, several at a time; failures are values."""
-    settings = context.settings
-    wanted = {settings.repositories[source.id].metadata_key for source in sources}
-    with ThreadPoolExecutor(WORKERS) as pool:
-        fetched: dict[Key, Future[PinnedKey]] = {}
-        keys: dict[str, Future[PinnedKey]] = {}
-        for name in sorted(filter(None, wanted)):
-            key = settings.keys[name]
-            if key not in fetched:
-                fetched[key] = pool.submit(fetch_key, context, remote, name)
-            keys[name] = fetched[key]
-        found = {source: pool.submit(_outcome, context, remote, source, keys) for source in sources}
-        return {source: future.result() for source, future in found.items()}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetadataFetcher:
+    """Fetches and verifies the metadata of a configuration's repositories."""
 
+    keys: KeyFetcher
+    repositories: Mapping[str, Repository]
+    cache: Path
+    """Folder of files named by their checksum."""
 
-def _outcome(
-    context: Context, remote: Remote, source: Source, keys: Mapping[str, Future[PinnedKey]]
-) -> Outcome:
-    wanted = context.settings.repositories[source.id].metadata_key
-    try:
-        # Keys were submitted first, so the workers that fetch them are ahead of us.
-        key = keys[wanted].result() if wanted else None
-        with foreign_data("its metadata"):
-            return fetch(context, remote, source, key)
-    except (ConfigurationError, HostError):
-        raise
-    except ImmutableBaseError as error:
-        log.info("repository %s cannot be used: %s", source.id, error.message)
-        return type(error)(
-            f"repository '{source.id}': {error.message}", details=error.details, hint=error.hint
+    def fetch_all(self, sources: Sequence[Source]) -> dict[Source, MetadataResult]:
+        """Fetch every repository's metadata, several at a time; failures are values."""
+        names = {self.repositories[source.id].metadata_key for source in sources}
+        with ThreadPoolExecutor(WORKERS) as pool:
+            # Two names of one key (the same place and pin) are fetched once.
+            fetched: dict[Key, Future[PinnedKey]] = {}
+            keys: dict[str, Future[PinnedKey]] = {}
+            for name in sorted(filter(None, names)):
+                key = self.keys.keys[name]
+                if key not in fetched:
+                    fetched[key] = pool.submit(self.keys.fetch, name)
+                keys[name] = fetched[key]
+            found = {source: pool.submit(self._result, source, keys) for source in sources}
+            return {source: future.result() for source, future in found.items()}
+
+    def fetch(self, source: Source, key: PinnedKey | None) -> Metadata:
+        """Fetch and verify repomd.xml and primary.
+
+        Raises RemoteError if a file cannot be fetched, VerificationError if a signature or
+        checksum is wrong.
+        """
+        repomd = self._fetch_index(source, "repomd.xml")
+        if key is not None:
+            self._verify(source, repomd, key)
+        revision, files = read_repomd(source, repomd)
+        if "primary" not in files:
+            raise VerificationError("repomd.xml names no primary metadata", details=source.url)
+        return Metadata(
+            source=source,
+            revision=revision,
+            repomd_sha256=hashlib.sha256(repomd).hexdigest(),
+            signed_by=key.fingerprint if key else None,
+            primary=self.fetch_file(source, files, "primary"),
+            files=files,
         )
 
+    def fetch_file(self, source: Source, files: Mapping[str, DataFile], kind: str) -> Path:
+        """Return a metadata file from the cache or the repository, its checksum checked."""
+        data = files[kind]
+        target = self.cache / f"{data.checksum.hex}{data.suffix}"
+        what = f"{kind} metadata of repository '{source.id}'"
+        return self.keys.downloader.fetch_file(data.url, what, data.checksum, target)
 
-def fetch(context: Context, remote: Remote, source: Source, key: PinnedKey | None) -> Metadata:
-    """Fetch and verify repomd.xml and primary.
+    def _result(self, source: Source, keys: Mapping[str, Future[PinnedKey]]) -> MetadataResult:
+        name = self.repositories[source.id].metadata_key
+        try:
+            # Keys were submitted first, so the workers that fetch them are ahead of us.
+            key = keys[name].result() if name else None
+            with foreign_data("its metadata"):
+                return self.fetch(source, key)
+        except (ConfigurationError, HostError):
+            raise
+        except ImmutableBaseError as error:
+            log.info("repository %s cannot be used: %s", source.id, error.message)
+            return type(error)(
+                f"repository '{source.id}': {error.message}", details=error.details, hint=error.hint
+            )
 
-    Raises RemoteError if a file cannot be had, VerificationError if a signature or checksum is
-    wrong.
-    """
-    repomd = remote.small(urljoin(source.url, "repodata/repomd.xml"), "repomd.xml")
-    if key is not None:
-        _verify(context, remote, source, repomd, key)
-    revision, files = read_repomd(source, repomd)
-    if "primary" not in files:
-        raise VerificationError("repomd.xml names no primary metadata", details=source.url)
-    return Metadata(
-        source=source,
-        revision=revision,
-        repomd_sha256=hashlib.sha256(repomd).hexdigest(),
-        signed_by=key.fingerprint if key else None,
-        primary=fetch_file(context, remote, source, files, "primary"),
-        files=files,
-    )
+    def _fetch_index(self, source: Source, name: str) -> bytes:
+        return self.keys.downloader.fetch_small(urljoin(source.url, f"repodata/{name}"), name)
 
-
-def _verify(
-    context: Context, remote: Remote, source: Source, repomd: bytes, key: PinnedKey
-) -> None:
-    try:
-        signature = remote.small(urljoin(source.url, "repodata/repomd.xml.asc"), "repomd.xml.asc")
-        verify_detached(context, key, data=repomd, signature=signature)
-    except VerificationError as error:
-        raise VerificationError(
-            f"repomd.xml is not signed by the pinned key {key.fingerprint}: {error.message}",
-            details="\n".join(filter(None, (source.url, error.details))),
-            hint="nothing of this repository was used",
-        ) from error
-
-
-def fetch_file(
-    context: Context, remote: Remote, source: Source, files: Mapping[str, DataFile], kind: str
-) -> Path:
-    """Return a metadata file from the cache or the repository, its checksum checked either way."""
-    data = files[kind]
-    target = context.workspace / "cache" / "metadata" / f"{data.checksum.hex}{data.suffix}"
-    what = f"{kind} metadata of repository '{source.id}'"
-    return remote.to_file(data.url, what, data.checksum, target)
+    def _verify(self, source: Source, repomd: bytes, key: PinnedKey) -> None:
+        try:
+            signature = self._fetch_index(source, "repomd.xml.asc")
+            verify_detached(self.keys.run, key, data=repomd, signature=signature)
+        except VerificationError as error:
+            raise VerificationError(
+                f"repomd.xml is not signed by the pinned key {key.fingerprint}: {error.message}",
+                details="\n".join(filter(None, (source.url, error.details))),
+                hint="nothing of this repository was used",
+            ) from error
 
 
 def read_repomd(source: Source, repomd: bytes) -> tuple[str, dict[str, DataFile]]:

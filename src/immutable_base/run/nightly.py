@@ -36,7 +36,7 @@ def run_variants(
     """Plan, build, check, sign, verify and publish; return how each variant ended.
 
     Everything that an earlier run left in the workspace is removed first, except base images (named
-    by digest) and metadata (named by checksum). No `variants` means all.
+    by digest) and metadata (named by checksum).
 
     Raises HostError if another run works in the workspace, ConfigurationError without a token.
     """
@@ -44,49 +44,49 @@ def run_variants(
         _start_clean(context)
         log_to_file(context.logs / LOG)
         # A run is long: a token that cannot sign is reported before it, not after.
-        job_token(context)
+        job_token(context.verifier().signer)
         started = datetime.now(UTC)
         clock = time.monotonic()
-        with observed(observer, PLAN):
-            plan = make_plan(context, variants=tuple(variants))
-        write_atomically(context.tonight / "plan.json", plan.to_json())
+        with observed(observer, PLAN), context.open_plan_inputs() as inputs:
+            plan = make_plan(inputs, variants)
+        write_atomically(context.run_folder / "plan.json", plan.to_json())
         buildah.clean(context.storage, keep=[variant.base.pinned for variant in plan.variants])
         stages, nodes, outcomes = _build_and_publish(context, plan, observer, workers)
         report = RunReport(
             started=started.isoformat(timespec="seconds"),
             seconds=round(time.monotonic() - clock, 1),
-            documents=str(context.tonight),
+            documents=str(context.run_folder),
             variants=tuple(
                 variant_result(variant, nodes, outcomes, stages.results(variant.name))
                 for variant in plan.variants
             ),
             nodes=tuple(_node_result(context, node, outcomes[node.id]) for node in nodes),
         )
-        write_atomically(context.tonight / "run.json", report.to_json())
+        write_atomically(context.run_folder / "run.json", report.to_json())
         return report
 
 
 def _build_and_publish(
     context: Context, plan: Plan, observer: Observer, workers: int
 ) -> tuple[VariantStages, tuple[Node, ...], dict[str, NodeOutcome]]:
-    build, built = build_nodes(context, plan)
+    build, built = build_nodes(context.build_inputs(), plan)
     stages = VariantStages(context=context, plan=plan)
     nodes = (*built, *stage_nodes(stages))
     outcomes = run_nodes(nodes, workers=workers, observer=observer)
-    write_atomically(context.tonight / "build.json", build.record().to_json())
+    write_atomically(context.run_folder / "build.json", build.record().to_json())
     publications = Publications(publications=stages.publications())
-    write_atomically(context.tonight / "publish.json", publications.to_json())
+    write_atomically(context.run_folder / "publish.json", publications.to_json())
     return stages, nodes, outcomes
 
 
 def _start_clean(context: Context) -> None:
     """Remove what an earlier run left, killed or not; no cache survives it."""
     set_aside(context)
-    shutil.rmtree(context.tonight, ignore_errors=True)
+    shutil.rmtree(context.run_folder, ignore_errors=True)
     # A killed run took its mounts with it (it lived in a mount namespace of its own), but
     # containers-storage still counts them in its run folder.
     shutil.rmtree(context.storage.run_root, ignore_errors=True)
-    context.tonight.mkdir(parents=True, exist_ok=True)
+    context.run_folder.mkdir(parents=True, exist_ok=True)
 
 
 def _node_result(context: Context, node: Node, outcome: NodeOutcome) -> NodeResult:

@@ -21,10 +21,10 @@ def set_aside(context: Context) -> None:
     """
     before = _folder(context)
     shutil.rmtree(before, ignore_errors=True)
-    if (context.tonight / LAYOUTS).is_dir() and (context.tonight / PLAN).is_file():
+    if (context.run_folder / LAYOUTS).is_dir() and (context.run_folder / PLAN).is_file():
         before.mkdir(parents=True)
         for name in (PLAN, LAYOUTS):
-            (context.tonight / name).rename(before / name)
+            (context.run_folder / name).rename(before / name)
 
 
 def difference(context: Context, variant: VariantPlan, layout: Path) -> Path | None:
@@ -42,7 +42,7 @@ def difference(context: Context, variant: VariantPlan, layout: Path) -> Path | N
         shutil.rmtree(earlier, ignore_errors=True)
     if not found:
         return None
-    document = context.tonight / "difference" / f"{variant.name}.txt"
+    document = context.run_folder / "difference" / f"{variant.name}.txt"
     write_atomically(document, "".join(f"{_line(item)}\n" for item in found))
     return document
 

@@ -16,7 +16,7 @@ from immutable_base.model.facts import ImageFacts
 from immutable_base.model.plan import Plan, VariantPlan, Verdict
 from immutable_base.model.publish import Publication
 from immutable_base.process import LineSink
-from immutable_base.publish.publish import publish_variant
+from immutable_base.publish.publish import PublishRequest, publish_variant
 from immutable_base.publish.tag_names import tags_of
 from immutable_base.run.outcomes import StageResults
 from immutable_base.run.previous import difference
@@ -60,7 +60,7 @@ class VariantStages:
     def check(self, variant: VariantPlan, report: LineSink) -> str:
         """Inspect the image, and require what the plan promised."""
         facts = inspect_image(self.context.storage, image_tag(variant.name), variant)
-        document = self.context.tonight / "check" / f"{variant.name}.json"
+        document = self.context.run_folder / "check" / f"{variant.name}.json"
         findings = require_sound(facts, variant, self.context.settings, document=document)
         for finding in findings:
             report(str(finding))
@@ -70,16 +70,23 @@ class VariantStages:
 
     def sbom(self, variant: VariantPlan, _report: LineSink) -> str:
         """Write the SBOM of the image that was checked."""
-        facts = self._facts[variant.name]
-        with buildah.mounted(self.context.storage, facts.image_id) as root:
-            self._sboms[variant.name] = make_sbom(
-                self.context, root, variant=variant, facts=facts, epoch=variant.source_date_epoch
+        context, facts = self.context, self._facts[variant.name]
+        document = context.run_folder / "sbom" / f"{variant.name}.cdx.json"
+        with buildah.mounted(context.storage, facts.image_id) as root:
+            make_sbom(
+                context.run,
+                context.settings,
+                root,
+                variant=variant,
+                facts=facts,
+                document=document,
             )
+        self._sboms[variant.name] = document
         return f"{len(facts.packages)} packages"
 
     def export(self, variant: VariantPlan, _report: LineSink) -> str:
         """Write the image that was checked as the registry will have it."""
-        layout = self.context.tonight / "oci" / variant.name
+        layout = self.context.run_folder / "oci" / variant.name
         image_id = self._facts[variant.name].image_id
         digest = buildah.write_layout(self.context.storage, image_id, layout)
         self._exported[variant.name] = Exported(layout=layout, digest=digest)
@@ -98,14 +105,15 @@ class VariantStages:
     def publish(self, variant: VariantPlan, _report: LineSink) -> str:
         """Push, sign, attest, verify, and only then move the tags."""
         exported = self._exported[variant.name]
-        publication = publish_variant(
-            self.context,
-            variant_plan=variant,
+        request = PublishRequest(
+            variant=variant.name,
+            repository=self.context.repository_of(variant.name),
             digest=exported.digest,
             layout=exported.layout,
             sbom=self._sboms[variant.name],
             tags=tags_of(self.context.settings, variant),
         )
+        publication = publish_variant(self.context.verifier(), request)
         self._note(variant, publication=publication)
         return str(publication.status)
 

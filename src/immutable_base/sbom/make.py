@@ -18,10 +18,11 @@ from cyclonedx.model.component import Component, ComponentType
 from cyclonedx.output.json import JsonV1Dot6
 from cyclonedx.schema import SchemaVersion
 
-from immutable_base.context import Context
+from immutable_base.config.schema import Settings
 from immutable_base.errors import CheckError, CommandError
 from immutable_base.model.facts import ImageFacts
 from immutable_base.model.plan import VariantPlan
+from immutable_base.process import Runner
 from immutable_base.sbom.modules import module_components
 from immutable_base.tools import syft
 from immutable_base.workspace import write_atomically
@@ -41,28 +42,34 @@ NOT_UNDERSTOOD = (
 
 
 def make_sbom(
-    context: Context, root: Path, *, variant: VariantPlan, facts: ImageFacts, epoch: int
-) -> Path:
-    """Write the SBOM of the image whose root is `root` and return the file.
+    run: Runner,
+    settings: Settings,
+    root: Path,
+    *,
+    variant: VariantPlan,
+    facts: ImageFacts,
+    document: Path,
+) -> None:
+    """Write the SBOM of the image whose root is `root` to `document`.
 
     `facts` were read from the same image: the SBOM must have exactly their packages, public keys
-    (gpg-pubkey) included, which rpm and syft both list. `epoch` is the document's time in seconds
-    since 1970.
+    (gpg-pubkey) included, which rpm and syft both list. Its time is that of
+    the newest input.
 
     Raises CheckError if a package or module is missing or too many, CommandError if syft fails.
     """
-    with tempfile.TemporaryDirectory(dir=context.tonight) as folder:
+    document.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=document.parent, prefix=".syft-") as folder:
         raw = Path(folder) / "syft.json"
-        syft.scan_rpms(context.run, root, raw)
+        syft.scan_rpms(run, root, raw)
         bom = read_bom(raw.read_bytes())
     compare(rpm_names(bom), rpm_lines(facts))
-    for component in module_components(context.settings, root, variant):
+    for component in module_components(settings, root, variant):
         bom.components.add(component)
-    repository = f"{context.settings.registry.destination}/{variant.name}"
+    epoch = variant.source_date_epoch
+    repository = f"{settings.registry.destination}/{variant.name}"
     text = render(bom, image=image_component(repository, variant, epoch), epoch=epoch)
-    path = context.tonight / "sbom" / f"{variant.name}.cdx.json"
-    write_atomically(path, text)
-    return path
+    write_atomically(document, text)
 
 
 def read_bom(text: bytes) -> Bom:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from cyclonedx.model.component import Component, ComponentType
 from immutable_base.config.schema import Settings
 from immutable_base.errors import CheckError
 from immutable_base.model.plan import ModulePlan, VariantPlan
+from immutable_base.workspace import file_digest
 
 MODULES = Path("usr/lib/modules")
 
@@ -40,15 +40,13 @@ def _find(root: Path, release: str, name: str) -> Path:
 
 def _component(root: Path, path: Path, release: str, module: ModulePlan) -> Component:
     name = f"{path.name.partition('.ko')[0]}.ko"
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
     return Component(
         # CycloneDX has no type for kernel modules; its specification's fallback is `library`.
         type=ComponentType.LIBRARY,
         name=name,
         version=module.version,
         bom_ref=f"module:{release}:{name}",
-        hashes=[HashType(alg=HashAlgorithm.SHA_256, content=digest)],
+        hashes=[HashType(alg=HashAlgorithm.SHA_256, content=file_digest(path))],
         properties=[
             Property(name="immutable-base:kernel-release", value=release),
             Property(name="immutable-base:package", value=module.kmod.nevra),

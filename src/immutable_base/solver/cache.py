@@ -6,21 +6,19 @@ SHA-256 of itself: what is damaged, or made by another libsolv, is made again.
 
 from __future__ import annotations
 
-import hashlib
 import os
-import tempfile
 from importlib import metadata
 from pathlib import Path
 
 from immutable_base.tools import libsolv
-from immutable_base.workspace import write_atomically
+from immutable_base.workspace import file_digest, whole_file
 
 
-def load(repo: libsolv.Repo, primary: Path) -> bool:
+def load_cached(repo: libsolv.Repo, primary: Path) -> bool:
     """Fill a repository from the cache; False when there is nothing usable."""
     path = _path(primary)
     mark = path.with_suffix(".sha256")
-    if not (path.is_file() and mark.is_file()) or mark.read_text() != _digest(path):
+    if not (path.is_file() and mark.is_file()) or mark.read_bytes() != _mark(path):
         return False
     file = libsolv.open_file(str(path))
     if file is None:
@@ -33,27 +31,20 @@ def load(repo: libsolv.Repo, primary: Path) -> bool:
         file.close()
 
 
-def keep(repo: libsolv.Repo, primary: Path) -> None:
+def store(repo: libsolv.Repo, primary: Path) -> None:
     """Write a repository, as it was read from its primary metadata, into the cache."""
     path = _path(primary)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".solv-")
-    partial = Path(name)
-    try:
-        file = libsolv.library().xfopen_fd(None, os.dup(handle), "w")
+    with whole_file(path, durable=False) as partial:
+        file = libsolv.library().xfopen_fd(None, os.dup(partial.fileno()), "w")
         repo.write(file)
         file.close()
-        write_atomically(path.with_suffix(".sha256"), _digest(partial))
-        partial.chmod(0o644)
-        partial.rename(path)
-    finally:
-        os.close(handle)
-        partial.unlink(missing_ok=True)
+        with whole_file(path.with_suffix(".sha256"), durable=False) as mark:
+            mark.write(_mark(Path(partial.name)))
 
 
 def _path(primary: Path) -> Path:
     return primary.with_name(f"{primary.name.partition('.')[0]}-{metadata.version('solv')}.solv")
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _mark(path: Path) -> bytes:
+    return file_digest(path).encode()

@@ -11,20 +11,18 @@ from urllib.parse import urljoin
 
 from immutable_base.errors import VerificationError
 from immutable_base.image.rpmdb import Installed, Relation
-from immutable_base.model.plan import Package
+from immutable_base.model.evr import Evr, MalformedVersionError, Nevra
+from immutable_base.model.plan import LOCAL, Package
 from immutable_base.repository import compression
 from immutable_base.repository.metadata import Metadata
 from immutable_base.solver import cache
-from immutable_base.solver.evr import split_evr
 from immutable_base.tools import libsolv
 
 log = logging.getLogger(__name__)
 
-LOCAL = "local"
-"""Repository id of the packages that we build ourselves."""
 ARCHITECTURES = frozenset({"x86_64", "noarch"})
 ROOM = 10_000
-"""Packages that may come after the first `see`: copies of the installed, and promised ones."""
+"""Packages that may come after the first `consider`: copies of the installed, and promised ones."""
 ALL = 0
 """libsolv's marker for every dependency of a kind, before and after the file marker."""
 
@@ -33,9 +31,7 @@ ALL = 0
 class Promised:
     """A package that does not exist yet: what its builder will make."""
 
-    name: str
-    evr: str
-    arch: str
+    nevra: Nevra
     provides: tuple[Relation, ...]
     requires: tuple[Relation, ...]
 
@@ -54,11 +50,11 @@ class UnreadableRepositoryError(VerificationError):
         self.repository = repository
 
 
-class Universe:
+class PackagePool:
     """The base image's packages, every repository's, and the promised ones; no decisions here."""
 
     def __init__(
-        self, metadata: Sequence[Metadata], base: Sequence[Installed], filelists: FileLists
+        self, metadata: Iterable[Metadata], base: Sequence[Installed], filelists: FileLists
     ) -> None:
         """Read verified metadata. Raises UnreadableRepositoryError if libsolv cannot."""
         self.pool = libsolv.new_pool()
@@ -73,7 +69,7 @@ class Universe:
         self._repos[LOCAL] = self.pool.add_repo(LOCAL)
         self.base: tuple[int, ...] = self._add_base(base, required_files)
         """Ids of what the base image has installed."""
-        self._seen: frozenset[int] = frozenset()
+        self._considered: frozenset[int] = frozenset()
         self._end_of_room = self._make_room()
 
     def size_of(self, repository: str) -> int:
@@ -84,20 +80,19 @@ class Universe:
         """Return the ids of every package of some repositories."""
         return [number for name in repositories for number in self._ids[name]]
 
-    def see(self, ids: Iterable[int]) -> None:
-        """Let only these packages be considered from now on."""
+    def consider(self, ids: Iterable[int]) -> None:
+        """Make these the only packages that queries and the solver take into account."""
         wanted = frozenset(ids)
-        if wanted != self._seen:
+        if wanted != self._considered:
             if max(wanted, default=0) >= self._end_of_room:
-                msg = f"more than {ROOM} packages were added to the pool"
-                raise ValueError(msg)
+                raise ValueError(f"more than {ROOM} packages were added to the pool")
             self.pool.set_considered_list(list(wanted))
             self.pool.createwhatprovides()
-            self._seen = wanted
+            self._considered = wanted
 
-    def forget_seen(self) -> None:
-        """Index again at the next `see`: packages came or went."""
-        self._seen = frozenset()
+    def reset_considered(self) -> None:
+        """Index again at the next `consider`: packages came or went."""
+        self._considered = frozenset()
 
     def solvable(self, number: int) -> libsolv.Solvable:
         """Return a package by id."""
@@ -107,7 +102,7 @@ class Universe:
         """Return every package of exactly this name for our architecture, newest first."""
         asked = (name, *repositories)
         if asked not in self._named:
-            self.see(self.ids(repositories))
+            self.consider(self.ids(repositories))
             found = [
                 item
                 for item in self.providing(name)
@@ -117,7 +112,7 @@ class Universe:
         return self._named[asked]
 
     def providing(self, name: str) -> list[libsolv.Solvable]:
-        """Return the seen packages that provide a name."""
+        """Return the considered packages that provide a name."""
         return list(self.pool.whatprovides(self.pool.Dep(name)))
 
     def provided(self, solvable: libsolv.Solvable, name: str) -> list[str]:
@@ -129,19 +124,20 @@ class Universe:
 
     def promise(self, promised: Promised) -> libsolv.Solvable:
         """Add a package that will be built, so that others can depend on it."""
+        name, evr = promised.nevra.name, str(promised.nevra.evr)
         solvable = self._repos[LOCAL].add_solvable()
         self._describe(
             solvable,
-            (promised.name, promised.evr, promised.arch),
+            (name, evr, promised.nevra.arch),
             {
                 "provides": (
-                    Relation(name=promised.name, comparison="=", evr=promised.evr),
+                    Relation(name=name, comparison="=", evr=evr),
                     *promised.provides,
                 ),
                 "requires": promised.requires,
             },
         )
-        self.forget_seen()
+        self.reset_considered()
         return solvable
 
     def package(self, solvable: libsolv.Solvable) -> Package:
@@ -152,7 +148,7 @@ class Universe:
         """
         try:
             return self._package(solvable)
-        except ValueError as error:
+        except (ValueError, MalformedVersionError) as error:
             raise VerificationError(
                 f"repository '{solvable.repo.name}' describes {solvable.name} in a way that "
                 f"cannot be: {error}"
@@ -161,7 +157,7 @@ class Universe:
     def _package(self, solvable: libsolv.Solvable) -> Package:
         solv = libsolv.library()
         repository = solvable.repo.name
-        epoch, version, release = split_evr(solvable.evr)
+        evr = Evr.parse(solvable.evr)
         checksum = solvable.lookup_checksum(solv.SOLVABLE_CHECKSUM)
         local = repository == LOCAL
         if not local and (checksum is None or checksum.typestr() != "sha256"):
@@ -173,9 +169,9 @@ class Universe:
         location = solvable.lookup_location()[0] or ""
         return Package(
             name=solvable.name,
-            epoch=epoch,
-            version=version,
-            release=release,
+            epoch=evr.epoch,
+            version=evr.version,
+            release=evr.release,
             arch=solvable.arch,
             repository=repository,
             url="" if local else urljoin(place, location),
@@ -195,7 +191,7 @@ class Universe:
             if path is not None and not _add(repo, path, "FL", flags):
                 raise VerificationError(f"the filelists of repository '{name}' cannot be read")
         self._index_files()
-        self.forget_seen()
+        self.reset_considered()
         return True
 
     def _make_room(self) -> int:
@@ -213,13 +209,13 @@ class Universe:
     def _read(self, metadata: Metadata) -> None:
         name = metadata.source.id
         repo = self.pool.add_repo(name)
-        if not cache.load(repo, metadata.primary):
+        if not cache.load_cached(repo, metadata.primary):
             try:
                 if not _add(repo, metadata.primary, None, 0):
                     raise UnreadableRepositoryError(name, self.pool.errstr)
             except VerificationError as error:
                 raise UnreadableRepositoryError(name, error.details or error.message) from error
-            cache.keep(repo, metadata.primary)
+            cache.store(repo, metadata.primary)
         # Nothing else was added meanwhile, so the ids follow each other. Packages of other
         # architectures are among them: libsolv installs none, as `setarch` says.
         first = next((item.id for item in repo.solvables), 0)

@@ -11,18 +11,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from immutable_base.errors import PlanError
-from immutable_base.solver.pool import ALL, Universe, dependency_keys
+from immutable_base.solver.pool import ALL, PackagePool, dependency_keys
 from immutable_base.tools import libsolv
 
 log = logging.getLogger(__name__)
 
 
 class UnsolvableError(PlanError):
-    """No set of packages satisfies the request; `details` holds libsolv's own words."""
+    """No set of packages satisfies the request; `details` holds libsolv's explanation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class TransactionRequest:
     """What to change on top of what is installed."""
 
     title: str
@@ -40,8 +40,8 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """A solved transaction."""
+class Transaction:
+    """What a request changes, solved."""
 
     new: tuple[int, ...]
     """Ids of packages that come in, upgrades included, sorted by name."""
@@ -53,154 +53,161 @@ class Answer:
     """Ids of what is installed afterwards."""
 
 
-def solve(universe: Universe, state: tuple[int, ...], question: Question) -> Answer:
-    """Return what the transaction changes.
+def solve(pool: PackagePool, state: tuple[int, ...], request: TransactionRequest) -> Transaction:
+    """Return what the request changes, where `state` is installed.
 
     Raises UnsolvableError with libsolv's explanation if there is no solution.
     """
-    with _installed(universe, state) as copies:
-        answer, problems, missing_files = _ask(universe, state, copies, question)
+    with _installed(pool, state) as copies:
+        solving = _Solving(pool, state, copies, request)
+        solution = solving.solve()
         # Lists of files are large and hardly ever needed: only when a required path is in none of
         # the short lists that primary.xml carries.
-        if answer is None and missing_files and universe.load_filelists():
-            log.info("%s needs %s: reading all lists of files", question.title, missing_files)
-            answer, problems, _ = _ask(universe, state, copies, question)
-    if answer is None:
+        if isinstance(solution, _Problems) and solution.missing_files and pool.load_filelists():
+            log.info(
+                "%s needs %s: reading all lists of files", request.title, solution.missing_files
+            )
+            solution = solving.solve()
+    if isinstance(solution, _Problems):
         raise UnsolvableError(
-            f"the packages of {question.title} cannot be installed together",
-            details="\n".join(problems),
+            f"the packages of {request.title} cannot be installed together",
+            details="\n".join(solution.sentences),
         )
-    return answer
+    return solution
 
 
 @contextmanager
-def _installed(universe: Universe, state: tuple[int, ...]) -> Iterator[dict[int, int]]:
+def _installed(pool: PackagePool, state: tuple[int, ...]) -> Iterator[dict[int, int]]:
     """Make the state the installed packages; yield the id of each copy's original."""
     keys = dependency_keys().values()
     marker = libsolv.library().SOLVABLE_FILEMARKER
-    repo = universe.pool.add_repo("@System")
+    repo = pool.pool.add_repo("@System")
     copies = {}
     for number in state:
-        original, copy = universe.solvable(number), repo.add_solvable()
+        original, copy = pool.solvable(number), repo.add_solvable()
         copy.nameid, copy.evrid, copy.archid = original.nameid, original.evrid, original.archid
         for key in keys:
             for dep in original.lookup_idarray(key, ALL):
                 if dep != marker:
                     copy.add_deparray(key, dep, ALL)
         copies[copy.id] = number
-    universe.pool.installed = repo
-    universe.forget_seen()
+    pool.pool.installed = repo
+    pool.reset_considered()
     try:
         yield copies
     finally:
-        universe.pool.installed = None
+        pool.pool.installed = None
         repo.free(True)  # noqa: FBT003  libsolv's signature
-        universe.forget_seen()
+        pool.reset_considered()
 
 
-def _ask(
-    universe: Universe, state: tuple[int, ...], copies: dict[int, int], question: Question
-) -> tuple[Answer | None, list[str], list[str]]:
-    excluded = {
-        item.id for name in question.exclude for item in universe.named(name, question.repositories)
-    }
-    available = set(universe.ids(question.repositories)) - excluded
-    universe.see([*available, *question.install, *copies])
-    solver = _solver(universe)
-    jobs = _jobs(universe, state, copies, question)
-    problems = solver.solve(jobs)
-    if problems:
-        return None, *_explain(universe, problems)
-    return _answer(universe, state, copies, question, solver.transaction()), [], []
+@dataclass(frozen=True, slots=True)
+class _Problems:
+    """Why there is no solution."""
+
+    sentences: tuple[str, ...]
+    """libsolv's own."""
+    missing_files: tuple[str, ...]
+    """Paths that nothing provides."""
 
 
-def _solver(universe: Universe) -> libsolv.Solver:
-    flags = libsolv.library().Solver
-    solver = universe.pool.Solver()
-    for flag in (
-        flags.SOLVER_FLAG_IGNORE_RECOMMENDED,
-        # As dnf does: the newest of what the policy allows, from any vendor, and obsoletes count
-        # for what is installed only.
-        flags.SOLVER_FLAG_ALLOW_VENDORCHANGE,
-        flags.SOLVER_FLAG_BEST_OBEY_POLICY,
-        flags.SOLVER_FLAG_YUM_OBSOLETES,
-    ):
-        solver.set_flag(flag, 1)
-    return solver
+@dataclass(frozen=True, slots=True)
+class _Solving:
+    """One request on one state."""
 
+    pool: PackagePool
+    state: tuple[int, ...]
+    copies: dict[int, int]
+    """Id of each installed copy's original."""
+    request: TransactionRequest
 
-def _jobs(
-    universe: Universe, state: tuple[int, ...], copies: dict[int, int], question: Question
-) -> list[object]:
-    pool, kind = universe.pool, libsolv.library().Job
-    installed = {universe.solvable(number).name for number in state}
-    jobs = [
-        pool.Job(kind.SOLVER_ERASE | kind.SOLVER_SOLVABLE, copy)
-        for copy, number in copies.items()
-        if universe.solvable(number).name in question.erase
-    ]
-    jobs += [pool.Job(kind.SOLVER_INSTALL | kind.SOLVER_SOLVABLE, n) for n in question.install]
-    for name in question.names:
-        if name in installed - question.erase:
-            continue
-        found = universe.providing(name)
-        exact = any(item.name == name for item in found)
-        how = kind.SOLVER_SOLVABLE_NAME if exact else kind.SOLVER_SOLVABLE_PROVIDES
-        # `best` as dnf has it: rather no solution than an older package in silence.
-        best = 0 if any(item.id in copies for item in found) else kind.SOLVER_FORCEBEST
-        jobs.append(pool.Job(kind.SOLVER_INSTALL | how | best, pool.str2id(name)))
-    return jobs
+    def solve(self) -> Transaction | _Problems:
+        request = self.request
+        excluded = {
+            item.id
+            for name in request.exclude
+            for item in self.pool.named(name, request.repositories)
+        }
+        available = set(self.pool.ids(request.repositories)) - excluded
+        self.pool.consider([*available, *request.install, *self.copies])
+        solver = self._solver()
+        problems = solver.solve(self._jobs())
+        return self._explain(problems) if problems else self._read(solver.transaction())
 
+    def _solver(self) -> libsolv.Solver:
+        flags = libsolv.library().Solver
+        solver = self.pool.pool.Solver()
+        for flag in (
+            flags.SOLVER_FLAG_IGNORE_RECOMMENDED,
+            # As dnf does: the newest of what the policy allows, from any vendor, and obsoletes
+            # count for what is installed only.
+            flags.SOLVER_FLAG_ALLOW_VENDORCHANGE,
+            flags.SOLVER_FLAG_BEST_OBEY_POLICY,
+            flags.SOLVER_FLAG_YUM_OBSOLETES,
+        ):
+            solver.set_flag(flag, 1)
+        return solver
 
-def _answer(
-    universe: Universe,
-    state: tuple[int, ...],
-    copies: dict[int, int],
-    question: Question,
-    transaction: libsolv.Transaction,
-) -> Answer:
-    new = sorted(transaction.newsolvables(), key=lambda item: (item.name, item.evr, item.arch))
-    removed = {copies[step.id] for step in transaction.steps() if step.id in copies}
-    _refuse_downgrades(universe, question, new, removed)
-    numbers = tuple(item.id for item in new)
-    wanted = set(question.install)
-    for name in question.names:
-        providers = universe.providing(name)
-        named = {item.id for item in providers if item.name == name}
-        wanted |= named or {item.id for item in providers}
-    return Answer(
-        new=numbers,
-        requested=tuple(number for number in numbers if number in wanted),
-        removed=tuple(sorted(removed)),
-        state=tuple(number for number in state if number not in removed) + numbers,
-    )
+    def _jobs(self) -> list[object]:
+        pool, kind = self.pool.pool, libsolv.library().Job
+        erase = self.request.erase
+        installed = {self.pool.solvable(number).name for number in self.state}
+        jobs = [
+            pool.Job(kind.SOLVER_ERASE | kind.SOLVER_SOLVABLE, copy)
+            for copy, number in self.copies.items()
+            if self.pool.solvable(number).name in erase
+        ]
+        install = kind.SOLVER_INSTALL | kind.SOLVER_SOLVABLE
+        jobs += [pool.Job(install, number) for number in self.request.install]
+        for name in self.request.names:
+            if name in installed - erase:
+                continue
+            found = self.pool.providing(name)
+            exact = any(item.name == name for item in found)
+            how = kind.SOLVER_SOLVABLE_NAME if exact else kind.SOLVER_SOLVABLE_PROVIDES
+            # `best` as dnf has it: rather no solution than an older package in silence.
+            best = 0 if any(item.id in self.copies for item in found) else kind.SOLVER_FORCEBEST
+            jobs.append(pool.Job(kind.SOLVER_INSTALL | how | best, pool.str2id(name)))
+        return jobs
 
+    def _read(self, solution: libsolv.SolverTransaction) -> Transaction:
+        new = sorted(solution.newsolvables(), key=lambda item: (item.name, item.evr, item.arch))
+        removed = {self.copies[step.id] for step in solution.steps() if step.id in self.copies}
+        self._refuse_downgrades(new, removed)
+        numbers = tuple(item.id for item in new)
+        wanted = set(self.request.install)
+        for name in self.request.names:
+            providers = self.pool.providing(name)
+            named = {item.id for item in providers if item.name == name}
+            wanted |= named or {item.id for item in providers}
+        return Transaction(
+            new=numbers,
+            requested=tuple(number for number in numbers if number in wanted),
+            removed=tuple(sorted(removed)),
+            state=tuple(number for number in self.state if number not in removed) + numbers,
+        )
 
-def _refuse_downgrades(
-    universe: Universe, question: Question, new: list[libsolv.Solvable], removed: set[int]
-) -> None:
-    gone = {}
-    for number in removed:
-        solvable = universe.solvable(number)
-        gone[solvable.name] = solvable
-    for item in new:
-        old = gone.get(item.name)
-        if old is not None and item.name not in question.erase and item.evrcmp(old) < 0:
-            raise UnsolvableError(
-                f"{question.title} would downgrade {item.name} from {old.evr} to {item.evr}"
-            )
+    def _refuse_downgrades(self, new: list[libsolv.Solvable], removed: set[int]) -> None:
+        gone = {}
+        for number in removed:
+            solvable = self.pool.solvable(number)
+            gone[solvable.name] = solvable
+        for item in new:
+            old = gone.get(item.name)
+            if old is not None and item.name not in self.request.erase and item.evrcmp(old) < 0:
+                raise UnsolvableError(
+                    f"{self.request.title} would downgrade {item.name} from {old.evr} to {item.evr}"
+                )
 
-
-def _explain(universe: Universe, problems: list[libsolv.Problem]) -> tuple[list[str], list[str]]:
-    """Return libsolv's sentences, and the paths that nothing provides."""
-    sentences: list[str] = []
-    paths: list[str] = []
-    nothing = libsolv.library().Solver.SOLVER_RULE_PKG_NOTHING_PROVIDES_DEP
-    for problem in problems:
-        for rule in problem.findallproblemrules():
-            for info in rule.allinfos():
-                sentences.append(info.problemstr())
-                if info.type == nothing:
-                    paths.append(universe.pool.dep2str(info.dep_id))
-    unique = list(dict.fromkeys(sentences))
-    return unique, sorted({path for path in paths if path.startswith("/")})
+    def _explain(self, problems: list[libsolv.Problem]) -> _Problems:
+        sentences: list[str] = []
+        paths: set[str] = set()
+        nothing = libsolv.library().Solver.SOLVER_RULE_PKG_NOTHING_PROVIDES_DEP
+        for problem in problems:
+            for rule in problem.findallproblemrules():
+                for info in rule.allinfos():
+                    sentences.append(info.problemstr())
+                    if info.type == nothing:
+                        paths.add(self.pool.pool.dep2str(info.dep_id))
+        files = sorted(path for path in paths if path.startswith("/"))
+        return _Problems(tuple(dict.fromkeys(sentences)), tuple(files))

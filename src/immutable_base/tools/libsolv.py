@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 
-class Checksum(Protocol):
+class MetadataChecksum(Protocol):
     """A checksum as metadata states it."""
 
     def typestr(self) -> str:
@@ -58,7 +58,7 @@ class Solvable(Protocol):
     def lookup_location(self) -> tuple[str | None, int]:
         """Return the file's place below the repository, and a medium number."""
 
-    def lookup_checksum(self, key: int) -> Checksum | None:
+    def lookup_checksum(self, key: int) -> MetadataChecksum | None:
         """Return a checksum."""
 
     def lookup_num(self, key: int, default: int = 0) -> int:
@@ -74,7 +74,7 @@ class Position(Protocol):
     def lookup_str(self, key: int) -> str | None:
         """Return a text."""
 
-    def lookup_checksum(self, key: int) -> Checksum | None:
+    def lookup_checksum(self, key: int) -> MetadataChecksum | None:
         """Return a checksum."""
 
     def lookup_num(self, key: int) -> int:
@@ -128,7 +128,7 @@ class Repo(Protocol):
         """Search the repository's own data."""
 
     def free(self, reuse_ids: bool) -> None:  # noqa: FBT001
-        """Forget the packages."""
+        """Remove the packages."""
 
 
 class File(Protocol):
@@ -162,7 +162,7 @@ class Problem(Protocol):
         """Return the rules that contradict each other."""
 
 
-class Transaction(Protocol):
+class SolverTransaction(Protocol):
     """What a solution changes."""
 
     def newsolvables(self) -> list[Solvable]:
@@ -171,15 +171,9 @@ class Transaction(Protocol):
     def steps(self) -> list[Solvable]:
         """Return every package that changes."""
 
-    def steptype(self, step: Solvable, mode: int) -> int:
-        """Tell what happens to a package."""
-
-    def othersolvable(self, step: Solvable) -> Solvable | None:
-        """Return what a package replaces or is replaced by."""
-
 
 class Solver(Protocol):
-    """One question."""
+    """Solves one set of jobs."""
 
     def set_flag(self, flag: int, value: int) -> int:
         """Change a policy."""
@@ -187,12 +181,12 @@ class Solver(Protocol):
     def solve(self, jobs: Sequence[object]) -> list[Problem]:
         """Return the problems, none when there is a solution."""
 
-    def transaction(self) -> Transaction:
+    def transaction(self) -> SolverTransaction:
         """Return the solution."""
 
 
 class Pool(Protocol):
-    """Everything that one question may see."""
+    """All packages that a solver may use."""
 
     installed: Repo | None
     errstr: str
@@ -244,7 +238,7 @@ class Pool(Protocol):
         """Return a request."""
 
     def Solver(self) -> Solver:  # noqa: N802
-        """Return a new question."""
+        """Return a new solver."""
 
 
 def library() -> Any:  # noqa: ANN401  the library has no types

@@ -52,13 +52,13 @@ def resolve(run: Runner, reference: str, env: Mapping[str, str]) -> Resolved:
     Raises ConfigurationError if it is not a reference, RemoteError if the registry cannot be asked
     or has no image for our platform.
     """
-    repository = Reference.parse(reference).repository
+    parsed = Reference.parse(reference)
     raw = _inspect(run, reference, env)
     digest = _digest(raw)
     manifest = _document(raw, reference)
     if manifest.get("mediaType") in INDEX_TYPES or "manifests" in manifest:
         digest = _of_platform(manifest, reference)
-    pinned = f"{repository}@{digest}"
+    pinned = parsed.pinned(digest)
     config = _document(_inspect(run, pinned, env, "--config"), pinned)
     return Resolved(digest=digest, created=seconds(str(config.get("created") or "")))
 

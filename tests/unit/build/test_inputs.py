@@ -147,7 +147,7 @@ def test_empty_files_that_buildah_left_are_removed_and_those_of_the_base_stay(
 
 
 def test_dnf_reads_the_input_folder_alone(built):
-    for conf in (built.context.tonight / "mount").glob("*/dnf.conf"):
+    for conf in (built.context.run_folder / "mount").glob("*/dnf.conf"):
         text = conf.read_text()
         assert re.findall(r"^baseurl=(.*)$", text, re.MULTILINE) in (
             ["file:///run/build/input/packages/"],

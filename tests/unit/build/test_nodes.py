@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from immutable_base.build.follow import following
 from immutable_base.build.input_folder import copy_context
+from immutable_base.build.log_tail import following
 from immutable_base.build.nodes import build_nodes
 from immutable_base.build.steps import _split
 from immutable_base.config.load import load_settings
@@ -27,7 +27,7 @@ def context(tmp_path):
 
 @pytest.fixture
 def nodes(context):
-    return {node.id: node for node in build_nodes(context, plan())[1]}
+    return {node.id: node for node in build_nodes(context.build_inputs(), plan())[1]}
 
 
 def test_an_image_needs_its_whole_stack_and_nothing_of_other_kernels(nodes):
@@ -49,8 +49,8 @@ def test_every_node_names_the_variants_that_need_it(nodes):
 
 
 def test_kernels_and_the_dkms_package_are_installed_without_scriptlets(context):
-    step = build_nodes(context, plan())[0].graph.modules[0]
-    without, requested = _split(context, step)
+    step = build_nodes(context.build_inputs(), plan())[0].graph.modules[0]
+    without, requested = _split(context.settings, step)
     assert without == ("zfs-dkms-2.3.9-1.x86_64", f"kernel-devel-{K2}-1.el10.x86_64")
     # dkms and what it drags in come with the second transaction: EPEL's requires
     # `(kernel-devel-matched if kernel-core)`, which brings a kernel.
@@ -68,7 +68,7 @@ def test_a_layer_is_copied_with_modes_that_no_umask_changes(context, tmp_path):
         settings=context.settings, config_path=context.config_path, layers_folder=images.parent, workspace=tmp_path / "w",
         run=context.run,
     )  # fmt: skip
-    copy = copy_context(changed, "zfs", "layer:x:zfs")
+    copy = copy_context(changed.build_inputs(), "zfs", "layer:x:zfs")
     modes = {path.name: path.stat().st_mode & 0o777 for path in copy.rglob("*")}
     assert modes == {"files": 0o755, "zfs.conf": 0o644, "run-me": 0o755}
 

@@ -56,7 +56,7 @@ def test_the_arguments_given_are_those_that_run_contained(command, monkeypatch):
     monkeypatch.setattr("sys.argv", ["pytest", "--of", "somebody", "else"])
     monkeypatch.setattr("os.geteuid", lambda: 0)
     monkeypatch.setattr(f"immutable_base.cli.{command}.is_contained", lambda: False)
-    monkeypatch.setattr("immutable_base.cli.run.require_ready", lambda _context: None)
+    monkeypatch.setattr("immutable_base.cli.run.require_ready", lambda *_host: None)
     monkeypatch.setattr(
         "immutable_base.cli.options.run_contained", lambda argv: started.append(argv) or 7
     )

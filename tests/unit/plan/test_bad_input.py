@@ -174,10 +174,10 @@ def test_a_form_that_nobody_foresaw_fails_one_variant(world, monkeypatch, error)
 def test_a_base_of_a_form_that_nobody_foresaw_fails_one_stream(world, monkeypatch, error):
     read = make.read_base
 
-    def reading(context, reference, *rest):
+    def reading(storage, environment, cache, reference):
         if "el:10" in reference:
             raise error("of a form")
-        return read(context, reference, *rest)
+        return read(storage, environment, cache, reference)
 
     monkeypatch.setattr(make, "read_base", reading)
     assert set(failed(world.plan())) == EL

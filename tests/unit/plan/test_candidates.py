@@ -31,7 +31,7 @@ def core(evr: str = K, uname: str = UNAME) -> Rpm:
 
 def offered(folder, *rpms, swapped=()):
     pool = pool_of(folder, {"baseos": list(rpms), "unused": [Rpm("kernel", "9-1")]})
-    found = candidates.find(pool, ("baseos",), POLICY, swapped)
+    found = candidates.find_candidates(pool, ("baseos",), POLICY, swapped)
     return {item.evr: item for item in found}
 
 
@@ -111,9 +111,9 @@ def test_a_swapped_image_has_no_package_of_the_old_kernel_left(world):
 
 def test_optional_packages_are_required_of_the_new_kernel_only_if_the_image_has_them():
     without = candidates.installed_set(base(Rpm("kernel", K)), POLICY)
-    assert candidates.rules(POLICY, without).required == ("kernel", "kernel-core")
+    assert candidates.kernel_policy(POLICY, without).required == ("kernel", "kernel-core")
     with_extra = candidates.installed_set(base(Rpm("kernel-modules-extra", K)), POLICY)
-    assert candidates.rules(POLICY, with_extra).required == (
+    assert candidates.kernel_policy(POLICY, with_extra).required == (
         "kernel",
         "kernel-core",
         "kernel-modules-extra",

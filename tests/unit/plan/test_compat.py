@@ -1,16 +1,23 @@
-"""The compat ledger that is shipped, and what is learned."""
+"""The compat ledger: the entries that are shipped, and which of several counts."""
 
 import pytest
 
 from immutable_base.errors import ConfigurationError
-from immutable_base.plan.compat import CompatEntry, CompatVerdict, learn, load_ledger, matches
-from immutable_base.solver.evr import EvrOrder
+from immutable_base.plan.compat import (
+    CompatEntry,
+    CompatVerdict,
+    Ledger,
+    load_ledger,
+    matches,
+    parse_ledger,
+)
+from immutable_base.solver.order import EvrOrder
 
 ORDER = EvrOrder()
 
 
-def verdict(tmp_path, module, version, kernel, release="1"):
-    found = load_ledger(tmp_path).find(module, version, release, kernel, ORDER)
+def verdict(ledger, module, version, kernel, release="1"):
+    found = ledger.find(module, version, release, kernel, ORDER)
     return found and found.verdict.value
 
 
@@ -36,12 +43,12 @@ def verdict(tmp_path, module, version, kernel, release="1"):
         ("unknown", "1", "6.12.117-1", None),
     ],
 )
-def test_shipped(tmp_path, module, version, kernel, expected):
-    assert verdict(tmp_path, module, version, kernel) == expected
+def test_shipped(module, version, kernel, expected):
+    assert verdict(load_ledger(), module, version, kernel) == expected
 
 
-def test_every_entry_says_why_and_where_from(tmp_path):
-    assert all(entry.evidence and entry.source for entry in load_ledger(tmp_path).entries)
+def test_every_entry_says_why_and_where_from():
+    assert all(entry.evidence and entry.source for entry in load_ledger().entries)
 
 
 def test_prefixes_are_components():
@@ -52,32 +59,26 @@ def test_prefixes_are_components():
     assert not matches("550.163.01-2", "550.163.01", "4")
 
 
-def learned(version="550.163.01", verdict=CompatVerdict.BREAKS, evidence='make: "error"\n\té'):
+def entry(version, verdict):
     return CompatEntry.model_validate(
         {"module": "nvidia", "version": version, "from": "6.12.94-1", "below": "6.12.94-1.0",
-         "verdict": verdict, "evidence": evidence, "source": "our builder"}
+         "verdict": verdict, "evidence": "make: error", "source": "our builder"}
     )  # fmt: skip
 
 
-def test_what_a_build_learned_counts_and_is_written_once(tmp_path):
-    learn(tmp_path, [learned()])
-    text = (tmp_path / "compat.toml").read_text()
-    learn(tmp_path, [learned()])
-    assert (tmp_path / "compat.toml").read_text() == text
-    assert verdict(tmp_path, "nvidia", "550.163.01", "6.12.94-1") == "breaks"
-    assert verdict(tmp_path, "nvidia", "550.163.01", "6.12.95-1") == "builds"
+def test_the_most_exact_entry_counts_and_among_equals_a_break():
+    exact, broad = (
+        entry("550.163.01-2", CompatVerdict.BUILDS),
+        entry("550.163.01", CompatVerdict.BREAKS),
+    )
+    ledger = Ledger(entries=(exact, broad, entry("550.163.01", CompatVerdict.BUILDS)))
+    assert verdict(ledger, "nvidia", "550.163.01", "6.12.94-1", release="2") == "builds"
+    assert verdict(ledger, "nvidia", "550.163.01", "6.12.94-1", release="4") == "breaks"
 
 
-def test_the_most_exact_entry_counts(tmp_path):
-    learn(tmp_path, [learned("550.163.01-2", CompatVerdict.BUILDS), learned("550.163.01")])
-    assert verdict(tmp_path, "nvidia", "550.163.01", "6.12.94-1", release="2") == "builds"
-    assert verdict(tmp_path, "nvidia", "550.163.01", "6.12.94-1", release="4") == "breaks"
-
-
-def test_a_malformed_ledger_is_named(tmp_path):
-    (tmp_path / "compat.toml").write_text("[[entry]]\nmodule = 'zfs'\n")
-    with pytest.raises(ConfigurationError, match=r"compat\.toml is malformed"):
-        load_ledger(tmp_path)
+def test_a_malformed_ledger_is_named():
+    with pytest.raises(ConfigurationError, match="compat ledger is malformed"):
+        parse_ledger("[[entry]]\nmodule = 'zfs'\n")
 
 
 @pytest.mark.parametrize(
@@ -93,11 +94,13 @@ def test_a_malformed_ledger_is_named(tmp_path):
     ],
 )
 def test_a_range_has_its_first_kernel_and_ends_before_the_one_that_was_fixed(kernel, covered):
-    entry = learned().model_copy(update={"from_": "6.12.94-1", "below": "6.12.100-1"})
-    assert entry.covers(kernel, ORDER) is covered
+    found = entry("550.163.01", CompatVerdict.BREAKS).model_copy(
+        update={"from_": "6.12.94-1", "below": "6.12.100-1"}
+    )
+    assert found.covers(kernel, ORDER) is covered
 
 
 def test_a_range_without_an_end_goes_on():
-    entry = learned().model_copy(update={"from_": "", "below": ""})
-    assert entry.covers("0-1", ORDER)
-    assert entry.covers("99:1-1", ORDER)
+    found = entry("550.163.01", CompatVerdict.BREAKS).model_copy(update={"from_": "", "below": ""})
+    assert found.covers("0-1", ORDER)
+    assert found.covers("99:1-1", ORDER)

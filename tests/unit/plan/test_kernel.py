@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 
 from immutable_base.model.plan import KernelAction
-from immutable_base.plan.kernel import Candidate, Ceiling, KernelPolicy, KernelQuestion, decide
-from immutable_base.solver.evr import EvrOrder
+from immutable_base.plan.kernel import Candidate, Ceiling, KernelConstraints, KernelPolicy, decide
+from immutable_base.solver.order import EvrOrder
 
 SET = ("kernel", "kernel-core")
 WHOLE = frozenset((*SET, "kernel-devel"))
@@ -17,8 +17,8 @@ def kernel(evr: str, packages: frozenset[str] = WHOLE) -> Candidate:
     return Candidate(evr=evr, release=f"{evr}.x86_64", packages=packages)
 
 
-def question(*candidates: Candidate, **changes) -> KernelQuestion:
-    start = KernelQuestion(
+def question(*candidates: Candidate, **changes) -> KernelConstraints:
+    start = KernelConstraints(
         image_release="6.12.105-1.x86_64",
         image_evr="6.12.105-1",
         candidates=candidates,
@@ -30,7 +30,7 @@ def question(*candidates: Candidate, **changes) -> KernelQuestion:
     return dataclasses.replace(start, **changes)
 
 
-def pinned(asked: KernelQuestion):
+def pinned(asked: KernelConstraints):
     plan = decide(asked, ORDER).plan
     return plan.chosen_evr, plan.action
 

@@ -4,7 +4,7 @@ import random
 
 from immutable_base.model.plan import KernelAction
 from immutable_base.plan.kernel import Candidate, Ceiling, decide
-from immutable_base.solver.evr import EvrOrder
+from immutable_base.solver.order import EvrOrder
 from support.kernels import WHOLE, constraints
 
 ORDER = EvrOrder()

@@ -4,7 +4,6 @@ import dataclasses
 
 import pytest
 
-from immutable_base.errors import ConfigurationError
 from immutable_base.model.plan import KernelAction, Plan, Verdict
 from support.plan_world import kernel_rpms, zfs_rpms
 from support.rpmmd import Rpm
@@ -15,11 +14,6 @@ def layer(variant, name):
 
 
 # ------------------------------------------------------------------ what must not pass
-
-
-def test_a_variant_name_with_a_typo_says_did_you_mean(world):
-    with pytest.raises(ConfigurationError, match="did you mean 'base-zfs'"):
-        world.plan("base-zsf")
 
 
 def test_a_repository_that_is_down_fails_only_the_variants_that_need_it(world):

@@ -83,7 +83,7 @@ def test_only_the_chosen_package_is_asked_for_its_maximum_and_only_where_it_stat
 def test_the_promised_package_requires_its_kernel_and_provides_what_userspace_asks_for(tmp_path):
     found = source_of(tmp_path, "3:2.3.9-1")
     promised = modules.promised_kmod(found.source, UNAME)
-    assert promised.evr == "3:2.3.9-1.6.12.105+deb13_amd64"
+    assert str(promised.nevra.evr) == "3:2.3.9-1.6.12.105+deb13_amd64"
     kmod = found.pool.promise(promised)
     assert found.pool.provided(kmod, "zfs-kmod") == ["3:2.3.9"]
     assert [

@@ -5,10 +5,7 @@ import dataclasses
 import pytest
 
 from immutable_base.errors import ConfigurationError
-from immutable_base.publish.publish import publish_variant
-from immutable_base.sign import sigstore_of
 from immutable_base.verify import NO_CT_LOG
-from support.publish_world import DIGEST
 
 
 def with_signing(context, **keys):
@@ -25,14 +22,14 @@ def pem(tmp_path):
 
 
 def test_the_public_instance_needs_no_files_and_demands_the_sct(context):
-    sigstore = sigstore_of(context)
+    sigstore = context.verifier().sigstore
     assert sigstore.check_sct
     assert not sigstore.environment
 
 
 def test_private_roots_are_passed_by_environment(context, pem):
     private = with_signing(context, fulcio_root=pem, rekor_key=pem, ct_log_key=pem)
-    sigstore = sigstore_of(private)
+    sigstore = private.verifier().sigstore
     assert sigstore.check_sct
     assert sigstore.environment == {
         "SIGSTORE_ROOT_FILE": pem,
@@ -41,15 +38,12 @@ def test_private_roots_are_passed_by_environment(context, pem):
     }
 
 
-def test_a_private_fulcio_without_ct_log_is_said(context, pem, token, variant, image):
+def test_a_private_fulcio_without_ct_log_is_said(context, pem, token, publish):
     private = with_signing(context, fulcio_root=pem, rekor_key=pem)
-    layout, sbom = image
-    publication = publish_variant(
-        private, variant_plan=variant, digest=DIGEST, layout=layout, sbom=sbom, tags=("latest",)
-    )
+    publication = publish(("latest",), context=private)
     assert publication.notes == (NO_CT_LOG,)
 
 
 def test_a_key_that_is_not_there(context, tmp_path):
     with pytest.raises(ConfigurationError, match="which does not exist"):
-        sigstore_of(with_signing(context, rekor_key=str(tmp_path / "nothing.pem")))
+        with_signing(context, rekor_key=str(tmp_path / "nothing.pem")).verifier()

@@ -59,10 +59,10 @@ def write_layout(layout, files):
 def run_of(context, files, plan=VARIANT):
     """Do what a night does around an image: set the last one aside, write plan and image, compare."""
     set_aside(context)
-    layout = context.tonight / "oci/base"
+    layout = context.run_folder / "oci/base"
     write_layout(layout, files)
     document = Plan(repositories=(), variants=(plan,))
-    (context.tonight / "plan.json").write_text(document.to_json())
+    (context.run_folder / "plan.json").write_text(document.to_json())
     return difference(context, plan, layout)
 
 
@@ -85,25 +85,25 @@ def test_another_plan_may_differ_and_a_killed_run_is_no_measure(context):
     run_of(context, {"usr/bin/x": b"1"})
     other = VARIANT.model_copy(update={"reasons": ("another kernel",)})
     assert run_of(context, {"usr/bin/x": b"2"}, plan=other) is None
-    (context.tonight / "oci/base/index.json").unlink()
+    (context.run_folder / "oci/base/index.json").unlink()
     assert run_of(context, {"usr/bin/x": b"3"}, plan=other) is None
-    (context.tonight / "plan.json").write_text("{")
+    (context.run_folder / "plan.json").write_text("{")
     assert run_of(context, {"usr/bin/x": b"4"}, plan=other) is None
 
 
 def test_a_plan_that_is_not_utf8_is_no_measure(context):
     run_of(context, {"usr/bin/x": b"1"})
-    (context.tonight / "plan.json").write_bytes(b'{"schema_version": 1, "\xe9": 1}')
+    (context.run_folder / "plan.json").write_bytes(b'{"schema_version": 1, "\xe9": 1}')
     assert run_of(context, {"usr/bin/x": b"2"}) is None
 
 
 def test_only_the_last_run_is_set_aside_and_only_as_far_as_it_came(context):
     run_of(context, {"usr/bin/x": b"1"})
     before = context.workspace / "before"
-    (context.tonight / "sbom").mkdir()
+    (context.run_folder / "sbom").mkdir()
     set_aside(context)
     assert sorted(path.name for path in before.iterdir()) == ["oci", "plan.json"]
-    assert not (context.tonight / "oci").exists()
+    assert not (context.run_folder / "oci").exists()
     (before / "of-an-older-run").touch()
     set_aside(context)  # of a run that was killed before it had a plan
     assert not before.exists()
@@ -117,7 +117,7 @@ def test_the_last_image_is_gone_after_it_was_compared_whatever_came_out(context)
     set_aside(context)
     assert earlier.is_dir()
     (earlier / "index.json").write_text("no JSON")
-    write_layout(context.tonight / "oci/base", {"usr/bin/x": b"1"})
+    write_layout(context.run_folder / "oci/base", {"usr/bin/x": b"1"})
     with pytest.raises((ValueError, ImmutableBaseError)):
-        difference(context, VARIANT, context.tonight / "oci/base")
+        difference(context, VARIANT, context.run_folder / "oci/base")
     assert not earlier.exists()

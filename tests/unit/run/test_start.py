@@ -38,7 +38,7 @@ def world(tmp_path, monkeypatch):
     world = BuildWorld(tmp_path, plan())
     world.planned = 0
 
-    def make_plan(_context, *, variants):
+    def make_plan(_inputs, _variants):
         world.planned += 1
         return plan()
 
@@ -96,7 +96,7 @@ def test_containers_and_images_of_an_earlier_run_go_before_anything_is_built(wor
 def test_a_second_run_builds_everything_again_and_reads_nothing_of_the_first(world):
     run(world)
     first = [command.argv for command in world.builds]
-    oci = world.context.tonight / "oci" / "base"
+    oci = world.context.run_folder / "oci" / "base"
     oci.mkdir(parents=True)
     (oci / "index.json").write_text("{}")
     world.commands.clear()
@@ -116,7 +116,7 @@ def test_every_variant_of_the_plan_has_an_end_and_none_is_green_without_a_public
         "base-held": ("held", 0),
     }  # fmt: skip
     assert {state for state, _ in observer.ended.values()} == {"done"}
-    tonight = world.context.tonight
+    tonight = world.context.run_folder
     assert RunReport.model_validate_json((tonight / "run.json").read_text()) == report
     assert json.loads((tonight / "publish.json").read_text())["publications"] == []
     assert len(json.loads((tonight / "build.json").read_text())["modules"]) == 2
@@ -137,12 +137,12 @@ def test_a_run_in_a_workspace_that_another_one_holds_touches_nothing(world):
     left_by_an_earlier_run(world.context.workspace, "tonight/plan.json")
     with exclusive(world.context.workspace), pytest.raises(HostError, match="another run"):
         run(world)
-    assert (world.context.tonight / "plan.json").read_text() == "old"
+    assert (world.context.run_folder / "plan.json").read_text() == "old"
     assert (world.planned, world.commands) == (0, [])
 
 
 def test_a_plan_that_fails_ends_the_run_with_its_error_and_says_so(world, monkeypatch):
-    def fail(_context, *, variants):
+    def fail(_inputs, _variants):
         raise HostError("no space")
 
     monkeypatch.setattr(nightly, "make_plan", fail)

@@ -9,7 +9,6 @@ from types import SimpleNamespace
 import pytest
 
 from immutable_base.config.load import load_settings
-from immutable_base.context import Context
 from immutable_base.errors import CheckError, CommandError
 from immutable_base.model.facts import InstalledPackage
 from immutable_base.model.plan import (
@@ -253,7 +252,7 @@ def test_what_is_no_json_is_syfts_failure(text):
 
 
 @pytest.fixture
-def make(settings, variant, root, tmp_path, product):
+def make(settings, variant, root, tmp_path):
     """Make the SBOM of `root` with a syft that finds what it is given."""
 
     def make_it(document, packages, variant=variant):
@@ -263,15 +262,13 @@ def make(settings, variant, root, tmp_path, product):
             assert f"dir:{root}" in command.argv
             return Result(status=0, stdout=b"", stderr_tail="", seconds=0)
 
-        context = Context(
-            settings=settings, config_path=product, layers_folder=tmp_path, workspace=tmp_path / "ws", run=run
-        )  # fmt: skip
-        context.tonight.mkdir(parents=True, exist_ok=True)
+        path = tmp_path / "run" / "sbom" / f"{variant.name}.cdx.json"
         facts = SimpleNamespace(
             packages=tuple(InstalledPackage(name=n, evr=e, arch=a) for n, e, a in packages),
             public_keys=("gpg-pubkey-8483c65d-5ccc5b19",),
         )
-        return make_sbom(context, root, variant=variant, facts=facts, epoch=EPOCH)
+        make_sbom(run, settings, root, variant=variant, facts=facts, document=path)
+        return path
 
     return make_it
 
@@ -289,7 +286,7 @@ def test_an_sbom_is_written_with_the_packages_and_the_modules(make):
     names = {item["name"] for item in json.loads(path.read_text())["components"]}
     assert {"bash", "openssl-libs", "tzdata", "gpg-pubkey", "zfs.ko", "spl.ko"} <= names
     assert path.stat().st_mode & 0o777 == 0o644
-    assert [item.name for item in path.parent.parent.iterdir()] == ["sbom"], "nothing else stays"
+    assert list(path.parent.iterdir()) == [path], "nothing else stays"
 
 
 @pytest.mark.parametrize(

@@ -5,19 +5,20 @@ import sys
 
 import pytest
 
-from immutable_base.solver.pool import ROOM, Universe
+from immutable_base.solver.pool import ROOM, PackagePool
 
 MANY = """
-from immutable_base.solver.pool import Promised, Universe
-universe = Universe([], [], lambda name: None)
+from immutable_base.model.evr import Evr, Nevra
+from immutable_base.solver.pool import PackagePool, Promised
+pool = PackagePool([], [], lambda name: None)
 for round in range(5):
     promised = [
-        universe.promise(Promised(name=f"p{n}", evr="1-1", arch="noarch", provides=(), requires=())).id
+        pool.promise(Promised(nevra=Nevra(f"p{n}", Evr(0, "1", "1"), "noarch"), provides=(), requires=())).id
         for n in range(900)
     ]
-    universe.see(promised)
-assert [item.name for item in universe.providing("p899")] == ["p899"]
-del universe
+    pool.consider(promised)
+assert [item.name for item in pool.providing("p899")] == ["p899"]
+del pool
 print("whole")
 """
 
@@ -29,6 +30,6 @@ def test_packages_that_come_after_the_first_look_do_not_corrupt_memory():
 
 
 def test_no_room_is_an_error_and_not_a_crash():
-    universe = Universe([], [], lambda _name: None)
+    pool = PackagePool([], [], lambda _name: None)
     with pytest.raises(ValueError, match="more than"):
-        universe.see([10 * ROOM])
+        pool.consider([10 * ROOM])

@@ -10,8 +10,8 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from immutable_base.context import DEBIAN_BUNDLE
 from immutable_base.process import Command, Runner, run
+from immutable_base.tls import DEBIAN_BUNDLE
 from immutable_base_lab.core import cache
 from immutable_base_lab.debian.archive import machine_mirrors
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from immutable_base.model.evr import Evr
 from immutable_base.process import Command, run
 from immutable_base_lab.debian.archive import Deb, Relation
 from immutable_base_lab.debian.catalogue import Catalogue
@@ -23,20 +23,6 @@ DROPPED = (
 )  # fmt: skip
 OPERATORS = {">=": ">=", "<=": "<=", "=": "=", ">>": ">", "<<": "<", ">": ">=", "<": "<="}
 NOT_IN_EVR = re.compile(r"[^A-Za-z0-9._+~^]")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evr:
-    """Epoch, version and release as rpm has them."""
-
-    epoch: int
-    version: str
-    release: str
-
-    def __str__(self) -> str:
-        """Return `[epoch:]version-release`."""
-        prefix = f"{self.epoch}:" if self.epoch else ""
-        return f"{prefix}{self.version}-{self.release}"
 
 
 def evr(debian: str) -> Evr:

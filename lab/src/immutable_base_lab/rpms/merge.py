@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from immutable_base.model.evr import Evr
 from immutable_base_lab.debian.archive import Deb
 from immutable_base_lab.rpms import convert, package
-from immutable_base_lab.rpms.convert import Evr
 from immutable_base_lab.rpms.jobs import Job, Workshop
 from immutable_base_lab.rpms.package import Recipe
 

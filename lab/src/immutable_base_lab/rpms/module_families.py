@@ -10,9 +10,9 @@ from pathlib import Path
 from debian.debian_support import Version
 
 from immutable_base.errors import HostError
+from immutable_base.model.evr import Evr
 from immutable_base_lab.debian.archive import Archive, Deb
 from immutable_base_lab.rpms import convert, merge
-from immutable_base_lab.rpms.convert import Evr
 from immutable_base_lab.rpms.jobs import Job, Workshop
 from immutable_base_lab.rpms.merge import Merged
 

@@ -32,23 +32,9 @@ class EvrOrder:
         return self._known[evr]
 
 
-def key(order: Order) -> Callable[[str], Any]:
+def order_key(order: Order) -> Callable[[str], Any]:
     """Return a sort key made of an order."""
     return cmp_to_key(order)
-
-
-def split_evr(evr: str) -> tuple[int, str, str]:
-    """Split `[epoch:]version-release`; epoch 0 when it is left out.
-
-    Raises ValueError if the epoch is no number.
-    """
-    epoch, colon, rest = evr.partition(":")
-    if not colon:
-        epoch, rest = "0", evr
-    if not (epoch.isascii() and epoch.isdigit()):
-        raise ValueError(f"the epoch of `{evr}` is no number")
-    version, _, release = rest.rpartition("-") if "-" in rest else (rest, "", "")
-    return int(epoch), version, release
 
 
 def major_minor(version: str) -> str:

@@ -1,0 +1,27 @@
+"""What a build works with, beside its plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from immutable_base.config.schema import Settings
+from immutable_base.tls import Tls
+from immutable_base.tools.buildah import Storage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildInputs:
+    """Settings, folders, and our own storage of images."""
+
+    settings: Settings
+    config_folder: Path
+    """Where relative paths of the configuration begin."""
+    layers_folder: Path
+    """The folder `layers/` with Containerfiles."""
+    run_folder: Path
+    """Folder of this run: packages, what steps mount, compiled modules."""
+    logs: Path
+    """Folder of logs, one file per node."""
+    storage: Storage
+    tls: Tls
