@@ -72,8 +72,10 @@ def host_error(error: OSError) -> HostError | None:
     )
 
 
-_OUT_OF_SPACE = re.compile(r"no space left on device|more space needed on the", re.IGNORECASE)
-"""ENOSPC in the output of a program, and dnf's refusal to begin what would not fit."""
+_OUT_OF_SPACE = re.compile(
+    r"no space left on device|more space needed on the|database or disk is full", re.IGNORECASE
+)
+"""ENOSPC in a program's output, dnf's refusal to begin what would not fit, SQLite's own error."""
 
 
 OUT_OF_SPACE_HINT = "free some space, or work on another disk with --workspace"

@@ -31,6 +31,15 @@ def default_state() -> Path:
     return Path(os.environ.get("IMMUTABLE_BASE_LAB_STATE") or f"{state}/immutable-base/lab")
 
 
+LAST = "test_lab_down.py"
+"""Takes the lab down: after it no test has one."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the test that takes the lab down behind all others, whatever they are called."""
+    items.sort(key=lambda item: item.path.name == LAST)
+
+
 @dataclass
 class Lab:
     """The lab that is up, and the product pointed at it as a user does: by `lab env`."""
@@ -54,6 +63,10 @@ class Lab:
             timeout=timeout,
             **kw,
         )
+
+    def registry(self) -> Registry:
+        """Return what anybody can read of the lab's registry; cosign is the one that a user has."""
+        return Registry(self.state / "immutable-base.toml", programs=self.env["PATH"])
 
     def config_with(self, tmp_path: Path, *replacements: tuple[str, str]) -> Path:
         """Return a copy of the lab's configuration with texts replaced; `layers/` lies beside it."""
@@ -121,8 +134,7 @@ def night(lab) -> Night:
         report = json.loads(Path(earlier, "tonight/run.json").read_text())
         return Night(report, Path(earlier), "", report["seconds"], witness=None)
     workspace = lab.scratch / "nights"
-    registry = Registry(lab.state / "immutable-base.toml")
-    with Witness(registry, VARIANTS, interval=0.5) as witness:
+    with Witness(lab.registry(), VARIANTS, interval=0.5) as witness:
         for stage, seconds in KILLED_IN.items():
             kill_in_stage(lab, workspace, stage, after=seconds)
         done = lab.product("run", "--format", "json", workspace=workspace, timeout=5400)

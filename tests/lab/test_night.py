@@ -5,7 +5,6 @@ import subprocess
 
 import pytest
 
-from support.registry_watch import Registry
 from support.variants import VARIANTS
 
 
@@ -36,7 +35,7 @@ def plan(night):
 
 @pytest.fixture(scope="module")
 def registry(lab):
-    return Registry(lab.state / "immutable-base.toml")
+    return lab.registry()
 
 
 def test_four_variants_are_published(night):

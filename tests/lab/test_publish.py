@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import http.server
-import io
 import json
-import tarfile
+import os
 import threading
 import uuid
 from contextlib import contextmanager
@@ -20,7 +18,6 @@ import tenacity
 from immutable_base.config.load import load_settings
 from immutable_base.context import Context
 from immutable_base.errors import RemoteError, VerificationError
-from immutable_base.model.plan import BasePlan, KernelPlan, VariantPlan
 from immutable_base.model.publish import PublicationStatus
 from immutable_base.process import run
 from immutable_base.publish.publish import publish_variant
@@ -33,6 +30,7 @@ from immutable_base_lab.lab import Lab
 from immutable_base_lab.services.daemons import start_daemon, stop_daemon
 from immutable_base_lab.services.supervisor import http_probe
 from support.registry_watch import Registry, Witness
+from support.small_images import plan_of, write_layout
 
 PROJECT = "immutable-base/immutable-base"
 TAGS = ("latest", "20261123")
@@ -69,7 +67,7 @@ class Publisher:
         monkeypatch.setenv("SIGSTORE_ID_TOKEN", token)
         return publish_variant(
             context or self.context,
-            variant_plan=PLAN,
+            variant_plan=plan_of(VARIANT),
             digest=image.digest,
             layout=image.layout,
             sbom=image.sbom,
@@ -102,53 +100,9 @@ class Publisher:
         return self.registry().tags(VARIANT)
 
     def registry(self) -> Registry:
-        registry = Registry(self.context.config_path)
+        registry = Registry(self.context.config_path, programs=os.environ["PATH"])
         registry.path = self.context.settings.registry.destination.partition("/")[2]
         return registry
-
-
-PLAN = VariantPlan(
-    name=VARIANT,
-    stream="centos-stream-10",
-    verdict="build",
-    base=BasePlan(reference="quay.io/x/y:z", digest="sha256:" + "0" * 64, created=0),
-    kernel=KernelPlan(
-        image="6.12.105", image_evr="6.12.105-1", chosen=None, chosen_evr=None, action=None,
-        source=None, ceiling=None, rejected=(),
-    ),
-    modules=(), layers=(), packages=(), reasons=(),
-)  # fmt: skip
-
-
-def write_layout(folder: Path, words: str) -> str:
-    """Write an OCI layout with one image of one file and return its digest."""
-    blobs = folder / "blobs" / "sha256"
-    blobs.mkdir(parents=True, exist_ok=True)
-
-    def put(data: bytes, media_type: str) -> dict:
-        digest = hashlib.sha256(data).hexdigest()
-        (blobs / digest).write_bytes(data)
-        return {"mediaType": media_type, "digest": f"sha256:{digest}", "size": len(data)}
-
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        member = tarfile.TarInfo("words")
-        member.size = len(words.encode())
-        archive.addfile(member, io.BytesIO(words.encode()))
-    difference = f"sha256:{hashlib.sha256(buffer.getvalue()).hexdigest()}"
-    oci = "application/vnd.oci.image"
-    rootfs = {"type": "layers", "diff_ids": [difference]}
-    config = {"architecture": "amd64", "os": "linux", "config": {}, "rootfs": rootfs}
-    manifest = {
-        "schemaVersion": 2,
-        "mediaType": f"{oci}.manifest.v1+json",
-        "config": put(json.dumps(config).encode(), f"{oci}.config.v1+json"),
-        "layers": [put(gzip.compress(buffer.getvalue(), mtime=0), f"{oci}.layer.v1.tar+gzip")],
-    }
-    entry = put(json.dumps(manifest).encode(), f"{oci}.manifest.v1+json")
-    (folder / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
-    (folder / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [entry]}))
-    return entry["digest"]
 
 
 @pytest.fixture
@@ -313,8 +267,13 @@ def test_token_of_another_branch_writes_nothing(publisher, published, monkeypatc
 
 def test_expired_token_is_refused_by_us_and_by_fulcio(publisher, published, monkeypatch):
     image = publisher.image("tonight")
-    with tags_stay(publisher, published), pytest.raises(VerificationError, match="expired"):
-        publisher.publish(image, monkeypatch, lifetime="-10")
+    with (
+        tags_stay(publisher, published),
+        pytest.raises(VerificationError, match=r"^the identity token expired \d+ s ago") as caught,
+    ):
+        publisher.publish(image, monkeypatch, lifetime="-300")
+    assert "Fulcio" not in str(caught.value), "refused by us, before anything is written"
+    assert publisher.registry().digest(VARIANT, image.digest) is None
     token = publisher.services.token(project=PROJECT, lifetime="-10")
     pinned = f"{publisher.repository}@{published.digest}"
     with pytest.raises(VerificationError, match="Fulcio refuses") as caught:

@@ -12,20 +12,23 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 
-def start(lab, workspace: Path, *variants: str) -> subprocess.Popen:
-    """Start a night of these variants, all if none is named; its stderr goes to a pipe.
+def start(
+    lab, workspace: Path, *variants: str, arguments=(), env=None, stderr=subprocess.PIPE
+) -> subprocess.Popen:
+    """Start a run of these variants, all if none is named; its stderr goes to a pipe or a file.
 
     It heeds SIGINT as in a terminal, also where the tests run as a background job that ignores it.
     """
     selected = [part for variant in variants for part in ("--variant", variant)]
     return subprocess.Popen(
-        ["env", "--default-signal=INT", sys.executable, "-m", "immutable_base", "run", *selected],
-        env={**lab.env, "IMMUTABLE_BASE_WORKSPACE": str(workspace)},
+        ["env", "--default-signal=INT", sys.executable, "-m", "immutable_base", "run", *selected,
+         *map(str, arguments)],
+        env={**lab.env, "IMMUTABLE_BASE_WORKSPACE": str(workspace), **(env or {})},
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
+        stderr=stderr,
         text=True,
-    )
+    )  # fmt: skip
 
 
 def wait_for(process: subprocess.Popen, words: str) -> bool:
@@ -41,11 +44,18 @@ def kill_in_stage(lab, workspace: Path, stage: str, *variants: str, after: float
     process = start(lab, workspace, *variants)
     assert wait_for(process, stage), f"stage {stage} never came"
     time.sleep(after)
+    kill(process, workspace)
+    process.stderr.close()
+
+
+def kill(process: subprocess.Popen, workspace: Path) -> None:
+    """Send SIGKILL to a run, and assert that everything of it goes: the kernel ends its namespaces."""
     process.send_signal(signal.SIGKILL)
     process.wait(20)
-    process.stderr.close()
-    time.sleep(1)
-    assert leftovers(workspace) == [], stage
+    deadline = time.monotonic() + 20
+    while (left := leftovers(workspace)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert left == []
 
 
 def leftovers(workspace: Path) -> list[str]:

@@ -1,10 +1,13 @@
 """A full disk is the host's fault with exit code 4, whichever program runs into it."""
 
+import contextlib
+import logging
 from pathlib import Path
 
 import pytest
 
 from immutable_base.errors import CommandError, HostError, is_out_of_space
+from immutable_base.log import log_to_file
 from immutable_base.process import Command, run
 from immutable_base.tools import buildah
 
@@ -12,8 +15,10 @@ GO = "Error: writing blob: storing blob to file: write /w/storage/x: no space le
 PYTHON = "OSError: [Errno 28] No space left on device"
 DNF = "Error Summary\nDisk Requirements:\n   At least 20MB more space needed on the / filesystem."
 
+RPM = "error: sqlite failure: INSERT INTO 'Packages': database or disk is full"
 
-@pytest.mark.parametrize("output", [GO, PYTHON, DNF])
+
+@pytest.mark.parametrize("output", [GO, PYTHON, DNF, RPM])
 def test_each_programs_way_to_say_so_is_known(output):
     assert is_out_of_space(output)
 
@@ -68,3 +73,19 @@ def test_a_step_that_fails_otherwise_is_a_failure_of_the_build(tmp_path):
     assert caught.value.exit_code == 5
     assert "make: *** Error 2" in caught.value.details
     assert str(tmp_path / "build.log") in caught.value.hint
+
+
+def test_a_log_that_cannot_be_written_is_no_traceback_for_each_line(capfd):
+    """What fills the disk is told once, by what needs the space; /dev/full is full all the time."""
+    root = logging.getLogger("immutable_base")
+    before, raising = list(root.handlers), logging.raiseExceptions
+    try:
+        log_to_file(Path("/dev/full"))
+        logging.getLogger("immutable_base.x").warning("a line")
+    finally:
+        for handler in set(root.handlers) - set(before):
+            root.removeHandler(handler)
+            with contextlib.suppress(OSError):
+                handler.close()
+        logging.raiseExceptions = raising
+    assert "Traceback" not in capfd.readouterr().err

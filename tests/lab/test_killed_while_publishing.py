@@ -1,0 +1,160 @@
+"""A real run is killed between push, signature, attestation and each tag; the next one publishes.
+
+Names and descriptions are new in every session, so that no image of them is in the registry before.
+Every variant stops at a point of its own, so one kill is a kill at every point.
+"""
+
+import json
+import os
+import uuid
+from dataclasses import dataclass, field
+from unittest import mock
+
+import pytest
+
+from immutable_base.config.load import load_settings
+from immutable_base.context import Context
+from immutable_base.process import run
+from immutable_base.publish.publish import publish_variant
+from support.killing import kill, leftovers, start
+from support.registry_watch import Witness
+from support.small_images import plan_of, write_layout
+from support.stopping import StoppingPrograms
+
+SESSION = uuid.uuid4().hex[:8]
+POINTS = {
+    f"killed-after-{point.replace(' ', '-')}-{SESSION}": point
+    for point in ("push", "sign", "attest", "tag 1", "tag 2", "tag 3")
+}
+FOLLOWED = "latest"
+"""The tag that names an earlier image before the run: hosts follow it, so it moves last."""
+VARIANT = """
+[variants.{name}]
+stream = "fedora-43"
+layers = ["base"]
+description = "Killed in session {session}"
+"""
+
+
+@dataclass
+class Killed:
+    """What a run left that was killed at every point, and what the next one made of it."""
+
+    programs: StoppingPrograms
+    earlier: str
+    """Digest that `latest` named before."""
+    tags: dict = field(default_factory=dict)
+    """After the kill: variant to {tag: digest}."""
+    beside: dict = field(default_factory=dict)
+    """After the kill: variant to the kinds that lie beside its digest."""
+    again: dict = field(default_factory=dict)
+    """The report of the next run, by variant."""
+    violations: list = field(default_factory=list)
+    looks: int = 0
+
+    def digest(self, name: str) -> str:
+        step, reference = self.programs.steps(name)[0]
+        assert step == "push"
+        return reference.rpartition("@")[2]
+
+
+@pytest.fixture(scope="module")
+def registry(lab):
+    return lab.registry()
+
+
+@pytest.fixture(scope="module")
+def config(lab, tmp_path_factory):
+    """The lab's configuration with a variant for each point, none of which was ever built."""
+    path = lab.config_with(tmp_path_factory.mktemp("configuration"))
+    more = "".join(VARIANT.format(name=name, session=SESSION) for name in POINTS)
+    path.write_text(path.read_text() + more)
+    return path
+
+
+@pytest.fixture(scope="module")
+def earlier(lab, config, tmp_path_factory):
+    """Let `latest` of every variant name an earlier image, published as any other is."""
+    folder = tmp_path_factory.mktemp("earlier")
+    context = Context(
+        settings=load_settings(config), config_path=config, layers_folder=config.parent / "layers",
+        workspace=folder / "workspace", run=run,
+    )  # fmt: skip
+    digest = write_layout(folder / "layout", f"earlier than session {SESSION}")
+    sbom = folder / "sbom.json"
+    sbom.write_text(json.dumps({"bomFormat": "CycloneDX", "specVersion": "1.6", "components": []}))
+    with mock.patch.dict(
+        os.environ, {name: lab.env[name] for name in ("PATH", "SIGSTORE_ID_TOKEN")}
+    ):
+        for name in POINTS:
+            publish_variant(
+                context, variant_plan=plan_of(name), digest=digest, layout=folder / "layout",
+                sbom=sbom, tags=(FOLLOWED,),
+            )  # fmt: skip
+    return digest
+
+
+@pytest.fixture(scope="module")
+def killed(lab, config, earlier, registry, tmp_path_factory):
+    """Run until every variant is at its point, and kill it there; then run again, to the end."""
+    folder = tmp_path_factory.mktemp("stopping")
+    workspace = lab.scratch / "killed"
+    found = Killed(StoppingPrograms(folder, registry.programs, POINTS), earlier)
+    with Witness(registry, list(POINTS)) as witness:
+        # A worker for each variant that waits at its point, and two for the rest.
+        arguments = ("--config", config, "--workers", len(POINTS) + 2)
+        env = {"PATH": found.programs.path}
+        with (folder / "stderr").open("w") as stderr:
+            process = start(lab, workspace, *POINTS, arguments=arguments, env=env, stderr=stderr)
+            try:
+                found.programs.wait_for_all(process, seconds=1800)
+            finally:
+                kill(process, workspace)
+        for name in POINTS:
+            found.tags[name] = registry.tags(name)
+            digest = found.digest(name)
+            found.beside[name] = [k for k in ("sig", "att") if registry.has_beside(name, digest, k)]
+        selected = [part for name in POINTS for part in ("--variant", name)]
+        done = lab.product(
+            "run", *selected, "--config", config, "--format", "json", workspace=workspace
+        )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert leftovers(workspace) == []
+    found.again = {variant["name"]: variant for variant in json.loads(done.stdout)["variants"]}
+    found.violations, found.looks = witness.violations, witness.looks
+    return found
+
+
+def test_each_variant_was_killed_where_it_should_be(killed):
+    order = ["push", "sign", "attest", "tag", "tag", "tag"]
+    for number, name in enumerate(POINTS, start=1):
+        assert [step for step, _ in killed.programs.steps(name)] == order[:number], name
+
+
+def test_what_the_kill_left_in_the_registry(killed, earlier):
+    kinds = dict(zip(POINTS, [[], ["sig"], *[["sig", "att"]] * 4], strict=True))
+    assert killed.beside == kinds
+    for moved, name in zip((0, 0, 0, 1, 2, 3), POINTS, strict=True):
+        new, named = killed.digest(name), killed.tags[name]
+        assert new != earlier
+        assert list(named.values()).count(new) == moved, (name, named)
+        assert named[FOLLOWED] == (new if moved == 3 else earlier), (name, named)
+        assert set(named.values()) <= {new, earlier}
+
+
+def test_the_next_run_publishes_every_one(killed, registry):
+    assert {n: v["outcome"] for n, v in killed.again.items()} == dict.fromkeys(POINTS, "published")
+    for name, variant in killed.again.items():
+        digest = variant["reference"].rpartition("@")[2]
+        assert digest == killed.digest(name), "the same inputs, the same image"
+        tags = registry.tags(name)
+        assert len(variant["tags"]) == 3
+        assert {tags[tag] for tag in variant["tags"]} == {digest}
+        assert registry.objection(name, digest) is None
+        # After the last tag nothing is left to do.
+        assert variant["unchanged"] is (POINTS[name] == "tag 3"), name
+
+
+def test_no_tag_ever_named_what_does_not_verify(killed):
+    assert killed.violations == []
+    assert killed.looks > 10
