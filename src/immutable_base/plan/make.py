@@ -107,6 +107,16 @@ def _sources(settings: Settings, name: str) -> list[Source]:
     return [source_of(settings, item, release) for item in settings.repositories_of(variant)]
 
 
+def _in_order(settings: Settings, names: list[str]) -> list[Source]:
+    """Return what some variants of one stream need, in the order of the configuration.
+
+    Of equal versions the first repository wins: no other variant may change which one that is.
+    """
+    wanted = {source for name in names for source in _sources(settings, name)}
+    order = {name: number for number, name in enumerate(settings.repositories)}
+    return sorted(wanted, key=lambda source: order[source.id])
+
+
 def _base(context: Context, stream: str) -> Base | ImmutableBaseError:
     try:
         reference = context.settings.streams[stream].base
@@ -123,10 +133,10 @@ def _plan_stream(
 ) -> tuple[dict[str, VariantPlan], set[RepositoryPlan]]:
     """Plan the variants of one stream; its metadata is let go of before the next one's is read."""
     base = night.bases[stream]
-    wanted = dict.fromkeys(s for name in names for s in _sources(context.settings, name))
+    wanted = _in_order(context.settings, names)
     if isinstance(base, ImmutableBaseError):
         return {name: _failed(context, name, base, None) for name in names}, set()
-    universe, usable = _fill_pool(context, remote, night, list(wanted), base)
+    universe, usable = _fill_pool(context, remote, night, wanted, base)
     planner = StreamPlanner(
         context.settings,
         stream,
