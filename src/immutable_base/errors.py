@@ -113,19 +113,19 @@ class RemoteError(ImmutableBaseError):
 
 
 @contextmanager
-def foreign_data(what: str) -> Iterator[None]:
+def foreign_data(what: str, kind: type[ImmutableBaseError] = RemoteError) -> Iterator[None]:
     """Make an error of this data out of what a reader raises at a form that nobody foresaw.
 
-    `what` begins the sentence. Raises RemoteError; deliberate errors pass through.
+    `what` begins the sentence. Raises an error of `kind`; deliberate errors pass through.
     """
     try:
         yield
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         log.debug("%s cannot be read", what, exc_info=True)
-        raise RemoteError(
+        raise kind(
             f"{what} cannot be read: it has a form that was not foreseen",
             details=f"{type(error).__name__}: {str(error)[:500]}",
-            hint="if it is in order for other programs, please report this with --verbose's output",
+            hint="if it is in order for other programs, please report this with the output of -v",
         ) from error
 
 

@@ -23,9 +23,10 @@ from immutable_base.errors import (
     CommandError,
     HostError,
     RemoteError,
+    foreign_data,
     is_out_of_space,
 )
-from immutable_base.process import Command, Runner
+from immutable_base.process import Command, Result, Runner
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +106,7 @@ def pull(storage: Storage, pinned: str, env: Mapping[str, str]) -> str:
     argv = _buildah(storage, "pull", "--quiet", "--policy=missing", f"docker://{pinned}")
     command = Command(argv=argv, timeout=TRANSFER, env=env)
     try:
-        return storage.run(command).text.split()[-1]
+        return _last_word(storage.run(command), "pull")
     except CommandError as error:
         raise RemoteError(
             f"the image {pinned} cannot be fetched",
@@ -204,7 +205,7 @@ def commit(storage: Storage, name: str, request: CommitRequest) -> str:
         storage, "commit", "--quiet", "--format=oci", "--identity-label=false",
         f"--timestamp={request.epoch}", name, request.tag,
     )  # fmt: skip
-    return storage.run(Command(argv=argv, timeout=TRANSFER)).text.split()[-1]
+    return _last_word(storage.run(Command(argv=argv, timeout=TRANSFER)), "commit")
 
 
 def write_layout(storage: Storage, image: str, folder: Path) -> str:
@@ -227,13 +228,19 @@ def write_layout(storage: Storage, image: str, folder: Path) -> str:
 
 
 def images(storage: Storage) -> tuple[Image, ...]:
-    """List the images in our storage, sorted by id."""
+    """List the images in our storage, sorted by id.
+
+    Raises CommandError if buildah lists them in a form that is not known.
+    """
     argv = _buildah(storage, "images", "--json", "--no-trunc")
-    rows = json.loads(storage.run(Command(argv=argv, timeout=QUICK)).text or "[]") or []
-    found = [
-        Image(id=row["id"].removeprefix("sha256:"), names=tuple(row.get("names") or ()))
-        for row in rows
-    ]
+    text = storage.run(Command(argv=argv, timeout=QUICK)).text
+    with foreign_data("buildah's list of images", CommandError):
+        rows = json.loads(text.strip() or "null")
+        # Without any image it prints `null` or nothing.
+        found = [
+            Image(id=row["id"].removeprefix("sha256:"), names=tuple(row.get("names") or ()))
+            for row in ([] if rows is None else rows)
+        ]
     return tuple(sorted(found, key=lambda image: image.id))
 
 
@@ -244,11 +251,15 @@ def image_id(storage: Storage, name: str) -> str:
 
 
 def image_labels(storage: Storage, name: str) -> dict[str, str]:
-    """Return the labels of a local image."""
+    """Return the labels of a local image.
+
+    Raises CommandError if buildah describes it in a form that is not known.
+    """
     argv = _buildah(storage, "inspect", "--type=image", name)
-    document = json.loads(storage.run(Command(argv=argv, timeout=QUICK)).text)
-    labels = document["OCIv1"]["config"].get("Labels")
-    return {str(key): str(value) for key, value in (labels or {}).items()}
+    text = storage.run(Command(argv=argv, timeout=QUICK)).text
+    with foreign_data(f"buildah's description of {name}", CommandError):
+        labels = json.loads(text)["OCIv1"]["config"].get("Labels") or {}
+        return {str(key): str(value) for key, value in labels.items()}
 
 
 def remove_image(storage: Storage, name: str) -> None:
@@ -270,6 +281,14 @@ def clean(storage: Storage, *, keep: Sequence[str] = ()) -> None:
         if not wanted.intersection(image.names):
             log.debug("removing image %s of an earlier run", image.id)
             remove_image(storage, image.id)
+
+
+def _last_word(output: Result, verb: str) -> str:
+    """Return the image id at the end of what buildah printed."""
+    words = output.text.split()
+    if not words:
+        raise CommandError(f"`buildah {verb}` ended well, but named no image")
+    return words[-1]
 
 
 def _buildah(storage: Storage, *arguments: str) -> tuple[str, ...]:

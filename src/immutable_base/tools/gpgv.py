@@ -36,7 +36,8 @@ def verify(run: Runner, *, keyring: Path, signature: Path, data: Path) -> str:
 
 def primary_fingerprint(status: str) -> str | None:
     """Return the last field of gpgv's VALIDSIG line: the primary key's fingerprint."""
-    for line in status.splitlines():
+    # Not splitlines(): the name of a key's owner is in there, and may hold U+2028 and its like.
+    for line in status.split("\n"):
         fields = line.split()
         if fields[:2] == ["[GNUPG:]", "VALIDSIG"]:
             return fields[-1]

@@ -87,3 +87,8 @@ def test_a_package_that_is_not_there_is_named(mirror):
 def test_only_the_declaration_itself_counts(text):
     with pytest.raises(ImmutableBaseError):
         parse_maximum(text, "zfs-dkms")
+
+
+def test_the_declaration_is_found_among_others():
+    text = "Name: zfs\nLinux-Maximum: 7.2\nLinux-Minimum: 4.18\n"
+    assert parse_maximum(text, "zfs-dkms") == "7.2"

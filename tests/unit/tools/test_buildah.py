@@ -1,0 +1,73 @@
+"""buildah: output of another form than expected is an error in words."""
+
+import json
+
+import pytest
+
+from immutable_base.errors import CommandError, ImmutableBaseError
+from immutable_base.process import Result
+from immutable_base.tools import buildah
+from immutable_base.tools.buildah import CommitRequest, Image, Storage
+
+COMMIT = CommitRequest(tag="t", epoch=0, labels={}, annotations={})
+
+
+def storage_that_prints(output, folder):
+    """Return a storage in which buildah prints this, whatever it is asked."""
+
+    def printing(command):
+        return Result(status=0, stdout=output.encode(), stderr_tail="", seconds=0)
+
+    return Storage(printing, folder / "storage")
+
+
+@pytest.mark.parametrize("output", ["", " ", "\n"])
+def test_an_image_that_was_fetched_or_made_must_be_named(tmp_path, output):
+    storage = storage_that_prints(output, tmp_path)
+    with pytest.raises(ImmutableBaseError, match="named no image"):
+        buildah.pull(storage, "h/a@sha256:0", {})
+    with pytest.raises(ImmutableBaseError, match="named no image"):
+        buildah.commit(storage, "container", COMMIT)
+
+
+def test_the_image_is_what_is_named_last(tmp_path):
+    storage = storage_that_prints("WARN something\nabc\n", tmp_path)
+    assert buildah.pull(storage, "h/a@sha256:0", {}) == "abc"
+    assert buildah.commit(storage, "container", COMMIT) == "abc"
+
+
+@pytest.mark.parametrize("output", ["", "\n", "null", "[]"])
+def test_a_storage_without_images_has_none(tmp_path, output):
+    assert buildah.images(storage_that_prints(output, tmp_path)) == ()
+
+
+def test_images_are_listed_by_id_with_their_names(tmp_path):
+    rows = [{"id": "sha256:b", "names": ["h/x:1"]}, {"id": "a", "names": None}, {"id": "c"}]
+    assert buildah.images(storage_that_prints(json.dumps(rows), tmp_path)) == (
+        Image(id="a", names=()), Image(id="b", names=("h/x:1",)), Image(id="c", names=()),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "output",
+    ["{", "0", "true", '"x"', "{}x", '["x"]', "[null]", "[{}]", '[{"id": 1}]', '[{"id": "a", "names": 1}]', "[" * 100_000],
+)  # fmt: skip
+def test_a_list_of_images_in_another_form_is_an_error_in_words(tmp_path, output):
+    with pytest.raises(CommandError, match="buildah's list of images cannot be read"):
+        buildah.images(storage_that_prints(output, tmp_path))
+
+
+@pytest.mark.parametrize("labels", [None, {}, {"a": "b"}])
+def test_labels_of_an_image(tmp_path, labels):
+    document = json.dumps({"OCIv1": {"config": {"Labels": labels}}})
+    assert buildah.image_labels(storage_that_prints(document, tmp_path), "x") == (labels or {})
+
+
+@pytest.mark.parametrize(
+    "output",
+    ["", "{", "null", "[]", "{}", '{"OCIv1": null}', '{"OCIv1": {}}', '{"OCIv1": {"config": null}}',
+     '{"OCIv1": {"config": {"Labels": ["a"]}}}', '{"OCIv1": {"config": {"Labels": "a"}}}'],
+)  # fmt: skip
+def test_an_image_described_in_another_form_is_an_error_in_words(tmp_path, output):
+    with pytest.raises(CommandError, match="buildah's description of x cannot be read"):
+        buildah.image_labels(storage_that_prints(output, tmp_path), "x")
