@@ -28,3 +28,15 @@ def pool_of(folder: Path, repositories: dict[str, list[Rpm]], base: tuple[Rpm, .
             )
         )  # fmt: skip
     return POOL(metadata, installed(*base), lambda _name: None)
+
+
+def recorded(world) -> list[tuple[str, ...]]:
+    """Return a list that receives every command of a world."""
+    commands, real = [], world.run
+
+    def run(command):
+        commands.append(command.argv)
+        return real(command)
+
+    world.run = run
+    return commands

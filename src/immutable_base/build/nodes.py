@@ -50,7 +50,8 @@ def _bases(graph: BuildGraph) -> dict[str, tuple[BasePlan, tuple[str, ...]]]:
 
 
 def _base_id(base: BasePlan) -> str:
-    return f"base:{base.reference}"
+    # By digest: two references may name one image, and one that moved may name two.
+    return f"base:{base.pinned}"
 
 
 def _fetch_node(build: Build) -> Node:

@@ -94,10 +94,12 @@ def _read(context: Context, remote: Remote, names: tuple[str, ...], ledger: Ledg
     settings = context.settings
     streams = dict.fromkeys(settings.variants[name].stream for name in names)
     sources = dict.fromkeys(source for name in names for source in _sources(settings, name))
+    references = {stream: settings.streams[stream].base for stream in streams}
     with ThreadPoolExecutor(BASES_AT_ONCE) as pool:
-        reading = {stream: pool.submit(_base, context, stream) for stream in streams}
+        # Each reference once: it may move in between, and streams that share it share the image.
+        reading = {name: pool.submit(_base, context, name) for name in set(references.values())}
         outcomes = fetch_all(context, remote, list(sources))
-        bases = {stream: future.result() for stream, future in reading.items()}
+        bases = {stream: reading[name].result() for stream, name in references.items()}
     return _Night(bases=bases, outcomes=outcomes, ledger=ledger)
 
 
@@ -117,9 +119,8 @@ def _in_order(settings: Settings, names: list[str]) -> list[Source]:
     return sorted(wanted, key=lambda source: order[source.id])
 
 
-def _base(context: Context, stream: str) -> Base | ImmutableBaseError:
+def _base(context: Context, reference: str) -> Base | ImmutableBaseError:
     try:
-        reference = context.settings.streams[stream].base
         with foreign_data(f"the base image {reference}"):
             return read_base(context, reference)
     except HostError:

@@ -356,3 +356,22 @@ def test_what_is_pushed_and_tagged_keeps_its_digest(world, token, publish):
     assert all("--preserve-digests" in argv for argv in copies)
     assert all(f"@{DIGEST}" in argv[-2] for argv in copies[1:]), "tags are set from the digest"
     assert copies[0][-1].endswith(f"@{DIGEST}"), "pushed by digest, which makes no tag"
+
+
+def test_images_are_read_signed_and_verified_by_digest_and_a_tag_is_only_looked_at_or_set(
+    world, token, publish
+):
+    world.yesterday("latest")
+    publish()
+    named = [
+        (world.step(command.argv), position, word.removeprefix("docker://"))
+        for command in world.commands
+        for position, word in enumerate(reversed(command.argv))
+        if "/base-zfs" in word and not word.startswith(("--", "oci:"))
+    ]
+    by_tag = {(step, position) for step, position, word in named if f"@{DIGEST}" not in word}
+    assert by_tag == {("inspect", 0), ("tag", 0)}, (
+        "tags are read as tags, and are targets of a copy"
+    )
+    by_digest = {step for step, _, word in named if word.endswith(f"@{DIGEST}")}
+    assert {"push", "sign", "attest", "verify", "verify-attestation", "tag"} <= by_digest

@@ -1,0 +1,181 @@
+"""What each build step gets: the planned packages and nothing else, on the digest that was planned."""
+
+import re
+
+import pytest
+
+from immutable_base.errors import CheckError
+from support.build_world import BuildWorld, flags_of
+from support.plans import BASE, K1, K2, plan
+
+
+@pytest.fixture
+def built(tmp_path):
+    world = BuildWorld(tmp_path, plan())
+    world.run_all()
+    return world
+
+
+def names(packages):
+    return tuple(sorted(package.file_name for package in packages if package.repository != "local"))
+
+
+def test_a_builder_has_exactly_the_planned_packages_to_install_from(built):
+    for step in built.build.graph.modules:
+        seen = built.seen[f"localhost/immutable-base/builder/zfs:{step.kernel}"]
+        assert seen["packages"] == names(step.module.builder)
+        assert seen["local"] == ()
+        assert set(seen["request"]) | set(seen["request-noscripts"]) <= {
+            package.nevra for package in step.module.builder
+        }
+        assert f"kernel-devel-{step.kernel}-1.el10.x86_64" in seen["request-noscripts"]
+
+
+def test_a_layer_has_exactly_the_planned_packages_and_the_module_of_its_kernel(built):
+    assert len(built.build.graph.layers) == 5
+    for step in built.build.graph.layers:
+        seen = built.seen[step.tag]
+        assert seen["packages"] == names(step.layer.install)
+        assert seen["local"] == tuple(
+            package.file_name for package in step.layer.install if package.repository == "local"
+        )
+        assert (seen["request"], seen["erase"]) == (step.layer.request, step.layer.erase)
+
+
+def test_every_step_is_built_without_network_cache_and_pull(built):
+    assert len(built.builds) == 7
+    for command in built.builds:
+        assert command.argv[:3] == ("unshare", "--net", "--")
+        assert {"--no-cache", "--layers=false", "--pull=never"} <= set(command.argv)
+
+
+def test_no_step_reads_the_tag_of_a_base_image(built):
+    """A tag may move while a run is under way; labels name it, and are only written."""
+    read = [
+        word
+        for c in built.commands
+        for word in c.argv
+        if not word.startswith(("--label=", "--annotation="))
+    ]
+    repository = BASE.reference.rpartition(":")[0]
+    named = [word for word in read if repository in word]
+    assert {"docker://" + BASE.pinned, f"--build-arg=BASE_IMAGE={BASE.pinned}"} <= set(named)
+    assert [word for word in named if BASE.pinned not in word] == []
+
+
+def test_a_base_is_fetched_once(built):
+    assert [c.argv[-1] for c in built.commands if "pull" in c.argv] == [f"docker://{BASE.pinned}"]
+
+
+def test_layers_stand_on_the_planned_digest_and_on_each_other(built):
+    below = {flags_of(c, "tag")[0]: flags_of(c, "build-arg") for c in built.builds}
+    bases = {
+        tag: next(a for a in args if a.startswith("BASE_IMAGE=")) for tag, args in below.items()
+    }
+    for step in built.build.graph.layers:
+        parent = next((s.tag for s in built.build.graph.layers if s.id == step.parent), BASE.pinned)
+        assert bases[step.tag] == f"BASE_IMAGE={parent}"
+    assert bases[f"localhost/immutable-base/builder/zfs:{K1}"] == f"BASE_IMAGE={BASE.pinned}"
+
+
+def test_times_come_from_the_plan_in_every_command(built):
+    epochs = {step.tag: step.layer.source_date_epoch for step in built.build.graph.layers}
+    for command in built.builds:
+        (tag,), (time,) = flags_of(command, "tag"), flags_of(command, "timestamp")
+        assert int(time) == epochs.get(tag, 2_500)
+        assert f"SOURCE_DATE_EPOCH={time}" in flags_of(command, "build-arg")
+    commits = [c for c in built.commands if "commit" in c.argv]
+    assert [flags_of(c, "timestamp") for c in commits] == [["2000"], ["3000"], ["3000"], ["3000"]]
+
+
+def test_kernels_are_named_to_the_steps_that_depend_on_one(built):
+    named = {
+        flags_of(c, "tag")[0]: [a for a in flags_of(c, "build-arg") if a.startswith("KERNEL_RELEASE=")]
+        for c in built.builds
+    }  # fmt: skip
+    for step in built.build.graph.layers:
+        assert named[step.tag] == ([f"KERNEL_RELEASE={step.kernel}"] if step.kernel else [])
+    assert named[f"localhost/immutable-base/builder/zfs:{K2}"] == [f"KERNEL_RELEASE={K2}"]
+
+
+def test_the_builders_image_is_removed_and_no_finished_image_comes_from_it(built):
+    removed = [c.argv[-1] for c in built.commands if "rmi" in c.argv]
+    assert removed == ["d" * 64] * 2
+    assert not [c for c in built.commands if "from" in c.argv and "/builder/" in c.argv[-1]]
+
+
+def test_a_builder_that_makes_another_package_is_refused_by_what_it_made(tmp_path):
+    world = BuildWorld(tmp_path, plan())
+    world.wrong_package = "kmod-zfs-prebuilt-0-1.x86_64.rpm"
+    (node,) = [n for n in world.nodes if n.id.startswith("module:") and n.id.endswith(K1)]
+    with pytest.raises(CheckError, match=re.escape("the builder of zfs did not make")) as caught:
+        node.action(lambda _line: None)
+    assert world.wrong_package in caught.value.details
+    assert world.build.packages == {}
+
+
+def test_a_step_whose_package_could_not_be_fetched_fails_with_the_reason_and_builds_nothing(
+    tmp_path,
+):
+    world = BuildWorld(tmp_path, plan())
+    lost = next(p for p in world.build.graph.packages if p.name == "htop")
+    world.build.store = type(world.build.store)(
+        folder=world.build.store.folder,
+        failures={lost.sha256: CheckError("the mirror has no htop")},
+    )
+    (node,) = [n for n in world.nodes if n.id.startswith("layer:centos-stream-10:base:")]
+    with pytest.raises(CheckError, match="the mirror has no htop"):
+        node.action(lambda _line: None)
+    assert world.builds == []
+
+
+@pytest.mark.parametrize(
+    ("of_the_base", "left"),
+    [((), {"resolv.conf"}), (("hosts",), {"hosts", "resolv.conf"})],
+)
+def test_empty_files_that_buildah_left_are_removed_and_those_of_the_base_stay(
+    tmp_path, of_the_base, left
+):
+    """On a host they would be its configuration."""
+    world = BuildWorld(tmp_path, plan())
+    world.base_files = of_the_base
+    world.run_all()
+    committed = [c.argv[-2] for c in world.commands if "commit" in c.argv]
+    assert len(committed) == 4
+    for name in committed:
+        assert {path.name for path in (world.roots[name] / "etc").iterdir()} == left
+
+
+def test_dnf_reads_the_input_folder_alone(built):
+    for conf in (built.context.tonight / "mount").glob("*/dnf.conf"):
+        text = conf.read_text()
+        assert re.findall(r"^baseurl=(.*)$", text, re.MULTILINE) in (
+            ["file:///run/build/input/packages/"],
+            ["file:///run/build/input/packages/", "file:///run/build/input/local/"],
+        )
+        for line in ("reposdir=/run/build/dnf/repos", "plugins=0", "install_weak_deps=0"):
+            assert f"\n{line}\n" in text
+
+
+# ------------------------------------------------------------------ several bases
+
+
+def changed(variant, **base):
+    return variant.model_copy(update={"base": variant.base.model_copy(update=base)})
+
+
+def test_two_references_to_one_image_are_one_base(tmp_path):
+    whole = plan()
+    other = changed(whole.variants[0], reference=BASE.reference.replace(":stream10", ":latest"))
+    world = BuildWorld(tmp_path, whole.model_copy(update={"variants": (other, whole.variants[1])}))
+    world.run_all()
+    assert len([c for c in world.commands if "pull" in c.argv]) == 1
+
+
+def test_one_reference_that_names_two_images_is_two_bases(tmp_path):
+    whole = plan()
+    moved = changed(whole.variants[0], digest="sha256:" + "b" * 64)
+    world = BuildWorld(tmp_path, whole.model_copy(update={"variants": (moved, whole.variants[1])}))
+    world.run_all()
+    pulled = {c.argv[-1] for c in world.commands if "pull" in c.argv}
+    assert pulled == {f"docker://{BASE.pinned}", f"docker://{moved.base.pinned}"}

@@ -1,0 +1,164 @@
+"""A run starts from nothing: what an earlier one left is removed, and nothing of it is used."""
+
+import json
+
+import pytest
+
+from immutable_base.errors import ConfigurationError, HostError
+from immutable_base.model.plan import Verdict
+from immutable_base.model.run import RunReport
+from immutable_base.run import nightly
+from immutable_base.workspace import exclusive
+from support.build_world import BuildWorld
+from support.plans import BASE, plan
+
+
+class Silent:
+    """An observer that remembers only how nodes ended."""
+
+    def __init__(self):
+        self.ended = {}
+
+    def expect(self, node, title, **_):
+        pass
+
+    def started(self, node):
+        pass
+
+    def line(self, node, message):
+        pass
+
+    def finished(self, node, state, message=""):
+        self.ended[node] = (state, message)
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch):
+    """A run whose plan is given, and which ends before the checks."""
+    world = BuildWorld(tmp_path, plan())
+    world.planned = 0
+
+    def make_plan(_context, *, variants):
+        world.planned += 1
+        return plan()
+
+    monkeypatch.setattr(nightly, "make_plan", make_plan)
+    monkeypatch.setattr(nightly, "job_token", lambda _context: "token")
+    monkeypatch.setattr(nightly, "stage_nodes", lambda _stages: ())
+    monkeypatch.setattr("immutable_base.build.nodes.fetch_packages", world.fetch)
+    return world
+
+
+def run(world, observer=None):
+    return nightly.run_variants(
+        world.context, variants=(), observer=observer or Silent(), workers=2
+    )
+
+
+def left_by_an_earlier_run(workspace, *names):
+    for name in names:
+        path = workspace / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("old")
+
+
+def test_what_an_earlier_run_left_is_removed_and_caches_by_checksum_stay(world):
+    left_by_an_earlier_run(
+        world.context.workspace,
+        "tonight/mount/x/packages/old.rpm", "tonight/publish.json", "tonight/sbom/old.cdx.json", "tonight/log/old.log",
+        "storage-run/overlay-containers/mounted", "before/plan.json", "cache/metadata/aa.xml.gz", "storage/overlay/base",
+    )  # fmt: skip
+    run(world)
+    left = {
+        str(path.relative_to(world.context.workspace))
+        for path in world.context.workspace.rglob("*")
+        if path.is_file() and path.read_text("utf-8", "replace") == "old"
+    }
+    assert left == {"cache/metadata/aa.xml.gz", "storage/overlay/base"}
+
+
+def test_containers_and_images_of_an_earlier_run_go_before_anything_is_built(world):
+    world.images = [
+        {"id": "1" * 64, "names": [BASE.pinned]},
+        {"id": "2" * 64, "names": ["localhost/immutable-base/base-zfs:tonight"]},
+        {"id": "3" * 64, "names": None},
+        {"id": "4" * 64, "names": [BASE.reference]},
+        {"id": "5" * 64, "names": [BASE.pinned.replace("a" * 64, "b" * 64)]},
+    ]
+    left_by_an_earlier_run(world.context.workspace, "storage/overlay/base")
+    run(world)
+    verbs = [c.argv[c.argv.index("overlay") + 1 :] for c in world.commands if "overlay" in c.argv]
+    first = next(n for n, verb in enumerate(verbs) if verb[0] in {"from", "build", "pull"})
+    assert verbs[0] == ("rm", "--all")
+    assert [verb[-1][0] for verb in verbs[:first] if verb[0] == "rmi"] == ["2", "3", "4", "5"]
+
+
+def test_a_second_run_builds_everything_again_and_reads_nothing_of_the_first(world):
+    run(world)
+    first = [command.argv for command in world.builds]
+    oci = world.context.tonight / "oci" / "base"
+    oci.mkdir(parents=True)
+    (oci / "index.json").write_text("{}")
+    world.commands.clear()
+    run(world)
+    assert sorted(command.argv for command in world.builds) == sorted(first)
+    assert len(first) == 7
+    assert (world.context.workspace / "before/oci/base/index.json").is_file()
+    words = [word for command in world.commands for word in command.argv]
+    assert [word for word in words if "/before" in word] == []
+
+
+def test_every_variant_of_the_plan_has_an_end_and_none_is_green_without_a_publication(world):
+    observer = Silent()
+    report = run(world, observer)
+    assert {v.name: (v.outcome, v.exit_code) for v in report.variants} == {
+        "base": ("failed", 1), "base-zfs": ("failed", 1), "base-zfs-again": ("failed", 1), "base-zfs-old": ("failed", 1),
+        "base-held": ("held", 0),
+    }  # fmt: skip
+    assert {state for state, _ in observer.ended.values()} == {"done"}
+    tonight = world.context.tonight
+    assert RunReport.model_validate_json((tonight / "run.json").read_text()) == report
+    assert json.loads((tonight / "publish.json").read_text())["publications"] == []
+    assert len(json.loads((tonight / "build.json").read_text())["modules"]) == 2
+    assert report.documents == str(tonight)
+
+
+def test_a_wrong_token_is_reported_before_anything_is_planned(world, monkeypatch):
+    def refuse(_context):
+        raise ConfigurationError("no token")
+
+    monkeypatch.setattr(nightly, "job_token", refuse)
+    with pytest.raises(ConfigurationError, match="no token"):
+        run(world)
+    assert (world.planned, world.commands) == (0, [])
+
+
+def test_a_run_in_a_workspace_that_another_one_holds_touches_nothing(world):
+    left_by_an_earlier_run(world.context.workspace, "tonight/plan.json")
+    with exclusive(world.context.workspace), pytest.raises(HostError, match="another run"):
+        run(world)
+    assert (world.context.tonight / "plan.json").read_text() == "old"
+    assert (world.planned, world.commands) == (0, [])
+
+
+def test_a_plan_that_fails_ends_the_run_with_its_error_and_says_so(world, monkeypatch):
+    def fail(_context, *, variants):
+        raise HostError("no space")
+
+    monkeypatch.setattr(nightly, "make_plan", fail)
+    observer = Silent()
+    with pytest.raises(HostError, match="no space"):
+        run(world, observer)
+    assert observer.ended == {"plan": ("failed", "no space")}
+    assert world.commands == []
+
+
+def test_nothing_is_built_for_variants_that_are_held(world, monkeypatch):
+    whole = plan()
+    held = [v.model_copy(update={"verdict": Verdict.HOLD}) for v in whole.variants]
+    monkeypatch.setattr(
+        nightly, "make_plan", lambda *_, **__: whole.model_copy(update={"variants": tuple(held)})
+    )
+    report = run(world)
+    assert {v.outcome for v in report.variants} == {"held"}
+    assert world.builds == []
