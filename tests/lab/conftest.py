@@ -47,15 +47,6 @@ def default_state() -> Path:
     return Path(os.environ.get("IMMUTABLE_BASE_LAB_STATE") or f"{state}/immutable-base/lab")
 
 
-LAST = "test_lab_down.py"
-"""Takes the lab down: after it no test has one."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the test that takes the lab down behind all others, whatever they are called."""
-    items.sort(key=lambda item: item.path.name == LAST)
-
-
 @dataclass
 class Lab:
     """The lab that is up, and the product pointed at it as a user does: by `lab env`."""
