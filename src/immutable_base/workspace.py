@@ -57,10 +57,11 @@ def write_atomically(path: Path, content: str | bytes) -> None:
 
 
 @contextmanager
-def exclusive(folder: Path) -> Iterator[None]:
-    """Hold the workspace alone; the kernel lets go of the lock when the process ends, however.
+def exclusive(folder: Path, *, command: str = "run", option: str = "--workspace") -> Iterator[None]:
+    """Hold a folder alone; the kernel lets go of the lock when the process ends, however.
 
-    Raises HostError if another run holds it.
+    `command` and `option` name, for people, what works in such a folder and how to choose another.
+    Raises HostError if another process holds it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("a+") as lock:
@@ -70,8 +71,8 @@ def exclusive(folder: Path) -> Iterator[None]:
             lock.seek(0)
             holder = lock.read().strip() or "unknown"
             raise HostError(
-                f"another run (process {holder}) works in {folder}",
-                hint="wait for it to end, or give this one a folder of its own with --workspace",
+                f"another {command} (process {holder}) works in {folder}",
+                hint=f"wait for it to end, or give this one a folder of its own with {option}",
             ) from error
         lock.truncate(0)
         lock.write(str(os.getpid()))

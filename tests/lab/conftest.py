@@ -1,7 +1,7 @@
 """One lab and one night for every test that needs them.
 
-The lab's state is $IMMUTABLE_BASE_LAB_STATE, else the product's own default, so that pieces that
-were made before are reused. A test that cannot run here fails; nothing is skipped.
+The lab's state is $IMMUTABLE_BASE_LAB_STATE, else the product's own default, so that what was
+made before is reused. A test that cannot run here fails; nothing is skipped.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from immutable_base_lab import lab as lab_services
+from immutable_base_lab.core.paths import LabPaths, default_state
 from support.killing import kill_in_stage
 from support.registry_watch import Registry, Witness
 from support.variants import VARIANTS
@@ -40,11 +42,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             "timeout"
         ):
             item.add_marker(pytest.mark.timeout(SECONDS))
-
-
-def default_state() -> Path:
-    state = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local/state")
-    return Path(os.environ.get("IMMUTABLE_BASE_LAB_STATE") or f"{state}/immutable-base/lab")
 
 
 @dataclass
@@ -116,8 +113,8 @@ def exported(text: str) -> dict[str, str]:
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory) -> Lab:
     """Bring the lab up; it stays up, and its state is kept, for the next run."""
-    state = default_state()
-    subprocess.run([*PRODUCT, "lab", "up", "--state", str(state)], cwd=ROOT, check=True)
+    state = Path(os.environ.get("IMMUTABLE_BASE_LAB_STATE") or default_state())
+    assert lab_services.Lab(LabPaths(root=state)).up(ROOT / "immutable-base.toml") == 0
     env = subprocess.run(
         [*PRODUCT, "lab", "env", "--state", str(state)],
         cwd=ROOT,

@@ -29,7 +29,7 @@ from immutable_base_lab.core import ports
 from immutable_base_lab.core.paths import LabPaths
 from immutable_base_lab.lab import Lab
 from immutable_base_lab.services.daemons import start_daemon, stop_daemon
-from immutable_base_lab.services.supervisor import http_probe
+from immutable_base_lab.services.service import http_probe
 from support.registry_watch import Registry, Witness
 from support.small_images import write_layout
 

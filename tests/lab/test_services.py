@@ -14,9 +14,9 @@ import pytest
 from cryptography import x509
 
 from immutable_base_lab.core.paths import LabPaths
-from immutable_base_lab.core.progress import LoggedProgress
 from immutable_base_lab.lab import Lab
 from immutable_base_lab.services.supervisor import marked_daemons
+from support.observers import Recorder
 
 IDENTITY = "https://gitlab.com/immutable-base/immutable-base//.gitlab-ci.yml@refs/heads/main"
 
@@ -29,7 +29,7 @@ def services(lab) -> Lab:
 @pytest.fixture(scope="module")
 def image(services) -> str:
     """A small image in the registry, by digest."""
-    registry = services.addresses().registry
+    registry = services.surroundings().address("registry")
     context = ssl.create_default_context(cafile=services.paths.trust / "ca.pem")
     with httpx.Client(base_url=f"https://{registry}/v2/test/small/", verify=context) as client:
         layer = os.urandom(512)
@@ -76,17 +76,17 @@ def cosign(services: Lab, *arguments: str, token: str = "") -> subprocess.Comple
 
 
 def signing(services: Lab) -> tuple[str, ...]:
-    at = services.addresses()
+    at = services.surroundings()
     return (
         "--yes",
         "--new-bundle-format=false",
-        f"--fulcio-url={at.fulcio}",
-        f"--rekor-url={at.rekor}",
+        f"--fulcio-url={at.url('fulcio')}",
+        f"--rekor-url={at.url('rekor')}",
     )
 
 
 def expecting(services: Lab, identity: str = IDENTITY) -> tuple[str, ...]:
-    issuer = services.addresses().issuer
+    issuer = services.surroundings().url("issuer")
     return (
         "--new-bundle-format=false",
         f"--certificate-identity={identity}",
@@ -177,17 +177,18 @@ def build_triggers(services: Lab, image: str) -> set[str]:
 def test_the_registry_is_known_by_the_labs_ca_only(services):
     with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
         httpx.get(
-            f"https://{services.addresses().registry}/v2/", verify=ssl.create_default_context()
+            f"https://{services.surroundings().address('registry')}/v2/",
+            verify=ssl.create_default_context(),
         )
 
 
 def test_signatures_outlive_the_services(services, signed):
     """After `down` nothing of the lab is left; after the next `up` old signatures verify."""
     before = [it.ports for it in services.status()]
-    services.down(LoggedProgress())
+    services.down(Recorder())
     assert not any(it.alive for it in services.status())
     assert not marked_daemons(services.paths.root)
-    services.start_services(LoggedProgress())
+    services.start_services(Recorder())
     assert [it.ports for it in services.status()] == before
     assert all(it.alive for it in services.status())
     done = cosign(services, "verify", *expecting(services), signed)

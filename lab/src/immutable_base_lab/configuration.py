@@ -1,6 +1,6 @@
 """The lab's immutable-base.toml: the product's own, with other URLs, keys and references.
 
-Nothing else may differ, or the night in the lab would not be the night outside. The test
+Nothing else may differ, or a run in the lab would not be the run outside. The test
 `tests/unit/lab/test_configuration.py` holds this file to that.
 """
 
@@ -14,11 +14,13 @@ import tomlkit
 
 from immutable_base.errors import HostError
 from immutable_base.workspace import write_atomically
+from immutable_base_lab.core.paths import LabPaths
+from immutable_base_lab.services.service import ProductSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LabAddresses:
-    """Where the lab's things are."""
+class Replacements:
+    """What differs in the lab."""
 
     registry: str
     """`127.0.0.1:port`"""
@@ -26,18 +28,13 @@ class LabAddresses:
     """URL below which each repository id is a folder."""
     key_url: str
     key_fingerprint: str
-    issuer: str
-    fulcio: str
-    rekor: str
-    ca_bundle: Path
-    fulcio_root: Path
-    rekor_key: Path
-    ct_log_key: Path
+    settings: ProductSettings
+    """What services set, by table."""
     branches: Mapping[str, str]
     """Module to the branch that Debian's archive has, where it differs."""
 
 
-def lab_configuration(product: str, lab: LabAddresses) -> str:
+def lab_configuration(product: str, lab: Replacements) -> str:
     """Return the product's configuration (TOML text) pointed at the lab."""
     document = tomlkit.parse(product)
     for stream in document["streams"].values():
@@ -50,22 +47,22 @@ def lab_configuration(product: str, lab: LabAddresses) -> str:
         key["fingerprint"] = lab.key_fingerprint
     for module, branch in lab.branches.items():
         document["modules"][module]["branch"] = branch
-    document["registry"].update(
-        {"destination": f"{lab.registry}/immutable-base", "ca_bundle": str(lab.ca_bundle)}
-    )
-    signing = {
-        "certificate_oidc_issuer": lab.issuer,
-        "fulcio_url": lab.fulcio,
-        "rekor_url": lab.rekor,
-        "fulcio_root": str(lab.fulcio_root),
-        "rekor_key": str(lab.rekor_key),
-        "ct_log_key": str(lab.ct_log_key),
-    }
-    document["signing"].update(signing)
+    for table, keys in lab.settings.items():
+        document[table].update(keys)
     return tomlkit.dumps(document)
 
 
-def branches_there(product: str, rpms: Path) -> dict[str, str]:
+def read_product(path: Path) -> str:
+    """Return the text of the product's configuration. Raises HostError if it is not there."""
+    if not path.is_file():
+        raise HostError(
+            f"there is no {path}, from which the lab's configuration is made",
+            hint="run this where immutable-base.toml lies, or name it: --product",
+        )
+    return path.read_text()
+
+
+def available_branches(product: str, rpms: Path) -> dict[str, str]:
     """Return the branch of each module whose own branch the lab's repositories do not have.
 
     `rpms` holds a folder for each repository id. Raises HostError if a module has no package.
@@ -85,11 +82,9 @@ def branches_there(product: str, rpms: Path) -> dict[str, str]:
     return found
 
 
-def write_lab_configuration(state: Path, product: Path, lab: LabAddresses) -> Path:
-    """Write the lab's configuration and the link to `layers/` beside it; return its path."""
-    target = state / "immutable-base.toml"
-    write_atomically(target, lab_configuration(product.read_text(), lab))
-    link = state / "layers"
+def write_lab_configuration(paths: LabPaths, product: Path, text: str) -> None:
+    """Write the lab's configuration, and the link to the product's `layers/` beside it."""
+    write_atomically(paths.configuration, text)
+    link = paths.root / "layers"
     link.unlink(missing_ok=True)
     link.symlink_to((product.parent / "layers").resolve())
-    return target

@@ -1,38 +1,62 @@
-"""The lab as a whole: making its pieces, starting and ending its services."""
+"""The lab as a whole: making what is missing, starting and ending its services."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import signal
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import httpx
 
 from immutable_base.errors import HostError, ImmutableBaseError
+from immutable_base.log import log_to_file
+from immutable_base.process import run_contained
+from immutable_base.progress import Progress
+from immutable_base.schedule import Observer, observed
 from immutable_base.tls import DEBIAN_BUNDLE
-from immutable_base_lab.core import ports
-from immutable_base_lab.core.ports import LOOPBACK
-from immutable_base_lab.core.state import StateStore
-from immutable_base_lab.services import certificates, database, registry, sigstore
+from immutable_base.workspace import exclusive
+from immutable_base_lab import configuration, content
+from immutable_base_lab.core import certificates, ports
+from immutable_base_lab.core.nodes import run_steps
+from immutable_base_lab.core.paths import LabPaths
+from immutable_base_lab.core.signing_key import KEY_NAME
+from immutable_base_lab.programs import steps
+from immutable_base_lab.programs.go_build import GoBuilder
+from immutable_base_lab.requirements import require_ready, require_root
+from immutable_base_lab.services import (
+    ctlog,
+    database,
+    file_server,
+    fulcio,
+    issuer,
+    registry,
+    rekor,
+    trillian,
+)
 from immutable_base_lab.services.daemons import is_alive
-from immutable_base_lab.services.issuer import DEFAULTS
-from immutable_base_lab.services.supervisor import Service, Supervisor, http_probe, open_ports
+from immutable_base_lab.services.service import Service, Surroundings
+from immutable_base_lab.services.state import StateStore
+from immutable_base_lab.services.supervisor import Supervisor
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from immutable_base_lab.core.paths import LabPaths
-    from immutable_base_lab.core.progress import Progress
-
-PORTS = (
-    "files", "registry", "issuer", "database", "trillian-log-server", "trillian-log-server-http",
-    "trillian-log-signer", "trillian-log-signer-http", "rekor", "ctlog", "fulcio", "fulcio-grpc",
-    "fulcio-metrics",
-)  # fmt: skip
+SERVICES: tuple[Service, ...] = (
+    file_server.SERVICE,
+    registry.SERVICE,
+    issuer.SERVICE,
+    database.SERVICE,
+    trillian.SERVER,
+    trillian.SIGNER,
+    rekor.SERVICE,
+    ctlog.SERVICE,
+    fulcio.SERVICE,
+)
+"""In the order in which they start: each may use those before it."""
+QUIET_SECONDS = 0.5
+"""Steps that took less are not worth a line."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,98 +69,137 @@ class ServiceStatus:
     alive: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Addresses:
-    """Where the lab's services listen."""
-
-    registry: str
-    """`address:port`, as in an image reference."""
-    files: str
-    issuer: str
-    fulcio: str
-    rekor: str
-
-
 class Lab:
     """One lab in one state folder."""
 
     def __init__(self, paths: LabPaths) -> None:
         self.paths = paths
 
-    def addresses(self) -> Addresses:
-        """Return the addresses of the services.
+    def up(self, product: Path, *, verbose: bool = False) -> int:
+        """Make what is missing, start every service, and write the product's configuration.
+
+        `product` is the product's own configuration. Progress is shown on standard error. Returns
+        0, or the exit code of the process that made things and has reported its error.
+
+        Raises HostError if this machine lacks something or another command works on the lab,
+        CommandError if a service does not come up.
+        """
+        first_time = bool(list(steps.program_nodes(self.paths)))
+        require_ready(self.paths.root, first_time=first_time)
+        text = configuration.read_product(product)
+        with self._locked():
+            log_to_file(self.paths.log / "lab.log")
+            at = self.prepare().surroundings
+            status = self._make_contained((), verbose=verbose)
+            if status != 0:
+                return status
+            with Progress(quiet_below=QUIET_SECONDS) as progress:
+                self.start_services(progress)
+                with observed(progress, "base images into the registry") as report:
+                    content.publish_bases(self.paths, at.address("registry"), report)
+            changed = configuration.lab_configuration(text, self._replacements(at, text))
+            configuration.write_lab_configuration(self.paths, product, changed)
+        return 0
+
+    def build_programs(self, names: Iterable[str], *, verbose: bool = False) -> int:
+        """Build programs, all if none is named; the result is that of `up`."""
+        require_root()
+        with self._locked():
+            return self._make_contained(tuple(names), verbose=verbose)
+
+    def make(self, programs: Iterable[str], observer: Observer) -> None:
+        """Make everything that is missing, or only some programs.
+
+        To be called where mounts and processes end with the caller (process.run_contained).
+        Raises CommandError, HostError, RemoteError and VerificationError.
+        """
+        named = tuple(programs)
+        nodes = steps.missing_nodes(self.paths, named)
+        if not named:
+            nodes += content.content_nodes(self.paths, self.surroundings().url(file_server.NAME))
+        run_steps(nodes, observer)
+        builder = GoBuilder(tools=self.paths.tools)
+        builder.link()
+        if not list(steps.program_nodes(self.paths)):
+            builder.clear_caches()
+
+    def missing(self) -> tuple[str, ...]:
+        """Return the long steps that `up` has to do first."""
+        programs = steps.missing_nodes(self.paths)
+        parts = content.content_nodes(self.paths, files_url="")
+        return (
+            *(node.id for node in programs if node.lane != "download"),
+            *(node.id for node in parts if node.usual_seconds),
+        )
+
+    def surroundings(self) -> Surroundings:
+        """Return where the services are.
 
         Raises HostError if the lab has never been up.
         """
         known = StateStore(self.paths.state_file).state.ports
-        if not set(PORTS) <= set(known):
-            message = f"there is no lab in {self.paths.root}"
-            raise HostError(message, hint="run `immutable-base lab up` first")
-        at = {name: f"{LOOPBACK}:{known[name]}" for name in PORTS}
-        return Addresses(
-            registry=at["registry"],
-            files=f"http://{at['files']}",
-            issuer=f"http://{at['issuer']}",
-            fulcio=f"http://{at['fulcio']}",
-            rekor=f"http://{at['rekor']}",
-        )
+        if not set(port_names()) <= set(known):
+            raise HostError(
+                f"there is no lab in {self.paths.root}", hint="run `immutable-base lab up` first"
+            )
+        return Surroundings(paths=self.paths, ports=known)
 
-    def prepare(self) -> StateStore:
-        """Make folders and keys, and choose the ports that pieces and services name."""
+    def prepare(self) -> Supervisor:
+        """Make folders and keys, and choose the ports that images and services name."""
         paths = self.paths
         for folder in (paths.log, paths.services, paths.rpms, paths.registry_data):
             folder.mkdir(parents=True, exist_ok=True)
         paths.services.chmod(0o700)
         store = StateStore(paths.state_file)
-        store.set_ports(ports.choose(PORTS, store.state.ports))
+        store.set_ports(ports.choose(port_names(), store.state.ports))
         certificates.ensure_keys(paths.keys)
         self._publish_trust()
-        return store
+        return Supervisor(paths=paths, store=store)
 
-    def start_services(self, progress: Progress) -> None:
+    def start_services(self, observer: Observer) -> None:
         """Start every service that does not run, in order.
 
         The programs have to be built. Raises HostError if a port is taken, CommandError if a
         service does not come up.
         """
-        store = self.prepare()
-        supervisor = self._supervisor(store)
+        supervisor = self.prepare()
         supervisor.end_strays()
-        for name, prepare in self._services(store):
-            with progress.step(f"service {name}"):
-                supervisor.ensure(prepare())
+        for service in SERVICES:
+            with observed(observer, f"service {service.name}"):
+                supervisor.ensure(service)
 
-    def down(self, progress: Progress) -> None:
-        """End every service that `start_services` started.
+    def down(self, observer: Observer) -> None:
+        """End every daemon of this lab.
 
         Raises ImmutableBaseError if one of the lab's ports is still open afterwards.
         """
-        if not self.paths.state_file.exists():
+        if not self.paths.root.exists():
             return
-        store = StateStore(self.paths.state_file)
-        supervisor = self._supervisor(store)
-        ending = list(store.state.daemons)
-        with progress.step(f"ending {len(ending)} services"), ThreadPoolExecutor() as pool:
-            # At once, because two of them take seconds to say goodbye; the database after those
-            # that use it, with time to write its last pages.
-            list(pool.map(supervisor.end, [name for name in ending if name != "database"]))
-            supervisor.end("database", grace=60)
-        supervisor.end_strays()
-        self._demand_closed(store, was_up=bool(ending))
+        with self._locked():
+            store = StateStore(self.paths.state_file)
+            supervisor = Supervisor(paths=self.paths, store=store)
+            was_up = bool(store.state.daemons)
+            with observed(observer, "ending services"):
+                supervisor.end_all(SERVICES)
+            if was_up and (still_open := supervisor.open_ports()):
+                raise ImmutableBaseError(
+                    f"every service has ended, but port {', '.join(map(str, still_open))} is open",
+                    hint="`ss -ltnp` shows which program listens there",
+                )
 
     def status(self) -> tuple[ServiceStatus, ...]:
         """Return every service and whether it is alive."""
         state = StateStore(self.paths.state_file).state
-        daemons = state.daemons
-        names = [*SERVICE_NAMES, *(name for name in daemons if name not in SERVICE_NAMES)]
+        names = {service.name: service.ports for service in SERVICES}
+        names |= {name: () for name in state.daemons if name not in names}
         return tuple(
             ServiceStatus(
                 name=name,
-                pid=daemons[name].daemon.pid if name in daemons else None,
-                ports=tuple(it for key, it in state.ports.items() if _owner(key) == name),
-                alive=name in daemons and is_alive(daemons[name].daemon),
+                pid=state.daemons[name].daemon.pid if name in state.daemons else None,
+                ports=tuple(state.ports[key] for key in keys if key in state.ports),
+                alive=name in state.daemons and is_alive(state.daemons[name].daemon),
             )
-            for name in names
+            for name, keys in names.items()
         )
 
     def token(self, **claims: str) -> str:
@@ -144,87 +207,82 @@ class Lab:
 
         Raises HostError if the issuer does not answer.
         """
-        query = {**DEFAULTS, **claims}
+        query = {**issuer.DEFAULTS, **claims}
+        url = f"{self.surroundings().url('issuer')}/token"
         try:
-            answer = httpx.get(f"{self.addresses().issuer}/token", params=query, trust_env=False)
-            answer.raise_for_status()
+            response = httpx.get(url, params=query, trust_env=False)
+            response.raise_for_status()
         except httpx.HTTPError as error:
-            message = f"the lab's token issuer does not answer: {error}"
-            raise HostError(message, hint="run `immutable-base lab up` first") from error
-        return answer.text
+            raise HostError(
+                f"the lab's token issuer does not answer: {error}",
+                hint="run `immutable-base lab up` first",
+            ) from error
+        return response.text
+
+    def environment(self, claims: Mapping[str, str]) -> dict[str, str]:
+        """Return what a shell exports to work in the lab as a CI job with these claims.
+
+        The product reads its configuration; the rest is for cosign by hand. Raises HostError.
+        """
+        at = self.surroundings()
+        variables = {
+            "IMMUTABLE_BASE_CONFIG": str(self.paths.configuration),
+            "SIGSTORE_ID_TOKEN": self.token(**claims),
+            "IMMUTABLE_BASE_IDENTITY": issuer.identity(claims),
+        }
+        for service in SERVICES:
+            variables |= service.environment(at)
+        return variables
+
+    def _locked(self) -> contextlib.AbstractContextManager[None]:
+        return exclusive(self.paths.root, command="command", option="--state")
+
+    def _make_contained(self, programs: tuple[str, ...], *, verbose: bool) -> int:
+        """Make things where no process and no mount can outlive us."""
+        argv = (
+            sys.executable, "-m", "immutable_base", "lab", "make", f"--state={self.paths.root}",
+            *(("--verbose",) if verbose else ()), *programs,
+        )  # fmt: skip
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            return run_contained(argv)
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
 
     def _publish_trust(self) -> None:
-        self.paths.trust.mkdir(exist_ok=True)
-        for name in ("ca.pem", "fulcio.pem", "rekor.pub", "ctlog.pub"):
-            shutil.copyfile(self.paths.keys / name, self.paths.trust / name)
+        paths = self.paths
+        paths.trust.mkdir(exist_ok=True)
+        for name in (name for service in SERVICES for name in service.trust):
+            shutil.copyfile(paths.keys / name, paths.trust / name)
         system = Path(os.environ.get("SSL_CERT_FILE", DEBIAN_BUNDLE))
-        if system == self.paths.ca_bundle:
+        if system == paths.ca_bundle:
             # A shell that has `lab env`: the file holds the machine's CAs already.
             system = Path(DEBIAN_BUNDLE)
         parts = [system.read_text()] if system.is_file() else []
-        bundle = "\n".join([*parts, (self.paths.trust / "ca.pem").read_text()])
-        self.paths.ca_bundle.write_text(bundle)
+        paths.ca_bundle.write_text("\n".join([*parts, (paths.trust / registry.CA).read_text()]))
 
-    def _supervisor(self, store: StateStore) -> Supervisor:
-        return Supervisor(root=self.paths.root, log_folder=self.paths.log, store=store)
-
-    def _services(self, store: StateStore) -> Iterable[tuple[str, Callable[[], Service]]]:
-        """Yield each service's name and how to prepare it, in the order in which they start."""
-        paths, numbers = self.paths, store.state.ports
-        yield "files", lambda: _files(paths, numbers["files"])
-        yield "registry", lambda: registry.registry_service(paths, numbers["registry"])
-        yield "issuer", lambda: _issuer(paths, numbers["issuer"])
-        schema = paths.programs.share / "trillian/storage/mysql/schema/storage.sql"
-        if not database.is_made(paths):
-            self._supervisor(store).end("database")
-            database.ensure_database(paths, schema)
-        yield "database", lambda: database.database_service(paths, numbers["database"])
-        server, signer = sigstore.trillian_services(paths, numbers)
-        yield server.name, lambda: server
-        yield signer.name, lambda: signer
-        trees = {log: sigstore.ensure_tree(paths, numbers, log) for log in ("rekor", "ctlog")}
-        yield "rekor", lambda: sigstore.rekor_service(paths, numbers, trees["rekor"])
-        yield "ctlog", lambda: sigstore.ctlog_service(paths, numbers, trees["ctlog"])
-        yield "fulcio", lambda: sigstore.fulcio_service(paths, numbers)
-
-    def _demand_closed(self, store: StateStore, *, was_up: bool) -> None:
-        still = open_ports(store.state.ports.values()) if was_up else []
-        if still:
-            listed = ", ".join(map(str, still))
-            message = f"every service has ended, but port {listed} is open"
-            raise ImmutableBaseError(message, hint="`ss -ltnp` shows which program listens there")
+    def _replacements(self, at: Surroundings, product: str) -> configuration.Replacements:
+        files = at.url(file_server.NAME)
+        return configuration.Replacements(
+            registry=at.address("registry"),
+            repositories=files,
+            key_url=f"{files}/{KEY_NAME}",
+            key_fingerprint=self.paths.key_fingerprint.read_text().strip(),
+            settings=merged_settings(at),
+            branches=configuration.available_branches(product, self.paths.rpms),
+        )
 
 
-SERVICE_NAMES = (
-    "files", "registry", "issuer", "database", "trillian-log-server", "trillian-log-signer",
-    "rekor", "ctlog", "fulcio",
-)  # fmt: skip
+def merged_settings(at: Surroundings) -> dict[str, dict[str, str]]:
+    """Return what all services set in the product's configuration, by table."""
+    tables: dict[str, dict[str, str]] = {}
+    for service in SERVICES:
+        for table, keys in service.settings(at).items():
+            tables.setdefault(table, {}).update(keys)
+    return tables
 
 
-def _owner(port_name: str) -> str:
-    """Return the service that listens on a port."""
-    return port_name.removesuffix("-http").removesuffix("-grpc").removesuffix("-metrics")
-
-
-def _files(paths: LabPaths, port: int) -> Service:
-    return Service(
-        name="files",
-        argv=_module("fileserver", f"--port={port}", f"--root={paths.rpms}"),
-        ports=(port,),
-        probe=http_probe(f"http://{LOOPBACK}:{port}/"),
-    )
-
-
-def _issuer(paths: LabPaths, port: int) -> Service:
-    key = paths.keys / "issuer.key"
-    return Service(
-        name="issuer",
-        argv=_module("issuer", f"--port={port}", f"--key={key}"),
-        ports=(port,),
-        probe=http_probe(f"http://{LOOPBACK}:{port}/jwks"),
-        inputs=(key,),
-    )
-
-
-def _module(name: str, *arguments: str) -> tuple[str, ...]:
-    return (sys.executable, "-m", f"immutable_base.lab.{name}", *arguments)
+def port_names() -> tuple[str, ...]:
+    """Return the names of the ports of all services."""
+    return tuple(name for service in SERVICES for name in service.ports)

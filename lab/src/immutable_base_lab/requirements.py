@@ -1,16 +1,13 @@
-"""What the lab needs of the machine, asked in its first second."""
+"""What the lab needs of the machine, checked in its first second."""
 
 from __future__ import annotations
 
 import os
 import shutil
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from immutable_base.errors import HostError
 from immutable_base.process import environment
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 GIB = 1 << 30
 FIRST_TIME_GIB = 40
@@ -18,7 +15,6 @@ FIRST_TIME_GIB = 40
 LATER_GIB = 5
 """Free space for an `up` that finds its programs."""
 
-# Program and the Debian package that has it.
 PROGRAMS = {
     "apt-get": "apt",
     "cpio": "cpio",
@@ -34,29 +30,35 @@ PROGRAMS = {
     "unshare": "util-linux",
     "zstd": "zstd",
 }
+"""Program to the Debian package that has it."""
 
 
 def require_root() -> None:
     """Raise HostError unless we are root."""
     if os.geteuid() != 0:
-        message = "the lab needs root: it makes root file systems, and mounts in them"
-        raise HostError(message, hint="run the same command with `sudo -E`")
+        raise HostError(
+            "the lab needs root: it makes root file systems, and mounts in them",
+            hint="run the same command with `sudo -E`",
+        )
 
 
 def require_ready(state: Path, *, first_time: bool) -> None:
-    """Raise HostError that names everything missing, with the command that mends it."""
+    """Raise HostError that names everything missing, with the command that fixes it."""
     require_root()
     path = environment({})["PATH"]
     missing = {name: it for name, it in PROGRAMS.items() if shutil.which(name, path=path) is None}
     if missing:
-        message = f"programs are missing: {', '.join(missing)}"
         packages = " ".join(sorted(set(missing.values())))
-        raise HostError(message, hint=f"apt-get install {packages}")
+        raise HostError(
+            f"programs are missing: {', '.join(missing)}", hint=f"apt-get install {packages}"
+        )
     needed = FIRST_TIME_GIB if first_time else LATER_GIB
     free = shutil.disk_usage(_existing(state)).free
     if free < needed * GIB:
-        message = f"{state} has {free / GIB:.1f} GiB free, and the lab needs {needed} GiB"
-        raise HostError(message, hint="free some space, or name another disk with `--state`")
+        raise HostError(
+            f"{state} has {free / GIB:.1f} GiB free, and the lab needs {needed} GiB",
+            hint="free some space, or name another disk with `--state`",
+        )
 
 
 def _existing(path: Path) -> Path:

@@ -8,21 +8,24 @@ import tomllib
 from pathlib import Path
 
 from immutable_base.config.schema import Settings
-from immutable_base_lab.configuration import LabAddresses, branches_there, lab_configuration
+from immutable_base_lab.configuration import (
+    Replacements,
+    available_branches,
+    lab_configuration,
+)
+from immutable_base_lab.core.paths import LabPaths
+from immutable_base_lab.lab import merged_settings, port_names
+from immutable_base_lab.services.service import Surroundings
 
 PRODUCT = (Path(__file__).parents[3] / "immutable-base.toml").read_text()
-LAB = LabAddresses(
-    registry="127.0.0.1:5001",
-    repositories="http://127.0.0.1:8001",
-    key_url="file:///lab/key.asc",
+PORTS = {name: 8001 + number for number, name in enumerate(port_names())}
+AT = Surroundings(paths=LabPaths(root=Path("/lab")), ports=PORTS)
+LAB = Replacements(
+    registry=AT.address("registry"),
+    repositories=AT.url("files"),
+    key_url=f"{AT.url('files')}/key.asc",
     key_fingerprint="A" * 40,
-    issuer="http://127.0.0.1:8002",
-    fulcio="http://127.0.0.1:8003",
-    rekor="http://127.0.0.1:8004",
-    ca_bundle=Path("/lab/ca.pem"),
-    fulcio_root=Path("/lab/fulcio.pem"),
-    rekor_key=Path("/lab/rekor.pem"),
-    ct_log_key=Path("/lab/ct.pem"),
+    settings=merged_settings(AT),
     branches={"nvidia": "550"},
 )
 MAY_DIFFER = (
@@ -68,11 +71,20 @@ def test_only_urls_keys_and_references_differ():
 def test_lab_configuration_is_valid_and_leaves_nothing_outside():
     text = lab_configuration(PRODUCT, LAB)
     settings = Settings.model_validate(tomllib.loads(text))
-    assert {r.url.startswith("http://127.0.0.1:8001/") for r in settings.repositories.values()} == {
-        True
-    }
+    assert all(r.url.startswith(f"{AT.url('files')}/") for r in settings.repositories.values())
     assert {k.fingerprint for k in settings.keys.values()} == {"A" * 40}
-    assert {s.base.split("/")[0] for s in settings.streams.values()} == {"127.0.0.1:5001"}
+    assert {s.base.split("/")[0] for s in settings.streams.values()} == {AT.address("registry")}
+
+
+def test_signing_and_trust_are_those_of_the_labs_services():
+    settings = Settings.model_validate(tomllib.loads(lab_configuration(PRODUCT, LAB)))
+    signing = settings.signing
+    assert settings.registry.ca_bundle == "/lab/trust/ca.pem"
+    assert settings.registry.destination == f"{AT.address('registry')}/immutable-base"
+    assert (signing.fulcio_url, signing.fulcio_root) == (AT.url("fulcio"), "/lab/trust/fulcio.pem")
+    assert (signing.rekor_url, signing.rekor_key) == (AT.url("rekor"), "/lab/trust/rekor.pub")
+    assert signing.ct_log_key == "/lab/trust/ctlog.pub"
+    assert signing.certificate_oidc_issuer == AT.url("issuer")
 
 
 def test_metadata_is_signed_in_the_lab_where_upstream_signs_it_and_nowhere_else():
@@ -95,10 +107,10 @@ def test_a_branch_changes_only_where_the_lab_has_another(tmp_path):
     ):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / file).touch()
-    assert branches_there(PRODUCT, tmp_path) == {"nvidia": "550"}
+    assert available_branches(PRODUCT, tmp_path) == {"nvidia": "550"}
 
 
-def test_a_pieces_key_is_the_same_in_every_process():
+def test_a_cache_key_is_the_same_in_every_process():
     """Sets have another order in every process: `lab up` made the bases again each time."""
     code = (
         "from immutable_base_lab.core import cache; from immutable_base_lab.debian import catalogue; "

@@ -3,9 +3,9 @@
 import pytest
 
 from immutable_base_lab.debian import catalogue
-from immutable_base_lab.debian.archive import Deb, Relation
+from immutable_base_lab.debian.archive import Deb, DebianRelation
 from immutable_base_lab.rpms import convert
-from immutable_base_lab.rpms.convert import Universe
+from immutable_base_lab.rpms.convert import DebianPackages
 
 
 def deb(name, *, version="1.0-1", architecture="amd64", **fields):
@@ -15,8 +15,8 @@ def deb(name, *, version="1.0-1", architecture="amd64", **fields):
     return Deb(name=name, suite="trixie", base_uri="http://mirror.invalid", stanza=stanza)
 
 
-def universe(*debs):
-    return Universe(debs, catalogue.load())
+def packages(*debs):
+    return DebianPackages(debs, catalogue.load())
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_version_without_revision_compares_with_any_release():
 
 
 def test_requires_use_the_names_of_el():
-    known = universe(
+    known = packages(
         deb("tool", depends="libc6 (>= 2.38), xz-utils"), deb("libc6"), deb("xz-utils")
     )
     (tool,) = (each for each in known.debs() if each.name == "tool")
@@ -50,29 +50,31 @@ def test_requires_use_the_names_of_el():
 
 def test_alternative_that_exists_is_chosen():
     tool = deb("tool", depends="absent | present (>= 1)")
-    assert universe(tool, deb("present")).requires(tool) == ("present >= 1",)
+    assert packages(tool, deb("present")).requires(tool) == ("present >= 1",)
 
 
 def test_virtual_name_is_satisfied_by_its_provider():
     tool = deb("tool", depends="awk")
-    known = universe(tool, deb("mawk", provides="awk"))
+    known = packages(tool, deb("mawk", provides="awk"))
     assert known.requires(tool) == ("awk",)
-    assert known.chosen((Relation(name="absent"), Relation(name="awk"))) == Relation(name="awk")
+    assert known.chosen(
+        (DebianRelation(name="absent"), DebianRelation(name="awk"))
+    ) == DebianRelation(name="awk")
 
 
 def test_dependencies_of_maintainer_scripts_are_left_out():
     tool = deb("tool", depends="debconf (>= 0.5) | debconf-2.0, libc6")
-    assert universe(tool, deb("libc6"), deb("debconf")).requires(tool) == ("glibc",)
+    assert packages(tool, deb("libc6"), deb("debconf")).requires(tool) == ("glibc",)
 
 
 def test_conflicts_only_with_packages_that_exist():
     tool = deb("tool", breaks="old (<< 2.0-1), nowhere", conflicts="tool")
-    assert universe(tool, deb("old")).conflicts(tool) == ("old < 2.0-1",)
+    assert packages(tool, deb("old")).conflicts(tool) == ("old < 2.0-1",)
 
 
 def test_dkms_does_not_bring_debians_packaging_tools():
     dkms = deb("dkms", depends="dpkg-dev, make | build-essential", architecture="all")
-    requires = universe(dkms, deb("dpkg-dev")).requires(dkms)
+    requires = packages(dkms, deb("dpkg-dev")).requires(dkms)
     own = catalogue.load().change("dkms").requires
     assert "dpkg-dev" in requires
     assert own is not None

@@ -6,8 +6,8 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from immutable_base_lab.services.fulcio import fulcio_configuration
 from immutable_base_lab.services.issuer import Issuer, claims, identity
-from immutable_base_lab.services.sigstore import fulcio_configuration
 
 URL = "http://127.0.0.1:20003"
 

@@ -5,10 +5,10 @@ import re
 import pytest
 
 from immutable_base.process import Result
+from immutable_base_lab.core import certificates
 from immutable_base_lab.programs import go_build
 from immutable_base_lab.programs.go_build import MODULES, GoBuilder
 from immutable_base_lab.programs.go_pins import GO_PROGRAMS
-from immutable_base_lab.services import certificates
 
 
 @pytest.mark.parametrize("program", GO_PROGRAMS, ids=lambda it: it.name)
@@ -25,7 +25,7 @@ def test_a_program_is_built_again_when_its_pins_change(tmp_path, monkeypatch):
     program = GO_PROGRAMS[1]
     builder = GoBuilder(tools=tmp_path, runner=_fake_go(tmp_path))
     assert not builder.is_built(program)
-    builder.build(program, _Silent())
+    builder.build(program, lambda line: None)
     assert builder.is_built(program)
     assert (
         tmp_path / "bin" / program.name
@@ -47,11 +47,6 @@ def test_go_reaches_its_modules_as_the_machine_does(tmp_path, monkeypatch):
     assert seen[0]["GOPROXY"] == "http://proxy.invalid"
     assert "GOSUMDB" not in seen[0]
     assert seen[0]["GOTOOLCHAIN"] == "local"
-
-
-class _Silent:
-    def say(self, words):
-        pass
 
 
 def _fake_go(folder):

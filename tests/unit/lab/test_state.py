@@ -1,40 +1,48 @@
-"""The lab remembers its ports and daemons, and never takes anybody else's."""
+"""The lab records its ports and daemons, and never takes anybody else's."""
 
 import json
 import os
 import signal
 import socket
 import sys
+from dataclasses import replace
 
 import pytest
 
 from immutable_base.errors import CommandError, HostError
 from immutable_base_lab.core import ports
-from immutable_base_lab.core.state import Started, StateStore, locked
+from immutable_base_lab.core.paths import LabPaths
 from immutable_base_lab.services.daemons import Daemon, is_alive, start_daemon, stop_daemon
-from immutable_base_lab.services.supervisor import MARK, Service, Supervisor, marked_daemons
+from immutable_base_lab.services.service import Launch, Service
+from immutable_base_lab.services.state import Started, StateStore
+from immutable_base_lab.services.supervisor import MARK, Supervisor, marked_daemons
 
 
 @pytest.fixture
 def supervisor(tmp_path):
-    store = StateStore(tmp_path / "state.json")
-    supervisor = Supervisor(root=tmp_path, log_folder=tmp_path, store=store)
+    paths = LabPaths(root=tmp_path)
+    supervisor = Supervisor(paths=paths, store=StateStore(paths.state_file))
+    supervisor.store.set_ports({"listener": free_port()})
     yield supervisor
-    for name in list(store.state.daemons):
-        supervisor.end(name)
-    supervisor.end_strays()
+    supervisor.end_all([])
 
 
-def listener(port: int, **more) -> Service:
-    program = (
-        f"import socket, time; s = socket.create_server(('127.0.0.1', {port})); time.sleep(60)"
-    )
+LISTEN = "import socket, time; s = socket.create_server(('127.0.0.1', {port})); time.sleep(60)"
 
-    def probe():
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
 
-    argv = (sys.executable, "-c", program)
-    return Service(name="listener", argv=argv, ports=(port,), probe=probe, **more)
+def listener(name="listener", **more) -> Service:
+    """A service that listens on its port and does nothing else."""
+
+    def prepare(at):
+        port = at.ports["listener"]
+
+        def probe():
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+
+        argv = (sys.executable, "-c", LISTEN.format(port=port))
+        return Launch(argv=argv, probe=probe, **more)
+
+    return Service(name=name, ports=("listener",), prepare=prepare)
 
 
 def free_port() -> int:
@@ -61,36 +69,37 @@ def test_a_state_that_cannot_be_used_is_said_so(tmp_path, text):
         StateStore(tmp_path / "state.json")
 
 
-def test_two_commands_do_not_work_on_one_lab(tmp_path):
-    with (
-        locked(tmp_path / "lock"),
-        pytest.raises(HostError, match="another command"),
-        locked(tmp_path / "lock"),
-    ):
-        pass
-
-
 def test_a_service_is_started_once_and_ended_exactly(supervisor):
-    service = listener(free_port())
+    service = listener()
     assert supervisor.ensure(service)
     assert not supervisor.ensure(service)
     (started,) = supervisor.store.state.daemons.values()
-    supervisor.end("listener")
+    assert len(supervisor.open_ports()) == 1
+    supervisor.end(service)
     assert not is_alive(started.daemon)
-    assert ports.is_free(service.ports[0])
+    assert supervisor.open_ports() == []
     assert not supervisor.store.state.daemons
 
 
 def test_a_changed_service_is_started_anew(supervisor):
-    port = free_port()
-    supervisor.ensure(listener(port))
+    supervisor.ensure(listener())
     before = supervisor.store.state.daemons["listener"]
-    assert supervisor.ensure(listener(port, env={"X": "1"}))
+    assert supervisor.ensure(listener(env={"X": "1"}))
     assert supervisor.store.state.daemons["listener"] != before
 
 
+def test_a_service_whose_configuration_changed_is_started_anew(supervisor, tmp_path):
+    file = tmp_path / "configuration"
+    file.write_text("old")
+    service = listener(inputs=(file,))
+    supervisor.ensure(service)
+    assert not supervisor.ensure(service)
+    file.write_text("new")
+    assert supervisor.ensure(service)
+
+
 def test_a_service_that_died_is_started_again(supervisor):
-    service = listener(free_port())
+    service = listener()
     supervisor.ensure(service)
     pid = supervisor.store.state.daemons["listener"].daemon.pid
     os.kill(pid, signal.SIGKILL)
@@ -98,26 +107,65 @@ def test_a_service_that_died_is_started_again(supervisor):
     assert supervisor.ensure(service)
 
 
+def test_a_service_whose_data_are_made_anew_does_not_run_meanwhile(supervisor):
+    """MariaDB would go on writing into a folder that is being replaced."""
+    service = listener()
+    supervisor.ensure(service)
+    running = []
+
+    def prepare(at):
+        running.append("listener" in supervisor.store.state.daemons)
+        return service.prepare(at)
+
+    supervisor.ensure(replace(service, prepare=prepare, must_stop=lambda at: True))
+    assert running == [False]
+
+
+def test_all_daemons_end_also_of_services_that_exist_no_longer_and_the_last_ones_last(supervisor):
+    first, last = listener("first"), replace(listener("last"), stops_last=True)
+    ended = []
+    supervisor.ensure(first)
+    known = supervisor.store.state.daemons["first"]
+    supervisor.store.add_daemon("last", known)
+    supervisor.store.add_daemon("from an older version", known)
+    remove = supervisor.store.remove_daemon
+    supervisor.store.remove_daemon = lambda name: (ended.append(name), remove(name))
+    supervisor.end_all([last, first])
+    assert ended[2:] == ["last"]
+    assert set(ended[:2]) == {"first", "from an older version"}
+    assert not is_alive(known.daemon)
+
+
 def test_a_port_that_somebody_else_has_is_named(supervisor):
-    port = free_port()
+    port = supervisor.store.state.ports["listener"]
     with socket.create_server(("127.0.0.1", port)), pytest.raises(HostError, match=f"port {port}"):
-        supervisor.ensure(listener(port))
+        supervisor.ensure(listener())
 
 
-def test_a_service_that_ends_at_once_shows_its_last_words(supervisor):
+def test_a_service_that_ends_at_once_shows_what_it_wrote(supervisor):
     argv = (sys.executable, "-c", "raise SystemExit('no such option')")
 
     def probe():
         raise ConnectionRefusedError
 
-    service = Service(name="broken", argv=argv, ports=(), probe=probe)
+    service = Service(name="broken", ports=(), prepare=lambda at: Launch(argv=argv, probe=probe))
     with pytest.raises(CommandError) as caught:
         supervisor.ensure(service)
     assert "no such option" in str(caught.value)
 
 
+def test_a_service_that_never_answers_is_named(supervisor):
+    def probe():
+        raise ConnectionRefusedError("nobody there")
+
+    launch = Launch(argv=("sleep", "60"), probe=probe, patience=0.2)
+    service = Service(name="mute", ports=(), prepare=lambda at: launch)
+    with pytest.raises(CommandError, match=r"mute does not answer after 0 s: nobody there"):
+        supervisor.ensure(service)
+
+
 def test_a_daemon_that_was_never_written_down_is_found_and_ended(supervisor, tmp_path):
-    """What an `up` leaves that was killed between starting a daemon and remembering it."""
+    """What an `up` leaves that was killed between starting a daemon and recording it."""
     argv = (sys.executable, "-c", "import time; time.sleep(60)")
     stray = start_daemon(argv, log_file=tmp_path / "log", env={MARK: str(tmp_path)})
     other = start_daemon(argv, log_file=tmp_path / "log", env={MARK: str(tmp_path / "other")})

@@ -10,14 +10,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from immutable_base.errors import HostError
-from immutable_base.process import Command, run
+from immutable_base.process import Command, LineSink, run
+from immutable_base.tools import skopeo
 from immutable_base_lab.bases import release_packages
 from immutable_base_lab.core import cache
+from immutable_base_lab.core.files import remove
+from immutable_base_lab.core.paths import LabPaths
 from immutable_base_lab.core.signing_key import SigningKey, signing_key
 from immutable_base_lab.debian import catalogue, root
-from immutable_base_lab.debian.catalogue import Stream
+from immutable_base_lab.debian.catalogue import Distribution
 
-Report = Callable[[str], None]
 FORMAT = 2
 FILES = Path(__file__).parent / "files"
 KERNEL = ("kernel", "kernel-core", "kernel-modules-core", "kernel-modules")
@@ -32,77 +34,69 @@ TOOLS = f"{root.TEMPORARY}/tools"
 REPOSITORY = f"{WORK}/repo"
 
 
-def make(state: Path, files_url: str, report: Report) -> None:
+def make_bases(paths: LabPaths, files_url: str, report: LineSink) -> None:
     """Make each stand-in base as an OCI folder, unless it is there.
 
-    `files_url`: the address of `state/rpms`, which goes into the base's .repo files. Needs
-    `universe.build` and the program ostree-ext-cli. Raises CommandError, HostError.
+    `files_url`: the address of `rpms/`, which goes into the base's .repo files. Needs the package
+    repositories and the program ostree-ext-cli. Raises CommandError, HostError.
     """
-    with signing_key(state / "rpm-key") as key:
+    with signing_key(paths.rpm_key) as key:
         for name, stream in catalogue.load().streams.items():
             decides = cache.key_of(
                 FORMAT, key.fingerprint, stream.model_dump(), files_url,
-                (state / "universe" / cache.KEY_FILE).read_text(),
+                (paths.package_record / cache.KEY_FILE).read_text(),
             )  # fmt: skip
             cache.ensure(
-                state / "bases" / name,
+                paths.bases / name,
                 decides,
-                _maker(state, name, stream, files_url, key, report),
+                _maker(paths, name, stream, files_url, key, report),
             )
 
 
-def publish(state: Path, registry: str, ca: Path, report: Report) -> dict[str, str]:
-    """Push each base to a registry; return the reference of each stream's base.
-
-    `registry`: host:port; `ca`: PEM of the CA that signed its certificate. Raises CommandError.
-    """
-    references = {}
+def publish(paths: LabPaths, registry: str, report: LineSink) -> None:
+    """Push each base to the lab's registry, at `host:port`. Raises RemoteError."""
     for name, stream in catalogue.load().streams.items():
-        references[name] = f"{registry}/{stream.reference}"
-        report(f"pushing {references[name]}")
-        run(
-            Command(
-                argv=(
-                    "skopeo", "copy", "--quiet", "--preserve-digests",
-                    f"oci:{state / 'bases' / name / 'oci'}", f"docker://{references[name]}",
-                ),
-                timeout=600,
-                env={"SSL_CERT_FILE": str(ca)},
-            )
-        )  # fmt: skip
-    return references
+        reference = f"{registry}/{stream.reference}"
+        report(f"pushing {reference}")
+        trust = {"SSL_CERT_FILE": str(paths.trust / "ca.pem")}
+        skopeo.push(run, paths.bases / name / "oci", reference, trust)
 
 
 def _maker(
-    state: Path, name: str, stream: Stream, files_url: str, key: SigningKey, report: Report
+    paths: LabPaths,
+    name: str,
+    stream: Distribution,
+    files_url: str,
+    key: SigningKey,
+    report: LineSink,
 ) -> Callable[[Path], None]:
     def make_folder(folder: Path) -> None:
         tree = folder / "rootfs"
         report(f"base {stream.reference}: copying the root")
-        run(Command(argv=("cp", "-a", str(state / "root/root"), str(tree)), timeout=600))
+        run(Command(argv=("cp", "-a", str(paths.debian_tree), str(tree)), timeout=600))
         own = folder / "rpms"
         own.mkdir()
         release_packages.release_rpm(stream, own, key)
         release_packages.repos_rpm(stream, files_url, own, key)
         report(f"base {stream.reference}: installing packages")
-        epoch = _install(state, name, tree, own, key)
+        epoch = _install(paths, name, tree, own, key)
         report(f"base {stream.reference}: initramfs")
         _initramfs(tree, epoch)
         _as_deployment(tree)
         report(f"base {stream.reference}: encapsulating")
-        _encapsulate(state, folder, stream, epoch)
+        _encapsulate(paths, folder, stream, epoch)
         shutil.rmtree(tree)
 
     return make_folder
 
 
-def _install(state: Path, name: str, tree: Path, own: Path, key: SigningKey) -> int:
+def _install(paths: LabPaths, name: str, tree: Path, own: Path, key: SigningKey) -> int:
     """Fill the rpmdb; return the build time of the newest package in seconds since 1970.
 
     What the root holds already is only registered; kernel and release packages bring their files.
     """
     _overlay(tree)
-    chosen = _chosen(state, name)
+    chosen = _chosen(paths, name)
     epoch = _newest(chosen)
     (own / "chosen").mkdir()
     for rpm in chosen:
@@ -133,10 +127,10 @@ def _is_kernel(rpm: Path) -> bool:
     return rpm.name.rsplit("-", 2)[0] in KERNEL
 
 
-def _chosen(state: Path, name: str) -> list[Path]:
+def _chosen(paths: LabPaths, name: str) -> list[Path]:
     """Return the RPMs of what the root holds, and of the base's kernel."""
-    document = json.loads((state / "universe" / "made.json").read_text())
-    home = state / "rpms"
+    document = json.loads((paths.package_record / "made.json").read_text())
+    home = paths.rpms
     chosen = [home / "baseos" / rpm for rpm in document["base_packages"]]
     where, version = (
         ("baseos", document["el_kernel"]) if name == "el10"
@@ -179,7 +173,7 @@ def _initramfs(tree: Path, epoch: int) -> None:
 def _as_deployment(tree: Path) -> None:
     """Bring a root into the form in which ostree deploys it."""
     for name in (*INTO_VAR, *EMPTY):
-        _empty(tree / name)
+        remove(tree / name)
     for name, target in INTO_VAR.items():
         (tree / name).symlink_to(target)
     for name in EMPTY:
@@ -190,28 +184,21 @@ def _as_deployment(tree: Path) -> None:
         (tree / name).unlink(missing_ok=True)
     (tree / "etc/machine-id").touch(mode=0o444)
     for leftover in ("etc/passwd-", "etc/group-", "etc/shadow-", "etc/gshadow-", "media"):
-        _empty(tree / leftover)
+        remove(tree / leftover)
     (tree / "etc").rename(tree / "usr/etc")
 
 
-def _empty(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-
-
-def _encapsulate(state: Path, folder: Path, stream: Stream, epoch: int) -> None:
+def _encapsulate(paths: LabPaths, folder: Path, stream: Distribution, epoch: int) -> None:
     """Commit the root and write it as a container image that ostree can deploy."""
-    if not (state / "tools/bin/ostree-ext-cli").exists():
+    if not paths.programs.program("ostree-ext-cli").exists():
         raise HostError("ostree-ext-cli is not built", hint="run `immutable-base lab up`")
     day = datetime.fromtimestamp(epoch, UTC)
     version = f"{stream.version_id}.{day:%Y%m%d}.0"
-    binds = {WORK: folder, TOOLS: state / "tools"}
+    binds = {WORK: folder, TOOLS: paths.tools}
     env = {"SOURCE_DATE_EPOCH": str(epoch)}
 
     def do(*argv: str) -> None:
-        root.enter(state / "root/root", *argv, binds=binds, env=env)
+        root.enter(paths.debian_tree, *argv, binds=binds, env=env)
 
     do("ostree", "init", f"--repo={REPOSITORY}", "--mode=bare-user")
     do(

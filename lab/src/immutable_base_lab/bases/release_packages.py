@@ -5,26 +5,19 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from immutable_base_lab.core.signing_key import SigningKey
-from immutable_base_lab.debian.catalogue import Stream
+from immutable_base_lab.core.templates import load_templates
+from immutable_base_lab.debian.catalogue import Distribution
 from immutable_base_lab.rpms import package
 from immutable_base_lab.rpms.package import Recipe
 
-_templates = Environment(  # noqa: S701  configuration files are no HTML
-    loader=PackageLoader("immutable_base_lab.bases"),
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    keep_trailing_newline=True,
-)
+_templates = load_templates("immutable_base_lab.bases", keep_trailing_newline=True)
 # No date decides anything here; one fixed second keeps the packages the same.
 FILES = Path(__file__).parent / "files"
 MTIME = 1_700_000_000
 
 
-def release_rpm(stream: Stream, folder: Path, key: SigningKey) -> Path:
+def release_rpm(stream: Distribution, folder: Path, key: SigningKey) -> Path:
     """Make the package behind `$releasever`: os-release and the presets of units."""
     tree = folder / "release.tree"
     shutil.copytree(FILES / "release", tree)
@@ -46,7 +39,7 @@ def release_rpm(stream: Stream, folder: Path, key: SigningKey) -> Path:
     return package.build(recipe, tree, folder, key)
 
 
-def repos_rpm(stream: Stream, files_url: str, folder: Path, key: SigningKey) -> Path:
+def repos_rpm(stream: Distribution, files_url: str, folder: Path, key: SigningKey) -> Path:
     """Make the package that holds the .repo file and the key."""
     tree = folder / "repos.tree"
     text = _templates.get_template("repos.j2").render(stream=stream, files_url=files_url)

@@ -1,9 +1,8 @@
-"""Pieces of the lab: folders that are made once, whole, and kept.
+"""The lab's cache: folders that are made once, whole, and used until an input changes.
 
-A piece is a folder with a key beside its content. The key is a digest of everything that decides
-the content, so a changed input makes the piece again and an unchanged one is kept for ever. A
-piece is made in a folder of another name and renamed at the end: a killed `lab up` leaves nothing
-that looks finished.
+A cached folder has a key beside its content. The key is a digest of everything that decides the
+content, so a changed input makes the folder again. It is made under another name and renamed at
+the end: a killed `lab up` leaves nothing that looks finished.
 """
 
 from __future__ import annotations
@@ -28,13 +27,13 @@ def _plain(value: object) -> object:
 
 
 def is_made(path: Path, key: str) -> bool:
-    """Tell whether the piece is there and was made from these inputs."""
+    """Tell whether the folder is there and was made from these inputs."""
     marker = path / KEY_FILE
     return marker.is_file() and marker.read_text() == key
 
 
 def ensure(path: Path, key: str, make: Callable[[Path], None]) -> bool:
-    """Make the piece with `make(folder)` unless it is there; tell whether it had to be made."""
+    """Make a folder with `make(folder)` unless it is there; tell whether it had to be made."""
     if is_made(path, key):
         return False
     half_made = path.with_name(path.name + ".half")

@@ -1,19 +1,16 @@
-"""Where the lab keeps what it makes."""
+"""Where the lab puts what it makes."""
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from immutable_base.state import state_folder
+
 
 def default_state() -> Path:
-    """Return the folder of the lab's state when none is named.
-
-    Source: XDG Base Directory Specification 0.8, `$XDG_STATE_HOME`.
-    """
-    home = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-    return Path(home) / "immutable-base" / "lab"
+    """Return the folder of the lab's state when none is named."""
+    return state_folder() / "lab"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +21,7 @@ class LabPaths:
 
     @property
     def tools(self) -> Path:
-        """Programs, one piece per program, and `bin` with links to all of them."""
+        """Programs, one folder per program, and `bin` with links to all of them."""
         return self.root / "tools"
 
     @property
@@ -33,14 +30,54 @@ class LabPaths:
         return self.root / "state.json"
 
     @property
-    def lock_file(self) -> Path:
-        """Held by an `up` or a `down` while it works."""
-        return self.root / "lock"
-
-    @property
     def rpms(self) -> Path:
         """Package repositories, one folder each, as the file server shows them."""
         return self.root / "rpms"
+
+    @property
+    def package_record(self) -> Path:
+        """Which packages and kernels the repositories hold; there once they are whole."""
+        return self.root / "universe"
+
+    @property
+    def indexes(self) -> Path:
+        """Indexes of Debian's archive."""
+        return self.root / "indexes"
+
+    @property
+    def debs(self) -> Path:
+        """Debian packages as downloaded."""
+        return self.root / "debs"
+
+    @property
+    def converted(self) -> Path:
+        """RPMs, one folder for each conversion."""
+        return self.root / "converted"
+
+    @property
+    def debian_root(self) -> Path:
+        """The cached Debian system from which bases are made."""
+        return self.root / "root"
+
+    @property
+    def debian_tree(self) -> Path:
+        """The files of that system."""
+        return self.debian_root / "root"
+
+    @property
+    def bases(self) -> Path:
+        """Stand-in base images, one folder for each stream."""
+        return self.root / "bases"
+
+    @property
+    def rpm_key(self) -> Path:
+        """The OpenPGP key of the package repositories."""
+        return self.root / "rpm-key"
+
+    @property
+    def key_fingerprint(self) -> Path:
+        """The fingerprint of that key, for those who pin it."""
+        return self.trust / "lab-rpm-key.fingerprint"
 
     @property
     def keys(self) -> Path:

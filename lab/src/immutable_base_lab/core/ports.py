@@ -1,16 +1,13 @@
-"""Ports on loopback: chosen free once, and kept, because images and signatures name them."""
+"""Ports on loopback: chosen once, and never changed, because images and signatures name them."""
 
 from __future__ import annotations
 
 import errno
 import random
 import socket
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
 
 from immutable_base.errors import HostError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 LOOPBACK = "127.0.0.1"
 # Below the ports that the kernel hands to outgoing connections (ip_local_port_range starts at
@@ -45,7 +42,9 @@ def choose(names: Iterable[str], known: Mapping[str, int]) -> dict[str, int]:
         taken = set(ports.values())
         port = next((one for one in candidates if one not in taken and is_free(one)), None)
         if port is None:
-            message = f"no free port between {CHOICE.start} and {CHOICE.stop}"
-            raise HostError(message, hint="end some of the services that listen on loopback")
+            raise HostError(
+                f"no free port between {CHOICE.start} and {CHOICE.stop}",
+                hint="end some of the services that listen on loopback",
+            )
         ports[name] = port
     return ports

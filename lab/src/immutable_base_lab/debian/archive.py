@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import lzma
 import platform
 from collections.abc import Iterable, Mapping
@@ -21,15 +20,14 @@ from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_ex
 from immutable_base.errors import HostError, RemoteError, VerificationError
 from immutable_base.process import Command, run
 
-log = logging.getLogger(__name__)
-
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-RELATIONS = ("pre-depends", "depends")
+STABLE = ("trixie", "trixie-updates", "trixie-security")
+"""Suites of the release that the lab is made of: others only where a caller asks for them."""
 PARALLEL_DOWNLOADS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Relation:
+class DebianRelation:
     """One `name (op version)`; several of them in a tuple are alternatives."""
 
     name: str
@@ -61,7 +59,7 @@ class Deb:
         """The last part of the path in the pool."""
         return Path(self.fields["filename"]).name
 
-    def relations(self, *names: str) -> tuple[tuple[Relation, ...], ...]:
+    def relations(self, *names: str) -> tuple[tuple[DebianRelation, ...], ...]:
         """Return the groups of alternatives of relationship fields such as `depends`."""
         parsed: Mapping[str, Any] = Packages(self.stanza).relations
         return tuple(
@@ -71,9 +69,9 @@ class Deb:
         )
 
 
-def _relation(entry: dict[str, Any]) -> Relation:
+def _relation(entry: dict[str, Any]) -> DebianRelation:
     op, version = entry.get("version") or (None, None)
-    return Relation(name=entry["name"], op=op, version=version)
+    return DebianRelation(name=entry["name"], op=op, version=version)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +134,7 @@ def _address(uri: str) -> str:
     if not listed:
         return uri.rstrip("/")
     lines = (line.split() for line in Path("/", name.lstrip("/")).read_text().splitlines())
-    return next(words[0] for words in lines if words and not words[0].startswith("#")).rstrip("/")
+    return next(line[0] for line in lines if line and not line[0].startswith("#")).rstrip("/")
 
 
 class Archive:
@@ -178,7 +176,7 @@ class Archive:
 
 
 def open_archive(mirrors: Mirrors, suites: Iterable[Suite], folder: Path) -> Archive:
-    """Read and verify the indexes of suites; copies are kept in `folder` while they are current.
+    """Read and verify the indexes of suites; copies stay in `folder` while they are current.
 
     Raises RemoteError if the mirror cannot be reached, VerificationError if anything is not what
     Debian signed.
@@ -196,11 +194,11 @@ def _read_suite(client: httpx.Client, uri: str, suite: Suite, folder: Path) -> I
     for component in suite.components:
         path = f"{component}/binary-amd64/Packages.xz"
         address = f"{uri}/dists/{suite.name}/{path}"
-        kept = folder / f"{suite.name}-{component}-Packages.xz"
+        copy = folder / f"{suite.name}-{component}-Packages.xz"
         if path not in digests:
             continue
-        _download(client, address, kept, digests[path])
-        for stanza in lzma.decompress(kept.read_bytes()).decode().split("\n\n"):
+        _download(client, address, copy, digests[path])
+        for stanza in lzma.decompress(copy.read_bytes()).decode().split("\n\n"):
             if stanza.startswith("Package: "):
                 name = stanza[9 : stanza.index("\n")]
                 yield Deb(name=name, suite=suite.name, base_uri=uri, stanza=stanza)
@@ -246,9 +244,9 @@ def _client() -> httpx.Client:
     return httpx.Client(timeout=httpx.Timeout(60), follow_redirects=True)
 
 
-def _download(client: httpx.Client, address: str, kept: Path, sha256: str) -> None:
-    """Keep a file whose digest is right; it has its name only once it is whole."""
-    if kept.is_file() and hashlib.sha256(kept.read_bytes()).hexdigest() == sha256:
+def _download(client: httpx.Client, address: str, target: Path, sha256: str) -> None:
+    """Download a file unless it is there; it has its name only once it is whole."""
+    if target.is_file() and hashlib.sha256(target.read_bytes()).hexdigest() == sha256:
         return
     content = _get(client, address)
     found = hashlib.sha256(content).hexdigest()
@@ -258,9 +256,9 @@ def _download(client: httpx.Client, address: str, kept: Path, sha256: str) -> No
             details=f"sha256 expected {sha256}\nsha256 found    {found}",
             hint="the mirror may be in the middle of an update: try again in some minutes",
         )
-    half = kept.with_name(f"{kept.name}.half")
+    half = target.with_name(f"{target.name}.half")
     half.write_bytes(content)
-    half.rename(kept)
+    half.rename(target)
 
 
 @retry(

@@ -1,4 +1,4 @@
-"""What the lab takes from Debian and how EL calls it: catalogue.toml, read."""
+"""What the lab takes from Debian, and its names in EL: the content of catalogue.toml."""
 
 from __future__ import annotations
 
@@ -10,6 +10,14 @@ from importlib.resources import files
 from pydantic import BaseModel, ConfigDict
 
 from immutable_base_lab.debian.archive import Suite
+
+DROPPED = (
+    "usr/share/doc", "usr/share/man", "usr/share/info", "usr/share/locale", "usr/share/lintian",
+    "usr/share/bug", "usr/share/doc-base", "usr/share/menu", "usr/share/initramfs-tools",
+    "etc/init.d", "etc/apt", "etc/kernel", "etc/cron.daily/apt-compat",
+)  # fmt: skip
+"""Paths that no image of the lab has: documentation (as with rpm's `nodocs`) and Debian's own
+bookkeeping."""
 
 
 class _Strict(BaseModel):
@@ -43,7 +51,7 @@ class SuiteEntry(_Strict):
     components: tuple[str, ...]
 
 
-class Stream(_Strict):
+class Distribution(_Strict):
     """One distribution that the lab stands in for."""
 
     id: str
@@ -69,7 +77,7 @@ class Catalogue(_Strict):
     repositories: Mapping[str, tuple[str, ...]]
     """Repository id to the Debian packages whose closure it starts with."""
     changes: Mapping[str, Change]
-    streams: Mapping[str, Stream]
+    streams: Mapping[str, Distribution]
 
     def rpm_name(self, debian: str) -> str:
         """Return EL's name of a Debian package."""
@@ -81,7 +89,7 @@ class Catalogue(_Strict):
 
     def archive_suites(self) -> tuple[Suite, ...]:
         """Return the suites to read."""
-        return tuple(Suite(name=each.name, components=each.components) for each in self.suites)
+        return tuple(Suite(name=entry.name, components=entry.components) for entry in self.suites)
 
 
 @lru_cache(maxsize=1)

@@ -62,7 +62,7 @@ class Choice:
 
     @property
     def el(self) -> tuple[Kernel, ...]:
-        """Every kernel of the EL universe, newest first."""
+        """Every kernel of the EL repositories, newest first."""
         found = {each.release: each for each in (self.up, *self.between, self.image)}
         if self.down is not None:
             found[self.down.release] = self.down

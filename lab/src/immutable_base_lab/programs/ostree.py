@@ -8,16 +8,12 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from immutable_base.process import Command, Runner, run
+from immutable_base.process import Command, LineSink, Runner, run
 from immutable_base.tls import DEBIAN_BUNDLE
 from immutable_base_lab.core import cache
+from immutable_base_lab.core.paths import LabPaths
 from immutable_base_lab.debian.archive import machine_mirrors
-
-if TYPE_CHECKING:
-    from immutable_base_lab.core.paths import LabPaths
-    from immutable_base_lab.core.progress import Step
 
 PROGRAM = "ostree-ext-cli"
 SUITE = "trixie"
@@ -31,7 +27,7 @@ _PACKAGES = (
 
 
 def key() -> str:
-    """Return the piece's key."""
+    """Return the cache key of the program."""
     return cache.key_of(SUITE, [(_CRATE / name).read_text() for name in _FILES])
 
 
@@ -40,7 +36,7 @@ def is_built(paths: LabPaths) -> bool:
     return cache.is_made(paths.tools / PROGRAM, key()) and (paths.programs.bin / PROGRAM).exists()
 
 
-def build(paths: LabPaths, step: Step, *, runner: Runner = run) -> None:
+def build(paths: LabPaths, report: LineSink, *, runner: Runner = run) -> None:
     """Build the program unless it is there, and link it into `tools/bin`.
 
     To be called where mounts and processes end with the caller (process.run_contained).
@@ -50,9 +46,9 @@ def build(paths: LabPaths, step: Step, *, runner: Runner = run) -> None:
 
     def make(target: Path) -> None:
         root = target / "root"
-        step.say(f"making a {SUITE} root with cargo")
+        report(f"making a {SUITE} root with cargo")
         runner(_root_command(root))
-        step.say("compiling")
+        report("compiling")
         _copy_crate(root)
         runner(_cargo_command(root))
         (target / "bin").mkdir()

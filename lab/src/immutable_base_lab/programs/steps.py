@@ -1,20 +1,17 @@
-"""Everything that the lab makes before its services start, as one graph."""
+"""The programs that the lab builds before its services start, as nodes."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING
 
-from immutable_base_lab.core.schedule import Node
+from immutable_base.process import LineSink
+from immutable_base.schedule import Node
+from immutable_base_lab.core.nodes import make_node
+from immutable_base_lab.core.paths import LabPaths
 from immutable_base_lab.programs import ostree
 from immutable_base_lab.programs.go_build import GoBuilder
 from immutable_base_lab.programs.go_pins import GO_PROGRAMS, GoProgram
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from immutable_base_lab.core.paths import LabPaths
-    from immutable_base_lab.core.progress import Step
 
 
 def program_nodes(paths: LabPaths, names: Iterable[str] = ()) -> Iterator[Node]:
@@ -24,38 +21,38 @@ def program_nodes(paths: LabPaths, names: Iterable[str] = ()) -> Iterator[Node]:
     for program in GO_PROGRAMS:
         if (wanted and program.name not in wanted) or builder.is_built(program):
             continue
-        yield Node(
-            name=f"download {program.name}",
-            work=partial(_fetch, builder, program),
+        yield make_node(
+            f"download {program.name}",
+            partial(_fetch, builder, program),
             lane="download",
             usual_seconds=program.usual_seconds / 3,
         )
-        yield Node(
-            name=f"build {program.name}",
-            work=partial(builder.build, program),
+        yield make_node(
+            f"build {program.name}",
+            partial(builder.build, program),
             lane="compile",
             needs=(f"download {program.name}",),
             usual_seconds=program.usual_seconds,
         )
 
 
-def _fetch(builder: GoBuilder, program: GoProgram, _step: Step) -> None:
+def _fetch(builder: GoBuilder, program: GoProgram, _report: LineSink) -> None:
     builder.fetch(program)
 
 
 def ostree_nodes(paths: LabPaths) -> Iterator[Node]:
     """Yield the step that builds bootc's container stack."""
     if not ostree.is_built(paths):
-        yield Node(
-            name=f"build {ostree.PROGRAM}",
-            work=partial(ostree.build, paths),
+        yield make_node(
+            f"build {ostree.PROGRAM}",
+            partial(ostree.build, paths),
             lane="compile",
             usual_seconds=ostree.USUAL_SECONDS,
         )
 
 
-def missing(paths: LabPaths, programs: Iterable[str] = ()) -> list[Node]:
-    """Return the steps for what is not made yet; only these programs, if any is named."""
+def missing_nodes(paths: LabPaths, programs: Iterable[str] = ()) -> list[Node]:
+    """Return the steps for programs that are not built yet; only those named, if any is."""
     named = tuple(programs)
     if named:
         return list(program_nodes(paths, named))

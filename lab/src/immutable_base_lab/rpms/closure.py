@@ -6,15 +6,12 @@ from collections import deque
 from collections.abc import Iterable
 
 from immutable_base.errors import ConfigurationError
-from immutable_base_lab.debian.archive import Archive, Deb, Relation
-from immutable_base_lab.rpms.convert import Universe
-
-# Suites in which a package is looked for: backports only where the caller asks for them.
-STABLE = ("trixie", "trixie-updates", "trixie-security")
+from immutable_base_lab.debian.archive import STABLE, Archive, Deb, DebianRelation
+from immutable_base_lab.rpms.convert import DebianPackages
 
 
-def extend(universe: Universe, archive: Archive, names: Iterable[str]) -> list[Deb]:
-    """Add packages and all that they depend on to the universe; return what was added.
+def extend(packages: DebianPackages, archive: Archive, names: Iterable[str]) -> list[Deb]:
+    """Add packages and all that they depend on; return what was added.
 
     Raises ConfigurationError if a package does not exist.
     """
@@ -22,31 +19,31 @@ def extend(universe: Universe, archive: Archive, names: Iterable[str]) -> list[D
     waiting = deque(names)
     while waiting:
         name = waiting.popleft()
-        if name in universe:
+        if name in packages:
             continue
         deb = archive.newest(name, STABLE)
         if deb is None:
             raise ConfigurationError(
                 f"Debian has no package {name}", hint="correct lab/catalogue.toml"
             )
-        universe.add(deb)
+        packages.add(deb)
         added.append(deb)
-        waiting += missing(universe, archive, deb)
+        waiting += missing(packages, archive, deb)
     return added
 
 
-def missing(universe: Universe, archive: Archive, deb: Deb) -> list[str]:
+def missing(packages: DebianPackages, archive: Archive, deb: Deb) -> list[str]:
     """Return the packages that must be added for the dependencies of one package."""
-    if universe.has_own_requires(deb):
+    if packages.has_own_requires(deb):
         return []
     groups = deb.relations("pre-depends", "depends")
     open_groups = [
-        group for group in groups if not universe.ignored(group) and universe.chosen(group) is None
+        group for group in groups if not packages.ignored(group) and packages.chosen(group) is None
     ]
     return [_pick(archive, group, deb) for group in open_groups]
 
 
-def _pick(archive: Archive, group: tuple[Relation, ...], deb: Deb) -> str:
+def _pick(archive: Archive, group: tuple[DebianRelation, ...], deb: Deb) -> str:
     for relation in group:
         if archive.newest(relation.name, STABLE) is not None:
             return relation.name
@@ -55,7 +52,7 @@ def _pick(archive: Archive, group: tuple[Relation, ...], deb: Deb) -> str:
             if provider.suite in STABLE:
                 return provider.name
     raise ConfigurationError(
-        f"nothing in Debian satisfies {' | '.join(each.name for each in group)}, "
+        f"nothing in Debian satisfies {' | '.join(relation.name for relation in group)}, "
         f"which {deb.name} needs",
         hint="ignore or replace the dependency in lab/catalogue.toml",
     )

@@ -10,8 +10,9 @@ from pathlib import Path
 from immutable_base.errors import HostError
 from immutable_base.process import Command, run
 from immutable_base_lab.core import cache
+from immutable_base_lab.core.paths import LabPaths
 from immutable_base_lab.core.signing_key import SigningKey, signing_key
-from immutable_base_lab.rpms import convert, jobs, package, repository
+from immutable_base_lab.rpms import convert, jobs, package, signed_repository
 from immutable_base_lab.rpms.package import Recipe
 
 REPOSITORY = "container-toolkit"
@@ -22,13 +23,13 @@ VERSION = re.compile(r"\b(\d+\.\d+\.\d+)\b")
 MTIME = 1_700_000_000
 
 
-def build(state: Path) -> None:
-    """Make the toolkit's repository below `state/rpms`, unless it is there.
+def make_repository(paths: LabPaths) -> None:
+    """Make the toolkit's repository below `rpms/`, unless it is there.
 
-    Needs the programs in `state/tools`. Raises HostError if they are not built, CommandError.
+    Needs the built programs. Raises HostError if they are not built, CommandError.
     """
-    programs = [state / "tools/bin" / name for name in PROGRAMS]
-    units = state / "tools/share/nvidia-container-toolkit/deployments/systemd"
+    programs = [paths.programs.program(name) for name in PROGRAMS]
+    units = paths.programs.share / "nvidia-container-toolkit/deployments/systemd"
     if not units.is_dir() or not all(program.exists() for program in programs):
         raise HostError(
             "NVIDIA's container toolkit is not built", hint="run `immutable-base lab up`"
@@ -36,11 +37,11 @@ def build(state: Path) -> None:
     digests = [
         hashlib.sha256(path.read_bytes()).hexdigest() for path in (*programs, *_units(units))
     ]
-    with signing_key(state / "rpm-key") as key:
+    with signing_key(paths.rpm_key) as key:
         made = cache.key_of(jobs.FORMAT, key.fingerprint, digests)
-        folder = state / "converted" / f"{NAME}-{made[:16]}"
+        folder = paths.converted / f"{NAME}-{made[:16]}"
         cache.ensure(folder, made, lambda half: _make(half, programs, units, key))
-        repository.make(state / "rpms" / REPOSITORY, folder.glob("*.rpm"), key)
+        signed_repository.make_repository(paths.rpms / REPOSITORY, folder.glob("*.rpm"), key)
 
 
 def _units(folder: Path) -> list[Path]:

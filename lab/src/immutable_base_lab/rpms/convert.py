@@ -9,18 +9,12 @@ from pathlib import Path
 
 from immutable_base.model.evr import Evr
 from immutable_base.process import Command, run
-from immutable_base_lab.debian.archive import Deb, Relation
-from immutable_base_lab.debian.catalogue import Catalogue
+from immutable_base_lab.debian.archive import Deb, DebianRelation
+from immutable_base_lab.debian.catalogue import DROPPED, Catalogue
 from immutable_base_lab.rpms.package import Recipe
 
 # What moved under /usr in Fedora 17 and Debian 13; the links in / belong to the base.
 MERGED = ("bin", "sbin", "lib", "lib64")
-# The lab's images carry no documentation (as with rpm's `nodocs`) and no Debian bookkeeping.
-DROPPED = (
-    "usr/share/doc", "usr/share/man", "usr/share/info", "usr/share/locale", "usr/share/lintian",
-    "usr/share/bug", "usr/share/doc-base", "usr/share/menu", "usr/share/initramfs-tools",
-    "etc/init.d", "etc/apt", "etc/kernel", "etc/cron.daily/apt-compat",
-)  # fmt: skip
 OPERATORS = {">=": ">=", "<=": "<=", "=": "=", ">>": ">", "<<": "<", ">": ">=", "<": "<="}
 NOT_IN_EVR = re.compile(r"[^A-Za-z0-9._+~^]")
 
@@ -63,7 +57,7 @@ def constraint(op: str | None, version: str | None) -> str:
     return f" {operator} {text}"
 
 
-class Universe:
+class DebianPackages:
     """The Debian packages that exist in the lab, by name and by what they provide."""
 
     def __init__(self, debs: Iterable[Deb], catalogue: Catalogue) -> None:
@@ -86,7 +80,7 @@ class Universe:
         """Return every package."""
         return self._debs.values()
 
-    def chosen(self, group: Iterable[Relation]) -> Relation | None:
+    def chosen(self, group: Iterable[DebianRelation]) -> DebianRelation | None:
         """Return the first alternative that exists, None if none does."""
         return next((relation for relation in group if relation.name in self), None)
 
@@ -108,7 +102,7 @@ class Universe:
         """Translate the virtual names that a package provides."""
         return _unique(self._named(group[0]) for group in deb.relations("provides"))
 
-    def ignored(self, group: Iterable[Relation]) -> bool:
+    def ignored(self, group: Iterable[DebianRelation]) -> bool:
         """Tell whether a group of alternatives is only for Debian's maintainer scripts."""
         return any(relation.name in self._catalogue.ignored for relation in group)
 
@@ -116,7 +110,7 @@ class Universe:
         """Tell whether the catalogue states the dependencies of a package."""
         return self._catalogue.change(deb.name).requires is not None
 
-    def _named(self, relation: Relation) -> str:
+    def _named(self, relation: DebianRelation) -> str:
         if relation.name in self._debs or relation.op == "=":
             text = constraint(relation.op, relation.version)
         else:
@@ -167,12 +161,12 @@ def config_files(debs: Iterable[Path]) -> frozenset[str]:
 
 
 def recipe(
-    deb: Deb, universe: Universe, catalogue: Catalogue, tree: Path, config: frozenset[str]
+    deb: Deb, packages: DebianPackages, catalogue: Catalogue, tree: Path, config: frozenset[str]
 ) -> Recipe:
     """Describe the RPM of one package whose files are unpacked in `tree`; its time is left open."""
     change = catalogue.change(deb.name)
     mapped = evr(deb.version)
-    requires = universe.requires(deb) if change.requires is None else change.requires
+    requires = packages.requires(deb) if change.requires is None else change.requires
     requires = _unique((*requires, *change.also_requires))
     return Recipe(
         name=catalogue.rpm_name(deb.name),
@@ -183,8 +177,8 @@ def recipe(
         summary=deb.fields["description"].splitlines()[0] or deb.name,
         url=deb.fields.get("homepage", "https://www.debian.org/"),
         requires=requires,
-        provides=_unique((*universe.provides(deb), *change.provides)),
-        conflicts=universe.conflicts(deb),
+        provides=_unique((*packages.provides(deb), *change.provides)),
+        conflicts=packages.conflicts(deb),
         scripts=tuple(scripts(tree).items()),
         config=frozenset(path for path in config if (tree / path[1:]).is_file()),
         mtime=0,

@@ -1,4 +1,4 @@
-"""Conversions: what is made into RPMs, each kept by the content of its inputs."""
+"""Conversions: what is made into RPMs, each cached by the content of its inputs."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from immutable_base.process import LineSink
 from immutable_base_lab.core import cache
+from immutable_base_lab.core.paths import LabPaths
 from immutable_base_lab.core.signing_key import SigningKey
 from immutable_base_lab.debian import archive
 from immutable_base_lab.debian.archive import Deb
 from immutable_base_lab.debian.catalogue import Catalogue
 from immutable_base_lab.rpms import convert, package, patch_tree
-from immutable_base_lab.rpms.convert import Universe
+from immutable_base_lab.rpms.convert import DebianPackages
 
 # Raise it when the conversion of the same input gives another output.
 FORMAT = 2
@@ -25,19 +27,19 @@ WORKERS = 2
 class Workshop:
     """Where conversions find their inputs and leave their results."""
 
-    state: Path
+    paths: LabPaths
     catalogue: Catalogue
-    universe: Universe
+    packages: DebianPackages
     key: SigningKey
 
     def download(self, debs: Iterable[Deb]) -> dict[str, Path]:
         """Bring packages to this machine; return the file of each file name."""
-        return archive.download(debs, self.state / "debs")
+        return archive.download(debs, self.paths.debs)
 
-    def kept(self, name: str, inputs: object, make: Callable[[Path], None]) -> list[Path]:
+    def cached(self, name: str, inputs: object, make: Callable[[Path], None]) -> list[Path]:
         """Return the RPMs of one conversion, made unless they are there."""
         key = cache.key_of(FORMAT, self.key.fingerprint, inputs)
-        folder = self.state / "converted" / f"{name}-{key[:16]}"
+        folder = self.paths.converted / f"{name}-{key[:16]}"
         cache.ensure(folder, key, make)
         return sorted(folder.glob("*.rpm"))
 
@@ -52,7 +54,7 @@ class Job:
     make: Callable[[], list[Path]]
 
 
-def plain(workshop: Workshop, deb: Deb, repositories: tuple[str, ...]) -> Job:
+def plain_job(workshop: Workshop, deb: Deb, repositories: tuple[str, ...]) -> Job:
     """Describe the plain conversion of one package."""
 
     def make_folder(folder: Path) -> None:
@@ -62,24 +64,24 @@ def plain(workshop: Workshop, deb: Deb, repositories: tuple[str, ...]) -> Job:
         mtime = package.newest_mtime(tree)
         patch_tree.apply(workshop.catalogue.change(deb.name), tree)
         config = convert.config_files(source)
-        recipe = convert.recipe(deb, workshop.universe, workshop.catalogue, tree, config)
+        recipe = convert.recipe(deb, workshop.packages, workshop.catalogue, tree, config)
         package.build(replace(recipe, mtime=mtime), tree, folder, workshop.key)
         shutil.rmtree(tree, ignore_errors=True)
 
     def make() -> list[Path]:
         inputs = (
             deb.fields["sha256"],
-            workshop.universe.requires(deb),
-            workshop.universe.conflicts(deb),
+            workshop.packages.requires(deb),
+            workshop.packages.conflicts(deb),
             workshop.catalogue.change(deb.name).model_dump_json(),
             workshop.catalogue.rpm_name(deb.name),
         )
-        return workshop.kept(deb.name, inputs, make_folder)
+        return workshop.cached(deb.name, inputs, make_folder)
 
     return Job(name=deb.name, place=lambda _rpm: repositories, make=make)
 
 
-def run_all(jobs: list[Job], report: Callable[[str], None]) -> dict[str, list[Path]]:
+def run_all(jobs: list[Job], report: LineSink) -> dict[str, list[Path]]:
     """Do the jobs, two at a time; return the RPMs of each repository."""
     repositories: dict[str, list[Path]] = {}
     with ThreadPoolExecutor(WORKERS) as pool:

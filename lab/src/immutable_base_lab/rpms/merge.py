@@ -1,4 +1,4 @@
-"""RPMs that EL cuts otherwise than Debian: several packages in, one out."""
+"""RPMs that EL splits differently from Debian: several packages in, one out."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ def outside(workshop: Workshop, debs: Iterable[Deb], family: frozenset[str]) -> 
     found: set[str] = set()
     for deb in debs:
         for group in deb.relations("pre-depends", "depends"):
-            relation = workshop.universe.chosen(group)
-            inside = any(each.name in family for each in group)
-            if relation is not None and not inside and not workshop.universe.ignored(group):
+            relation = workshop.packages.chosen(group)
+            inside = any(alternative.name in family for alternative in group)
+            if relation is not None and not inside and not workshop.packages.ignored(group):
                 found.add(workshop.catalogue.rpm_name(relation.name))
     return tuple(found)
 
@@ -78,7 +78,7 @@ def job(workshop: Workshop, merged: Merged, family: frozenset[str]) -> Job:
             [deb.fields["sha256"] for deb in merged.debs], merged.scripts, sorted(requires),
             merged.provides, merged.conflicts, str(merged.evr), _added(merged.name),
         )  # fmt: skip
-        return workshop.kept(merged.name, inputs, make_folder)
+        return workshop.cached(merged.name, inputs, make_folder)
 
     return Job(name=merged.name, place=lambda _rpm: (merged.repository,), make=make)
 

@@ -1,4 +1,4 @@
-"""The module families as their makers package them: OpenZFS, NVIDIA's driver."""
+"""The module families as their upstreams package them: OpenZFS, NVIDIA's driver."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def _zfs_dkms(workshop: Workshop, debs: tuple[Deb, ...], mapped: Evr) -> Merged:
 
 def _kernel_range(workshop: Workshop, deb: Deb) -> tuple[str, str]:
     """Read the kernel range from the META file of the very package."""
-    folder = workshop.state / "debs" / f"{deb.file_name}.unpacked"
+    folder = workshop.paths.debs / f"{deb.file_name}.unpacked"
     try:
         convert.unpack(workshop.download([deb]).values(), folder)
         (meta,) = folder.glob("usr/src/zfs-*/META")

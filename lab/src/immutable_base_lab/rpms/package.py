@@ -10,17 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from immutable_base.process import Command, run
 from immutable_base_lab.core.signing_key import SigningKey
+from immutable_base_lab.core.templates import load_templates
 
-_templates = Environment(  # noqa: S701  a spec file is no HTML
-    loader=PackageLoader("immutable_base_lab.rpms"),
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
+_templates = load_templates("immutable_base_lab.rpms")
 # Characters that mean something in the %files section of a spec file. Quotes are no way out: rpm
 # before 4.20 reads patterns inside them, later ones do not.
 _SPECIAL = str.maketrans(
@@ -30,7 +24,7 @@ _SPECIAL = str.maketrans(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """Everything that a spec file says except its files."""
+    """Everything in a spec file except its list of files."""
 
     name: str
     version: str
@@ -66,7 +60,7 @@ class Recipe:
 def build(recipe: Recipe, tree: Path, folder: Path, key: SigningKey) -> Path:
     """Make and sign the RPM of a tree, which is used up; return the RPM, which is in `folder`.
 
-    Raises CommandError with rpmbuild's words.
+    Raises CommandError with rpmbuild's output.
     """
     work = folder / f"{recipe.name}.work"
     work.mkdir(parents=True)
@@ -81,11 +75,11 @@ def build(recipe: Recipe, tree: Path, folder: Path, key: SigningKey) -> Path:
         "_binary_payload": recipe.payload,
         "_buildhost": "lab",
         "use_source_date_epoch_as_buildtime": "1",
-        # The same in the words of rpm before and since 4.20.
+        # The same, for rpm before and since 4.20.
         "clamp_mtime_to_source_date_epoch": "1",
         "build_mtime_policy": "clamp_to_source_date_epoch",
     }
-    defines = [word for name, value in macros.items() for word in ("--define", f"{name} {value}")]
+    defines = [part for name, value in macros.items() for part in ("--define", f"{name} {value}")]
     argv = ("rpmbuild", "-bb", "--quiet", "--target", "x86_64", *defines, str(spec))
     run(Command(argv=argv, timeout=900, env={"SOURCE_DATE_EPOCH": str(recipe.mtime)}))
     run(Command(argv=("rm", "-rf", str(work)), timeout=120))
@@ -103,7 +97,7 @@ def file_entries(recipe: Recipe, tree: Path) -> Iterator[str]:
     for folder, directories, names in os.walk(tree):
         here = Path(folder)
         directories.sort()
-        links = [each for each in directories if (here / each).is_symlink()]
+        links = [name for name in directories if (here / name).is_symlink()]
         for name in sorted(names + links):
             path = Path("/", here.relative_to(tree), name)
             mark = "%config(noreplace) " if str(path) in recipe.config else ""

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from immutable_base.errors import ConfigurationError
+from immutable_base_lab.core.files import remove
 from immutable_base_lab.debian.catalogue import Change
 
 
@@ -15,7 +16,7 @@ def apply(change: Change, tree: Path) -> None:
     Raises ConfigurationError if the package no longer has a file that the catalogue names.
     """
     for path in change.removed:
-        _remove(tree / path)
+        remove(tree / path)
     for old, new in change.moved.items():
         _move(tree, old, new)
     for path, origin in change.copies.items():
@@ -24,19 +25,12 @@ def apply(change: Change, tree: Path) -> None:
     for path, target in change.links.items():
         link = tree / path
         link.parent.mkdir(parents=True, exist_ok=True)
-        _remove(link)
+        remove(link)
         link.symlink_to(target)
     for path, content in change.files.items():
         added = tree / path
         added.parent.mkdir(parents=True, exist_ok=True)
         added.write_text(content)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def _existing(tree: Path, path: str) -> Path:

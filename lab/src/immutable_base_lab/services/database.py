@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from immutable_base.errors import HostError
 from immutable_base.process import Command, Runner, run
 from immutable_base_lab.core import cache
+from immutable_base_lab.core.paths import LabPaths
 from immutable_base_lab.core.ports import LOOPBACK
-from immutable_base_lab.services.supervisor import Service
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from immutable_base_lab.core.paths import LabPaths
+from immutable_base_lab.services.service import Launch, Service, Surroundings
 
 NAME = "trillian"
+"""Of the database and of its user."""
+SCHEMA = "trillian/storage/mysql/schema/storage.sql"
+"""Trillian's tables, below the folder of what came with the programs' sources."""
 # Debian 12 and 13 name the folder of MariaDB's own tables differently.
 _TABLE_FOLDERS = (Path("/usr/share/mysql"), Path("/usr/share/mariadb"))
 # Stem of the file names: what `mariadb-install-db` loads, without help texts and the sys schema.
@@ -43,7 +42,7 @@ def ensure_database(paths: LabPaths, schema: Path, *, runner: Runner = run) -> N
 
 
 def is_made(paths: LabPaths) -> bool:
-    """Tell whether the data folder is there, made with today's password."""
+    """Tell whether the data folder is there, made with the present password."""
     return cache.is_made(paths.database, _key((paths.keys / "database.password").read_text()))
 
 
@@ -51,8 +50,9 @@ def _key(password: str) -> str:
     return cache.key_of("database", 1, password)
 
 
-def database_service(paths: LabPaths, port: int) -> Service:
-    """Return the database as a service."""
+def _prepare(at: Surroundings) -> Launch:
+    paths, port = at.paths, at.ports["database"]
+    ensure_database(paths, paths.programs.share / SCHEMA)
     argv = (
         "mariadbd", "--no-defaults", *_account(), f"--datadir={paths.database}/data",
         f"--bind-address={LOOPBACK}", f"--port={port}", "--socket=mariadb.sock",
@@ -60,13 +60,23 @@ def database_service(paths: LabPaths, port: int) -> Service:
         # A crash of the machine may cost the last second; `lab` is not a bank.
         "--innodb-flush-log-at-trx-commit=2",
     )  # fmt: skip
-    return Service(name="database", argv=argv, ports=(port,), probe=_greeting_probe(port), grace=60)
+    return Launch(argv=argv, probe=_greeting_probe(port))
 
 
-def connection_uri(paths: LabPaths, port: int) -> str:
+SERVICE = Service(
+    name="database",
+    ports=("database",),
+    prepare=_prepare,
+    must_stop=lambda at: not is_made(at.paths),
+    grace=60,
+    stops_last=True,
+)
+
+
+def connection_uri(at: Surroundings) -> str:
     """Return the address of the database as Go's driver for MySQL takes it."""
-    password = (paths.keys / "database.password").read_text()
-    return f"{NAME}:{password}@tcp({LOOPBACK}:{port})/{NAME}"
+    password = (at.paths.keys / "database.password").read_text()
+    return f"{NAME}:{password}@tcp({at.address('database')})/{NAME}"
 
 
 def _account() -> tuple[str, ...]:
@@ -79,8 +89,10 @@ def _own_tables() -> str:
         (it for it in _TABLE_FOLDERS if (it / _table_file(it, "system_tables")).exists()), None
     )
     if folder is None:
-        message = "MariaDB's own tables are not installed"
-        raise HostError(message, hint="apt-get install mariadb-server-core")
+        raise HostError(
+            "MariaDB's own tables are not installed",
+            hint="apt-get install mariadb-server-core",
+        )
     texts = [(folder / _table_file(folder, stem)).read_text() for stem in _TABLE_FILES]
     head = "CREATE DATABASE mysql;\nUSE mysql;\nSET @auth_root_socket='root';"
     return "\n".join([head, *texts])
@@ -109,7 +121,6 @@ def _greeting_probe(port: int) -> Callable[[], None]:
     def probe() -> None:
         with socket.create_connection((LOOPBACK, port), timeout=5) as connection:
             if not connection.recv(1):
-                message = "the connection was closed"
-                raise ConnectionError(message)
+                raise ConnectionError("the connection was closed")
 
     return probe

@@ -1,4 +1,4 @@
-"""A static file server on loopback, as a repository mirror is one.
+"""A static file server on loopback: what a mirror of package repositories is.
 
 Run as `python -m immutable_base_lab.services.file_server --port PORT --root FOLDER`.
 """
@@ -8,16 +8,34 @@ from __future__ import annotations
 import argparse
 import functools
 import http.server
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from immutable_base_lab.core.ports import LOOPBACK
+from immutable_base_lab.services.service import (
+    Launch,
+    Service,
+    Surroundings,
+    http_probe,
+    module_argv,
+)
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+NAME = "files"
 
 
-class _Handler(http.server.SimpleHTTPRequestHandler):
+def _prepare(at: Surroundings) -> Launch:
+    options = (f"--port={at.ports[NAME]}", f"--root={at.paths.rpms}")
+    return Launch(
+        argv=module_argv("immutable_base_lab.services.file_server", *options),
+        probe=http_probe(f"{at.url(NAME)}/"),
+    )
+
+
+SERVICE = Service(name=NAME, ports=(NAME,), prepare=_prepare)
+
+
+class _FileHandler(http.server.SimpleHTTPRequestHandler):
     protocol_version = "HTTP/1.1"  # keeps connections open: dnf asks for hundreds of files
     timeout: ClassVar[float | None] = 60
 
@@ -33,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--root", type=Path, required=True)
     options = parser.parse_args(arguments)
-    handler = functools.partial(_Handler, directory=str(options.root))
+    handler = functools.partial(_FileHandler, directory=str(options.root))
     with _Server((LOOPBACK, options.port), handler) as server:
         server.serve_forever()
 

@@ -14,17 +14,22 @@ import json
 import secrets
 import time
 import urllib.parse
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from immutable_base_lab.core.ports import LOOPBACK
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+from immutable_base_lab.services.service import (
+    Launch,
+    Service,
+    Surroundings,
+    http_probe,
+    module_argv,
+)
 
 GITLAB_HOST = "gitlab.com"
 DEFAULTS = {
@@ -39,6 +44,25 @@ DEFAULTS = {
 
 `lifetime` is in seconds, and below 0 for a token that has expired.
 """
+
+
+def _prepare(at: Surroundings) -> Launch:
+    key = at.paths.keys / "issuer.key"
+    options = (f"--port={at.ports['issuer']}", f"--key={key}")
+    return Launch(
+        argv=module_argv("immutable_base_lab.services.issuer", *options),
+        probe=http_probe(f"{at.url('issuer')}/jwks"),
+        inputs=(key,),
+    )
+
+
+SERVICE = Service(
+    name="issuer",
+    ports=("issuer",),
+    prepare=_prepare,
+    settings=lambda at: {"signing": {"certificate_oidc_issuer": at.url("issuer")}},
+    environment=lambda at: {"IMMUTABLE_BASE_ISSUER": at.url("issuer")},
+)
 
 
 def claims(query: Mapping[str, str], *, issuer: str, now: int) -> dict[str, object]:
@@ -158,7 +182,7 @@ def _base64(number: int) -> str:
 def handler_for(issuer: Issuer) -> type[http.server.BaseHTTPRequestHandler]:
     """Return a request handler that asks `issuer`."""
 
-    class Handler(http.server.BaseHTTPRequestHandler):
+    class TokenHandler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         timeout: ClassVar[float | None] = 60
 
@@ -174,7 +198,7 @@ def handler_for(issuer: Issuer) -> type[http.server.BaseHTTPRequestHandler]:
 
         do_POST = do_GET  # noqa: N815  the query is in the address either way
 
-    return Handler
+    return TokenHandler
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
-from immutable_base_lab.core.ports import LOOPBACK
-from immutable_base_lab.services.supervisor import Service, http_probe
+from immutable_base_lab.services.service import (
+    Launch,
+    ProductSettings,
+    Service,
+    Surroundings,
+    http_probe,
+)
 
-if TYPE_CHECKING:
-    from immutable_base_lab.core.paths import LabPaths
+CA = "ca.pem"
+NAMESPACE = "immutable-base"
 
 
-def registry_service(paths: LabPaths, port: int) -> Service:
-    """Write the registry's configuration and return it as a service."""
+def _prepare(at: Surroundings) -> Launch:
+    paths = at.paths
     configuration = {
         "version": "0.1",
         "log": {"level": "info", "accesslog": {"disabled": False}},
@@ -22,7 +26,7 @@ def registry_service(paths: LabPaths, port: int) -> Service:
             "delete": {"enabled": True},
         },
         "http": {
-            "addr": f"{LOOPBACK}:{port}",
+            "addr": at.address("registry"),
             "tls": {
                 "certificate": str(paths.keys / "server.pem"),
                 "key": str(paths.keys / "server.key"),
@@ -32,12 +36,32 @@ def registry_service(paths: LabPaths, port: int) -> Service:
     # JSON is YAML, and needs no library.
     file = paths.services / "registry.yml"
     file.write_text(json.dumps(configuration, indent=2) + "\n")
-    return Service(
-        name="registry",
+    return Launch(
         argv=(str(paths.programs.program("registry")), "serve", str(file)),
-        ports=(port,),
-        probe=http_probe(f"https://{LOOPBACK}:{port}/v2/", ca=paths.trust / "ca.pem"),
+        probe=http_probe(f"https://{at.address('registry')}/v2/", ca=paths.trust / CA),
         inputs=(file, paths.keys / "server.pem"),
         # Without it the registry tries to send traces to a collector that is not there.
         env={"OTEL_TRACES_EXPORTER": "none"},
     )
+
+
+def _destination(at: Surroundings) -> str:
+    return f"{at.address('registry')}/{NAMESPACE}"
+
+
+def _settings(at: Surroundings) -> ProductSettings:
+    ca_bundle = str(at.paths.trust / CA)
+    return {"registry": {"destination": _destination(at), "ca_bundle": ca_bundle}}
+
+
+SERVICE = Service(
+    name="registry",
+    ports=("registry",),
+    prepare=_prepare,
+    trust=(CA,),
+    settings=_settings,
+    environment=lambda at: {
+        "IMMUTABLE_BASE_REGISTRY": _destination(at),
+        "SSL_CERT_FILE": str(at.paths.ca_bundle),
+    },
+)

@@ -4,70 +4,77 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
+from immutable_base.process import LineSink
 from immutable_base_lab.core import cache
+from immutable_base_lab.core.paths import LabPaths
 from immutable_base_lab.core.signing_key import KEY_NAME, SigningKey, signing_key
 from immutable_base_lab.debian import catalogue, kernels, root
-from immutable_base_lab.debian.archive import Archive, Deb, download, machine_mirrors, open_archive
+from immutable_base_lab.debian.archive import (
+    STABLE,
+    Archive,
+    Deb,
+    download,
+    machine_mirrors,
+    open_archive,
+)
 from immutable_base_lab.debian.kernels import Choice, Kernel
 from immutable_base_lab.rpms import closure, convert, jobs, kernel_rpms, module_families
-from immutable_base_lab.rpms import repository as rpm_repository
-from immutable_base_lab.rpms.convert import Universe
+from immutable_base_lab.rpms.convert import DebianPackages
 from immutable_base_lab.rpms.jobs import Job, Workshop
+from immutable_base_lab.rpms.signed_repository import make_repository
 
-Report = Callable[[str], None]
-# Everything of the EL universe that Fedora has in one repository.
 FEDORA = {"baseos": "fedora", "appstream": "fedora", "epel": "fedora"}
+"""EL's repositories, to the one in which Fedora has the same packages."""
 
 
-def build(state: Path, report: Report) -> None:
-    """Make every repository below `state/rpms` and the root of the bases, unless they are there.
+def make_repositories(paths: LabPaths, report: LineSink) -> None:
+    """Make every repository below `rpms/` and the root of the bases, unless they are there.
 
-    A finished universe stays as it is while the archive moves on, so that nights can be compared;
-    a new state folder gives today's. Raises HostError, RemoteError, VerificationError and
-    CommandError.
+    Finished repositories stay as they are while the archive moves on, so that runs can be compared;
+    a new state folder gets the archive of its day. Raises HostError, RemoteError,
+    VerificationError and CommandError.
     """
-    with signing_key(state / "rpm-key") as key:
-        _publish_key(state, key)
+    with signing_key(paths.rpm_key) as key:
+        _publish_key(paths, key)
         finished = cache.key_of(jobs.FORMAT, key.fingerprint, catalogue.load().model_dump())
         cache.ensure(
-            state / "universe", finished, lambda folder: _build(state, folder, key, report)
+            paths.package_record, finished, lambda folder: _make_all(paths, folder, key, report)
         )
 
 
-def _publish_key(state: Path, key: SigningKey) -> None:
-    for folder in (state / "trust", state / "rpms"):
+def _publish_key(paths: LabPaths, key: SigningKey) -> None:
+    for folder in (paths.trust, paths.rpms):
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(key.public, folder / KEY_NAME)
-    (state / "trust" / "lab-rpm-key.fingerprint").write_text(f"{key.fingerprint}\n")
+    paths.key_fingerprint.write_text(f"{key.fingerprint}\n")
 
 
-def _build(state: Path, folder: Path, key: SigningKey, report: Report) -> None:
+def _make_all(paths: LabPaths, folder: Path, key: SigningKey, report: LineSink) -> None:
     content = catalogue.load()
     mirrors = machine_mirrors()
     report("reading Debian's indexes")
-    archive = open_archive(mirrors, content.archive_suites(), state / "indexes")
+    archive = open_archive(mirrors, content.archive_suites(), paths.indexes)
     report("choosing kernels")
-    choice = choose_kernels(archive, content.kernel_series, state / "debs")
+    choice = choose_kernels(archive, content.kernel_series, paths.debs)
     report(describe(choice))
     report("bootstrapping the root of the bases")
     cache.ensure(
-        state / "root",
-        cache.key_of(content.base, root.MAIN),
+        paths.debian_root,
+        cache.key_of(content.base, STABLE),
         lambda half: root.bootstrap(mirrors, content, half),
     )
-    base = root.installed(state / "root" / "root", archive)
-    universe = Universe(base, content)
-    workshop = Workshop(state=state, catalogue=content, universe=universe, key=key)
-    work = plan(workshop, archive, choice, base)
+    base = root.installed(paths.debian_tree, archive)
+    packages = DebianPackages(base, content)
+    workshop = Workshop(paths=paths, catalogue=content, packages=packages, key=key)
+    work = plan_jobs(workshop, archive, choice, base)
     report(f"converting {len(work)} packages")
-    rpms = jobs.run_all(work, report)
-    for name, files in rpms.items():
+    for name, files in jobs.run_all(work, report).items():
         report(f"repository {name}: {len(files)} packages")
-        rpm_repository.make(state / "rpms" / name, files, key)
-    _write_down(folder, choice, base, workshop)
+        make_repository(paths.rpms / name, files, key)
+    _write_record(folder, choice, base, workshop)
 
 
 def choose_kernels(archive: Archive, series: str, debs: Path) -> Choice:
@@ -91,17 +98,17 @@ def describe(choice: Choice) -> str:
     )
 
 
-def plan(workshop: Workshop, archive: Archive, choice: Choice, base: list[Deb]) -> list[Job]:
+def plan_jobs(workshop: Workshop, archive: Archive, choice: Choice, base: list[Deb]) -> list[Job]:
     """Return every conversion, the long ones first."""
     placed = {deb.name: (deb, "baseos") for deb in base}
     wanted = dict(workshop.catalogue.repositories)
     compilers = {kernel_rpms.compiler(kernel) for kernel in (*choice.el, *choice.fedora)}
     wanted["appstream"] = (*wanted["appstream"], *sorted(compilers - {"gcc"}))
     for repository, names in (*wanted.items(), *module_families.needed()):
-        for deb in closure.extend(workshop.universe, archive, names):
+        for deb in closure.extend(workshop.packages, archive, names):
             placed[deb.name] = (deb, repository)
     plain = [
-        jobs.plain(workshop, deb, (repository, *_fedora(repository)))
+        jobs.plain_job(workshop, deb, (repository, *_fedora(repository)))
         for deb, repository in placed.values()
     ]
     return [*_kernel_jobs(workshop, choice), *module_families.jobs(workshop, archive), *plain]
@@ -132,7 +139,7 @@ def _kernel_job(workshop: Workshop, kernel: Kernel, home: str, devel_home: str) 
 
     def make() -> list[Path]:
         digests = [deb.fields["sha256"] for deb in debs]
-        return workshop.kept(f"kernel-{kernel.release}", digests, make_folder)
+        return workshop.cached(f"kernel-{kernel.release}", digests, make_folder)
 
     def place(rpm: Path) -> tuple[str, ...]:
         return (devel_home if rpm.name.startswith("kernel-devel") else home,)
@@ -140,7 +147,7 @@ def _kernel_job(workshop: Workshop, kernel: Kernel, home: str, devel_home: str) 
     return Job(name=f"kernel {kernel.release}", place=place, make=make)
 
 
-def _write_down(folder: Path, choice: Choice, base: list[Deb], workshop: Workshop) -> None:
+def _write_record(folder: Path, choice: Choice, base: list[Deb], workshop: Workshop) -> None:
     document = {
         "el_kernel": choice.image.image.version,
         "fedora_kernel": choice.fedora[0].image.version,

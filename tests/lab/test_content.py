@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from immutable_base_lab.core.paths import LabPaths
 from immutable_base_lab.debian import catalogue, root
+from support.product import requested_sets
 
 REPOSITORIES = (
     "appstream", "baseos", "container-toolkit", "cuda", "epel", "fedora", "fedora-updates",
@@ -17,15 +19,15 @@ REPOSITORIES = (
 EL = ("appstream", "baseos", "cuda", "epel", "openzfs")
 
 
-def words(*argv, **kw) -> str:
+def output(*argv, **kw) -> str:
     return subprocess.run(
-        [str(word) for word in argv], check=True, capture_output=True, text=True, **kw
+        [str(part) for part in argv], check=True, capture_output=True, text=True, **kw
     ).stdout
 
 
 @pytest.fixture(scope="module")
 def made(lab) -> dict:
-    return json.loads((lab.state / "universe" / "made.json").read_text())
+    return json.loads((LabPaths(root=lab.state).package_record / "made.json").read_text())
 
 
 @pytest.fixture(scope="module")
@@ -33,21 +35,21 @@ def system(lab, tmp_path_factory) -> Path:
     """The EL base as a machine would run it: its layers unpacked, links into /var resolved."""
     layout = lab.state / "bases" / "el10" / "oci"
     tree = lab.state / "test-scratch" / "system"
-    words("rm", "-rf", tree)
+    output("rm", "-rf", tree)
     tree.mkdir(parents=True)
     index = json.loads((layout / "index.json").read_text())
     blob = lambda digest: layout / "blobs" / digest.replace(":", "/")  # noqa: E731
     manifest = json.loads(blob(index["manifests"][0]["digest"]).read_text())
     for layer in manifest["layers"]:
         # The ostree repository beside the root: hard links to the same files, not needed here.
-        words("tar", "-xf", blob(layer["digest"]), "-C", tree)
+        output("tar", "-xf", blob(layer["digest"]), "-C", tree)
     for link in ("home", "mnt", "opt", "root", "srv"):
         (tree / link).unlink()
         (tree / link).mkdir()
     for folder in ("cache", "lib", "log", "tmp"):
         (tree / "var" / folder).mkdir(parents=True, exist_ok=True)
     yield tree
-    words("rm", "-rf", tree)
+    output("rm", "-rf", tree)
 
 
 def dnf(lab, system, *arguments) -> str:
@@ -65,18 +67,18 @@ def dnf(lab, system, *arguments) -> str:
 @pytest.mark.parametrize("name", REPOSITORIES)
 def test_every_repository_is_signed_by_the_labs_key(lab, tmp_path, name):
     keyring = tmp_path / "key.gpg"
-    words("gpg", "--dearmor", "--output", keyring, lab.state / "trust" / "lab-rpm-key.asc")
+    output("gpg", "--dearmor", "--output", keyring, lab.state / "trust" / "lab-rpm-key.asc")
     metadata = lab.state / "rpms" / name / "repodata" / "repomd.xml"
-    words("gpgv", "--keyring", keyring, f"{metadata}.asc", metadata)
+    output("gpgv", "--keyring", keyring, f"{metadata}.asc", metadata)
     assert list(metadata.parents[1].glob("*.rpm"))
 
 
 def test_every_rpm_is_signed_by_the_labs_key(lab, tmp_path):
     database = tmp_path / "rpmdb"
-    words("rpm", "--dbpath", database, "--import", lab.state / "trust" / "lab-rpm-key.asc")
+    output("rpm", "--dbpath", database, "--import", lab.state / "trust" / "lab-rpm-key.asc")
     for name in REPOSITORIES:
         rpms = sorted((lab.state / "rpms" / name).glob("*.rpm"))
-        lines = words("rpmkeys", "--dbpath", database, "--checksig", *rpms).splitlines()
+        lines = output("rpmkeys", "--dbpath", database, "--checksig", *rpms).splitlines()
         assert [line for line in lines if not line.endswith("digests signatures OK")] == []
 
 
@@ -108,22 +110,13 @@ def test_dnf_finds_nothing_broken_in_the_base(lab, system):
     root.enter(system, "dnf", "check")
 
 
-@pytest.mark.parametrize(
-    "request_",
-    [
-        ("bash-completion", "bind-utils", "chrony", "curl", "ethtool", "git-core", "htop", "jq",
-         "less", "lsof", "nano", "nvme-cli", "openssh-clients", "openssh-server", "pciutils",
-         "psmisc", "rsync", "smartmontools", "strace", "sysstat", "tar", "tcpdump", "tmux", "tree",
-         "unzip", "usbutils", "vim-minimal", "wget", "xz", "zstd"),
-        ("gcc", "gcc-c++", "make", "elfutils-libelf-devel", "rpm-build", "kmod", "dkms"),
-        ("zfs", "zfs-dkms"),
-        ("nvidia-driver-cuda", "kmod-nvidia-open-dkms", "nvidia-container-toolkit-base"),
-        ("kernel", "kernel-modules", "kernel-devel", "kernel-devel-matched"),
-    ],
-    ids=lambda names: names[0],
-)  # fmt: skip
-def test_every_set_that_the_product_asks_for_can_be_installed(lab, system, request_):
-    dnf(lab, system, "install", *request_)
+@pytest.mark.parametrize("name", requested_sets())
+def test_every_set_that_the_product_asks_for_can_be_installed(lab, system, name):
+    dnf(lab, system, "install", *requested_sets()[name])
+
+
+def test_what_builds_modules_by_hand_on_el_can_be_installed(lab, system):
+    dnf(lab, system, "install", "dkms", "kernel-devel-matched")
 
 
 @pytest.mark.parametrize(
@@ -132,17 +125,17 @@ def test_every_set_that_the_product_asks_for_can_be_installed(lab, system, reque
 def test_dkms_scriptlets_build_for_the_running_kernel_and_never_fail(lab, name, provides):
     (rpm,) = (rpm for repo in EL for rpm in (lab.state / "rpms" / repo).glob(f"{name}-*.rpm"))
     query = ("rpm", "--nosignature", "-qp")
-    lines = [it for it in words(*query, "--scripts", rpm).splitlines() if it.startswith("dkms ")]
+    lines = [it for it in output(*query, "--scripts", rpm).splitlines() if it.startswith("dkms ")]
     assert lines
     assert all(line.endswith("|| :") for line in lines)
     assert not any(" -k " in line for line in lines)
-    assert provides in words(*query, "--provides", rpm)
+    assert provides in output(*query, "--provides", rpm)
 
 
 def test_bases_look_like_bootc_bases(lab):
     for name, stream in catalogue.load().streams.items():
         config = json.loads(
-            words("skopeo", "inspect", "--config", f"oci:{lab.state}/bases/{name}/oci")
+            output("skopeo", "inspect", "--config", f"oci:{lab.state}/bases/{name}/oci")
         )["config"]
         assert config["Labels"]["containers.bootc"] == "1"
         assert "ostree.final-diffid" in config["Labels"]

@@ -1,23 +1,17 @@
-"""What the lab remembers between commands: ports and daemons."""
+"""What the lab records between commands: ports and daemons."""
 
 from __future__ import annotations
 
-import fcntl
-import os
 import threading
-from collections.abc import Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
 from immutable_base.errors import HostError
+from immutable_base.workspace import write_atomically
 from immutable_base_lab.services.daemons import Daemon
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 SCHEMA_VERSION = 1
 
@@ -56,25 +50,25 @@ class StateStore:
         return self._state
 
     def change(self, edit: Callable[[LabState], LabState]) -> LabState:
-        """Apply `edit` to the newest state and write the outcome."""
+        """Apply `edit` to the newest state and write the result."""
         with self._lock:
             self._state = edit(self._state)
-            _write(self._path, _FORMAT.dump_json(self._state, indent=2) + b"\n")
+            write_atomically(self._path, _FORMAT.dump_json(self._state, indent=2) + b"\n")
             return self._state
 
     def set_ports(self, ports: Mapping[str, int]) -> None:
-        """Remember the ports."""
+        """Record the ports."""
         self.change(lambda state: replace(state, ports=dict(ports)))
 
     def add_daemon(self, name: str, started: Started) -> None:
-        """Remember a daemon."""
+        """Record a daemon."""
         self.change(lambda state: replace(state, daemons={**state.daemons, name: started}))
 
-    def forget_daemon(self, name: str) -> None:
-        """Forget a daemon that has ended."""
+    def remove_daemon(self, name: str) -> None:
+        """Remove the record of a daemon that has ended."""
         self.change(
             lambda state: replace(
-                state, daemons={one: it for one, it in state.daemons.items() if one != name}
+                state, daemons={key: it for key, it in state.daemons.items() if key != name}
             )
         )
 
@@ -85,37 +79,14 @@ def _read(path: Path) -> LabState:
     try:
         state = _FORMAT.validate_json(path.read_bytes())
     except ValidationError as error:
-        message = f"{path} is not a state of the lab"
-        hint = f"remove {path}; `lab up` then chooses new ports"
-        raise HostError(message, details=str(error), hint=hint) from error
+        raise HostError(
+            f"{path} is not a state of the lab",
+            details=str(error),
+            hint=f"remove {path}; `lab up` then chooses new ports",
+        ) from error
     if state.schema_version != SCHEMA_VERSION:
-        message = f"{path} was written by another version of the lab"
-        raise HostError(message, hint="end that lab with its own version, or use another `--state`")
+        raise HostError(
+            f"{path} was written by another version of the lab",
+            hint="end that lab with its own version, or use another `--state`",
+        )
     return state
-
-
-def _write(path: Path, content: bytes) -> None:
-    fresh = path.with_name(f"{path.name}.new")
-    with fresh.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the lab's lock; it goes with the process, however that ends.
-
-    Raises HostError if another `up` or `down` holds it.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            message = f"another command works on the lab in {path.parent}"
-            raise HostError(
-                message, hint="wait until it has ended, or use another `--state`"
-            ) from None
-        yield

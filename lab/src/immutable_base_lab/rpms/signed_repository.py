@@ -14,7 +14,7 @@ from immutable_base_lab.core.signing_key import SigningKey
 REVISION = "1"
 
 
-def make(folder: Path, rpms: Iterable[Path], key: SigningKey) -> bool:
+def make_repository(folder: Path, rpms: Iterable[Path], key: SigningKey) -> bool:
     """Make a signed repository of RPM files unless it is there; tell whether it had to be made.
 
     Raises CommandError.

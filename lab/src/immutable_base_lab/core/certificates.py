@@ -1,11 +1,11 @@
-"""The lab's own keys and certificates, made once and kept."""
+"""The lab's own keys and certificates, made once."""
 
 from __future__ import annotations
 
 import datetime as dt
 import ipaddress
 import secrets
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -13,10 +13,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from immutable_base_lab.core import cache
+from immutable_base_lab.core.files import write_private
 from immutable_base_lab.core.ports import LOOPBACK
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 VALID = dt.timedelta(days=3650)
 _SUBJECT_PREFIX = "immutable-base lab"
@@ -43,7 +41,7 @@ def _make(folder: Path) -> None:
     _write_key(
         folder / "issuer.key", rsa.generate_private_key(public_exponent=65537, key_size=2048)
     )
-    _write_secret(folder / "database.password", secrets.token_hex(16).encode())
+    write_private(folder / "database.password", secrets.token_hex(16).encode())
 
 
 def _make_pair(stem: Path) -> None:
@@ -87,7 +85,7 @@ def _make_fulcio(folder: Path) -> None:
     password = secrets.token_hex(16).encode()
     _write_certificate(folder / "fulcio.pem", certificate)
     _write_key(folder / "fulcio.key", key, password)
-    _write_secret(folder / "fulcio.password", password)
+    write_private(folder / "fulcio.password", password)
 
 
 def _name(common_name: str) -> x509.Name:
@@ -147,9 +145,4 @@ def _write_key(
     pem = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, protection
     )
-    _write_secret(path, pem)
-
-
-def _write_secret(path: Path, content: bytes) -> None:
-    path.touch(mode=0o600)
-    path.write_bytes(content)
+    write_private(path, pem)

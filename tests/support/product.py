@@ -1,0 +1,20 @@
+"""What the product's own configuration asks for."""
+
+import tomllib
+from pathlib import Path
+
+CONFIGURATION = Path(__file__).parents[2] / "immutable-base.toml"
+
+
+def requested_sets() -> dict[str, tuple[str, ...]]:
+    """Return the packages that are installed together, by what asks for them."""
+    product = tomllib.loads(CONFIGURATION.read_text())
+    modules, kernel = product["modules"], product["kernel"]
+    sets = {"kernel": (*kernel["packages"], kernel["devel_package"])}
+    for name, layer in product["layers"].items():
+        module = modules.get(layer.get("module"))
+        source = (module["source_package"],) if module else ()
+        sets[f"layer {name}"] = (*layer["packages"], *source)
+    for name, module in modules.items():
+        sets[f"toolchain of {name}"] = tuple(module["toolchain"])
+    return sets
