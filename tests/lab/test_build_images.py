@@ -7,14 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from immutable_base.config.load import load_settings
-from immutable_base.context import Context
 from immutable_base.errors import CommandError, RemoteError
 from immutable_base.image.program import mounted_image
 from immutable_base.model.reference import Reference
 from immutable_base.process import Command, run
-from immutable_base.tls import set_up_tls
 from immutable_base.tools import buildah, skopeo
+from support.contexts import context_for
 from support.questions import count_answers
 
 ROOT = Path(__file__).parents[2]
@@ -24,11 +22,7 @@ EPOCH = 1_700_000_000
 @pytest.fixture(scope="module")
 def context(lab, tmp_path_factory):
     config = lab.state / "immutable-base.toml"
-    settings, workspace = load_settings(config), tmp_path_factory.mktemp("workspace")
-    return Context(
-        settings=settings, config_path=config, layers_folder=ROOT / "layers", workspace=workspace, run=run,
-        tls=set_up_tls(settings.authority(config.parent), workspace),
-    )  # fmt: skip
+    return context_for(config, tmp_path_factory.mktemp("workspace"), layers=ROOT / "layers")
 
 
 @pytest.fixture(scope="module")

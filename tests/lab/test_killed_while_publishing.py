@@ -12,10 +12,8 @@ from unittest import mock
 
 import pytest
 
-from immutable_base.config.load import load_settings
-from immutable_base.context import Context
-from immutable_base.process import run
 from immutable_base.publish.publish import PublishRequest, publish_variant
+from support.contexts import context_for
 from support.killing import kill, leftovers, start
 from support.registry_watch import Witness
 from support.small_images import write_layout
@@ -76,10 +74,7 @@ def config(lab, tmp_path_factory):
 def earlier(lab, config, tmp_path_factory):
     """Let `latest` of every variant name an earlier image, published as any other is."""
     folder = tmp_path_factory.mktemp("earlier")
-    context = Context(
-        settings=load_settings(config), config_path=config, layers_folder=config.parent / "layers",
-        workspace=folder / "workspace", run=run,
-    )  # fmt: skip
+    context = context_for(config, folder / "workspace")
     digest = write_layout(folder / "layout", f"earlier than session {SESSION}")
     sbom = folder / "sbom.json"
     sbom.write_text(json.dumps({"bomFormat": "CycloneDX", "specVersion": "1.6", "components": []}))

@@ -9,23 +9,6 @@ import json
 import tarfile
 from pathlib import Path
 
-from immutable_base.model.plan import BasePlan, KernelPlan, VariantPlan
-
-
-def plan_of(variant: str) -> VariantPlan:
-    """Return the plan of a variant without layers and modules."""
-    return VariantPlan(
-        name=variant,
-        stream="centos-stream-10",
-        verdict="build",
-        base=BasePlan(reference="quay.io/x/y:z", digest="sha256:" + "0" * 64, created=0),
-        kernel=KernelPlan(
-            image="6.12.105", image_evr="6.12.105-1", chosen=None, chosen_evr=None, action=None,
-            source=None, ceiling=None, rejected=(),
-        ),
-        modules=(), layers=(), packages=(), reasons=(),
-    )  # fmt: skip
-
 
 def write_layout(folder: Path, content: str) -> str:
     """Write an OCI layout with one image of one file and return its digest."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from rich.console import Console, Group, RenderableType
+from collections.abc import Iterator
+
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -25,8 +27,7 @@ def mebibytes(size: int) -> str:
     return f"{size / (1 << 20):.0f} MiB" if size else "-"
 
 
-def run_table(report: RunReport) -> RenderableType:
-    """Return the table of variants and, below it, every error in full."""
+def _table(report: RunReport) -> Table:
     table = Table(title=f"The run of {report.started}", title_justify="left", expand=False)
     for heading in ("variant", "verdict", "kernel", "modules", "packages", "size", "digest", "s"):
         table.add_column(
@@ -34,16 +35,26 @@ def run_table(report: RunReport) -> RenderableType:
         )
     for variant in report.variants:
         table.add_row(*_cells(variant))
-    notes = [Text(f"{v.name}: {v.reason}") for v in report.variants if v.reason]
-    notes += [
-        Text(f"{v.name}: differs from the last image of the same plan: {v.difference}")
-        for v in report.variants
-        if v.difference
-    ]
-    signers = sorted({v.signer for v in report.variants if v.signer})
-    notes += [Text(f"signed by {signer}") for signer in signers]
-    errors = [Text(f"\n{v.name}: {v.error}", style="red") for v in report.variants if v.error]
-    return Group(table, *notes, *errors)
+    return table
+
+
+def _lines(report: RunReport) -> Iterator[Text]:
+    """Yield what stands below the table: reasons, differences, signers, every error in full."""
+    for variant in report.variants:
+        # The reason of a variant that could not be planned is its error.
+        if variant.reason and variant.reason != variant.error:
+            yield Text(f"{variant.name}: {variant.reason}")
+    for variant in report.variants:
+        if variant.difference:
+            yield Text(
+                f"{variant.name}: differs from the last image of the same plan: "
+                f"{variant.difference}"
+            )
+    for signer in sorted({variant.signer for variant in report.variants if variant.signer}):
+        yield Text(f"signed by {signer}")
+    for variant in report.variants:
+        if variant.error:
+            yield Text(f"\n{variant.name}: {variant.error}", style="red")
 
 
 def _cells(variant: VariantResult) -> tuple[str | Text, ...]:
@@ -66,11 +77,13 @@ def _cells(variant: VariantResult) -> tuple[str | Text, ...]:
 
 
 def run_text(report: RunReport, *, width: int, colour: bool) -> str:
-    """Return the table as text."""
+    """Return the table of variants and what there is to say of them below it, as text."""
     console = Console(width=width, force_terminal=colour, no_color=not colour, highlight=False)
     with console.capture() as capture:
-        console.print(run_table(report))
-        console.print(Text(f"\n{_next_steps(report)}"))
+        console.print(_table(report))
+        for line in (*_lines(report), Text(f"\n{_next_steps(report)}")):
+            # Not wrapped: paths, references and commands are there to be copied.
+            console.print(line, soft_wrap=True)
     return capture.get()
 
 
@@ -81,9 +94,10 @@ def _next_steps(report: RunReport) -> str:
     )
     if shown and shown.reference:
         repository = shown.reference.rpartition("@")[0]
+        image = f"{repository}:{shown.tags[0]}" if shown.tags else shown.reference
         lines += [
             "Try next:",
-            f"  immutable-base verify {repository}:latest",
+            f"  immutable-base verify {image}",
             "  immutable-base plan --format json | jq '.variants[] | {name, kernel}'",
             "  immutable-base run      # the same inputs again: published (unchanged)",
         ]

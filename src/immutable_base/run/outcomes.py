@@ -11,6 +11,8 @@ from immutable_base.model.publish import Publication, PublicationStatus
 from immutable_base.model.run import VariantOutcome, VariantResult
 from immutable_base.schedule import Node, NodeOutcome
 
+NO_PUBLICATION = "ended without a publication and without an error: a bug in immutable-base"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageResults:
@@ -52,7 +54,7 @@ def variant_result(
         seconds=round(
             sum(outcomes[node.id].seconds for node in own if node.variants == (variant.name,)), 1
         ),
-        error=_error_text(variant, error),
+        error=_error_text(variant, error, outcome),
         exit_code=_exit_code(variant, error, outcome),
     )
 
@@ -63,14 +65,18 @@ def _first_error(
     return next((o.error for node in nodes if (o := outcomes[node.id]).error is not None), None)
 
 
-def _error_text(variant: VariantPlan, error: BaseException | None) -> str | None:
+def _error_text(
+    variant: VariantPlan, error: BaseException | None, outcome: VariantOutcome
+) -> str | None:
     if error is not None:
         return (
             str(error)
             if isinstance(error, ImmutableBaseError)
             else f"{type(error).__name__}: {error}"
         )
-    return "; ".join(variant.reasons) if variant.verdict is Verdict.FAIL else None
+    if outcome is not VariantOutcome.FAILED:
+        return None
+    return "; ".join(variant.reasons) if variant.verdict is Verdict.FAIL else NO_PUBLICATION
 
 
 def _exit_code(variant: VariantPlan, error: BaseException | None, outcome: VariantOutcome) -> int:

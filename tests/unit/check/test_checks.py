@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from immutable_base.check.interface import Check
+from immutable_base.check.interface import Check, Subject
 from immutable_base.check.run_checks import ALL_CHECKS, require_sound, run_checks
 from immutable_base.config.load import load_settings
 from immutable_base.errors import CheckError
@@ -29,6 +29,7 @@ from immutable_base.model.plan import (
     Verdict,
 )
 from immutable_base.plan.labels import variant_labels
+from support.check_rules import rules_of
 
 SETTINGS = load_settings(Path(__file__).parents[3] / "immutable-base.toml")
 K = "6.12.117-1.el10.x86_64"
@@ -126,58 +127,201 @@ def test_a_sound_image_passes_every_check():
     assert len({f.id for f in findings}) == len(ALL_CHECKS) == len(findings)
 
 
+def with_initramfs(**changes):
+    return {"initramfs": FACTS.initramfs.model_copy(update=changes)}
+
+
+def with_unit(number, state):
+    return {"units": (FACTS.units[number].model_copy(update={"state": state}),)}
+
+
+def with_package(name, evr):
+    return {
+        "packages": tuple(installed(name, evr) if p.name == name else p for p in FACTS.packages)
+    }
+
+
+def without_package(name):
+    return {"packages": tuple(p for p in FACTS.packages if p.name != name)}
+
+
+EXTRA = f"usr/lib/modules/{K}/extra"
+UNAME = "kernel-uname-r"
 WRONG = [
-    ("kernel-single", {"kernels": (OLD, K)}),
-    ("kernel-single", {"module_trees": (OLD, K)}),
-    ("kernel-single", {"kernel_packages": ()}),
-    ("modules-for-kernel", {"modules": (module("zfs"),)}),
-    ("modules-for-kernel", {"modules": (*FACTS.modules, module("zfs", path=f"usr/lib/modules/{K}/updates/zfs.ko"))}),
-    ("modules-for-kernel", {"modules": (*FACTS.modules, module("wireguard"))}),
-    ("modules-for-kernel", with_changed("zfs", vermagic=f"{OLD} SMP")),
-    ("modules-for-kernel", with_changed("zfs", owner="")),
-    ("modules-require-kernel", {"kmod_requires": {}}),
-    ("modules-require-kernel", {"kmod_requires": {KMOD.name: ()}}),
-    ("modules-require-kernel", {"kmod_requires": {KMOD.name: ("kernel-uname-r",)}}),
-    ("modules-require-kernel", {"kmod_requires": {KMOD.name: (f"kernel-uname-r = {OLD}",)}}),
-    ("modules-require-kernel", {"kmod_requires": {KMOD.name: (f"kernel-uname-r >= {K}",)}}),
-    ("modules-require-kernel", {"kmod_requires": {KMOD.name: (f"kernel-uname-r = {K}", f"kernel-uname-r = {OLD}")}}),
-    ("modules-require-kernel", {"kmod_requires": {"kmod-other": (f"kernel-uname-r = {K}",)}}),
-    ("modules-loadable", with_changed("zfs", listed=False)),
-    ("modules-loadable", with_changed("zfs", load=ProgramOutput(status=1, text="FATAL: Module zfs not found"))),
-    ("modules-loadable", with_changed("zfs", load=FINE)),
-    ("no-build-tools", {"packages": (*FACTS.packages, installed("gcc", "14-1"))}),
-    ("no-build-tools", {"packages": (*FACTS.packages, installed("zfs-dkms", "2.3.9-1"))}),
-    ("no-build-tools", {"leftovers": ("usr/src/zfs-2.3.9",)}),
-    ("versions-equal", with_changed("zfs", version="2.3.90-1")),
-    ("versions-equal", {"packages": tuple(p for p in FACTS.packages if p.name != "zfs")}),
-    ("versions-equal", {"packages": tuple(p if p.name != "zfs" else installed("zfs", "2.3.8-1") for p in FACTS.packages)}),
-    ("initramfs", {"initramfs": None}),
-    ("initramfs", {"initramfs": FACTS.initramfs.model_copy(update={"mode": 0o644})}),
-    ("initramfs", {"initramfs": FACTS.initramfs.model_copy(update={"listing": ProgramOutput(status=0, text="init")})}),
-    ("initramfs", {"initramfs": FACTS.initramfs.model_copy(update={"listing": ProgramOutput(status=1, text="no such file")})}),
-    ("kargs", {"kargs": {"a.toml": "kargs = [", "b.toml": "karg = []", "c.conf": "kargs = []"}}),
-    ("labels", {"labels": {**FACTS.labels, "io.immutable-base.kernel": OLD}}),
-    ("labels", {"labels": {}}),
-    ("packages-match-plan", {"packages": FACTS.packages[1:]}),
-    ("packages-match-plan", {"packages": tuple(p for p in FACTS.packages if p.name != "systemd")}),
-    ("packages-match-plan", {"packages": (*FACTS.packages, installed("kernel-core", "6.12.107-1"))}),
-    ("packages-match-plan", {"packages": tuple(p if p.name != "htop" else installed("htop", "3-2") for p in FACTS.packages)}),
-    ("rpm-verify", {"verify": {}}),
-    ("rpm-verify", {"verify": {KMOD.name: ProgramOutput(status=1, text="S.5......  /usr/lib/modules/zfs.ko.xz")}}),
-    ("dnf-check", {"dnf_check": ProgramOutput(status=1, text="zfs has missing requires of zfs-kmod")}),
-    ("units-preset", {"units": (FACTS.units[0].model_copy(update={"state": "disabled"}),)}),
-    ("units-preset", {"units": (FACTS.units[0].model_copy(update={"state": "absent"}),)}),
-    ("units-preset", {"units": (FACTS.units[1].model_copy(update={"state": "enabled"}),)}),
-    ("units-preset", {"units": (FACTS.units[1].model_copy(update={"state": "unknown: no such program"}),)}),
-    ("bootc-lint", {"bootc_lint": ProgramOutput(status=1, text="Lint warning: var-log")}),
+    ("kernel-single", {"kernels": (OLD, K)}, f"with a vmlinuz: {OLD}, {K}"),
+    ("kernel-single", {"kernels": ()}, "with a vmlinuz: none"),
+    ("kernel-single", {"module_trees": (OLD, K)}, f"folders of /usr/lib/modules: {OLD}, {K}"),
+    ("kernel-single", {"kernel_packages": ()}, "in the rpmdb: none"),
+    ("kernel-single", {"kernel_packages": (OLD,)}, f"in the rpmdb: {OLD}"),
+    ("modules-for-kernel", {"modules": (module("zfs"),)}, "spl.ko: 0 files"),
+    ("modules-for-kernel", {"modules": (*FACTS.modules, module("zfs", path=f"usr/lib/modules/{K}/updates/zfs.ko"))}, "zfs.ko: 2 files"),
+    ("modules-for-kernel", {"modules": (*FACTS.modules, module("wireguard"))}, "wireguard.ko: not promised"),
+    ("modules-for-kernel", with_changed("zfs", vermagic=f"{OLD} SMP"), f"{EXTRA}/zfs.ko.xz: built for '{OLD} SMP'"),
+    ("modules-for-kernel", with_changed("zfs", vermagic=f"{K}+debug SMP"), f"{EXTRA}/zfs.ko.xz: built for '{K}+debug SMP'"),
+    ("modules-for-kernel", with_changed("zfs", path=f"usr/lib/modules/{OLD}/extra/zfs.ko.xz"), f"usr/lib/modules/{OLD}/extra/zfs.ko.xz: not in the kernel's folder"),
+    ("modules-for-kernel", with_changed("zfs", path=f"usr/lib/modules/{K}.old/zfs.ko"), f"usr/lib/modules/{K}.old/zfs.ko: not in the kernel's folder"),
+    ("modules-for-kernel", with_changed("zfs", owner=""), f"{EXTRA}/zfs.ko.xz: owned by no package"),
+    ("modules-for-kernel", with_changed("zfs", owner="kernel-modules-extra"), f"{EXTRA}/zfs.ko.xz: owned by kernel-modules-extra"),
+    ("modules-require-kernel", {"kmod_requires": {}}, KMOD.name),
+    ("modules-require-kernel", {"kmod_requires": {KMOD.name: ()}}, KMOD.name),
+    ("modules-require-kernel", {"kmod_requires": {KMOD.name: (UNAME,)}}, KMOD.name),
+    ("modules-require-kernel", {"kmod_requires": {KMOD.name: (f"{UNAME} = {OLD}",)}}, KMOD.name),
+    ("modules-require-kernel", {"kmod_requires": {KMOD.name: (f"{UNAME} >= {K}",)}}, KMOD.name),
+    ("modules-require-kernel", {"kmod_requires": {KMOD.name: (f"{UNAME} = {K}", f"{UNAME} = {OLD}")}}, KMOD.name),
+    ("modules-require-kernel", {"kmod_requires": {"kmod-other": (f"{UNAME} = {K}",)}}, KMOD.name),
+    ("modules-loadable", with_changed("zfs", listed=False), "zfs: not in modules.dep"),
+    ("modules-loadable", with_changed("zfs", load=ProgramOutput(status=1, text="FATAL: Module zfs not found")), "zfs: modprobe: FATAL: Module zfs not found"),
+    ("modules-loadable", with_changed("zfs", load=ProgramOutput(status=1, text=f"insmod /{EXTRA}/zfs.ko.xz")), f"zfs: modprobe: insmod /{EXTRA}/zfs.ko.xz"),
+    ("modules-loadable", with_changed("zfs", load=FINE), "zfs: modprobe: no output"),
+    ("modules-loadable", with_changed("zfs", load=ProgramOutput(status=0, text=f"insmod /{EXTRA}/spl.ko.xz")), f"zfs: modprobe: insmod /{EXTRA}/spl.ko.xz"),
+    ("no-build-tools", {"packages": (*FACTS.packages, installed("gcc", "14-1"))}, "gcc-14-1.x86_64"),
+    ("no-build-tools", {"packages": (*FACTS.packages, installed("kernel-devel", "6.12-1"))}, "kernel-devel-6.12-1.x86_64"),
+    ("no-build-tools", {"packages": (*FACTS.packages, installed("zfs-dkms", "2.3.9-1"))}, "zfs-dkms-2.3.9-1.x86_64"),
+    ("no-build-tools", {"leftovers": ("usr/src/zfs-2.3.9",)}, "/usr/src/zfs-2.3.9"),
+    ("versions-equal", with_changed("zfs", version="2.3.90-1"), "zfs.ko: 2.3.90-1, planned 2.3.9"),
+    ("versions-equal", with_changed("zfs", version=""), "zfs.ko: no version, planned 2.3.9"),
+    ("versions-equal", without_package("zfs"), "zfs: not installed, module 2.3.9"),
+    ("versions-equal", with_package("zfs", "2.3.8-1"), "zfs: 2.3.8-1, module 2.3.9"),
+    ("versions-equal", without_package(KMOD.name), f"{KMOD.name}: not installed, planned 2.3.9-1"),
+    ("versions-equal", with_package(KMOD.name, "2.3.9-2"), f"{KMOD.name}: 2.3.9-2, planned 2.3.9-1"),
+    ("initramfs", {"initramfs": None}, None),
+    ("initramfs", with_initramfs(size=0), "it is empty"),
+    ("initramfs", with_initramfs(mode=0o644), "mode 0644, not 0600"),
+    ("initramfs", with_initramfs(mode=0o400), "mode 0400, not 0600"),
+    ("initramfs", with_initramfs(listing=ProgramOutput(status=0, text="init")), "no ostree-prepare-root in it"),
+    ("initramfs", with_initramfs(listing=ProgramOutput(status=1, text="ostree-prepare-root: no such file")), "lsinitrd cannot read it: ostree-prepare-root: no such file"),
+    ("kargs", {"kargs": {"a.toml": "kargs = ["}}, "a.toml: "),
+    ("kargs", {"kargs": {"b.toml": "karg = []"}}, "b.toml: unknown key 'karg'"),
+    ("kargs", {"kargs": {"c.conf": "kargs = []"}}, "c.conf: not named *.toml"),
+    ("kargs", {"kargs": {**FACTS.kargs, "z.toml": "= broken"}}, "z.toml: "),
+    ("labels", {"labels": {**FACTS.labels, "io.immutable-base.kernel": OLD}}, f"io.immutable-base.kernel: '{OLD}', promised '{K}'"),
+    ("labels", {"labels": {k: v for k, v in FACTS.labels.items() if k != "containers.bootc"}}, "containers.bootc: 'missing', promised '1'"),
+    ("packages-match-plan", {"packages": FACTS.packages[1:]}, "missing: bash-5.3-1.x86_64"),
+    ("packages-match-plan", without_package("systemd"), "missing: systemd-257-1.x86_64"),
+    ("packages-match-plan", {"packages": (*FACTS.packages, installed("kernel-core", "6.12.107-1"))}, "not planned: kernel-core-6.12.107-1.x86_64"),
+    ("packages-match-plan", {"packages": (*FACTS.packages, installed("bash", "5.3-1"))}, "not planned: bash-5.3-1.x86_64"),
+    ("packages-match-plan", with_package("htop", "3-2"), "not planned: htop-3-2.x86_64"),
+    ("rpm-verify", {"verify": {}}, f"{KMOD.name}: not verified"),
+    ("rpm-verify", {"verify": {KMOD.name: ProgramOutput(status=1, text="S.5......  /usr/lib/modules/zfs.ko.xz")}}, f"{KMOD.name}: S.5......  /usr/lib/modules/zfs.ko.xz"),
+    ("rpm-verify", {"verify": {KMOD.name: ProgramOutput(status=0, text="..5......  /usr/lib/modules/zfs.ko.xz")}}, f"{KMOD.name}: ..5......  /usr/lib/modules/zfs.ko.xz"),
+    ("rpm-verify", {"verify": {KMOD.name: ProgramOutput(status=1, text="")}}, f"{KMOD.name}: failed"),
+    ("dnf-check", {"dnf_check": ProgramOutput(status=1, text="zfs has missing requires of zfs-kmod")}, "zfs has missing requires of zfs-kmod"),
+    ("units-preset", with_unit(0, "disabled"), "sshd.service: disabled, to be enabled"),
+    ("units-preset", with_unit(0, "absent"), "sshd.service: absent, to be enabled"),
+    ("units-preset", with_unit(0, "enabled-runtime"), "sshd.service: enabled-runtime, to be enabled"),
+    ("units-preset", with_unit(0, "static"), "sshd.service: static, to be enabled"),
+    ("units-preset", with_unit(1, "enabled"), "zfs-import-scan.service: enabled, to be disabled"),
+    ("units-preset", with_unit(1, "enabled-runtime"), "zfs-import-scan.service: enabled-runtime, to be disabled"),
+    ("units-preset", with_unit(1, "unknown: no such program"), "zfs-import-scan.service: unknown: no such program, to be disabled"),
+    ("bootc-lint", {"bootc_lint": ProgramOutput(status=1, text="Lint warning: var-log")}, "Lint warning: var-log"),
 ]  # fmt: skip
+"""A check, facts that it must object to, and the evidence that it must name."""
 
 
-@pytest.mark.parametrize(("identifier", "changes"), WRONG)
-def test_a_fault_is_found(identifier, changes):
+@pytest.mark.parametrize(("identifier", "changes", "evidence"), WRONG)
+def test_a_fault_is_found(identifier, changes, evidence):
     found = finding(identifier, **changes)
     assert found.level is Level.ERROR
     assert found.message
+    if evidence is None:
+        assert found.evidence == ()
+    else:
+        assert [line for line in found.evidence if line.startswith(evidence)], found.evidence
+
+
+NVIDIA = PLAN.model_copy(
+    update={
+        "modules": (
+            ModulePlan(
+                name="nvidia", version="580.1", maximum=None, source=package("kmod-nvidia-open-dkms", "580.1"),
+                kmod=package("kmod-nvidia-open-prebuilt", "580.1", repository="local"), builder=(), builder_request=(),
+                source_date_epoch=3,
+            ),
+        )
+    }
+)  # fmt: skip
+NVIDIA_PACKAGES = (installed("kmod-nvidia-open-prebuilt", "580.1-1"), installed("nvidia-driver-cuda", "3:580.1-1"))  # fmt: skip
+
+
+def versions_of_nvidia(**changes):
+    facts = FACTS.model_copy(
+        update={"modules": (), "packages": NVIDIA_PACKAGES, "firmware": ("580.1",), **changes}
+    )
+    return {f.id: f for f in run_checks(facts, NVIDIA, SETTINGS)}["versions-equal"]
+
+
+def test_firmware_of_nvidia_has_the_modules_version():
+    assert versions_of_nvidia().level is Level.PASS
+    assert versions_of_nvidia(firmware=()).level is Level.PASS, "not every release has some"
+    assert versions_of_nvidia(firmware=("580.2",)).evidence == (
+        "GSP firmware: 580.2, module 580.1",
+    )
+    assert versions_of_nvidia(firmware=("580.1", "580.2")).evidence == (
+        "GSP firmware: 580.1, 580.2, module 580.1",
+    )
+
+
+def test_userspace_of_nvidia_has_the_modules_version_whatever_its_epoch():
+    other = (NVIDIA_PACKAGES[0], installed("nvidia-driver-cuda", "3:580.2-1"))
+    assert versions_of_nvidia(packages=other).evidence == (
+        "nvidia-driver-cuda: 3:580.2-1, module 580.1",
+    )
+
+
+def test_firmware_is_no_concern_of_an_image_without_nvidia():
+    assert finding("versions-equal", firmware=("1",)).level is Level.PASS
+
+
+def test_a_unit_that_is_not_there_or_static_does_not_start_by_itself():
+    for state in ("absent", "static", "masked", "disabled", "indirect"):
+        assert finding("units-preset", **with_unit(1, state)).level is Level.PASS, state
+
+
+RULES = rules_of(ALL_CHECKS)
+
+
+def rule_label(rule):
+    return f"{rule.function}:{rule.line}"
+
+
+@pytest.mark.parametrize("rule", RULES, ids=rule_label)
+def test_every_rule_of_every_check_has_been_seen_to_object(rule):
+    """Without the rule some case of the table must end differently: else nobody would miss it."""
+    checks = [check for check in ALL_CHECKS if check.function.__module__ == rule.module]
+    cases = [(PLAN, {}), *((PLAN, changes) for _, changes, _ in WRONG)]
+    cases.append((NVIDIA, {"modules": (), "packages": NVIDIA_PACKAGES, "firmware": ("580.2",)}))
+    for plan, changes in cases:
+        subject = Subject(facts=FACTS.model_copy(update=changes), plan=plan, settings=SETTINGS)
+        for check in checks:
+            if rule.without(check.function)(subject) != check.function(subject):
+                return
+    raise AssertionError(f"no case objects by {rule.text}")
+
+
+def test_rules_are_found_where_they_are():
+    functions = {rule.function for rule in RULES}
+    assert {check.function.__name__ for check in ALL_CHECKS} <= functions
+    assert "_userspace" in functions
+
+
+def test_packages_of_two_architectures_are_two_packages():
+    """An update of one of them leaves the other where it was."""
+    i686 = InstalledPackage(name="bash", evr="5.2-1", arch="i686")
+    base = (*FACTS.base_packages, i686)
+    kept = finding("packages-match-plan", base_packages=base, packages=(*FACTS.packages, i686))
+    assert kept.level is Level.PASS
+    gone = finding("packages-match-plan", base_packages=base)
+    assert gone.evidence == ("missing: bash-5.2-1.i686",)
+
+
+def test_what_a_later_layer_updates_is_of_its_version_only():
+    later = LayerPlan(
+        name="later", request=(), install=(package("htop", "4"),), source_date_epoch=3
+    )
+    plan = PLAN.model_copy(update={"layers": (*PLAN.layers, later)})
+    facts = FACTS.model_copy(update=with_package("htop", "4-1"))
+    found = {f.id: f for f in run_checks(facts, plan, SETTINGS)}["packages-match-plan"]
+    assert found.level is Level.PASS
 
 
 def test_what_a_planned_package_obsoletes_may_go():
@@ -188,10 +332,6 @@ def test_what_a_planned_package_obsoletes_may_go():
     facts = FACTS.model_copy(update={"base_packages": base})
     found = run_checks(facts, PLAN.model_copy(update={"layers": layers}), SETTINGS)
     assert {f.id: f.level for f in found}["packages-match-plan"] is Level.PASS
-
-
-def test_every_check_has_been_seen_to_object():
-    assert {check.id for check in ALL_CHECKS} == {identifier for identifier, _ in WRONG}
 
 
 def test_what_was_not_run_is_said_and_is_no_pass():
@@ -231,3 +371,25 @@ def test_an_image_without_modules_needs_no_package_that_requires_a_kernel():
     facts = FACTS.model_copy(update={"kmod_requires": {}})
     found = {f.id: f.level for f in run_checks(facts, plan, SETTINGS)}
     assert found["modules-require-kernel"] is Level.PASS
+
+
+def test_a_note_is_no_reason_to_refuse_an_image(tmp_path):
+    """The lab's bases have no bootc: what was not run is said, and nothing more."""
+    facts = FACTS.model_copy(update={"bootc_lint": None})
+    findings = require_sound(facts, PLAN, SETTINGS, document=tmp_path / "base-zfs.json")
+    assert [f.id for f in findings if f.level is Level.NOTE] == ["bootc-lint"]
+    assert '"level": "note"' in (tmp_path / "base-zfs.json").read_text()
+
+
+def test_an_error_names_ten_pieces_of_evidence_and_counts_the_rest(tmp_path):
+    leftovers = tuple(f"usr/src/{number:02}" for number in range(13))
+    facts = FACTS.model_copy(update={"leftovers": leftovers})
+    with pytest.raises(CheckError) as caught:
+        require_sound(facts, PLAN, SETTINGS, document=tmp_path / "x.json")
+    lines = caught.value.details.splitlines()
+    assert lines[0].startswith(
+        "no compiler, DKMS, kernel-devel or sources: left over from a build ("
+    )
+    assert lines[1:] == [*(f"    /usr/src/{number:02}" for number in range(10)), "    and 3 more"]
+    assert caught.value.hint == f"all findings: {tmp_path / 'x.json'}"
+    assert "/usr/src/12" in (tmp_path / "x.json").read_text()

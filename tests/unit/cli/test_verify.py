@@ -5,8 +5,7 @@ import pytest
 from immutable_base.cli.main import all_commands, build_parser
 from immutable_base.cli.verify import find_reference, run
 from immutable_base.config.load import load_settings
-from immutable_base.errors import ConfigurationError
-from immutable_base.model.publish import Publications
+from immutable_base.errors import ConfigurationError, VerificationError
 from immutable_base.process import Result
 from immutable_base.tools.cosign import PUBLIC
 
@@ -48,7 +47,7 @@ def test_without_configuration_the_public_sigstore_is_asked(tmp_path, monkeypatc
         return Result(status=0, stdout=b"{}", stderr_tail="", seconds=0)
 
     monkeypatch.setattr("immutable_base.process.run", answer)
-    with pytest.raises(Exception, match="not understood"):
+    with pytest.raises(VerificationError, match="not understood"):
         run(
             parse(
                 "quay.io/a/b:c", "--config", tmp_path / "none.toml",
@@ -66,7 +65,3 @@ def test_without_configuration_the_public_sigstore_is_asked(tmp_path, monkeypatc
 def test_without_configuration_and_signer_nothing_can_be_proven(tmp_path):
     with pytest.raises(ConfigurationError, match="cannot read the configuration"):
         run(parse("quay.io/a/b:c", "--config", tmp_path / "none.toml"))
-
-
-def test_publish_document_has_a_version():
-    assert Publications(publications=()).to_json().startswith('{\n  "schema_version": 1')

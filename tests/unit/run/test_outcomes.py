@@ -43,6 +43,7 @@ def test_a_publication_makes_it_published():
 def test_nodes_that_all_went_well_without_a_publication_are_not_green():
     row = variant_result(PLANNED, NODES, outcomes(), StageResults(packages=3))
     assert row.outcome == "failed"
+    assert "without a publication" in row.error, "no variant ends without a reason"
     assert row.reference is None
     assert row.exit_code != 0
 
@@ -91,6 +92,7 @@ def test_held_keeps_what_is_published_and_is_no_error():
     )
     row = variant_result(held, NODES, outcomes(), StageResults())
     assert (row.outcome, row.exit_code, row.reason) == ("held", 0, "no kernel fits")
+    assert row.error is None
 
 
 def test_a_variant_that_could_not_be_planned_has_the_plans_code():
