@@ -14,7 +14,6 @@ from immutable_base.tools.pins import load_pins
 from immutable_base.tools.versions import ASK_VERSION
 from immutable_base.workspace import require_space
 
-# Program, the Debian package that has it, what for.
 PROGRAMS: tuple[tuple[str, str, str], ...] = (
     ("bwrap", "bubblewrap", "asks an image what it holds"),
     ("buildah", "buildah", "builds images"),
@@ -27,11 +26,12 @@ PROGRAMS: tuple[tuple[str, str, str], ...] = (
     ("skopeo", "skopeo", "reads and copies images"),
     ("unshare", "util-linux", "keeps the processes and mounts of a run together"),
 )
-# Program that no distribution packages, what for.
+"""Program, the Debian package that has it, what it is for."""
 PINNED: tuple[tuple[str, str], ...] = (
     ("cosign", "signs and verifies"),
     ("syft", "lists packages for the SBOM"),
 )
+"""Program that no distribution packages, what it is for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

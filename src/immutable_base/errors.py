@@ -54,16 +54,16 @@ class HostError(ImmutableBaseError):
     exit_code = 4
 
 
-# Refusals of a disk or a permission, which a person can fix; other OSErrors are bugs of ours.
-_FIXABLE = {
+FIXABLE = {
     errno.EACCES, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EPERM,
     errno.EROFS,
 }  # fmt: skip
+"""Refusals of a disk or a permission, which a person can fix; other OSErrors are bugs of ours."""
 
 
 def host_error(error: OSError) -> HostError | None:
     """Return a refusal of a disk or a permission as an error of this host, None for any other."""
-    if error.errno not in _FIXABLE:
+    if error.errno not in FIXABLE:
         return None
     where = f"{error.filename}: " if error.filename else ""
     return HostError(
@@ -72,7 +72,7 @@ def host_error(error: OSError) -> HostError | None:
     )
 
 
-_OUT_OF_SPACE = re.compile(
+OUT_OF_SPACE = re.compile(
     r"no space left on device|more space needed on the|database or disk is full", re.IGNORECASE
 )
 """ENOSPC in a program's output, dnf's refusal to begin what would not fit, SQLite's own error."""
@@ -83,7 +83,7 @@ OUT_OF_SPACE_HINT = "free some space, or work on another disk with --workspace"
 
 def is_out_of_space(output: str) -> bool:
     """Tell whether a program's output says that the disk is full."""
-    return _OUT_OF_SPACE.search(output) is not None
+    return OUT_OF_SPACE.search(output) is not None
 
 
 class ToolMissingError(HostError):

@@ -18,7 +18,8 @@ from immutable_base.tools import cosign
 TOKEN_VARIABLE = "SIGSTORE_ID_TOKEN"  # noqa: S105  the name of a variable, not its value
 AUDIENCE = "sigstore"
 """What Sigstore's Fulcio demands as `aud`; source: GitLab's "Use Sigstore for keyless signing"."""
-_STANZA = f"id_tokens: {{{TOKEN_VARIABLE}: {{aud: {AUDIENCE}}}}}"
+STANZA = f"id_tokens: {{{TOKEN_VARIABLE}: {{aud: {AUDIENCE}}}}}"
+"""What a GitLab job needs to get the token."""
 
 
 class TokenClaims(BaseModel):
@@ -48,8 +49,7 @@ def read_token(environment: Mapping[str, str] = os.environ) -> str:
     if not token:
         raise ConfigurationError(
             f"there is no identity token to sign with: {TOKEN_VARIABLE} is not set",
-            hint=f"in GitLab give the job `{_STANZA}`; "
-            'in the lab: eval "$(immutable-base lab env)"',
+            hint=f'in GitLab give the job `{STANZA}`; in the lab: eval "$(immutable-base lab env)"',
         )
     return token
 
@@ -98,7 +98,7 @@ def check_claims(claims: TokenClaims, *, signer: cosign.Signer, now: float) -> N
     if AUDIENCE not in audiences:
         raise VerificationError(
             f"the identity token is for the audience {', '.join(audiences)}, not {AUDIENCE}",
-            hint=f"in GitLab: `{_STANZA}`",
+            hint=f"in GitLab: `{STANZA}`",
         )
     _check_identity(claims, signer)
 

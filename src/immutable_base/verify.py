@@ -16,7 +16,8 @@ from immutable_base.tools import cosign, skopeo
 CYCLONEDX = "https://cyclonedx.org/bom"
 """Predicate type of an SBOM attestation; source: in-toto attestation, predicate CycloneDX."""
 NO_CT_LOG = "no SCT: this Sigstore instance has no CT log"
-_PAYLOAD_TYPE = "application/vnd.in-toto+json"
+PAYLOAD_TYPE = "application/vnd.in-toto+json"
+"""Of a DSSE envelope that holds an in-toto statement; source: in-toto attestation, envelope."""
 
 
 class _ForeignDocument(BaseModel):
@@ -179,8 +180,8 @@ def _sboms(envelopes: Sequence[str], pinned: str, digest: str) -> tuple[dict[str
 
 def _statement(text: str) -> _Statement:
     envelope = _Envelope.model_validate_json(text)
-    if envelope.type != _PAYLOAD_TYPE:
-        raise ValueError(f"payloadType is {envelope.type}, not {_PAYLOAD_TYPE}")
+    if envelope.type != PAYLOAD_TYPE:
+        raise ValueError(f"payloadType is {envelope.type}, not {PAYLOAD_TYPE}")
     # By pydantic's own parser, which limits the depth: json.loads would end in a RecursionError.
     return _Statement.model_validate_json(base64.b64decode(envelope.payload))
 

@@ -8,10 +8,11 @@ from collections import Counter
 from immutable_base.check.interface import Check, Objection, Subject, unless
 from immutable_base.image.rpmdb import UNAME_R
 
-# What mounts an ostree deployment as the root. Source: ostree-prepare-root(1).
 PREPARE_ROOT = "ostree-prepare-root"
-# Source: bootc, "Kernel arguments": the only keys of kargs.d files; others are fatal to its lint.
+"""What mounts an ostree deployment as the root. Source: ostree-prepare-root(1)."""
 KARGS_KEYS = frozenset({"kargs", "match-architectures"})
+"""The only keys of kargs.d files; others are fatal to bootc's lint. Source: bootc, "Kernel
+arguments"."""
 
 
 def kernel_single(subject: Subject) -> Objection | None:

@@ -7,12 +7,12 @@ from collections import Counter
 from immutable_base.check.interface import Check, Objection, Subject, unless
 from immutable_base.plan.labels import variant_labels
 
-# No image holds what compiled its modules. kernel-headers: comes with glibc-devel, so it gives a
-# compiler away; DKMS packages are in the configuration too, these are their usual names.
 BUILD_TOOLS = frozenset({
     "akmods", "dkms", "gcc", "gcc-c++", "kernel-devel", "kernel-devel-matched", "kernel-headers",
     "kmod-nvidia-open-dkms", "make", "rpm-build", "zfs-dkms",
 })  # fmt: skip
+"""What compiles modules, which no image holds. kernel-headers comes with glibc-devel, so it gives a
+compiler away; DKMS packages are in the configuration too, these are their usual names."""
 
 
 def no_build_tools(subject: Subject) -> Objection | None:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from immutable_base.errors import ConfigurationError
 
-# Source: OCI Distribution Specification 1.1, "Pulling manifests" (tag), and Image Specification
-# 1.1, "Digests" (of the registered algorithms, sha256 is the one that registries use).
 TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+"""Source: OCI Distribution Specification 1.1, "Pulling manifests"."""
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+"""Of the registered algorithms the one that registries use. Source: OCI Image Specification 1.1,
+"Digests"."""
 REPOSITORY = re.compile(r"[A-Za-z0-9.-]+(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+")
 
 

@@ -11,7 +11,7 @@ from immutable_base.errors import ConfigurationError
 from immutable_base.model.plan import VariantPlan
 from immutable_base.model.reference import TAG, fill_tag
 
-_NOT_IN_TAGS = re.compile(r"[^A-Za-z0-9._-]")
+NOT_IN_TAGS = re.compile(r"[^A-Za-z0-9._-]")
 
 
 def tag_names(templates: Iterable[str], *, epoch: int, kernel: str) -> tuple[str, ...]:
@@ -21,7 +21,7 @@ def tag_names(templates: Iterable[str], *, epoch: int, kernel: str) -> tuple[str
     Raises ConfigurationError if what results is still no tag.
     """
     day = datetime.fromtimestamp(epoch, UTC).strftime("%Y%m%d")
-    names = [_NOT_IN_TAGS.sub("_", fill_tag(text, date=day, kernel=kernel)) for text in templates]
+    names = [NOT_IN_TAGS.sub("_", fill_tag(text, date=day, kernel=kernel)) for text in templates]
     for name in names:
         if TAG.fullmatch(name) is None:
             raise ConfigurationError(
