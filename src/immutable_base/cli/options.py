@@ -21,12 +21,14 @@ def add_context_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what every command that works on a configuration takes."""
     parser.add_argument(
         "--config",
+        metavar="FILE",
         type=Path,
         default=Path(os.environ.get("IMMUTABLE_BASE_CONFIG", "immutable-base.toml")),
         help="configuration file (default: $IMMUTABLE_BASE_CONFIG, else ./immutable-base.toml)",
     )
     parser.add_argument(
         "--workspace",
+        metavar="FOLDER",
         type=Path,
         default=Path(os.environ.get("IMMUTABLE_BASE_WORKSPACE") or default_workspace()),
         help="folder to work in (default: $IMMUTABLE_BASE_WORKSPACE, else below $XDG_STATE_HOME)",
@@ -59,7 +61,10 @@ def add_output_arguments(parser: argparse.ArgumentParser) -> None:
         help="format of the result (default: text)",
     )
     parser.add_argument(
-        "--output", type=Path, help="write the result to this file instead of standard output"
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="write the result to this file instead of standard output",
     )
 
 

@@ -31,7 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_variant_argument(parser)
     add_output_arguments(parser)
     parser.add_argument(
-        "--workers", type=_positive, default=2, help="steps to run in parallel (default: 2)"
+        "--workers",
+        type=_positive,
+        default=2,
+        metavar="N",
+        help="steps to run in parallel (default: 2)",
     )
 
 
