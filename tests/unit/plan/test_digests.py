@@ -43,5 +43,6 @@ def test_streams_that_share_a_base_image_share_what_its_tag_named(world, command
 def test_what_is_inside_an_image_is_read_once_for_its_digest(world, commands):
     world.plan("base")
     first = len([argv for argv in commands if "pull" in argv])
-    make.make_plan(world.context(), variants=("base",))
+    with world.context().open_plan_inputs() as inputs:
+        make.make_plan(inputs, ("base",))
     assert (first, len([argv for argv in commands if "pull" in argv])) == (1, 1)
