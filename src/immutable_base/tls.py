@@ -36,8 +36,9 @@ def set_up_tls(authority: Path | None, folder: Path) -> Tls:
         return Tls()
     if not authority.is_file():
         raise ConfigurationError(f"registry.ca_bundle: there is no file {authority}")
-    system = [os.environ.get("SSL_CERT_FILE", ""), *SYSTEM_BUNDLES]
-    parts = [Path(path).read_text() for path in system if path and Path(path).is_file()][:1]
     bundle = folder / "ca-bundle.pem"
+    # A shell may name the very bundle that is written here: it is not put into itself.
+    system = [Path(path) for path in (os.environ.get("SSL_CERT_FILE"), *SYSTEM_BUNDLES) if path]
+    parts = [path.read_text() for path in system if path != bundle and path.is_file()][:1]
     write_atomically(bundle, "\n".join([*parts, authority.read_text()]))
     return Tls(authority=authority, environment={"SSL_CERT_FILE": str(bundle)})

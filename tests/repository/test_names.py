@@ -6,8 +6,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted([*(ROOT / "src").rglob("*.py"), *(ROOT / "lab/src").rglob("*.py")])
-KNOWN: set[str] = set()
-"""Names that still stand for two things. It only ever shrinks."""
 
 
 def class_names():
@@ -22,4 +20,4 @@ def class_names():
 
 def test_no_two_classes_share_a_name():
     shared = {name: places for name, places in class_names().items() if len(places) > 1}
-    assert {name: places for name, places in shared.items() if name not in KNOWN} == {}
+    assert shared == {}

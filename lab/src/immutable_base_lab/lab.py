@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import signal
 import sys
@@ -18,7 +17,7 @@ from immutable_base.log import log_to_file
 from immutable_base.process import run_contained
 from immutable_base.progress import Progress
 from immutable_base.schedule import Observer, observed
-from immutable_base.tls import DEBIAN_BUNDLE
+from immutable_base.tls import set_up_tls
 from immutable_base.workspace import exclusive
 from immutable_base_lab import configuration, content
 from immutable_base_lab.core import certificates, ports
@@ -255,12 +254,7 @@ class Lab:
         paths.trust.mkdir(exist_ok=True)
         for name in (name for service in SERVICES for name in service.trust):
             shutil.copyfile(paths.keys / name, paths.trust / name)
-        system = Path(os.environ.get("SSL_CERT_FILE", DEBIAN_BUNDLE))
-        if system == paths.ca_bundle:
-            # A shell that has `lab env`: the file holds the machine's CAs already.
-            system = Path(DEBIAN_BUNDLE)
-        parts = [system.read_text()] if system.is_file() else []
-        paths.ca_bundle.write_text("\n".join([*parts, (paths.trust / registry.CA).read_text()]))
+        set_up_tls(paths.trust / registry.CA, paths.trust)
 
     def _replacements(self, at: Surroundings, product: str) -> configuration.Replacements:
         files = at.url(file_server.NAME)

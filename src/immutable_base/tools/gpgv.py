@@ -16,9 +16,26 @@ def verify(run: Runner, *, keyring: Path, signature: Path, data: Path) -> str:
     Raises VerificationError unless every signature in the file is good and made by a key of the
     keyring.
     """
-    argv = (
-        "gpgv", "--status-fd", "1", "--keyring", str(keyring), str(signature), str(data),
-    )  # fmt: skip
+    return _signer(run, keyring, str(signature), str(data))
+
+
+def verify_inline(run: Runner, *, keyring: Path, document: Path, content: Path) -> str:
+    """Check a document that carries its signature; write what was signed to `content`.
+
+    Returns the primary fingerprint of the key. Only `content` may be read, never the document: text
+    outside the signature is not in it. Raises VerificationError as `verify` does, and removes
+    `content` then.
+    """
+    content.unlink(missing_ok=True)
+    try:
+        return _signer(run, keyring, "--output", str(content), str(document))
+    except VerificationError:
+        content.unlink(missing_ok=True)
+        raise
+
+
+def _signer(run: Runner, keyring: Path, *arguments: str) -> str:
+    argv = ("gpgv", "--status-fd", "1", "--keyring", str(keyring), *arguments)
     try:
         status = run(Command(argv=argv, timeout=TIMEOUT)).text
     except CommandError as error:

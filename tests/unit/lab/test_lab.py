@@ -46,7 +46,7 @@ def test_what_clients_trust_is_published_and_private_keys_are_not(lab):
 def test_the_bundle_of_a_shell_in_the_lab_is_not_put_into_itself(lab, monkeypatch, tmp_path):
     system = tmp_path / "system.pem"
     system.write_text("the machine's authorities\n")
-    monkeypatch.setattr("immutable_base_lab.lab.DEBIAN_BUNDLE", str(system))
+    monkeypatch.setattr("immutable_base.tls.SYSTEM_BUNDLES", (str(system),))
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
     lab.prepare()
     authority = (lab.paths.trust / "ca.pem").read_text()

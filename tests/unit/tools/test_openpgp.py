@@ -53,6 +53,37 @@ def test_gpgv_refuses_what_another_key_signed(signer, tmp_path, home):
         gpgv.verify(run, **asked)
 
 
+def test_of_a_document_that_carries_its_signature_only_what_was_signed_is_read(
+    signers, tmp_path, home
+):
+    ours, other = signers["ours"], signers["foreign"]
+    (tmp_path / "plain").write_text("signed\n")
+    document, content = tmp_path / "document", tmp_path / "content"
+
+    def clearsign(signer):
+        document.unlink(missing_ok=True)
+        signer.gpg("--output", str(document), "--clearsign", str(tmp_path / "plain"))
+
+    keyring = gpg.pinned_keyring(run, ours.public, ours.fingerprint, home)
+    asked = {"keyring": keyring, "document": document, "content": content}
+    clearsign(ours)
+    document.write_text(f"before\n{document.read_text()}after\n")
+    assert gpgv.verify_inline(run, **asked) == ours.fingerprint
+    assert content.read_text() == "signed\n"
+    document.write_text(document.read_text().replace("signed\n", "changed\n"))
+    with pytest.raises(VerificationError, match="BAD signature"):
+        gpgv.verify_inline(run, **asked)
+    assert not content.exists(), "neither the changed text nor that of an earlier document"
+    clearsign(other)
+    with pytest.raises(VerificationError, match="No public key"):
+        gpgv.verify_inline(run, **asked)
+    assert not content.exists()
+    document.write_text("not signed at all\n")
+    with pytest.raises(VerificationError):
+        gpgv.verify_inline(run, **asked)
+    assert not content.exists()
+
+
 def test_the_primary_fingerprint_counts_not_a_subkeys():
     colons = "pub:u:\nfpr:::::::::AAAA:\nuid:\nsub:\nfpr:::::::::BBBB:\n"
     assert gpg.primary_fingerprints(colons) == ("AAAA",)

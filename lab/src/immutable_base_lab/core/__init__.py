@@ -1,1 +1,1 @@
-"""What every room of the lab uses: where things lie, what is kept, which ports are taken."""
+"""What every room of the lab uses: folders, cache, keys, ports, steps."""

@@ -91,7 +91,7 @@ class LabPaths:
 
     @property
     def ca_bundle(self) -> Path:
-        """The machine's CAs and the lab's, for programs that take one bundle."""
+        """The machine's CAs and the lab's, for programs that take one bundle (tls.set_up_tls)."""
         return self.trust / "ca-bundle.pem"
 
     @property

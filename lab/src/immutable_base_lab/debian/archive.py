@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import lzma
 import platform
 from collections.abc import Iterable, Mapping
@@ -12,13 +11,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import httpx
 from debian.deb822 import Packages, Release
 from debian.debian_support import Version
-from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_exponential
 
-from immutable_base.errors import HostError, RemoteError, VerificationError
+from immutable_base.download import Checksum, Downloader, open_downloader
+from immutable_base.errors import HostError, VerificationError
 from immutable_base.process import Command, run
+from immutable_base.tools import gpgv
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 STABLE = ("trixie", "trixie-updates", "trixie-security")
@@ -183,38 +182,46 @@ def open_archive(mirrors: Mirrors, suites: Iterable[Suite], folder: Path) -> Arc
     """
     folder.mkdir(parents=True, exist_ok=True)
     debs: list[Deb] = []
-    with _client() as client:
+    with open_downloader(None) as downloader:
         for suite in suites:
-            debs += _read_suite(client, mirrors.of(suite.name), suite, folder)
+            debs += _read_suite(downloader, mirrors.of(suite.name), suite, folder)
     return Archive(debs)
 
 
-def _read_suite(client: httpx.Client, uri: str, suite: Suite, folder: Path) -> Iterable[Deb]:
-    digests = _release_digests(client, uri, suite.name, folder)
+def _read_suite(downloader: Downloader, uri: str, suite: Suite, folder: Path) -> Iterable[Deb]:
+    digests = _release_digests(downloader, uri, suite.name, folder)
     for component in suite.components:
         path = f"{component}/binary-amd64/Packages.xz"
-        address = f"{uri}/dists/{suite.name}/{path}"
-        copy = folder / f"{suite.name}-{component}-Packages.xz"
         if path not in digests:
             continue
-        _download(client, address, copy, digests[path])
+        copy = downloader.fetch_file(
+            f"{uri}/dists/{suite.name}/{path}",
+            f"Debian's index of {suite.name}/{component}",
+            Checksum("sha256", digests[path]),
+            folder / f"{suite.name}-{component}-Packages.xz",
+        )
         for stanza in lzma.decompress(copy.read_bytes()).decode().split("\n\n"):
             if stanza.startswith("Package: "):
                 name = stanza[9 : stanza.index("\n")]
                 yield Deb(name=name, suite=suite.name, base_uri=uri, stanza=stanza)
 
 
-def _release_digests(client: httpx.Client, uri: str, suite: str, folder: Path) -> Mapping[str, str]:
-    signed = folder / f"{suite}-InRelease"
-    signed.write_bytes(_get(client, f"{uri}/dists/{suite}/InRelease"))
-    clear = run(
-        Command(
-            argv=("gpgv", "--keyring", str(KEYRING), "--output", "-", str(signed)),
-            timeout=60,
+def _release_digests(
+    downloader: Downloader, uri: str, suite: str, folder: Path
+) -> Mapping[str, str]:
+    """Return the sha256 of every index of a suite, by its path."""
+    signed, content = folder / f"{suite}-InRelease", folder / f"{suite}-Release"
+    what = f"Debian's release file of {suite}"
+    signed.write_bytes(downloader.fetch_small(f"{uri}/dists/{suite}/InRelease", what))
+    try:
+        gpgv.verify_inline(run, keyring=KEYRING, document=signed, content=content)
+    except VerificationError as error:
+        raise VerificationError(
+            f"{what} is not signed by Debian: {error.message}",
+            details=error.details,
             hint="install a current debian-archive-keyring: apt-get install debian-archive-keyring",
-        )
-    ).text
-    return {entry["name"]: entry["sha256"] for entry in Release(clear)["SHA256"]}
+        ) from error
+    return {entry["name"]: entry["sha256"] for entry in Release(content.read_text())["SHA256"]}
 
 
 def download(debs: Iterable[Deb], folder: Path) -> dict[str, Path]:
@@ -224,55 +231,17 @@ def download(debs: Iterable[Deb], folder: Path) -> dict[str, Path]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     wanted = {deb.file_name: deb for deb in debs}
-    with _client() as client, ThreadPoolExecutor(PARALLEL_DOWNLOADS) as pool:
+    with open_downloader(None) as downloader, ThreadPoolExecutor(PARALLEL_DOWNLOADS) as pool:
         jobs = [
             pool.submit(
-                _download,
-                client,
+                downloader.fetch_file,
                 f"{deb.base_uri}/{deb.fields['filename']}",
+                f"Debian's package {file_name}",
+                Checksum("sha256", deb.fields["sha256"]),
                 folder / file_name,
-                deb.fields["sha256"],
             )
             for file_name, deb in wanted.items()
         ]
         for job in jobs:
             job.result()
     return {file_name: folder / file_name for file_name in wanted}
-
-
-def _client() -> httpx.Client:
-    return httpx.Client(timeout=httpx.Timeout(60), follow_redirects=True)
-
-
-def _download(client: httpx.Client, address: str, target: Path, sha256: str) -> None:
-    """Download a file unless it is there; it has its name only once it is whole."""
-    if target.is_file() and hashlib.sha256(target.read_bytes()).hexdigest() == sha256:
-        return
-    content = _get(client, address)
-    found = hashlib.sha256(content).hexdigest()
-    if found != sha256:
-        raise VerificationError(
-            f"{address} is not the file that Debian's index describes",
-            details=f"sha256 expected {sha256}\nsha256 found    {found}",
-            hint="the mirror may be in the middle of an update: try again in some minutes",
-        )
-    half = target.with_name(f"{target.name}.half")
-    half.write_bytes(content)
-    half.rename(target)
-
-
-@retry(
-    retry=retry_if_exception_type(RemoteError),
-    stop=stop_after_attempt(4),
-    wait=wait_exponential(max=10),
-    reraise=True,
-)
-def _get(client: httpx.Client, address: str) -> bytes:
-    try:
-        return client.get(address).raise_for_status().content
-    except httpx.HTTPError as error:
-        raise RemoteError(
-            f"{address} could not be downloaded",
-            details=str(error) or type(error).__name__,
-            hint="check that `apt-get update` works on this machine",
-        ) from error

@@ -18,7 +18,11 @@ class Patch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GoProgram:
-    """A Go module of which we compile one or more programs."""
+    """A Go module of which we compile one or more programs.
+
+    Its whole representation, names of fields included, is part of the cache key: what is renamed
+    here is compiled again.
+    """
 
     name: str
     """Also the folder that holds go.mod and go.sum: each program keeps its own dependencies."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import shutil
 from pathlib import Path
 
 from immutable_base.errors import HostError
 from immutable_base.process import Command, run
+from immutable_base.workspace import file_digest
 from immutable_base_lab.core import cache
 from immutable_base_lab.core.paths import LabPaths
 from immutable_base_lab.core.signing_key import SigningKey, signing_key
@@ -34,9 +34,7 @@ def make_repository(paths: LabPaths) -> None:
         raise HostError(
             "NVIDIA's container toolkit is not built", hint="run `immutable-base lab up`"
         )
-    digests = [
-        hashlib.sha256(path.read_bytes()).hexdigest() for path in (*programs, *_units(units))
-    ]
+    digests = [file_digest(path) for path in (*programs, *_units(units))]
     with signing_key(paths.rpm_key) as key:
         made = cache.key_of(jobs.FORMAT, key.fingerprint, digests)
         folder = paths.converted / f"{NAME}-{made[:16]}"
