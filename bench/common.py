@@ -11,11 +11,13 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
+from immutable_base.state import state_folder
+
 ROOT = Path(__file__).resolve().parents[1]
 PRODUCT = (sys.executable, "-m", "immutable_base")
 CONFIG = Path(os.environ["IMMUTABLE_BASE_CONFIG"])
 SETTINGS = tomllib.loads(CONFIG.read_text())
-STATE = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "immutable-base"
+STATE = state_folder()
 WORK = STATE / "bench"
 """Removed at the end of a benchmark."""
 REPEAT = 3

@@ -55,7 +55,7 @@ class BuildWorld:
             done.add(node.id)
             waiting.remove(node)
 
-    def run(self, command: Command, *, on_line=None) -> Result:
+    def run(self, command: Command) -> Result:
         self.commands.append(command)
         argv = command.argv
         if argv[0] == "createrepo_c":
@@ -69,7 +69,7 @@ class BuildWorld:
 
     @staticmethod
     def _answer(text: str) -> Result:
-        return Result(status=0, stdout=text.encode(), stderr_tail="", seconds=0.0)
+        return Result(status=0, stdout=text.encode(), stderr_tail="")
 
     def _build(self, argv) -> str:
         flags = dict(

@@ -162,7 +162,7 @@ class World:
     @staticmethod
     def _said(output: str | bytes) -> Result:
         stdout = output.encode() if isinstance(output, str) else output
-        return Result(status=0, stdout=stdout, stderr_tail="", seconds=0.0)
+        return Result(status=0, stdout=stdout, stderr_tail="")
 
     def context(self) -> Context:
         return Context(

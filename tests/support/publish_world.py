@@ -66,7 +66,7 @@ class World:
         self.violations = []
         self.looks = 0
 
-    def run(self, command, *, on_line=None):
+    def run(self, command):
         number = len(self.commands)
         self.commands.append(command)
         if self.stopped:
@@ -141,7 +141,7 @@ class World:
 
     @staticmethod
     def _result(status=0, stdout=b"", stderr=""):
-        return Result(status=status, stdout=stdout, stderr_tail=stderr, seconds=0.0)
+        return Result(status=status, stdout=stdout, stderr_tail=stderr)
 
     def inspect(self, argv):
         name = argv[-1].removeprefix("docker://")

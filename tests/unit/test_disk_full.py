@@ -46,7 +46,7 @@ def test_a_program_that_succeeds_may_speak_of_full_disks():
 
 
 def build(tmp_path, log):
-    def fail(command, *, on_line=None):
+    def fail(command):
         [log_file] = [a.partition("=")[2] for a in command.argv if a.startswith("--logfile=")]
         Path(log_file).write_text(log)
         raise CommandError("`buildah build` exited with status 1", details="exit status 1")

@@ -15,7 +15,7 @@ import pytest
 
 from immutable_base import process
 from immutable_base.errors import CommandError, ToolMissingError
-from immutable_base.process import Command, run
+from immutable_base.process import Command, Programs, programs, run
 from support.processes import has_ended, number_in, wait_until
 
 
@@ -23,11 +23,10 @@ def sh(script, **kw):
     return Command(argv=("sh", "-c", script), timeout=kw.pop("timeout", 20), **kw)
 
 
-def test_output_is_returned_and_lines_are_relayed():
-    lines = []
-    result = run(sh("echo out; echo one >&2; echo two >&2"), on_line=lines.append)
+def test_both_outputs_are_returned():
+    result = run(sh("echo out; echo one >&2; echo two >&2"))
     assert result.text == "out\n"
-    assert lines == ["one", "two"]
+    assert result.stderr_tail == "one\ntwo"
 
 
 def test_failure_says_command_status_words_and_hint():
@@ -73,17 +72,16 @@ def test_timeout_ends_the_whole_group(tmp_path):
 
 
 def test_a_large_output_on_both_pipes_does_not_block():
-    lines = []
-    script = "head -c 3000000 /dev/zero; head -c 3000000 /dev/zero | tr '\\0' x | fold -w 1000 >&2"
-    result = run(sh(script), on_line=lines.append)
+    script = "head -c 3000000 /dev/zero; head -c 3000000 /dev/zero | tr '\\0' x | fold -w 1000 >&2; echo last >&2"
+    result = run(sh(script))
     assert len(result.stdout) == 3_000_000
-    assert len(lines) == 3_000
+    assert result.stderr_tail.endswith(f"{'x' * 1000}last")
 
 
 def test_a_killed_parent_takes_its_program_along(tmp_path):
     pid_file = tmp_path / "pid"
     script = textwrap.dedent(f"""
-        from immutable_base.process import Command, run
+        from immutable_base.process import Command, Programs, programs, run
         run(Command(argv=("sh", "-c", "echo $$ > {pid_file}; exec sleep 60"), timeout=90))
     """)
     parent = os.posix_spawn(sys.executable, [sys.executable, "-c", script], dict(os.environ))
@@ -94,13 +92,13 @@ def test_a_killed_parent_takes_its_program_along(tmp_path):
 
 
 def test_output_that_something_left_behind_keeps_open_is_no_whole_answer(monkeypatch):
-    monkeypatch.setattr(process, "PIPE_SECONDS", 0.2)
+    monkeypatch.setattr(programs, "PIPE_SECONDS", 0.2)
     with pytest.raises(CommandError, match="keeps its output open"):
         run(sh("echo half; sleep 5 &"))
 
 
 def test_a_daemon_that_keeps_only_standard_error_open_does_not_hold_us(monkeypatch):
-    monkeypatch.setattr(process, "PIPE_SECONDS", 0.2)
+    monkeypatch.setattr(programs, "PIPE_SECONDS", 0.2)
     assert run(sh("echo whole; sleep 2 >/dev/null &")).text == "whole\n"
 
 
@@ -117,11 +115,10 @@ def test_a_daemon_that_keeps_only_standard_error_open_does_not_hold_us(monkeypat
     ],
 )
 def test_a_secret_is_hidden_wherever_a_program_writes_it(script, caplog):
-    lines = []
     command = sh(f"{script} # hunter2", secrets=("hunter2", "sesame"), timeout=1, hint="h")
     with caplog.at_level("DEBUG"), pytest.raises(CommandError) as caught:
-        run(command, on_line=lines.append)
-    assert "hunter2" not in f"{caught.value} {caught.value.details} {lines} {caplog.text} {command}"
+        run(command)
+    assert "hunter2" not in f"{caught.value} {caught.value.details} {caplog.text} {command}"
     if "exit" in script:
         assert "token=***" in caught.value.details
     assert caught.value.hint == "h"
@@ -171,58 +168,53 @@ def test_a_program_ends_with_whatever_interrupts_us_and_its_grandchildren_with_i
     wait_until(lambda: has_ended(number_in(pid_file)))
 
 
-@pytest.fixture
-def interrupted(monkeypatch):
-    """A run that somebody has just interrupted."""
-    monkeypatch.setattr(process, "_interrupted", threading.Event())
-    process.end_all()
-
-
-@pytest.mark.usefixtures("interrupted")
 def test_nothing_starts_after_an_interrupt_but_what_puts_something_back(tmp_path):
-    assert process.is_interrupted()
+    ours = Programs()
+    assert not ours.is_interrupted()
+    ours.end_all()
+    assert ours.is_interrupted()
     with pytest.raises(CommandError, match="`touch` was not started"):
-        run(Command(argv=("touch", str(tmp_path / "new")), timeout=5))
+        ours.run(Command(argv=("touch", str(tmp_path / "new")), timeout=5))
     assert list(tmp_path.iterdir()) == []
-    run(Command(argv=("touch", str(tmp_path / "old")), timeout=5, even_if_interrupted=True))
+    ours.run(Command(argv=("touch", str(tmp_path / "old")), timeout=5, even_if_interrupted=True))
     assert [path.name for path in tmp_path.iterdir()] == ["old"]
 
 
-def test_an_interrupt_ends_every_program_under_way(tmp_path, monkeypatch):
-    monkeypatch.setattr(process, "_interrupted", threading.Event())
+def test_an_interrupt_ends_every_program_under_way(tmp_path):
+    ours = Programs()
     files = [tmp_path / "a", tmp_path / "b"]
     errors = []
 
     def work(path):
         try:
-            run(sh(f"echo $$ > {path}; exec sleep 60", timeout=90))
+            ours.run(sh(f"echo $$ > {path}; exec sleep 60", timeout=90))
         except CommandError as error:
             errors.append(error)
 
     threads = [threading.Thread(target=work, args=(path,)) for path in files]
     for thread in threads:
         thread.start()
-    programs = [number_in(path) for path in files]
-    process.end_all()
+    started = [number_in(path) for path in files]
+    ours.end_all()
     for thread in threads:
         thread.join(10)
     assert len(errors) == 2
     assert all("SIGTERM" in error.message for error in errors)
-    assert all(has_ended(pid) for pid in programs)
+    assert all(has_ended(pid) for pid in started)
 
 
 def test_an_interrupt_in_the_moment_of_a_start_ends_that_program_too(monkeypatch):
-    monkeypatch.setattr(process, "_interrupted", threading.Event())
-    start = process._start
+    ours = Programs()
+    start = programs._start
 
     def start_and_be_interrupted(command):
         program = start(command)
-        process.end_all()
+        ours.end_all()
         return program
 
-    monkeypatch.setattr(process, "_start", start_and_be_interrupted)
+    monkeypatch.setattr(programs, "_start", start_and_be_interrupted)
     with pytest.raises(CommandError, match="was ended by SIGTERM"):
-        run(sh("exec sleep 60", timeout=20))
+        ours.run(sh("exec sleep 60", timeout=20))
 
 
 def test_a_program_reads_nothing_from_our_own_standard_input():

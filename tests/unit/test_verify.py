@@ -42,7 +42,7 @@ def envelope(
 
 
 def verifier(signatures, envelopes, *, check_sct=True, commands=None):
-    def run(command, *, on_line=None):
+    def run(command):
         if commands is not None:
             commands.append(command)
         answer = envelopes if command.argv[1] == "verify-attestation" else signatures
@@ -50,12 +50,12 @@ def verifier(signatures, envelopes, *, check_sct=True, commands=None):
             raise answer
         if isinstance(answer, tuple):
             status, words = answer
-            return Result(status=status, stdout=b"", stderr_tail=words, seconds=0)
+            return Result(status=status, stdout=b"", stderr_tail=words)
         if command.argv[1] == "verify-attestation":
             text = "".join(json.dumps(item) + "\n" for item in answer)
         else:
             text = json.dumps(answer)
-        return Result(status=0, stdout=text.encode(), stderr_tail="", seconds=0)
+        return Result(status=0, stdout=text.encode(), stderr_tail="")
 
     sigstore = Sigstore(fulcio_url="https://f", rekor_url="https://r", check_sct=check_sct)
     return Verifier(run=run, sigstore=sigstore, signer=SIGNER)

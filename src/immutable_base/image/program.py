@@ -9,7 +9,7 @@ from pathlib import Path
 
 from immutable_base.errors import CheckError, CommandError
 from immutable_base.model.facts import ProgramOutput
-from immutable_base.process import Runner
+from immutable_base.process import ANY_STATUS, Runner
 from immutable_base.tools import buildah, bwrap
 
 SUCCESS = frozenset({0})
@@ -24,7 +24,7 @@ class MountedImage:
 
     def ask(self, *argv: str) -> ProgramOutput:
         """Run a program whose exit status is part of the answer, and return both."""
-        result = bwrap.run_in_root(self.run, self.root, argv, ok=bwrap.ANY_STATUS)
+        result = bwrap.run_in_root(self.run, self.root, argv, ok=ANY_STATUS)
         return ProgramOutput(
             status=result.status, text=f"{result.text}{result.stderr_tail}".strip()
         )

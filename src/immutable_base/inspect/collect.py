@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from immutable_base.image import rpmdb
+from immutable_base.image.layout import MODULES
 from immutable_base.image.program import MountedImage, mounted_image
 from immutable_base.inspect.modules import read_modules
 from immutable_base.inspect.units import read_units
@@ -13,7 +14,6 @@ from immutable_base.model.facts import ImageFacts, InitramfsFact, InstalledPacka
 from immutable_base.model.plan import VariantPlan
 from immutable_base.tools import buildah
 
-MODULES = Path("usr/lib/modules")
 # What a compiler or DKMS leaves, and what must be empty in an image.
 LEFTOVERS = (
     "usr/src/*", "usr/src/kernels/*", "var/lib/dkms", "var/cache/dnf", "var/cache/libdnf5",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from immutable_base.image.layout import MODULES
 from immutable_base.image.program import MountedImage
 from immutable_base.image.rpmdb import RpmDatabase
 from immutable_base.model.facts import ModuleFact
 
-MODULES = Path("usr/lib/modules")
 # Where the kernel's build and DKMS put modules from outside; `kernel/` is the kernel's own.
 OUTSIDE = ("extra", "updates", "weak-updates")
 

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from immutable_base.errors import PlanError
 from immutable_base.image import rpmdb
+from immutable_base.image.layout import MODULES
 from immutable_base.image.program import mounted_image
 from immutable_base.model.document import Frozen
 from immutable_base.model.plan import BasePlan
@@ -121,5 +122,5 @@ def _read(storage: Storage, image: str) -> Contents:
 
 
 def _kernels(root: Path) -> tuple[str, ...]:
-    files = (root / "usr" / "lib" / "modules").glob("*/vmlinuz")
+    files = (root / MODULES).glob("*/vmlinuz")
     return tuple(sorted(file.parent.name for file in files))

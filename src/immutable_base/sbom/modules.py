@@ -10,10 +10,9 @@ from cyclonedx.model.component import Component, ComponentType
 
 from immutable_base.config.schema import Settings
 from immutable_base.errors import CheckError
+from immutable_base.image.layout import MODULES
 from immutable_base.model.plan import ModulePlan, VariantPlan
 from immutable_base.workspace import file_digest
-
-MODULES = Path("usr/lib/modules")
 
 
 def module_components(settings: Settings, root: Path, variant: VariantPlan) -> Iterator[Component]:

@@ -27,19 +27,14 @@ from immutable_base.errors import (
     is_out_of_space,
 )
 from immutable_base.process import Command, Result, Runner
+from immutable_base.tools.limits import NO_NETWORK, QUICK, TRANSFER
 
 log = logging.getLogger(__name__)
 
-QUICK = 120.0
-"""Seconds that an operation on metadata may take; slow disks included."""
-TRANSFER = 3600.0
-"""Seconds for reading or writing a whole image."""
 BUILD = 3 * 3600.0
 """Seconds for a whole build; ZFS takes 5 minutes on two cores, a slow machine ten times that."""
 DETAILS_LINES = 60
 ISOLATION = ("--isolation=chroot", "--network=host")
-NO_NETWORK = ("unshare", "--net", "--")
-"""Prefix (util-linux) that leaves a program with a loopback device that is down."""
 
 
 @dataclass(frozen=True, slots=True)

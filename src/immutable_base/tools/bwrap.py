@@ -14,7 +14,6 @@ from immutable_base.process import Command, Result, Runner
 
 TIMEOUT = 600.0
 """Seconds; `dnf check` and `bootc container lint` take the longest."""
-ANY_STATUS = frozenset(range(256))
 _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 
 

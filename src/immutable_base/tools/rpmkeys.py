@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from immutable_base.process import Command, Result, Runner
+from immutable_base.process import ANY_STATUS, Command, Result, Runner
 
 TIMEOUT = 1800.0
 BATCH = 200
 """Files per call; far below the kernel's limit for arguments."""
-ANY = frozenset(range(256))
 
 
 def unsigned(run: Runner, armored: str, files: Sequence[Path], folder: Path) -> dict[Path, str]:
@@ -37,4 +36,4 @@ def _check(run: Runner, options: tuple[str, ...], files: Sequence[Path]) -> Resu
     # rpm(8): `all` demands a valid signature and a valid digest; the default is content with less.
     demand = ("--define", "_pkgverify_level all", "--checksig", "--verbose")
     argv = (*options, *demand, *map(str, files))
-    return run(Command(argv=argv, timeout=TIMEOUT, ok=ANY))
+    return run(Command(argv=argv, timeout=TIMEOUT, ok=ANY_STATUS))

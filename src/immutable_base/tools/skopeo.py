@@ -17,11 +17,8 @@ from typing import Any
 from immutable_base.errors import CommandError, RemoteError
 from immutable_base.model.reference import DIGEST, Reference
 from immutable_base.process import Command, Runner
+from immutable_base.tools.limits import QUICK, TRANSFER
 
-QUICK = 120.0
-"""Seconds for a request about a manifest."""
-TRANSFER = 3600.0
-"""Seconds for a whole image."""
 INDEX_TYPES = (
     "application/vnd.oci.image.index.v1+json",
     "application/vnd.docker.distribution.manifest.list.v2+json",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from immutable_base.process import Command, Runner
+from immutable_base.tools.limits import NO_NETWORK
 from immutable_base.tools.pins import VERSION_TIMEOUT, Version, json_version
 
 if TYPE_CHECKING:
@@ -14,8 +15,6 @@ TIMEOUT = 900.0
 """Seconds; most of it is walking the tree on a slow disk."""
 # Without them syft asks for its newest version and lists every file of the root.
 _ENVIRONMENT = {"SYFT_CHECK_FOR_APP_UPDATE": "false", "SYFT_FILE_METADATA_SELECTION": "none"}
-# Program of util-linux that leaves a process with no network but a dead loopback device.
-_NO_NETWORK = ("unshare", "--net", "--")
 
 
 def version(run: Runner, program: str = "syft") -> Version:
@@ -31,7 +30,7 @@ def scan_rpms(run: Runner, root: Path, target: Path) -> None:
     Raises CommandError if syft fails.
     """
     argv = (
-        *_NO_NETWORK, "syft", "scan", f"dir:{root}", f"--base-path={root}", "--quiet",
+        *NO_NETWORK, "syft", "scan", f"dir:{root}", f"--base-path={root}", "--quiet",
         "--override-default-catalogers=rpm-db-cataloger",
         # ostree's object store holds the same database under names of its own.
         "--exclude=./sysroot/**",

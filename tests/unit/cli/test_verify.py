@@ -42,9 +42,9 @@ def test_a_full_reference_needs_no_configuration():
 def test_without_configuration_the_public_sigstore_is_asked(tmp_path, monkeypatch):
     started = []
 
-    def answer(command, *, on_line=None):
+    def answer(command):
         started.append(command)
-        return Result(status=0, stdout=b"{}", stderr_tail="", seconds=0)
+        return Result(status=0, stdout=b"{}", stderr_tail="")
 
     monkeypatch.setattr("immutable_base.process.run", answer)
     with pytest.raises(VerificationError, match="not understood"):

@@ -17,9 +17,7 @@ class Bwrap:
         self.commands.append(command)
         if self.status not in command.ok:
             raise CommandError("failed", details=self.stderr)
-        return Result(
-            status=self.status, stdout=self.stdout.encode(), stderr_tail=self.stderr, seconds=0.0
-        )
+        return Result(status=self.status, stdout=self.stdout.encode(), stderr_tail=self.stderr)
 
 
 def image(tmp_path, **answer):

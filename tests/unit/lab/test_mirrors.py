@@ -13,7 +13,7 @@ def apt(monkeypatch):
 
     def run(command):
         asked.append(command.argv)
-        return Result(status=0, stdout="\n".join(lines).encode(), stderr_tail="", seconds=0)
+        return Result(status=0, stdout="\n".join(lines).encode(), stderr_tail="")
 
     monkeypatch.setattr(archive, "run", run)
     monkeypatch.setattr(

@@ -41,7 +41,7 @@ def test_go_reaches_its_modules_as_the_machine_does(tmp_path, monkeypatch):
 
     def run(command):
         seen.append(command.env)
-        return Result(status=0, stdout=b"", stderr_tail="", seconds=0.0)
+        return Result(status=0, stdout=b"", stderr_tail="")
 
     GoBuilder(tools=tmp_path, runner=run).fetch(GO_PROGRAMS[1])
     assert seen[0]["GOPROXY"] == "http://proxy.invalid"
@@ -57,7 +57,7 @@ def _fake_go(folder):
             target = command.argv[command.argv.index("-o") + 1]
             (folder / target / "cosign").write_text("program")
         text = b'{"Dir": "/nowhere", "Version": "v2.0.0"}'
-        return Result(status=0, stdout=text, stderr_tail="", seconds=0.0)
+        return Result(status=0, stdout=text, stderr_tail="")
 
     return run
 

@@ -16,7 +16,7 @@ def storage_that_prints(output, folder):
     """Return a storage in which buildah prints this, whatever it is asked."""
 
     def printing(command):
-        return Result(status=0, stdout=output.encode(), stderr_tail="", seconds=0)
+        return Result(status=0, stdout=output.encode(), stderr_tail="")
 
     return Storage(printing, folder / "storage")
 

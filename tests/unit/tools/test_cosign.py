@@ -37,15 +37,13 @@ class Registry:
         self.commands = []
         self.cosign = Cosign3()
 
-    def run(self, command, *, on_line=None):
+    def run(self, command):
         self.commands.append(command)
         verb, _, found = self.cosign.run(command)
         if verb.startswith("verify") and not found:
-            return Result(
-                status=10, stdout=b"", stderr_tail="Error: no signatures found", seconds=0
-            )
+            return Result(status=10, stdout=b"", stderr_tail="Error: no signatures found")
         lines = [json.dumps(item.predicate) for item in found]
-        return Result(status=0, stdout="\n\n".join(lines).encode(), stderr_tail="", seconds=0)
+        return Result(status=0, stdout="\n\n".join(lines).encode(), stderr_tail="")
 
 
 @pytest.fixture
@@ -180,16 +178,16 @@ def test_the_stand_in_for_cosign_3_refuses_what_cosign_3_refuses(registry, argv,
 
 
 def failing(output):
-    def run(command, *, on_line=None):
+    def run(command):
         raise CommandError("`cosign` exited with status 1", details=output)
 
     return run
 
 
 def answering(status, output):
-    def run(command, *, on_line=None):
+    def run(command):
         assert status in command.ok
-        return Result(status=status, stdout=b"not JSON", stderr_tail=output, seconds=0)
+        return Result(status=status, stdout=b"not JSON", stderr_tail=output)
 
     return run
 

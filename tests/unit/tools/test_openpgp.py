@@ -117,7 +117,7 @@ def test_a_listing_in_another_encoding_is_read(tmp_path, home):
 
     def latin(command):
         stdout = listing if "--list-keys" in command.argv else b"exported"
-        return Result(status=0, stdout=stdout, stderr_tail="", seconds=0)
+        return Result(status=0, stdout=stdout, stderr_tail="")
 
     assert gpg.pinned_keyring(latin, tmp_path / "key", "A" * 40, home).read_bytes() == b"exported"
 

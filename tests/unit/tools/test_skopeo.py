@@ -23,7 +23,7 @@ class Registry:
         assert command.env == CA
         self.asked.append(command.argv[-1])
         out = json.dumps(self.config).encode() if "--config" in command.argv else self.raw
-        return Result(status=0, stdout=out, stderr_tail="", seconds=0)
+        return Result(status=0, stdout=out, stderr_tail="")
 
 
 def test_a_plain_manifest_has_the_digest_of_its_bytes():

@@ -9,9 +9,9 @@ from immutable_base.tools import syft
 def command_for(root, target):
     commands = []
 
-    def run(command, *, on_line=None):
+    def run(command):
         commands.append(command)
-        return Result(status=0, stdout=b"", stderr_tail="", seconds=0)
+        return Result(status=0, stdout=b"", stderr_tail="")
 
     syft.scan_rpms(run, root, target)
     [command] = commands

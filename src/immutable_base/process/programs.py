@@ -1,0 +1,212 @@
+"""Start programs, wait for them, and end them all when the run is interrupted."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping
+from typing import IO
+
+from immutable_base.errors import (
+    OUT_OF_SPACE_HINT,
+    CommandError,
+    HostError,
+    ToolMissingError,
+    is_out_of_space,
+)
+from immutable_base.process.command import Command, Result
+from immutable_base.process.death import die_with_parent
+from immutable_base.state import tools_folder
+
+log = logging.getLogger(__name__)
+
+# Programs see these variables of ours and no others, so that a run does not depend on a login
+# shell. SSL_CERT_* and *_CERT: machines whose outgoing TLS is signed by a CA of their own.
+INHERITED = (
+    "PATH", "HOME", "TMPDIR", "XDG_RUNTIME_DIR", "REGISTRY_AUTH_FILE", "DOCKER_CONFIG",
+    "SSL_CERT_FILE", "SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
+    "http_proxy", "https_proxy", "no_proxy", "CONTAINERS_STORAGE_CONF", "CONTAINERS_CONF",
+)  # fmt: skip
+TAIL_LINES = 40
+TAIL_CHARACTERS = 4000
+PIPE_SECONDS = 10.0
+"""How long a pipe may stay open after its program has ended."""
+
+
+class Programs:
+    """The programs that run now, so that an interrupt can end them all."""
+
+    def __init__(self) -> None:
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._interrupted = threading.Event()
+
+    def run(self, command: Command) -> Result:
+        """Run a program to its end and return what it wrote.
+
+        Raises ToolMissingError if the program is not there, HostError if it fails because the disk
+        is full, CommandError if it fails otherwise or takes too long.
+        """
+        if self._interrupted.is_set() and not command.even_if_interrupted:
+            raise CommandError(f"`{command.argv[0]}` was not started: the run is being interrupted")
+        log.debug("start: %s", command)
+        started = time.monotonic()
+        process = _start(command)
+        self._running.add(process)
+        if self._interrupted.is_set() and not command.even_if_interrupted:
+            # `end_all` came after the start, and did not find it among those that run.
+            _terminate(process)
+        try:
+            stdout, tail = _communicate(command, process)
+        except BaseException:
+            _end_group(process)
+            raise
+        finally:
+            self._running.discard(process)
+        seconds = time.monotonic() - started
+        log.debug("end: status %s after %.2f s: %s", process.returncode, seconds, command)
+        if process.returncode not in command.ok:
+            raise _failure(
+                command,
+                process.returncode,
+                tail or command.redact(stdout.decode("utf-8", "replace"))[-TAIL_CHARACTERS:],
+            )
+        return Result(status=process.returncode, stdout=stdout, stderr_tail=tail)
+
+    def end_all(self) -> None:
+        """End every program that runs now and start no other: the run is being interrupted."""
+        self._interrupted.set()
+        for process in list(self._running):
+            _terminate(process)
+
+    def is_interrupted(self) -> bool:
+        """Tell whether `end_all` was called: what takes long should stop."""
+        return self._interrupted.is_set()
+
+
+_OURS = Programs()
+run, end_all, is_interrupted = _OURS.run, _OURS.end_all, _OURS.is_interrupted
+"""Those of this process."""
+
+
+def environment(extra: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment in which programs start."""
+    kept = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    # Plain `su` on Debian keeps a user's PATH, without the folders of root's programs. What
+    # `immutable-base tools` installed comes last, after a user's own choice.
+    ours = tools_folder() / "bin"
+    kept["PATH"] = f"{kept.get('PATH', os.defpath)}:/usr/sbin:/sbin:{ours}"
+    return {**kept, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TZ": "UTC", **extra}
+
+
+def heed_interrupts() -> None:
+    """Let SIGINT and SIGTERM end all programs at once, and then raise KeyboardInterrupt."""
+
+    def stop(_number: int, _frame: object) -> None:
+        end_all()
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, stop)
+
+
+def _start(command: Command) -> subprocess.Popen[bytes]:
+    env = environment(command.env)
+    if shutil.which(command.argv[0], path=env.get("PATH")) is None:
+        raise ToolMissingError(
+            f"`{command.argv[0]}` is not installed",
+            hint="run `make setup`, which installs what the product needs",
+        )
+    return subprocess.Popen(
+        command.argv,
+        cwd=command.cwd,
+        env=env,
+        stdin=subprocess.DEVNULL if command.stdin is None else subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=die_with_parent,  # noqa: PLW1509  prctl is safe after fork: it takes no lock
+    )
+
+
+def _communicate(command: Command, process: subprocess.Popen[bytes]) -> tuple[bytes, str]:
+    """Read both pipes at once, so that neither can fill and block the program."""
+    tail: deque[str] = deque(maxlen=TAIL_LINES)
+    out: list[bytes] = []
+    readers = [
+        threading.Thread(target=_relay, args=(process.stderr, command, tail), daemon=True),
+        threading.Thread(target=_collect, args=(process.stdout, out), daemon=True),
+    ]
+    for reader in readers:
+        reader.start()
+    if process.stdin is not None:
+        with contextlib.suppress(BrokenPipeError), process.stdin as pipe:
+            pipe.write(command.stdin or b"")
+    try:
+        process.wait(command.timeout)
+    except subprocess.TimeoutExpired as error:
+        _end_group(process)
+        raise CommandError(
+            f"`{command}` did not end within {command.timeout:.0f} s",
+            details="\n".join(tail),
+            hint=command.hint,
+        ) from error
+    # A daemon that the program left behind may keep a pipe open: do not wait for it for ever, and
+    # do not take what came so far for the whole answer.
+    relay, collector = readers
+    collector.join(timeout=PIPE_SECONDS)
+    if collector.is_alive():
+        raise CommandError(
+            f"`{command}` ended, but something that it started keeps its output open",
+            details="\n".join(tail),
+            hint=command.hint,
+        )
+    relay.join(timeout=PIPE_SECONDS)
+    return b"".join(out), "\n".join(tail)
+
+
+def _relay(pipe: IO[bytes], command: Command, tail: deque[str]) -> None:
+    with pipe:
+        for raw in pipe:
+            line = command.redact(raw.decode("utf-8", "replace").rstrip())
+            tail.append(line)
+            log.debug("%s: %s", command.argv[0], line)
+
+
+def _collect(pipe: IO[bytes], out: list[bytes]) -> None:
+    with pipe:
+        out.extend(iter(lambda: pipe.read(65536), b""))
+
+
+def _terminate(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+
+
+def _end_group(process: subprocess.Popen[bytes]) -> None:
+    _terminate(process)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(5)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _failure(command: Command, status: int, output: str) -> CommandError | HostError:
+    how = (
+        f"exited with status {status}"
+        if status >= 0
+        else f"was ended by {signal.Signals(-status).name}"
+    )
+    if is_out_of_space(output):
+        return HostError(
+            f"`{command}` {how}: the disk is full", details=output, hint=OUT_OF_SPACE_HINT
+        )
+    return CommandError(f"`{command}` {how}", details=output, hint=command.hint)
