@@ -92,8 +92,13 @@ def _requires(packages: Sequence[rpmdb.Installed], names: set[str]) -> dict[str,
 def _leftovers(root: Path) -> tuple[str, ...]:
     found = {path for pattern in LEFTOVERS for path in root.glob(pattern)}
     # Empty folders belong to the file system package: /usr/src/kernels, /var/log, ...
-    kept = (path for path in found if path.is_symlink() or path.is_file() or any(path.iterdir()))
+    kept = (path for path in found if not _is_folder(path) or any(path.iterdir()))
     return tuple(sorted(str(path.relative_to(root)) for path in kept))
+
+
+def _is_folder(path: Path) -> bool:
+    """Tell a folder from a link to one, and from what else a build may leave: files, sockets."""
+    return path.is_dir() and not path.is_symlink()
 
 
 def _firmware(root: Path) -> tuple[str, ...]:

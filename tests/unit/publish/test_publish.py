@@ -163,8 +163,10 @@ def test_a_registry_that_dies_between_two_tags_is_said_with_the_tag_that_stays(w
     assert "run again" in str(caught.value)
 
 
-def test_layout_with_another_image(world, token, publish, image):
-    (image[0] / "index.json").write_text(json.dumps({"manifests": [{"digest": OLD}]}))
+@pytest.mark.parametrize("digests", [[OLD], [], [DIGEST, OLD], [OLD, DIGEST]])
+def test_a_layout_that_does_not_hold_exactly_the_image(world, token, publish, image, digests):
+    manifests = [{"digest": digest} for digest in digests]
+    (image[0] / "index.json").write_text(json.dumps({"manifests": manifests}))
     with pytest.raises(CheckError):
         publish()
     assert world.commands == []
