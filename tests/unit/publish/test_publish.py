@@ -6,7 +6,15 @@ import json
 
 import pytest
 
-from immutable_base.errors import CheckError, ConfigurationError, RemoteError, VerificationError
+from immutable_base.errors import (
+    CheckError,
+    CommandError,
+    ConfigurationError,
+    HostError,
+    ImmutableBaseError,
+    RemoteError,
+    VerificationError,
+)
 from immutable_base.model.publish import PublicationStatus
 from immutable_base.publish.tag_mover import TagMover
 from support.publish_fixtures import TAGS
@@ -116,17 +124,20 @@ def test_signature_by_somebody_else_moves_nothing(world, token, publish, monkeyp
     assert world.tags == {}
 
 
-def test_a_tag_that_fails_puts_the_others_back(world, token, publish, monkeypatch):
+@pytest.mark.parametrize(
+    "error", [RemoteError("no"), HostError("the disk is full"), CommandError("was not started")]
+)
+def test_a_tag_that_fails_puts_the_others_back(world, token, publish, monkeypatch, error):
     world.yesterday("latest", "stable")
     real = world.tag
 
     def tag(argv):
         if argv[-1].endswith(":stable") and argv[-2].endswith(DIGEST):
-            raise RemoteError("no")
+            raise error
         return real(argv)
 
     monkeypatch.setattr(world, "tag", tag)
-    with pytest.raises(RemoteError):
+    with pytest.raises(ImmutableBaseError):
         publish(tags=("latest", "stable"))
     assert world.tags == {"latest": OLD, "stable": OLD}
 
