@@ -181,15 +181,19 @@ class PackagePool:
         )
 
     def load_filelists(self) -> bool:
-        """Read every repository's complete lists of files; False if that was done before."""
+        """Read every repository's complete lists of files; False if that was done before.
+
+        Raises what loading them raises, UnreadableRepositoryError if libsolv cannot read them;
+        whoever needs them next gets the same error.
+        """
         if self._filelists is None:
             return False
-        load, self._filelists = self._filelists, None
+        paths = {name: self._filelists(name) for name in self._repos if name != LOCAL}
         flags = int(getattr(libsolv.library().Repo, "REPO_EXTEND_SOLVABLES"))  # noqa: B009
-        for name, repo in self._repos.items():
-            path = load(name) if name != LOCAL else None
-            if path is not None and not _add(repo, path, "FL", flags):
-                raise VerificationError(f"the filelists of repository '{name}' cannot be read")
+        for name, path in paths.items():
+            if path is not None:
+                self._add(name, path, "FL", flags)
+        self._filelists = None
         self._index_files()
         self.reset_considered()
         return True
@@ -208,21 +212,29 @@ class PackagePool:
 
     def _read(self, metadata: Metadata) -> None:
         name = metadata.source.id
-        repo = self.pool.add_repo(name)
+        repo = self._repos[name] = self.pool.add_repo(name)
         if not cache.load_cached(repo, metadata.primary):
-            try:
-                if not _add(repo, metadata.primary, None, 0):
-                    raise UnreadableRepositoryError(name, self.pool.errstr)
-            except VerificationError as error:
-                raise UnreadableRepositoryError(name, error.details or error.message) from error
+            self._add(name, metadata.primary, None, 0)
             cache.store(repo, metadata.primary)
         # Nothing else was added meanwhile, so the ids follow each other. Packages of other
         # architectures are among them: libsolv installs none, as `setarch` says.
         first = next((item.id for item in repo.solvables), 0)
         self._ids[name] = range(first, first + repo.nsolvables)
-        self._repos[name] = repo
         self._urls[name] = metadata.source.url
         log.debug("repository %s: %d packages", name, repo.nsolvables)
+
+    def _add(self, name: str, path: Path, language: str | None, flags: int) -> None:
+        """Read primary metadata, or (language `FL`) filelists, into a repository."""
+        try:
+            with compression.readable(path) as plain:
+                file = libsolv.open_file(str(plain))
+                fine = file is not None and self._repos[name].add_rpmmd(file, language, flags)
+                if file is not None:
+                    file.close()
+        except VerificationError as error:
+            raise UnreadableRepositoryError(name, error.details or error.message) from error
+        if not fine:
+            raise UnreadableRepositoryError(name, self.pool.errstr)
 
     def _index_files(self) -> frozenset[str]:
         """Make provides of the files that some package requires, and return those files."""
@@ -284,18 +296,6 @@ def dependency_keys() -> dict[str, int]:
         "conflicts": solv.SOLVABLE_CONFLICTS,
         "obsoletes": solv.SOLVABLE_OBSOLETES,
     }
-
-
-def _add(repo: libsolv.Repo, path: Path, language: str | None, flags: int) -> bool:
-    """Read primary metadata, or (language `FL`) filelists, into a repository."""
-    with compression.readable(path) as plain:
-        file = libsolv.open_file(str(plain))
-        if file is None:
-            return False
-        try:
-            return repo.add_rpmmd(file, language, flags)
-        finally:
-            file.close()
 
 
 def _newest_first(left: libsolv.Solvable, right: libsolv.Solvable) -> int:

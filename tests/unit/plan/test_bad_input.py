@@ -24,10 +24,10 @@ def failed(plan):
     return found
 
 
-def edit_primary(world, repository, *replacements):
-    """Change the text of a repository's primary metadata; checksums and signature follow."""
+def edit(world, repository, *replacements, kind="primary"):
+    """Change the text of a repository's metadata; checksums and signature follow."""
     repodata = world.folder / "www" / repository / "repodata"
-    (path,) = repodata.glob("*-primary.*")
+    (path,) = repodata.glob(f"*-{kind}.*")
     repomd = repodata / "repomd.xml"
     text = gzip.decompress(path.read_bytes())
     for old, new in replacements:
@@ -43,7 +43,7 @@ def edit_primary(world, repository, *replacements):
 
 def test_the_sample_is_planned_as_it_is_and_after_an_edit_that_changes_nothing(world):
     assert failed(world.plan()) == {}
-    edit_primary(world, "cuda", (b"<summary>s</summary>", b"<summary>other</summary>"))
+    edit(world, "cuda", (b"<summary>s</summary>", b"<summary>other</summary>"))
     assert failed(world.plan(write=False)) == {}
 
 
@@ -59,7 +59,7 @@ def test_an_author_in_latin_1_does_not_matter(world):
 def test_an_epoch_that_is_no_number_fails_the_variants_that_choose_the_package(world, epoch):
     world.write()
     version = b'ver="1.7" rel="1"'
-    edit_primary(world, "baseos", (b'epoch="0" ' + version, b'epoch="' + epoch + b'" ' + version))
+    edit(world, "baseos", (b'epoch="0" ' + version, b'epoch="' + epoch + b'" ' + version))
     found = failed(world.plan(write=False))
     assert set(found) == EL
     text = " ".join(found["base"].reasons)
@@ -79,7 +79,7 @@ def test_metadata_that_cannot_be_parsed_fails_the_variants_that_need_its_reposit
     world, replacement
 ):
     world.write()
-    edit_primary(world, "cuda", replacement)
+    edit(world, "cuda", replacement)
     found = failed(world.plan(write=False))
     assert set(found) == {"base-zfs-nvidia"}
     assert "repository 'cuda'" in found["base-zfs-nvidia"].reasons[0]
@@ -105,6 +105,35 @@ def test_metadata_that_cannot_be_unpacked_fails_the_variants_that_need_its_repos
     found = failed(world.plan(write=False))
     assert set(found) == {"base-zfs-nvidia"}
     assert "repository 'cuda'" in found["base-zfs-nvidia"].reasons[0]
+
+
+def need_a_file(world):
+    """Let `tree` require a path that only the complete lists of files have."""
+    world.repositories["baseos"] += [
+        Rpm("tree", "3-1", requires=("/usr/share/data/x",)),
+        Rpm("data", files=("/usr/share/data/x",)),
+    ]
+    world.write()
+    (path,) = (world.folder / "www/baseos/repodata").glob("*-filelists.*")
+    return path
+
+
+def test_lists_of_files_that_are_gone_are_named_by_every_variant_that_needs_them(world):
+    need_a_file(world).unlink()
+    found = failed(world.plan(write=False))
+    assert set(found) == EL
+    for variant in found.values():
+        assert variant.reasons[0].startswith("filelists metadata of repository 'baseos'")
+        assert variant.exit_code == 6
+
+
+def test_lists_of_files_that_cannot_be_parsed_are_named_by_every_variant_that_needs_them(world):
+    need_a_file(world)
+    edit(world, "baseos", (b"<filelists", b"junk"), kind="filelists")
+    found = failed(world.plan(write=False))
+    assert set(found) == EL
+    for variant in found.values():
+        assert "repository 'baseos' cannot be read" in variant.reasons[0]
 
 
 def test_a_place_of_a_package_that_is_no_url_fails_the_variants_that_choose_it(world):

@@ -173,7 +173,7 @@ def test_what_is_no_repomd_is_one_repositorys_error(mirror, content):
 
 
 @pytest.mark.parametrize(
-    "place", ["http://[", "http://xn--a/x.xml.gz", "x\u2028y.xml.gz", "none.xml.gz", "/" + "x" * 300 + ".xml.gz"]
+    "place", ["http://[/x.xml.gz", "http://xn--a/x.xml.gz", "x\u2028y.xml.gz", "none.xml.gz", "/" + "x" * 300 + ".xml.gz"]
 )  # fmt: skip
 def test_a_place_where_no_file_can_be_is_one_repositorys_error(mirror, place):
     (path,) = [path for path in mirror.replies if "plain" in path and "primary" in path]
