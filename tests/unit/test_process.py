@@ -292,7 +292,11 @@ def contained(tmp_path):
     yield start
     for parent in started:
         parent.kill()
-        parent.communicate()
+        parent.wait(10)
+        parent.stdout.close()
+        parent.stderr.close()
+    for pid in processes_with(str(tmp_path)):  # none, unless the test failed
+        os.kill(pid, signal.SIGKILL)
 
 
 def processes_with(mark):
