@@ -19,6 +19,15 @@ from immutable_base.process import Command, Programs, programs, run
 from support.processes import has_ended, number_in, wait_until
 
 
+@pytest.fixture(autouse=True)
+def nothing_stays(tmp_path):
+    """End what a test that failed has left."""
+    yield
+    for pid in processes_with(str(tmp_path)):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
 def sh(script, **kw):
     return Command(argv=("sh", "-c", script), timeout=kw.pop("timeout", 20), **kw)
 
@@ -295,8 +304,6 @@ def contained(tmp_path):
         parent.wait(10)
         parent.stdout.close()
         parent.stderr.close()
-    for pid in processes_with(str(tmp_path)):  # none, unless the test failed
-        os.kill(pid, signal.SIGKILL)
 
 
 def processes_with(mark):
