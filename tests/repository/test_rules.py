@@ -8,6 +8,8 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
+
 from immutable_base.cli.main import all_commands, build_parser
 from support.rules import (
     HIDDEN_FAILURES,
@@ -153,6 +155,7 @@ def test_every_crate_has_its_checksum():
 # ------------------------------------------------------------------ the tests themselves
 
 
+@pytest.mark.timeout(300)
 def test_every_tracked_test_is_collected():
     """pytest skips folders by name; `build` is one of them unless its configuration says otherwise."""
     done = subprocess.run(
