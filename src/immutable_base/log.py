@@ -19,7 +19,7 @@ def log_to_terminal(*, verbose: bool) -> None:
 
 def log_to_file(path: Path) -> None:
     """Write everything to a file as well; a line that cannot be written is lost without a trace."""
-    # A full disk is told by what needs the space, not by a traceback for each line of the log.
+    # A full disk is reported by what needs the space, not by a traceback for each line of the log.
     logging.raiseExceptions = False
     path.parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(path, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Where a night works: one folder, one run at a time, whole files only."""
+"""Where a run works: one folder, one run at a time, whole files only."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from immutable_base.state import state_folder
 
 
 def default_workspace() -> Path:
-    """Return the folder for nights: `$XDG_STATE_HOME/immutable-base/nights`."""
+    """Return the folder for runs: `$XDG_STATE_HOME/immutable-base/nights`."""
     return state_folder() / "nights"
 
 
@@ -86,6 +86,6 @@ def require_space(folder: Path, gib: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < gib << 30:
         raise HostError(
-            f"{folder} has {free / (1 << 30):.1f} GiB free, a night needs {gib} GiB",
+            f"{folder} has {free / (1 << 30):.1f} GiB free, a run needs {gib} GiB",
             hint="free some space, or work on another disk with --workspace",
         )

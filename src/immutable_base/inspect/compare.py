@@ -57,7 +57,7 @@ def _json(folder: Path, digest: str) -> dict[str, Any]:
 
 
 def _compare_config(one: dict[str, Any], other: dict[str, Any]) -> list[Difference]:
-    # diff_ids differ if and only if a layer does, which is told by file.
+    # diff_ids differ if and only if a layer does, which is reported by file.
     keys = sorted((one.keys() | other.keys()) - {"rootfs"})
     return [
         Difference(

@@ -8,37 +8,34 @@ must have one format: cosign prefers any bundle that it finds to a legacy signat
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from immutable_base.errors import CommandError, RemoteError, VerificationError
 from immutable_base.process import Command, Result, Runner
 from immutable_base.tools.pins import VERSION_TIMEOUT, Version, json_version
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
 TIMEOUT = 240.0
 """Seconds; cosign itself gives up after three minutes."""
-_LEGACY = "--new-bundle-format=false"
-_NO_SIGNING_CONFIG = "--use-signing-config=false"
-# cosign(1), exit codes: image without signature, no such signature tag, no matching signature,
-# signature without certificate.
-_REFUSALS = frozenset({10, 11, 12, 13})
-_STATUSES = frozenset({0, 1}) | _REFUSALS
-# cosign ends with 1 as well when it finds attestations of which none verifies, or none at all.
-_REFUSED_WORDS = ("no matching", "no signatures found", "none of the attestations")
-# A signature that could not be looked at is none that was refused: Go's net, net/http and context,
-# and the HTTP clients of cosign, wherever in its output they are quoted.
-_UNREACHABLE = re.compile(
+LEGACY = "--new-bundle-format=false"
+NO_SIGNING_CONFIG = "--use-signing-config=false"
+REFUSALS = frozenset({10, 11, 12, 13})
+"""cosign(1), exit codes: image without signature, no such signature tag, no matching signature,
+signature without certificate."""
+STATUSES = frozenset({0, 1}) | REFUSALS
+REFUSED_OUTPUT = ("no matching", "no signatures found", "none of the attestations")
+"""cosign ends with 1 as well when it finds attestations of which none verifies, or none at all."""
+UNREACHABLE = re.compile(
     r"dial tcp|connection (?:refused|reset)|no such host|i/o timeout|deadline exceeded"
     r"|TLS handshake timeout|unexpected EOF|giving up after|status(?: code)?:? (?:5\d\d|429)\b"
     r"|\b(?:500 Internal|502 Bad|503 Service|504 Gateway|429 Too)"
 )
-_SAID_TWICE = "error during command execution: "
-# Fulcio's answer to a token that it does not accept, whatever the reason.
-_TOKEN_REFUSED = "error processing the identity token"  # noqa: S105  words, not a password
+"""A signature that could not be read is not one that was refused: errors of Go's net, net/http and
+context, and of cosign's HTTP clients, wherever its output quotes them."""
+REPEATED = "error during command execution: "
+TOKEN_REFUSED = "error processing the identity token"  # noqa: S105  a message, not a password
+"""Fulcio's answer to a token that it does not accept, whatever the reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +118,7 @@ def verify_attestation(run: Runner, pinned: str, signer: Signer, sigstore: Sigst
 
 def _signing(sigstore: Sigstore) -> tuple[str, ...]:
     flags = (
-        "--yes", _LEGACY, _NO_SIGNING_CONFIG,
+        "--yes", LEGACY, NO_SIGNING_CONFIG,
         f"--fulcio-url={sigstore.fulcio_url}", f"--rekor-url={sigstore.rekor_url}",
     )  # fmt: skip
     return flags if sigstore.check_sct else (*flags, "--insecure-skip-verify=true")
@@ -129,7 +126,7 @@ def _signing(sigstore: Sigstore) -> tuple[str, ...]:
 
 def _verifying(signer: Signer, sigstore: Sigstore) -> tuple[str, ...]:
     flags = (
-        _LEGACY,
+        LEGACY,
         "--output=json",
         f"--certificate-identity={signer.identity}",
         f"--certificate-oidc-issuer={signer.issuer}",
@@ -146,42 +143,41 @@ def _with_token(
     try:
         return run(Command(argv=argv, timeout=TIMEOUT, env=env, secrets=(token,)))
     except CommandError as error:
-        words = _words(error.details or error.message)
-        if _TOKEN_REFUSED in words:
-            msg = f"{sentence}: Fulcio refuses the job's identity token"
+        output = _output(error.details or error.message)
+        if TOKEN_REFUSED in output:
             raise VerificationError(
-                msg,
-                details=words,
+                f"{sentence}: Fulcio refuses the job's identity token",
+                details=output,
                 hint="has the token expired, and does this Fulcio trust its issuer and audience?",
             ) from error
         raise RemoteError(
             sentence,
-            details=words,
+            details=output,
             hint=f"are {sigstore.fulcio_url}, {sigstore.rekor_url} and the registry up? "
             "The tags are where they were; run again",
         ) from error
 
 
 def _verified(run: Runner, argv: tuple[str, ...], sigstore: Sigstore, sentence: str) -> str:
-    command = Command(argv=argv, timeout=TIMEOUT, env=sigstore.environment, ok=_STATUSES)
+    command = Command(argv=argv, timeout=TIMEOUT, env=sigstore.environment, ok=STATUSES)
     try:
         result = run(command)
     except CommandError as error:
-        raise RemoteError(sentence, details=_words(error.details or error.message)) from error
+        raise RemoteError(sentence, details=_output(error.details or error.message)) from error
     if result.status == 0:
         return result.text
-    raise _refusal(result)(sentence, details=_words(result.stderr_tail))
+    raise _refusal(result)(sentence, details=_output(result.stderr_tail))
 
 
 def _refusal(result: Result) -> type[VerificationError | RemoteError]:
     """Tell a signature that is not there or not good from one that could not be looked at."""
-    if _UNREACHABLE.search(result.stderr_tail):
+    if UNREACHABLE.search(result.stderr_tail):
         return RemoteError
-    refused = any(text in result.stderr_tail for text in _REFUSED_WORDS)
-    return VerificationError if refused or result.status in _REFUSALS else RemoteError
+    refused = any(text in result.stderr_tail for text in REFUSED_OUTPUT)
+    return VerificationError if refused or result.status in REFUSALS else RemoteError
 
 
-def _words(text: str) -> str:
-    """Return cosign's words without the line in which it says its error a second time."""
+def _output(text: str) -> str:
+    """Return cosign's output without the line that repeats its error."""
     lines = text.splitlines()
-    return "\n".join(line for line in lines if not line.startswith(_SAID_TWICE)) or text
+    return "\n".join(line for line in lines if not line.startswith(REPEATED)) or text

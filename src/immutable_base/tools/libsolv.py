@@ -190,7 +190,7 @@ class Pool(Protocol):
 
     installed: Repo | None
     errstr: str
-    """The last error in libsolv's own words."""
+    """libsolv's own message about the last error."""
 
     def setdisttype(self, kind: int) -> int:
         """Choose rpm's rules."""

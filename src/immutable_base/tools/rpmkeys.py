@@ -13,7 +13,7 @@ BATCH = 200
 
 
 def unsigned(run: Runner, armored: str, files: Sequence[Path], folder: Path) -> dict[Path, str]:
-    """Return those of `files` that are not signed by exactly this key, with rpm's words.
+    """Return those of `files` that are not signed by exactly this key, with rpm's message.
 
     `folder` is empty and receives a key database of its own. Raises CommandError if the key cannot
     be used at all.

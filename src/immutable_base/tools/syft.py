@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from immutable_base.process import Command, Runner
 from immutable_base.tools.limits import NO_NETWORK
 from immutable_base.tools.pins import VERSION_TIMEOUT, Version, json_version
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 TIMEOUT = 900.0
 """Seconds; most of it is walking the tree on a slow disk."""
-# Without them syft asks for its newest version and lists every file of the root.
-_ENVIRONMENT = {"SYFT_CHECK_FOR_APP_UPDATE": "false", "SYFT_FILE_METADATA_SELECTION": "none"}
+ENVIRONMENT = {"SYFT_CHECK_FOR_APP_UPDATE": "false", "SYFT_FILE_METADATA_SELECTION": "none"}
+"""Without them syft asks for its newest version and lists every file of the root."""
 
 
 def version(run: Runner, program: str = "syft") -> Version:
     """Return the version of syft; raises CommandError if it cannot be read."""
     argv = (program, "version", "--output=json")
-    text = run(Command(argv=argv, timeout=VERSION_TIMEOUT, env=_ENVIRONMENT)).text
+    text = run(Command(argv=argv, timeout=VERSION_TIMEOUT, env=ENVIRONMENT)).text
     return json_version(program, text, "version")
 
 
@@ -36,4 +33,4 @@ def scan_rpms(run: Runner, root: Path, target: Path) -> None:
         "--exclude=./sysroot/**",
         f"--output=cyclonedx-json@1.6={target}",
     )  # fmt: skip
-    run(Command(argv=argv, timeout=TIMEOUT, env=_ENVIRONMENT))
+    run(Command(argv=argv, timeout=TIMEOUT, env=ENVIRONMENT))
