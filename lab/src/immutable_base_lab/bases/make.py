@@ -14,7 +14,7 @@ from immutable_base.process import Command, LineSink, run
 from immutable_base.tools import skopeo
 from immutable_base_lab.bases import release_packages
 from immutable_base_lab.core import cache
-from immutable_base_lab.core.files import remove
+from immutable_base_lab.core.files import copy_data, remove
 from immutable_base_lab.core.paths import LabPaths
 from immutable_base_lab.core.signing_key import SigningKey, signing_key
 from immutable_base_lab.debian import catalogue, root
@@ -141,7 +141,7 @@ def _chosen(paths: LabPaths, name: str) -> list[Path]:
 
 def _overlay(tree: Path) -> None:
     """Add the lab's settings and make the place of the rpmdb, before the first transaction."""
-    shutil.copytree(FILES / "base" / "usr", tree / "usr", dirs_exist_ok=True)
+    copy_data(FILES / "base" / "usr", tree / "usr")
     shutil.rmtree(tree / "var/lib/rpm", ignore_errors=True)
     (tree / "usr/lib/sysimage/rpm").mkdir(parents=True, exist_ok=True)
     for unwanted in ("etc/os-release", "usr/lib/os-release", "etc/issue", "etc/issue.net"):

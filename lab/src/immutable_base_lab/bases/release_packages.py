@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
+from immutable_base_lab.core.files import copy_data
 from immutable_base_lab.core.signing_key import SigningKey
 from immutable_base_lab.core.templates import load_templates
 from immutable_base_lab.debian.catalogue import Distribution
@@ -20,7 +20,7 @@ MTIME = 1_700_000_000
 def release_rpm(stream: Distribution, folder: Path, key: SigningKey) -> Path:
     """Make the package behind `$releasever`: os-release and the presets of units."""
     tree = folder / "release.tree"
-    shutil.copytree(FILES / "release", tree)
+    copy_data(FILES / "release", tree)
     text = _templates.get_template("os-release.j2").render(stream=stream)
     _write(tree / "usr/lib/os-release", text)
     _write(tree / "etc/system-release", f"{stream.name} release {stream.version_id} (lab)\n")

@@ -14,6 +14,17 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def copy_data(source: Path, target: Path) -> None:
+    """Copy a folder of package data over a tree, with modes 0755 and 0644.
+
+    Those of a checkout depend on somebody's umask, and would end up in packages and images.
+    """
+    shutil.copytree(source, target, dirs_exist_ok=True)
+    for path in (source, *source.rglob("*")):
+        mode = 0o755 if path.is_dir() else 0o644
+        (target / path.relative_to(source)).chmod(mode)
+
+
 def write_private(path: Path, content: str | bytes) -> None:
     """Write a file that only its owner can read."""
     path.touch(mode=0o600)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from immutable_base.model.evr import Evr
+from immutable_base_lab.core.files import copy_data
 from immutable_base_lab.debian.archive import Deb
 from immutable_base_lab.rpms import convert, package
 from immutable_base_lab.rpms.jobs import Job, Workshop
@@ -68,7 +68,7 @@ def job(workshop: Workshop, merged: Merged, family: frozenset[str]) -> Job:
         merged.arrange(tree)
         added = FILES / merged.name / "usr"
         if added.is_dir():
-            shutil.copytree(added, tree / "usr", dirs_exist_ok=True)
+            copy_data(added, tree / "usr")
         config = convert.config_files(files)
         recipe = replace(_recipe(merged, requires, tree, config), mtime=mtime)
         package.build(recipe, tree, folder, workshop.key)

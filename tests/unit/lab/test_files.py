@@ -1,0 +1,44 @@
+"""Files that the lab writes are the same whoever checked it out."""
+
+import os
+
+from immutable_base_lab.core.files import copy_data, remove, write_private
+
+
+def mode(path) -> int:
+    return path.lstat().st_mode & 0o777
+
+
+def test_package_data_has_the_same_modes_whatever_the_checkouts_umask(tmp_path):
+    source, target = tmp_path / "source", tmp_path / "target"
+    (source / "lib/rpm").mkdir(parents=True)
+    (source / "lib/rpm/macros").write_text("x")
+    for path in (source, *source.rglob("*")):
+        path.chmod(0o775 if path.is_dir() else 0o664)
+    (target / "lib").mkdir(parents=True)
+    (target / "lib/own").write_text("y")
+    (target / "lib/own").chmod(0o600)
+    copy_data(source, target)
+    assert {path.name: mode(path) for path in target.rglob("*")} == {
+        "lib": 0o755, "rpm": 0o755, "macros": 0o644, "own": 0o600
+    }  # fmt: skip
+
+
+def test_secrets_are_private_from_their_first_byte(tmp_path):
+    before = os.umask(0)
+    try:
+        write_private(tmp_path / "key", "secret")
+    finally:
+        os.umask(before)
+    assert mode(tmp_path / "key") == 0o600
+
+
+def test_removing_a_link_leaves_what_it_points_to(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/file").write_text("x")
+    (tmp_path / "link").symlink_to("folder")
+    remove(tmp_path / "link")
+    remove(tmp_path / "absent")
+    assert (tmp_path / "folder/file").exists()
+    remove(tmp_path / "folder")
+    assert list(tmp_path.iterdir()) == []
