@@ -3,13 +3,12 @@
 #   make test    every test, with a floor for coverage; the ones that need images share one night
 #   make soak    what fails once in a thousand times: thousands of questions to an image
 #   make unit    the tests that need neither root nor network, in under a minute
-#   make unit-newest   the same with the newest other Python that this machine has
+#   make unit-newest   the same with the newest Python that can be had: Debian's as root, else one that is here
 #   make check   lint, types, imports, generated files
 #   make bench   the figures in docs/reference/benchmarks.md
 #   make clean   the virtual environment and caches; the lab's state is `immutable-base lab down`'s
 
 SHELL := /bin/bash
-PYTHON := python3
 VENV := .venv
 BIN := $(VENV)/bin
 LOCK := requirements/development.txt
@@ -17,6 +16,8 @@ PRODUCT := $(BIN)/immutable-base
 SETUP := $(VENV)/.made-from
 COVERAGE := $(BIN)/coverage
 COVERED := $(COVERAGE) run -m pytest
+NEWEST := .newest-python
+INTO_NEWEST := $(BIN)/uv pip install --quiet --python $(NEWEST)/venv/bin/python
 
 # A test's own connection that is still open when it ends is no failure of the product.
 LAB_TESTS := --durations=15 -W default::ResourceWarning -W default::pytest.PytestUnraisableExceptionWarning
@@ -27,7 +28,7 @@ setup: $(SETUP)
 
 $(SETUP): $(LOCK) pyproject.toml lab/pyproject.toml scripts/install-debian-packages
 	scripts/install-debian-packages
-	$(PYTHON) -m venv $(VENV)
+	python3 -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCK)
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . -e lab
 	sha256sum $(LOCK) > $@
@@ -43,11 +44,14 @@ unit: setup
 	$(COVERAGE) combine --quiet
 	$(COVERAGE) report --fail-under=0
 
-# With the newest other Python that this machine has, if it has one; it says which it found.
+# It says which it found. Debian's Python has no pip of its own: uv makes the environment.
 unit-newest: setup
-	newest=$$($(BIN)/python scripts/newest_python.py) && if [[ $$newest ]]; then \
-	  $(MAKE) --no-print-directory setup VENV=.venv-newest PYTHON=$$newest && \
-	  .venv-newest/bin/pytest tests/unit; fi
+	newest=$$($(BIN)/python scripts/newest_python.py $(NEWEST)) && if [[ $$newest ]]; then \
+	  export UV_CACHE_DIR=$(NEWEST)/cache && \
+	  $(BIN)/uv venv --quiet --clear --python $$newest $(NEWEST)/venv && \
+	  $(INTO_NEWEST) --require-hashes -r $(LOCK) && \
+	  $(INTO_NEWEST) --no-deps --no-build-isolation -e . -e lab && \
+	  $(NEWEST)/venv/bin/pytest tests/unit; fi
 
 test: setup check unit-newest
 	$(COVERAGE) erase
@@ -80,5 +84,5 @@ lock: setup
 	  --python-version 3.11 --extra dev --no-emit-package immutable-base -o $(LOCK) - pyproject.toml lab/pyproject.toml
 
 clean:
-	rm -rf $(VENV) .venv-newest .coverage.d build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache src/*.egg-info
+	rm -rf $(VENV) $(NEWEST) .coverage.d build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache src/*.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
