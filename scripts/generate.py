@@ -18,6 +18,12 @@ for name in ("IMMUTABLE_BASE_CONFIG", "IMMUTABLE_BASE_WORKSPACE"):
 
 from pydantic import BaseModel
 
+from immutable_base.model.document import Frozen
+
+# Descriptions of keys are the docstrings below them. To read those takes longer than many a command
+# does altogether, so it is done here only.
+Frozen.model_config["use_attribute_docstrings"] = True
+
 from immutable_base import errors
 from immutable_base.cli.main import all_commands, build_parser
 from immutable_base.config.schema import Settings

@@ -7,12 +7,10 @@ Only the chosen command's module is imported, so that `--help` is quick. Each co
 from __future__ import annotations
 
 import argparse
-import difflib
 import importlib
+import os
 import sys
-import traceback
 from collections.abc import Iterable, Mapping, Sequence
-from importlib.metadata import entry_points
 from typing import NoReturn
 
 from immutable_base.errors import (
@@ -30,6 +28,10 @@ COMMANDS = {
     "doctor": "list what this host lacks, and how to get it",
     "tools": "build cosign and syft, which no distribution packages, from pinned sources",
 }
+CONTAINED = frozenset({"plan", "run"})
+"""Commands that mount images: as root they run in namespaces of their own, so that no mount and no
+process outlives them, however they end."""
+HELP = frozenset({"-h", "--help"})
 PLUGINS = "immutable_base.commands"
 """Entry points of other distributions: each names a package with `SUMMARY` and a module `cli`."""
 
@@ -42,9 +44,17 @@ class Parser(argparse.ArgumentParser):
         raise ConfigurationError(message, hint=f"see `{self.prog} --help`")
 
 
+def own_commands() -> dict[str, tuple[str, str]]:
+    """Return the summary and the module of each command of this distribution."""
+    return {name: (summary, f"immutable_base.cli.{name}") for name, summary in COMMANDS.items()}
+
+
 def all_commands() -> dict[str, tuple[str, str]]:
     """Return the summary and the module of every command, those of other distributions last."""
-    found = {name: (summary, f"immutable_base.cli.{name}") for name, summary in COMMANDS.items()}
+    # Its import takes half the time of `--help`; a command of our own needs none of it.
+    from importlib.metadata import entry_points  # noqa: PLC0415
+
+    found = own_commands()
     for entry in sorted(entry_points(group=PLUGINS)):
         found[entry.name] = (str(entry.load().SUMMARY), f"{entry.module}.cli")
     return found
@@ -88,7 +98,7 @@ def main(arguments: Sequence[str]) -> int:
         if refused is not None:
             print(f"error: {refused}", file=sys.stderr)
             return refused.exit_code
-        traceback.print_exc()
+        sys.excepthook(type(error), error, error.__traceback__)
         print(
             "error: this is a bug in immutable-base; please report the lines above", file=sys.stderr
         )
@@ -97,17 +107,41 @@ def main(arguments: Sequence[str]) -> int:
 
 def _dispatch(arguments: Sequence[str]) -> int:
     name = arguments[0] if arguments and not arguments[0].startswith("-") else ""
-    commands = all_commands()
+    if name in CONTAINED and HELP.isdisjoint(arguments) and _must_be_contained():
+        return _run_contained(arguments)
+    commands = own_commands() if name in COMMANDS else all_commands()
     if name and name not in commands:
-        near = difflib.get_close_matches(name, commands, n=1)
-        raise ConfigurationError(
-            f"there is no command '{name}'" + (f"; did you mean '{near[0]}'?" if near else ""),
-            hint="see `immutable-base --help`",
-        )
+        raise _unknown(name, commands)
     parser = build_parser(commands, [name])
-    namespace = parser.parse_args(arguments, argparse.Namespace(arguments=tuple(arguments)))
+    namespace = parser.parse_args(arguments)
     if not name:
         parser.print_help()
         return 0
     code: int = namespace.run(namespace)
     return code
+
+
+def _must_be_contained() -> bool:
+    from immutable_base.process import is_contained  # noqa: PLC0415  `--help` starts no program
+
+    return os.geteuid() == 0 and not is_contained()
+
+
+def _run_contained(arguments: Sequence[str]) -> int:
+    """Run this command line once more, in namespaces of its own, and return its exit code.
+
+    The command's own module is imported there only.
+    """
+    from immutable_base.process import run_contained  # noqa: PLC0415  as above
+
+    return run_contained([sys.executable, "-m", "immutable_base", *arguments])
+
+
+def _unknown(name: str, commands: Iterable[str]) -> ConfigurationError:
+    import difflib  # noqa: PLC0415  for this mistake only
+
+    near = difflib.get_close_matches(name, commands, n=1)
+    return ConfigurationError(
+        f"there is no command '{name}'" + (f"; did you mean '{near[0]}'?" if near else ""),
+        hint="see `immutable-base --help`",
+    )

@@ -1,4 +1,4 @@
-"""Options that several commands share, and the context made of them."""
+"""Options that several commands share, and what they mean."""
 
 from __future__ import annotations
 
@@ -8,12 +8,9 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from immutable_base.config.load import did_you_mean, load_settings
+from immutable_base.config.load import did_you_mean
 from immutable_base.config.schema import Settings
-from immutable_base.context import Context
 from immutable_base.errors import ConfigurationError
-from immutable_base.process import run, run_contained
-from immutable_base.tls import set_up_tls
 from immutable_base.workspace import default_workspace, write_atomically
 
 
@@ -66,35 +63,6 @@ def add_output_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="write the result to this file instead of standard output",
     )
-
-
-def make_context(namespace: argparse.Namespace) -> Context:
-    """Return the context that the options describe; a private CA is made known to programs.
-
-    Raises ConfigurationError if the configuration cannot be used.
-    """
-    config_path = Path(namespace.config).resolve()
-    settings = load_settings(config_path)
-    layers = config_path.parent / "layers"
-    if not layers.is_dir():
-        raise ConfigurationError(
-            f"there is no folder {layers}",
-            hint="`layers/` with the Containerfiles belongs beside the configuration",
-        )
-    workspace = Path(namespace.workspace).resolve()
-    return Context(
-        settings=settings,
-        config_path=config_path,
-        layers_folder=layers.resolve(),
-        workspace=workspace,
-        run=run,
-        tls=set_up_tls(settings.authority(config_path.parent), workspace),
-    )
-
-
-def run_again_contained(namespace: argparse.Namespace) -> int:
-    """Run the same command line in namespaces of its own and return its exit code."""
-    return run_contained([sys.executable, "-m", "immutable_base", *namespace.arguments])
 
 
 def selected_variants(settings: Settings, names: Iterable[str]) -> tuple[str, ...]:

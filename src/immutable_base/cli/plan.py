@@ -7,18 +7,17 @@ import os
 import shutil
 import sys
 
+from immutable_base.cli.make_context import make_context
 from immutable_base.cli.options import (
     add_context_arguments,
     add_output_arguments,
     add_variant_argument,
-    make_context,
-    run_again_contained,
     selected_variants,
     write_result,
 )
 from immutable_base.log import log_to_terminal
-from immutable_base.process import heed_interrupts, is_contained
-from immutable_base.report.plan import plan_text
+from immutable_base.plan.make import make_plan
+from immutable_base.process import heed_interrupts
 
 NARROWEST = 120
 """Columns; the table is not squeezed further when the terminal is narrower, or a file."""
@@ -35,19 +34,16 @@ def run(namespace: argparse.Namespace) -> int:
     """Make the plan, print it, and return the worst variant's exit code; held is not an error."""
     context = make_context(namespace)
     variants = selected_variants(context.settings, namespace.variant)
-    if os.geteuid() == 0 and not is_contained():
-        # A base image may have to be mounted to be read: no mount outlives us, however we end.
-        return run_again_contained(namespace)
     heed_interrupts()
     log_to_terminal(verbose=namespace.verbose)
-    # Solver and HTTP client are loaded only now: `--help` must not pay for them.
-    from immutable_base.plan.make import make_plan  # noqa: PLC0415
-
     with context.open_plan_inputs() as inputs:
         plan = make_plan(inputs, variants)
     if namespace.format == "json":
         write_result(plan.to_json(), namespace.output)
     else:
+        # What draws the table takes a while to import, and JSON needs none of it.
+        from immutable_base.report.plan import plan_text  # noqa: PLC0415
+
         width = max(shutil.get_terminal_size().columns, NARROWEST)
         colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
         write_result(plan_text(plan, width=width, colour=colour), namespace.output)

@@ -7,19 +7,18 @@ import shutil
 import sys
 
 from immutable_base import process
+from immutable_base.cli.make_context import make_context
 from immutable_base.cli.options import (
     add_context_arguments,
     add_output_arguments,
     add_variant_argument,
-    make_context,
-    run_again_contained,
     selected_variants,
     write_result,
 )
 from immutable_base.config.load import load_settings
 from immutable_base.doctor import require_ready
 from immutable_base.model.run import RunReport
-from immutable_base.process import heed_interrupts, is_contained
+from immutable_base.process import heed_interrupts
 from immutable_base.progress import Progress
 from immutable_base.report.run import run_text
 from immutable_base.run.nightly import run_variants
@@ -40,23 +39,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(namespace: argparse.Namespace) -> int:
-    """Run in namespaces of its own; the exit code is that of the worst failure."""
+    """Run, and return the exit code of the worst failure."""
     settings = load_settings(namespace.config.resolve())
     variants = selected_variants(settings, namespace.variant)
     require_ready(process.run, namespace.workspace.resolve(), settings.minimum_free_gib)
-    if not is_contained():
-        return run_again_contained(namespace)
-    return _inside(namespace, variants)
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not 1 or more")
-    return number
-
-
-def _inside(namespace: argparse.Namespace, variants: tuple[str, ...]) -> int:
     # As process 1 of its namespace the kernel would drop signals that have no handler.
     heed_interrupts()
     context = make_context(namespace)
@@ -70,3 +56,10 @@ def _inside(namespace: argparse.Namespace, variants: tuple[str, ...]) -> int:
         width = max(100, shutil.get_terminal_size((120, 40)).columns)
         write_result(run_text(report, width=width, colour=sys.stdout.isatty()), namespace.output)
     return report.exit_code
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not 1 or more")
+    return number

@@ -10,8 +10,9 @@ from pydantic import BaseModel, ConfigDict
 class Frozen(BaseModel):
     """A frozen value; unknown keys are errors."""
 
+    # Validators are built when they are first used: no command needs all of them.
     model_config = ConfigDict(
-        use_attribute_docstrings=True, frozen=True, extra="forbid", str_strip_whitespace=True
+        frozen=True, extra="forbid", str_strip_whitespace=True, defer_build=True
     )
 
     def to_json(self) -> str:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from immutable_base.errors import HostError
+from immutable_base.errors import HostError, ToolMissingError
 from immutable_base.process.death import die_with_parent
 
 CONTAINED = "IMMUTABLE_BASE_CONTAINED"
@@ -65,6 +65,10 @@ def _start(argv: Sequence[str]) -> subprocess.Popen[bytes]:
             pass_fds=(error_output,),
             preexec_fn=die_with_parent,  # noqa: PLW1509  prctl is safe after fork: it takes no lock
         )
+    except FileNotFoundError as error:
+        raise ToolMissingError(
+            "`unshare` is not installed", hint="`apt-get install util-linux`"
+        ) from error
     finally:
         os.close(error_output)
 

@@ -7,6 +7,12 @@ import pytest
 from immutable_base.cli.main import main
 
 
+@pytest.fixture(autouse=True)
+def contained(monkeypatch):
+    """Commands run here, and not in namespaces of their own."""
+    monkeypatch.setenv("IMMUTABLE_BASE_CONTAINED", "1")
+
+
 def test_unknown_command_says_did_you_mean(capsys):
     assert main(["plna"]) == 2
     assert "there is no command 'plna'; did you mean 'plan'?" in capsys.readouterr().err
@@ -55,10 +61,9 @@ def test_the_arguments_given_are_those_that_run_contained(command, monkeypatch):
     started = []
     monkeypatch.setattr("sys.argv", ["pytest", "--of", "somebody", "else"])
     monkeypatch.setattr("os.geteuid", lambda: 0)
-    monkeypatch.setattr(f"immutable_base.cli.{command}.is_contained", lambda: False)
-    monkeypatch.setattr("immutable_base.cli.run.require_ready", lambda *_host: None)
+    monkeypatch.setattr("immutable_base.process.is_contained", lambda: False)
     monkeypatch.setattr(
-        "immutable_base.cli.options.run_contained", lambda argv: started.append(argv) or 7
+        "immutable_base.process.run_contained", lambda argv: started.append(argv) or 7
     )
     assert main([command, "--variant", "base", "-v"]) == 7
     assert [argv[3:] for argv in started] == [[command, "--variant", "base", "-v"]]

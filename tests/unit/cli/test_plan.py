@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 import tomlkit
 
-from immutable_base.cli import options
-from immutable_base.cli import plan as plan_command
+from immutable_base.cli import make_context
 from immutable_base.cli.main import main
 from immutable_base.model.plan import Plan
 
@@ -18,8 +17,8 @@ def cli(world, monkeypatch):
     config = world.folder / "immutable-base.toml"
     config.write_text(tomlkit.dumps(world.document))
     (world.folder / "layers").mkdir()
-    monkeypatch.setattr(options, "run", world.run)
-    monkeypatch.setattr(plan_command, "is_contained", lambda: True)
+    monkeypatch.setattr(make_context, "run", world.run)
+    monkeypatch.setenv("IMMUTABLE_BASE_CONTAINED", "1")
     return lambda *words: main(
         ["plan", "--config", str(config), "--workspace", str(world.folder / "ws"), *words]
     )
