@@ -173,6 +173,7 @@ WRONG = [
     ("modules-loadable", with_changed("zfs", load=ProgramOutput(status=1, text="FATAL: Module zfs not found")), "zfs: modprobe: FATAL: Module zfs not found"),
     ("modules-loadable", with_changed("zfs", load=ProgramOutput(status=1, text=f"insmod /{EXTRA}/zfs.ko.xz")), f"zfs: modprobe: insmod /{EXTRA}/zfs.ko.xz"),
     ("modules-loadable", with_changed("zfs", load=FINE), "zfs: modprobe: no output"),
+    ("modules-loadable", with_changed("zfs", load=ProgramOutput(status=0, text=f"insmod /{EXTRA}/zfs-other.ko")), f"zfs: modprobe: insmod /{EXTRA}/zfs-other.ko"),
     ("modules-loadable", with_changed("zfs", load=ProgramOutput(status=0, text=f"insmod /{EXTRA}/spl.ko.xz")), f"zfs: modprobe: insmod /{EXTRA}/spl.ko.xz"),
     ("no-build-tools", {"packages": (*FACTS.packages, installed("gcc", "14-1"))}, "gcc-14-1.x86_64"),
     ("no-build-tools", {"packages": (*FACTS.packages, installed("kernel-devel", "6.12-1"))}, "kernel-devel-6.12-1.x86_64"),
@@ -182,6 +183,7 @@ WRONG = [
     ("versions-equal", with_changed("zfs", version=""), "zfs.ko: no version, planned 2.3.9"),
     ("versions-equal", without_package("zfs"), "zfs: not installed, module 2.3.9"),
     ("versions-equal", with_package("zfs", "2.3.8-1"), "zfs: 2.3.8-1, module 2.3.9"),
+    ("versions-equal", with_package("zfs", "2.3.90-1"), "zfs: 2.3.90-1, module 2.3.9"),
     ("versions-equal", without_package(KMOD.name), f"{KMOD.name}: not installed, planned 2.3.9-1"),
     ("versions-equal", with_package(KMOD.name, "2.3.9-2"), f"{KMOD.name}: 2.3.9-2, planned 2.3.9-1"),
     ("initramfs", {"initramfs": None}, None),
@@ -314,6 +316,14 @@ def test_packages_of_two_architectures_are_two_packages():
     assert gone.evidence == ("missing: bash-5.2-1.i686",)
 
 
+def test_a_package_that_the_base_has_twice_is_there_twice():
+    twice = {"base_packages": (*FACTS.base_packages, installed("systemd", "257-1"))}
+    packages = (*FACTS.packages, installed("systemd", "257-1"))
+    assert finding("packages-match-plan", packages=packages, **twice).level is Level.PASS
+    found = finding("packages-match-plan", **twice)
+    assert found.evidence == ("missing: systemd-257-1.x86_64",)
+
+
 def test_what_a_later_layer_updates_is_of_its_version_only():
     later = LayerPlan(
         name="later", request=(), install=(package("htop", "4"),), source_date_epoch=3
@@ -345,6 +355,19 @@ def test_tools_of_the_base_image_itself_are_its_own_business():
         "no-build-tools", packages=(*FACTS.packages, gcc), base_packages=(*FACTS.base_packages, gcc)
     )
     assert found.level is Level.PASS
+
+
+def test_build_tools_are_those_of_the_configuration_too():
+    """Another stream may call its headers and its sources otherwise."""
+    kernel = SETTINGS.kernel.model_copy(update={"devel_package": "kernel-headers-all"})
+    zfs = SETTINGS.modules["zfs"].model_copy(update={"source_package": "zfs-source"})
+    settings = SETTINGS.model_copy(
+        update={"kernel": kernel, "modules": {**SETTINGS.modules, "zfs": zfs}}
+    )
+    for name in ("kernel-headers-all", "zfs-source", "gcc"):
+        facts = FACTS.model_copy(update={"packages": (*FACTS.packages, installed(name, "1-1"))})
+        found = {f.id: f for f in run_checks(facts, PLAN, settings)}["no-build-tools"]
+        assert found.evidence == (f"{name}-1-1.x86_64",)
 
 
 def test_a_check_that_breaks_is_an_error(monkeypatch):

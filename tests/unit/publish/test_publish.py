@@ -139,6 +139,8 @@ def test_a_tag_that_fails_puts_the_others_back(world, token, publish, monkeypatc
     monkeypatch.setattr(world, "tag", tag)
     with pytest.raises(ImmutableBaseError):
         publish(tags=("latest", "stable"))
+    tags = [c.argv for c in world.commands if world.step(c.argv) == "tag"]
+    assert sum(argv[-1].endswith(":stable") for argv in tags) == 1, "it named OLD all along"
     assert world.tags == {"latest": OLD, "stable": OLD}
 
 
