@@ -32,6 +32,7 @@ class Rpm:
     build_time: int = 1_700_000_000
     checksum: str = ""
     location: str = ""
+    size: int = 1000
 
     @property
     def parts(self) -> tuple[str, str, str]:
@@ -88,7 +89,7 @@ def package_xml(rpm: Rpm) -> str:
 <version epoch="{epoch}" ver="{version}" rel="{release}"/>
 <checksum type="sha256" pkgid="YES">{rpm.sha256}</checksum>
 <summary>s</summary><description>d</description><packager/><url/>
-<time file="{rpm.build_time}" build="{rpm.build_time}"/><size package="1000" installed="2000" archive="2100"/>
+<time file="{rpm.build_time}" build="{rpm.build_time}"/><size package="{rpm.size}" installed="2000" archive="2100"/>
 <location href="{rpm.location or "Packages/" + rpm.file_name}"/>
 <format><rpm:license>x</rpm:license>{section("provides", provides)}{section("requires", rpm.requires)}
 {section("conflicts", rpm.conflicts)}{section("obsoletes", rpm.obsoletes)}{section("recommends", rpm.recommends)}{files}</format></package>
