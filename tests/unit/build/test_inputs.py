@@ -164,18 +164,30 @@ def changed(variant, **base):
     return variant.model_copy(update={"base": variant.base.model_copy(update=base)})
 
 
-def test_two_references_to_one_image_are_one_base(tmp_path):
-    whole = plan()
-    other = changed(whole.variants[0], reference=BASE.reference.replace(":stream10", ":latest"))
-    world = BuildWorld(tmp_path, whole.model_copy(update={"variants": (other, whole.variants[1])}))
+def of(tmp_path, *variants):
+    """Build variants of the sample plan; nodes are known by their ids, and need nothing unknown."""
+    world = BuildWorld(tmp_path, plan().model_copy(update={"variants": variants}))
+    ids = [node.id for node in world.nodes]
+    assert len(ids) == len(set(ids))
+    assert {need for node in world.nodes for need in node.needs} <= set(ids)
     world.run_all()
-    assert len([c for c in world.commands if "pull" in c.argv]) == 1
+    return {command.argv[-1] for command in world.commands if "pull" in command.argv}
+
+
+def test_two_references_to_one_image_are_one_base(tmp_path):
+    first, second = plan().variants[:2]
+    other = changed(
+        first.model_copy(update={"layers": second.layers[1:2]}),
+        reference=BASE.reference.replace(":stream10", ":latest"),
+    )
+    for number, variants in enumerate([(other, second), (second, other)]):
+        assert of(tmp_path / str(number), *variants) == {f"docker://{BASE.pinned}"}
 
 
 def test_one_reference_that_names_two_images_is_two_bases(tmp_path):
-    whole = plan()
-    moved = changed(whole.variants[0], digest="sha256:" + "b" * 64)
-    world = BuildWorld(tmp_path, whole.model_copy(update={"variants": (moved, whole.variants[1])}))
-    world.run_all()
-    pulled = {c.argv[-1] for c in world.commands if "pull" in c.argv}
-    assert pulled == {f"docker://{BASE.pinned}", f"docker://{moved.base.pinned}"}
+    first, second = plan().variants[:2]
+    moved = changed(first, digest="sha256:" + "b" * 64)
+    assert of(tmp_path, moved, second) == {
+        f"docker://{BASE.pinned}",
+        f"docker://{moved.base.pinned}",
+    }

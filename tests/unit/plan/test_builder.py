@@ -64,3 +64,14 @@ def test_a_module_for_one_kernel_is_planned_once(world):
     ]
     plan = world.plan("base-zfs", "base-zfs-nvidia")
     assert plan.variants[0].modules[0] == plan.variants[1].modules[0]
+
+
+def test_a_dependency_may_not_bring_a_second_kernel_into_the_builder(world):
+    """A DKMS package would compile for it, too, or for it instead."""
+    world.repositories["baseos"] += [
+        *kernel_rpms("6.12.105"),
+        Rpm("rpm-build", "5-1", requires=("kernel-core = 6.12.94-1",)),
+    ]
+    variant = world.variant("base-zfs")
+    assert variant.verdict is Verdict.FAIL
+    assert "the builder of zfs" in variant.reasons[0]

@@ -352,3 +352,22 @@ def test_ceiling_of_the_package_itself(world):
         "above 6.11, the newest kernel that zfs 2.3.10~rc1 accepts"
         in variant.kernel.rejected[0].reason
     )
+
+
+def test_a_package_that_would_compile_on_the_host_may_not_come_in_as_a_dependency(world):
+    world.repositories["openzfs"] = [
+        dataclasses.replace(rpm, requires=(*rpm.requires, "zfs-dkms")) if rpm.name == "zfs" else rpm
+        for rpm in world.repositories["openzfs"]
+    ]
+    variant = world.variant("base-zfs")
+    assert variant.verdict is Verdict.FAIL
+    assert "layer zfs" in variant.reasons[0]
+
+
+def test_a_layer_may_have_a_repository_of_its_own(world):
+    world.repositories["cuda"] += [Rpm("htop", "3-1")]
+    world.document["layers"]["base"]["packages"] = ["htop"]
+    assert world.variant("base").verdict is Verdict.FAIL
+    world.document["layers"]["base"]["repositories"] = ["cuda"]
+    (htop,) = layer(world.variant("base"), "base").install
+    assert (htop.name, htop.repository) == ("htop", "cuda")
