@@ -2,6 +2,8 @@
 
 import dataclasses
 
+import pytest
+
 from immutable_base.model.plan import KernelAction, Verdict
 from support.plan_world import kernel_rpms
 from support.rpmmd import Rpm
@@ -66,12 +68,27 @@ def test_a_module_for_one_kernel_is_planned_once(world):
     assert plan.variants[0].modules[0] == plan.variants[1].modules[0]
 
 
-def test_a_dependency_may_not_bring_a_second_kernel_into_the_builder(world):
+@pytest.mark.parametrize("other", ["6.12.94-1", "6.12.117-1"])
+def test_a_dependency_may_not_bring_another_kernel_into_the_builder(world, other):
     """A DKMS package would compile for it, too, or for it instead."""
     world.repositories["baseos"] += [
         *kernel_rpms("6.12.105"),
-        Rpm("rpm-build", "5-1", requires=("kernel-core = 6.12.94-1",)),
+        Rpm("rpm-build", "5-1", requires=(f"kernel-core = {other}",)),
     ]
     variant = world.variant("base-zfs")
     assert variant.verdict is Verdict.FAIL
     assert "the builder of zfs" in variant.reasons[0]
+
+
+def test_a_module_may_be_compiled_with_packages_of_its_own_repositories(world):
+    world.repositories["openzfs"] = [
+        Rpm("zfs-tools", "1-1"),
+        *(
+            dataclasses.replace(rpm, requires=(*rpm.requires, "zfs-tools"))
+            if rpm.name == "zfs-dkms"
+            else rpm
+            for rpm in world.repositories["openzfs"]
+        ),
+    ]
+    (module,) = world.variant("base-zfs").modules
+    assert "zfs-tools" in {package.name for package in module.builder}

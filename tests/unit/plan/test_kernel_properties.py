@@ -5,7 +5,7 @@ import random
 from immutable_base.model.plan import KernelAction
 from immutable_base.plan.kernel import Candidate, Ceiling, decide
 from immutable_base.solver.order import EvrOrder
-from support.kernels import WHOLE, constraints
+from support.kernels import WHOLE, constraints, policy
 
 ORDER = EvrOrder()
 VERSIONS = [
@@ -35,7 +35,7 @@ def random_case(seed):
     broken = frozenset(chance.sample(evrs, chance.randrange(len(evrs) // 2)))
     up, down = chance.random() < 0.7, chance.random() < 0.7
     return constraints(
-        *candidates, image=image, ceilings=ceilings, allow_up=up, allow_down=down,
+        *candidates, image=image, ceilings=ceilings, policy=policy(up=up, down=down),
         known_break=lambda kernel: BREAK if kernel in broken else None,
     )  # fmt: skip
 
