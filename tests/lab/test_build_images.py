@@ -37,7 +37,7 @@ def base(context):
 
 @pytest.fixture
 def request_for(context, base, tmp_path):
-    def make(step: str, tag="localhost/immutable-base/test:tonight", **more):
+    def make(step: str, tag="localhost/immutable-base/test:built", **more):
         (tmp_path / "Containerfile").write_text(
             f"ARG BASE_IMAGE\nFROM ${{BASE_IMAGE}}\nRUN {step}\n"
         )
@@ -60,7 +60,7 @@ def test_the_same_containerfile_gives_the_same_digest(context, request_for, tmp_
         )
         digests.add(
             buildah.write_layout(
-                context.storage, "localhost/immutable-base/test:tonight", tmp_path / name
+                context.storage, "localhost/immutable-base/test:built", tmp_path / name
             )
         )
     assert len(digests) == 1

@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 
+from immutable_base.build.graph import image_tag
 from support.variants import VARIANTS
 
 
@@ -13,7 +14,7 @@ def inside(night, variant, *argv, ok=(0,)):
     storage = ("--root", f"{night.workspace}/storage", "--runroot", f"{night.workspace}/storage-run",
                "--storage-driver", "overlay")  # fmt: skip
     name = subprocess.run(
-        ["buildah", *storage, "from", "--pull-never", f"localhost/immutable-base/{variant}:tonight"],
+        ["buildah", *storage, "from", "--pull-never", image_tag(variant)],
         capture_output=True, text=True, check=True,
     ).stdout.strip()  # fmt: skip
     try:

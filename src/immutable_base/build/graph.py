@@ -89,7 +89,7 @@ class BuildGraph:
 
 def image_tag(variant: str) -> str:
     """Return the name of a variant's finished image in our storage."""
-    return f"{PREFIX}/{variant}:tonight"
+    return f"{PREFIX}/{variant}:built"
 
 
 def build_graph(plan: Plan) -> BuildGraph:

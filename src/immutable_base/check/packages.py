@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from immutable_base.check.interface import Check, Objection, Subject, unless
+from immutable_base.model.evr import Evr
 from immutable_base.plan.labels import variant_labels
 
 BUILD_TOOLS = frozenset({
@@ -57,7 +58,7 @@ def _userspace(subject: Subject, module: str, version: str, installed: dict[str,
     wrong = [
         f"{name}: {evr}, module {version}"
         for name, evr in found.items()
-        if evr.rpartition(":")[2].rpartition("-")[0] != version
+        if Evr.parse(evr).version != version
     ]
     firmware = subject.facts.firmware
     if module == "nvidia" and firmware and firmware != (version,):

@@ -97,12 +97,12 @@ run, end_all, is_interrupted = _OURS.run, _OURS.end_all, _OURS.is_interrupted
 
 def environment(extra: Mapping[str, str]) -> dict[str, str]:
     """Return the environment in which programs start."""
-    kept = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
     # Plain `su` on Debian keeps a user's PATH, without the folders of root's programs. What
     # `immutable-base tools` installed comes last, after a user's own choice.
     ours = tools_folder() / "bin"
-    kept["PATH"] = f"{kept.get('PATH', os.defpath)}:/usr/sbin:/sbin:{ours}"
-    return {**kept, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TZ": "UTC", **extra}
+    inherited["PATH"] = f"{inherited.get('PATH', os.defpath)}:/usr/sbin:/sbin:{ours}"
+    return {**inherited, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TZ": "UTC", **extra}
 
 
 def heed_interrupts() -> None:

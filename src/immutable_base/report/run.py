@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from immutable_base.model.reference import Reference
 from immutable_base.model.run import RunReport, VariantOutcome, VariantResult
 
 COLOURS = {
@@ -60,7 +61,7 @@ def _lines(report: RunReport) -> Iterator[Text]:
 def _cells(variant: VariantResult) -> tuple[str | Text, ...]:
     direction = f" ({variant.action})" if variant.action else ""
     digest = (
-        variant.reference.rpartition("@")[2].removeprefix("sha256:")[:12]
+        (Reference.parse(variant.reference).digest or "").removeprefix("sha256:")[:12]
         if variant.reference
         else "-"
     )
@@ -93,7 +94,7 @@ def _next_steps(report: RunReport) -> str:
         (v for v in report.variants if v.reference and v.outcome is VariantOutcome.PUBLISHED), None
     )
     if shown and shown.reference:
-        repository = shown.reference.rpartition("@")[0]
+        repository = Reference.parse(shown.reference).repository
         image = f"{repository}:{shown.tags[0]}" if shown.tags else shown.reference
         lines += [
             "Try next:",

@@ -20,6 +20,7 @@ from cyclonedx.schema import SchemaVersion
 
 from immutable_base.config.schema import Settings
 from immutable_base.errors import CheckError, CommandError
+from immutable_base.model.evr import Evr
 from immutable_base.model.facts import ImageFacts
 from immutable_base.model.plan import VariantPlan
 from immutable_base.process import Runner
@@ -117,7 +118,7 @@ def rpm_names(bom: Bom) -> list[str]:
 
 def rpm_lines(facts: ImageFacts) -> list[str]:
     """Return the image's packages and public keys as `rpm -qa` prints them."""
-    packages = (f"{p.name}-{p.evr.rpartition(':')[2]}.{p.arch}" for p in facts.packages)
+    packages = (f"{p.name}-{Evr.parse(p.evr).without_epoch}.{p.arch}" for p in facts.packages)
     return [*packages, *facts.public_keys]
 
 

@@ -89,8 +89,8 @@ class Image:
 
 def version(run: Runner) -> str:
     """Return buildah's version."""
-    words = run(Command(argv=("buildah", "--version"), timeout=QUICK)).text.split()
-    return words[2] if len(words) > 2 else "unknown"
+    output = run(Command(argv=("buildah", "--version"), timeout=QUICK)).text.split()
+    return output[2] if len(output) > 2 else "unknown"
 
 
 def pull(storage: Storage, pinned: str, env: Mapping[str, str]) -> str:
@@ -280,10 +280,10 @@ def clean(storage: Storage, *, keep: Sequence[str] = ()) -> None:
 
 def _last_word(output: Result, verb: str) -> str:
     """Return the image id at the end of what buildah printed."""
-    words = output.text.split()
-    if not words:
+    fields = output.text.split()
+    if not fields:
         raise CommandError(f"`buildah {verb}` ended well, but named no image")
-    return words[-1]
+    return fields[-1]
 
 
 def _buildah(storage: Storage, *arguments: str) -> tuple[str, ...]:

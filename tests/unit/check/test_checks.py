@@ -85,7 +85,7 @@ def module(name, **changes):
 
 
 FACTS = ImageFacts(
-    image="localhost/immutable-base/base-zfs:tonight", image_id="f" * 64,
+    image="localhost/immutable-base/base-zfs:built", image_id="f" * 64,
     labels={**variant_labels(SETTINGS, PLAN), "inherited": "too"},
     kernels=(K,), module_trees=(K,), kernel_packages=(K,),
     packages=tuple(

@@ -80,7 +80,7 @@ def test_what_an_earlier_run_left_is_removed_and_caches_by_checksum_stay(world):
 def test_containers_and_images_of_an_earlier_run_go_before_anything_is_built(world):
     world.images = [
         {"id": "1" * 64, "names": [BASE.pinned]},
-        {"id": "2" * 64, "names": ["localhost/immutable-base/base-zfs:tonight"]},
+        {"id": "2" * 64, "names": ["localhost/immutable-base/base-zfs:built"]},
         {"id": "3" * 64, "names": None},
         {"id": "4" * 64, "names": [BASE.reference]},
         {"id": "5" * 64, "names": [BASE.pinned.replace("a" * 64, "b" * 64)]},
