@@ -386,3 +386,25 @@ def is_first(pid):
     """Tell whether a process is process 1 of a namespace below ours."""
     numbers = re.search(r"^NSpid:\s*(.*)$", status_of(pid), re.MULTILINE).group(1).split()
     return len(numbers) > 1 and numbers[-1] == "1"
+
+
+def test_pipes_are_closed_when_an_interrupt_comes_before_they_are_read(monkeypatch):
+    """An open pipe would be a ResourceWarning, which is an error here."""
+
+    def interrupted(_reader):
+        raise KeyboardInterrupt
+
+    started = []
+    popen = subprocess.Popen
+
+    def start(*arguments, **options):
+        started.append(popen(*arguments, **options))
+        return started[0]
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(sh("sleep 60"))
+    assert started[0].returncode is not None
+    assert started[0].stdout.closed
+    assert started[0].stderr.closed

@@ -11,7 +11,7 @@ import subprocess
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import IO
 
 from immutable_base.errors import (
@@ -64,9 +64,6 @@ class Programs:
             _terminate(process)
         try:
             stdout, tail = _communicate(command, process)
-        except BaseException:
-            _end_group(process)
-            raise
         finally:
             self._running.discard(process)
         seconds = time.monotonic() - started
@@ -140,27 +137,22 @@ def _communicate(command: Command, process: subprocess.Popen[bytes]) -> tuple[by
     """Read both pipes at once, so that neither can fill and block the program."""
     tail: deque[str] = deque(maxlen=TAIL_LINES)
     out: list[bytes] = []
-    readers = [
-        threading.Thread(target=_relay, args=(process.stderr, command, tail), daemon=True),
-        threading.Thread(target=_collect, args=(process.stdout, out), daemon=True),
-    ]
-    for reader in readers:
-        reader.start()
-    if process.stdin is not None:
-        with contextlib.suppress(BrokenPipeError), process.stdin as pipe:
-            pipe.write(command.stdin or b"")
+    relay = threading.Thread(target=_relay, args=(process.stderr, command, tail), daemon=True)
+    collector = threading.Thread(target=_collect, args=(process.stdout, out), daemon=True)
     try:
-        process.wait(command.timeout)
-    except subprocess.TimeoutExpired as error:
+        _feed_and_wait(command, process, (relay, collector))
+    except BaseException as error:
         _end_group(process)
-        raise CommandError(
-            f"`{command}` did not end within {command.timeout:.0f} s",
-            details="\n".join(tail),
-            hint=command.hint,
-        ) from error
+        _let_go({relay: process.stderr, collector: process.stdout})
+        if isinstance(error, subprocess.TimeoutExpired):
+            raise CommandError(
+                f"`{command}` did not end within {command.timeout:.0f} s",
+                details="\n".join(tail),
+                hint=command.hint,
+            ) from error
+        raise
     # A daemon that the program left behind may keep a pipe open: do not wait for it for ever, and
     # do not take what came so far for the whole answer.
-    relay, collector = readers
     collector.join(timeout=PIPE_SECONDS)
     if collector.is_alive():
         raise CommandError(
@@ -170,6 +162,26 @@ def _communicate(command: Command, process: subprocess.Popen[bytes]) -> tuple[by
         )
     relay.join(timeout=PIPE_SECONDS)
     return b"".join(out), "\n".join(tail)
+
+
+def _feed_and_wait(
+    command: Command, process: subprocess.Popen[bytes], readers: Sequence[threading.Thread]
+) -> None:
+    for reader in readers:
+        reader.start()
+    if process.stdin is not None:
+        with contextlib.suppress(BrokenPipeError), process.stdin as pipe:
+            pipe.write(command.stdin or b"")
+    process.wait(command.timeout)
+
+
+def _let_go(readers: Mapping[threading.Thread, IO[bytes] | None]) -> None:
+    """Close the pipes of a program that was ended: a reader closes its own, if it was started."""
+    for reader, pipe in readers.items():
+        if reader.ident is not None:
+            reader.join(timeout=PIPE_SECONDS)
+        elif pipe is not None:
+            pipe.close()
 
 
 def _relay(pipe: IO[bytes], command: Command, tail: deque[str]) -> None:
