@@ -258,6 +258,14 @@ def test_what_is_obsoleted_is_named(world):
     assert layer(world.variant("base"), "base").obsoleted == ("net-tools",)
 
 
+def test_what_is_only_upgraded_is_not_obsoleted(world):
+    world.base += [Rpm("lib", "1-1")]
+    world.repositories["baseos"] += [Rpm("lib", "2-1"), Rpm("tree", "3-1", requires=("lib = 2-1",))]
+    found = layer(world.variant("base"), "base")
+    assert "lib" in {package.name for package in found.install}
+    assert found.obsoleted == ()
+
+
 def test_what_the_base_has_is_left_alone(world):
     world.base += [Rpm("jq", "1.6-1")]
     variant = world.variant("base")
