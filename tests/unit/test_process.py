@@ -408,3 +408,22 @@ def test_pipes_are_closed_when_an_interrupt_comes_before_they_are_read(monkeypat
     assert started[0].returncode is not None
     assert started[0].stdout.closed
     assert started[0].stderr.closed
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_programs_under_way_and_interrupts_us(tmp_path, number):
+    code = textwrap.dedent(f"""
+        from immutable_base.process import Command, heed_interrupts, run
+        heed_interrupts()
+        try:
+            run(Command(argv=("sh", "-c", "echo $$ > {tmp_path}/pid; exec sleep 60"), timeout=90))
+        except KeyboardInterrupt:
+            print("interrupted")
+    """)
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True
+    ) as parent:
+        program = number_in(tmp_path / "pid")
+        parent.send_signal(number)
+        assert parent.communicate(timeout=30)[0] == "interrupted\n"
+    wait_until(lambda: has_ended(program))

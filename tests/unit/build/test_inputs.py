@@ -191,3 +191,49 @@ def test_one_reference_that_names_two_images_is_two_bases(tmp_path):
         f"docker://{BASE.pinned}",
         f"docker://{moved.base.pinned}",
     }
+
+
+# ------------------------------------------------------------------ what a builder is told
+
+
+def with_module(**changes):
+    variant = plan().variants[1]
+    module = variant.modules[0].model_copy(update=changes)
+    return variant.model_copy(update={"modules": (module,)})
+
+
+def test_a_builder_is_told_the_epoch_version_and_release_of_the_promised_package(tmp_path):
+    kmod = plan().variants[1].modules[0].kmod.model_copy(update={"epoch": 3})
+    variant = with_module(kmod=kmod)
+    world = BuildWorld(tmp_path, plan().model_copy(update={"variants": (variant,)}))
+    world.run_all()
+    (told,) = (flags_of(c, "build-arg") for c in world.builds if "/run/output" in " ".join(c.argv))
+    assert {
+        "KMOD_EPOCH=3", f"KMOD_VERSION={kmod.version}", f"KMOD_RELEASE={kmod.release}", f"KMOD_NAME={kmod.name}",
+        "KMOD_PROVIDES=zfs-kmod", "SOURCE_PACKAGE=zfs-dkms", "MODULE=zfs", "MODULE_VERSION=2.3.9", "KO=spl zfs",
+    } <= set(told)  # fmt: skip
+
+
+def test_a_builder_erases_the_bases_kernel_where_the_plan_says_so(tmp_path):
+    variant = with_module(builder_erase=("kernel", "kernel-core"))
+    world = BuildWorld(tmp_path, plan().model_copy(update={"variants": (variant,)}))
+    world.run_all()
+    assert world.seen[f"localhost/immutable-base/builder/zfs:{K2}"]["erase"] == (
+        "kernel",
+        "kernel-core",
+    )
+
+
+def test_what_a_step_sees_has_modes_that_no_umask_changes(built):
+    modes = {
+        path.stat().st_mode & 0o777
+        for folder in ("mount", "context")
+        for path in (built.context.run_folder / folder).rglob("*")
+        if path.is_file() and path.suffix != ".rpm"
+    }
+    assert modes == {0o644, 0o755}
+    assert {
+        path.stat().st_mode & 0o777
+        for path in (built.context.run_folder / "mount").rglob("*")
+        if path.is_dir()
+    } == {0o755}

@@ -9,7 +9,7 @@ from immutable_base.build.steps import _split
 from immutable_base.config.load import load_settings
 from immutable_base.context import Context
 from immutable_base.plan.labels import variant_labels
-from support.plans import K1, K2, plan
+from support.plans import BASE, K1, K2, plan
 
 ROOT = Path(__file__).parents[3]
 
@@ -93,3 +93,16 @@ def test_a_growing_log_is_passed_on_line_by_line_to_its_end(tmp_path):
         file.flush()
         file.write(b"o\nlast\n")
     assert lines == ["one", "two", "last"]
+
+
+def test_a_module_is_compiled_after_its_base_and_its_packages_are_there(nodes):
+    base = f"base:{BASE.pinned}"
+    for kernel in (K1, K2):
+        assert set(nodes[f"module:centos-stream-10:zfs-2.3.9:{kernel}"].needs) == {"fetch", base}
+    assert nodes["fetch"].needs == nodes[base].needs == ()
+
+
+def test_a_layer_waits_for_the_module_that_it_installs(nodes):
+    (zfs,) = (n for n in nodes.values() if n.title == f"layer zfs (centos-stream-10, kernel {K1})")
+    assert f"module:centos-stream-10:zfs-2.3.9:{K1}" in zfs.needs
+    assert "fetch" in zfs.needs

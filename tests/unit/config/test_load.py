@@ -91,3 +91,17 @@ def test_a_file_that_cannot_be_toml_is_refused_with_its_name(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(ConfigurationError, match=r"immutable-base\.toml is not TOML"):
         load_settings(path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('module = "zfs"', 'module = "zsf"', "layers.zfs.module: 'zsf' is not defined; did you mean 'zfs'?"),
+        ('layers = ["base", "zfs"]', 'layers = ["base", "zsf"]', "layers: 'zsf' is not defined; did you mean 'zfs'?"),
+        ('key = "openzfs"', 'key = "openzsf"', "key: 'openzsf' is not defined; did you mean 'openzfs'?"),
+        ('repositories = ["openzfs"]', 'repositories = ["openzsf"]', "repositories: 'openzsf' is not defined; did you mean 'openzfs'?"),
+        ('url = "http', 'url = "ftp', "url"),
+    ],
+)  # fmt: skip
+def test_a_name_that_nothing_defines_is_refused_wherever_it_stands(tmp_path, old, new, message):
+    assert message in broken(tmp_path, old, new)

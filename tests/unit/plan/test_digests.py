@@ -46,3 +46,13 @@ def test_what_is_inside_an_image_is_read_once_for_its_digest(world, commands):
     with world.context().open_plan_inputs() as inputs:
         make.make_plan(inputs, ("base",))
     assert (first, len([argv for argv in commands if "pull" in argv])) == (1, 1)
+
+
+def test_an_image_that_a_tag_now_names_is_read_anew(world, commands):
+    world.plan("base")
+    world.raw["el"] = b'{"layers": [1]}'
+    with world.context().open_plan_inputs() as inputs:
+        (variant,) = make.make_plan(inputs, ("base",)).variants
+    pulled = [argv[-1] for argv in commands if "pull" in argv]
+    assert pulled == [f"docker://registry.invalid/el@{DIGEST}", f"docker://{variant.base.pinned}"]
+    assert variant.base.digest != DIGEST
