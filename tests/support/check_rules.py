@@ -82,7 +82,7 @@ def rules_of(checks: Iterable) -> list[Rule]:
                 break
             line = remover.found.lineno
             namespace: dict[str, Any] = {"__name__": name}
-            exec(compile(changed, name, "exec"), namespace)
+            exec(compile(changed, f"<{name}, changed>", "exec"), namespace)
             rules.append(
                 Rule(name, _function_at(tree, line), line, ast.unparse(remover.found), namespace)
             )
