@@ -224,10 +224,19 @@ def test_too_little_space_is_found_before_anything_is_begun(lab, workspace, regi
     )
 
 
-def test_a_missing_program_is_found_before_anything_is_begun(lab, workspace, registry):
-    env = {"PATH": str(Path(sys.executable).parent)}
-    failed_night(lab, workspace, lab.state / "immutable-base.toml", registry, code=4,
-                 words=["buildah", "apt-get install"], env=env, at_once=True)  # fmt: skip
+@pytest.mark.parametrize("missing", ["unshare", "buildah"])
+def test_a_missing_program_is_found_before_anything_is_begun(
+    lab, workspace, registry, tmp_path, missing
+):
+    """What a run is contained with is missed first; the rest is looked for in one go."""
+    for program in Path("/usr/bin").iterdir():
+        if program.name != missing:
+            (tmp_path / program.name).symlink_to(program)
+    env = {"PATH": f"{Path(sys.executable).parent}:{tmp_path}"}
+    failed_night(
+        lab, workspace, lab.state / "immutable-base.toml", registry, code=4,
+        words=[missing, "apt-get install"], env=env, at_once=True,
+    )  # fmt: skip
 
 
 STAGES = [
