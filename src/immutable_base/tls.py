@@ -40,5 +40,8 @@ def set_up_tls(authority: Path | None, folder: Path) -> Tls:
     # A shell may name the very bundle that is written here: it is not put into itself.
     system = [Path(path) for path in (os.environ.get("SSL_CERT_FILE"), *SYSTEM_BUNDLES) if path]
     parts = [path.read_text() for path in system if path != bundle and path.is_file()][:1]
-    write_atomically(bundle, "\n".join([*parts, authority.read_text()]))
+    text = "\n".join([*parts, authority.read_text()])
+    # Programs of another command may be reading it.
+    if not bundle.is_file() or bundle.read_text() != text:
+        write_atomically(bundle, text)
     return Tls(authority=authority, environment={"SSL_CERT_FILE": str(bundle)})

@@ -61,6 +61,11 @@ def fetch_pinned(folder: Path, settings: dict, name: str) -> keys.PinnedKey:
         return inputs.metadata.keys.fetch(name)
 
 
+def fetch_armored(folder: Path, settings: dict, name: str) -> str:
+    with context_of(folder, settings).open_plan_inputs() as inputs:
+        return inputs.metadata.keys.fetch_armored(name)
+
+
 def verify_detached(
     folder: Path, settings: dict, key: keys.PinnedKey, *, data: bytes, signature: bytes
 ) -> None:

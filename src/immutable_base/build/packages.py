@@ -102,7 +102,7 @@ def _verify_signatures(
     """Return, by sha256, the error of each package that is not signed by the named key."""
     files = {store.path(package): package for package in packages}
     try:
-        armored = keys.fetch(name).armored
+        armored = keys.fetch_armored(name)
         with tempfile.TemporaryDirectory(prefix="rpmkeys-") as folder:
             bad = rpmkeys.unsigned(keys.run, armored, tuple(files), Path(folder))
     except ImmutableBaseError as error:

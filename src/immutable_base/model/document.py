@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from pydantic import BaseModel, ConfigDict
 
 
@@ -17,5 +15,4 @@ class Frozen(BaseModel):
 
     def to_json(self) -> str:
         """Return the canonical text: the same value gives the same bytes."""
-        document = self.model_dump(mode="json")
-        return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+        return self.model_dump_json(indent=2) + "\n"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,8 +23,6 @@ class PinnedKey:
     fingerprint: str
     keyring: bytes
     """Binary keyring with this key alone, for gpgv."""
-    armored: str
-    """The same key as text, for rpm and dnf."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +41,21 @@ class KeyFetcher:
         Raises RemoteError if it cannot be fetched, VerificationError if its primary fingerprint
         is another one.
         """
+        with self._pinned(name) as keyring:
+            return PinnedKey(
+                name=name,
+                fingerprint=self.keys[name].fingerprint,
+                keyring=keyring.read_bytes(),
+            )
+
+    def fetch_armored(self, name: str) -> str:
+        """Fetch the key `keys.<name>` and return it as text, for rpm; raises as `fetch` does."""
+        with self._pinned(name) as keyring:
+            return gpg.armored(self.run, self.keys[name].fingerprint, keyring.parent)
+
+    @contextmanager
+    def _pinned(self, name: str) -> Iterator[Path]:
+        """Yield a keyring with this key alone, in a gpg home of its own."""
         key = self.keys[name]
         what = f"the key '{name}'"
         url = key.url if ":" in key.url else (self.folder / key.url).resolve().as_uri()
@@ -57,12 +71,7 @@ class KeyFetcher:
                     details="\n".join(filter(None, (url, error.details))),
                     hint=error.hint,
                 ) from error
-            return PinnedKey(
-                name=name,
-                fingerprint=key.fingerprint,
-                keyring=keyring.read_bytes(),
-                armored=gpg.armored(self.run, key.fingerprint, home),
-            )
+            yield keyring
 
 
 def verify_detached(run: Runner, key: PinnedKey, *, data: bytes, signature: bytes) -> None:

@@ -62,6 +62,7 @@ class PackagePool:
         self._urls: dict[str, str] = {LOCAL: ""}
         self._ids: dict[str, Sequence[int]] = {}
         self._named: dict[tuple[str, ...], list[libsolv.Solvable]] = {}
+        self._packages: dict[int, Package] = {}
         self._repos: dict[str, libsolv.Repo] = {}
         for item in metadata:
             self._read(item)
@@ -147,7 +148,9 @@ class PackagePool:
         place that cannot be one.
         """
         try:
-            return self._package(solvable)
+            if solvable.id not in self._packages:
+                self._packages[solvable.id] = self._package(solvable)
+            return self._packages[solvable.id]
         except (ValueError, MalformedVersionError) as error:
             raise VerificationError(
                 f"repository '{solvable.repo.name}' describes {solvable.name} in a way that "

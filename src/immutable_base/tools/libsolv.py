@@ -241,9 +241,15 @@ class Pool(Protocol):
         """Return a new solver."""
 
 
+_LIBRARY: list[Any] = []
+
+
 def library() -> Any:  # noqa: ANN401  the library has no types
     """Return libsolv's Python module."""
-    return importlib.import_module("solv")
+    if not _LIBRARY:
+        # Several threads may come first; each waits until the module is whole.
+        _LIBRARY.append(importlib.import_module("solv"))
+    return _LIBRARY[0]
 
 
 def new_pool() -> Pool:

@@ -10,6 +10,7 @@ from support.trust import (
     detached,
     document,
     exported,
+    fetch_armored,
     fetch_pinned,
     primaries_in,
     revoke_subkey,
@@ -44,8 +45,9 @@ def data(tmp_path):
 
 
 def test_of_a_file_with_two_keys_only_the_pinned_one_is_taken(published, signers, tmp_path):
-    key = fetch(published)
-    for name, content in (("keyring", key.keyring), ("armored", key.armored.encode())):
+    keyring = fetch(published).keyring
+    armored = fetch_armored(published.folder, published.settings, "ours")
+    for name, content in (("keyring", keyring), ("armored", armored.encode())):
         (tmp_path / name).write_bytes(content)
         found = primaries_in(tmp_path / name, tmp_path / "home")
         assert found == {signers["ours"].fingerprint}, name
@@ -65,7 +67,6 @@ def test_the_signer_is_compared_with_the_pin_whatever_the_keyring_holds(publishe
         name="ours",
         fingerprint=signers["ours"].fingerprint,
         keyring=fetch_both(signers, data),
-        armored="",
     )
     verify(published, key, data, detached(signers["ours"], data))
     with pytest.raises(VerificationError, match="not by the pinned key"):
