@@ -7,8 +7,10 @@ not pay for it.
 
 from __future__ import annotations
 
+import functools
 import importlib
 from collections.abc import Iterable, Sequence
+from types import ModuleType
 from typing import Any, Protocol
 
 
@@ -241,15 +243,14 @@ class Pool(Protocol):
         """Return a new solver."""
 
 
-_LIBRARY: list[Any] = []
+@functools.cache
+def _module() -> ModuleType:
+    return importlib.import_module("solv")
 
 
 def library() -> Any:  # noqa: ANN401  the library has no types
     """Return libsolv's Python module."""
-    if not _LIBRARY:
-        # Several threads may come first; each waits until the module is whole.
-        _LIBRARY.append(importlib.import_module("solv"))
-    return _LIBRARY[0]
+    return _module()
 
 
 def new_pool() -> Pool:
