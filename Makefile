@@ -75,7 +75,7 @@ generate: setup
 
 bench: setup
 	$(PRODUCT) lab up
-	eval "$$($(PRODUCT) lab env)" && $(BIN)/python bench/measure.py
+	eval "$$($(PRODUCT) lab env)" && PYTHONPATH=tests $(BIN)/python bench/measure.py
 
 lock: setup
 	# The lab needs the product, which no registry has.

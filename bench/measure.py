@@ -4,7 +4,8 @@
     bench/measure.py --no-night     start-up, questions, and plan against dnf (minutes)
     bench/measure.py --one-night    also one night of all variants, against the compiles in it
 
-To be run in the lab's environment (`immutable-base lab env`), as `make bench` does.
+To be run in the lab's environment (`immutable-base lab env`) and with `tests` on PYTHONPATH, as
+`make bench` does.
 """
 
 from __future__ import annotations

@@ -6,7 +6,6 @@ import contextlib
 import functools
 import http.server
 import shutil
-import sys
 import threading
 import tomllib
 from collections.abc import Iterator
@@ -14,6 +13,8 @@ from pathlib import Path
 
 from anchors import dnf4, dnf5, ensure_dnf5
 from common import CONFIG, REPEAT, ROOT, SETTINGS, WORK, Row, product
+
+from support.many_packages import write_many
 
 MANY = 70_000
 """Packages; Fedora's repositories have so many."""
@@ -62,7 +63,7 @@ def _plan(config: Path, variants: list[str], *, cold: bool) -> float:
 def many_packages(stream: str) -> Iterator[Path]:
     """Serve a large repository on loopback; yield a configuration in which the stream uses it."""
     folder = WORK / "many"
-    _write_many(folder / "www")
+    write_many(folder / "www", MANY)
     handler = functools.partial(_Quiet, directory=str(folder / "www"))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -88,20 +89,3 @@ def many_packages(stream: str) -> Iterator[Path]:
 class _Quiet(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *_arguments: object) -> None:
         pass
-
-
-def _write_many(folder: Path) -> None:
-    sys.path.insert(0, str(ROOT / "tests"))
-    from support.rpmmd import Rpm, write_repository  # noqa: PLC0415  the tests' own writer
-
-    rpms = [
-        Rpm(
-            f"package-{i}",
-            f"{i % 7}.{i % 13}-{i % 3}.el10",
-            requires=tuple(f"package-{i - i % 50 - k * 50}" for k in range(12) if i > 1000),
-            provides=(f"libp{i}.so()(64bit)",),
-            files=(f"/usr/bin/p{i}",),
-        )
-        for i in range(MANY)
-    ]
-    write_repository(folder, rpms, filelists=False)

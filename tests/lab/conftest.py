@@ -19,12 +19,12 @@ import pytest
 from immutable_base_lab import lab as lab_services
 from immutable_base_lab.core.paths import LabPaths, default_state
 from support.killing import kill_in_stage
+from support.paths import ROOT
 from support.registry_watch import Registry, Witness
 from support.variants import VARIANTS
 
 KILLED_IN = {"fetch: started": 0.0, "module:": 20.0}
 """Stages in which the shared night is killed before it may run to its end, and after how many seconds."""
-ROOT = Path(__file__).parents[2]
 SECONDS = 5400
 """For one test with its fixtures: the first one waits for the lab and for the run that all share."""
 PRODUCT = (sys.executable, "-m", "immutable_base")

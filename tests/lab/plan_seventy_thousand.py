@@ -15,22 +15,6 @@ sys.path.insert(0, str(ROOT / "tests"))
 PACKAGES = 70_000
 
 
-def write(folder: Path, packages: int) -> None:
-    from support.rpmmd import Rpm, write_repository
-
-    rpms = [
-        Rpm(
-            f"package-{i}",
-            f"{i % 7}.{i % 13}-{i % 3}.el10",
-            requires=tuple(f"package-{i - i % 50 - k * 50}" for k in range(12) if i > 1000),
-            provides=(f"libp{i}.so()(64bit)",),
-            files=(f"/usr/bin/p{i}",),
-        )
-        for i in range(packages)
-    ]
-    write_repository(folder, rpms, filelists=False)
-
-
 def measure(folder: Path, packages: int) -> dict[str, float]:
     from immutable_base.repository.metadata import Metadata, Source, read_repomd
     from immutable_base.solver.pool import PackagePool
@@ -73,7 +57,9 @@ def write_in_child(folder: Path, packages: int) -> None:
     """Write in another process, so that its memory is not counted."""
     child = os.fork()
     if child == 0:
-        write(folder, packages)
+        from support.many_packages import write_many
+
+        write_many(folder, packages)
         os._exit(0)
     os.waitpid(child, 0)
 

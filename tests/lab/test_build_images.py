@@ -3,7 +3,6 @@
 import json
 import os
 import re
-from pathlib import Path
 
 import pytest
 
@@ -13,9 +12,9 @@ from immutable_base.model.reference import Reference
 from immutable_base.process import Command, run
 from immutable_base.tools import buildah, skopeo
 from support.contexts import context_for
+from support.paths import ROOT
 from support.questions import count_answers
 
-ROOT = Path(__file__).parents[2]
 EPOCH = 1_700_000_000
 
 

@@ -7,8 +7,7 @@ import sys
 from pathlib import Path
 
 from immutable_base_lab.core import cache
-
-ROOT = Path(__file__).parents[2]
+from support.paths import ROOT
 
 
 def product(*arguments):

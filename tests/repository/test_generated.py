@@ -3,12 +3,12 @@
 import copy
 import json
 import tomllib
-from pathlib import Path
 
 import jsonschema
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from support.paths import ROOT
+
 REFERENCE = ROOT / "docs/reference"
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from immutable_base.cli.main import all_commands, build_parser
+from support.paths import ROOT
 from support.rules import (
     HIDDEN_FAILURES,
     KERNEL_OF_THE_MACHINE,
@@ -21,7 +22,6 @@ from support.rules import (
     ways_to_start_programs,
 )
 
-ROOT = Path(__file__).parents[2]
 SOURCES = sorted([*(ROOT / "src").rglob("*.py"), *(ROOT / "lab/src").rglob("*.py")])
 
 

@@ -4,11 +4,12 @@ import subprocess
 import sys
 import zipfile
 from collections import Counter
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from support.paths import ROOT
+
 MOST_MODULES = 12
 """In one room of the lab."""
 

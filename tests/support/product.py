@@ -1,14 +1,13 @@
 """What the product's own configuration asks for."""
 
 import tomllib
-from pathlib import Path
 
-CONFIGURATION = Path(__file__).parents[2] / "immutable-base.toml"
+from support.paths import PRODUCT
 
 
 def requested_sets() -> dict[str, tuple[str, ...]]:
     """Return the packages that are installed together, by what asks for them."""
-    product = tomllib.loads(CONFIGURATION.read_text())
+    product = tomllib.loads(PRODUCT.read_text())
     modules, kernel = product["modules"], product["kernel"]
     sets = {"kernel": (*kernel["packages"], kernel["devel_package"])}
     for name, layer in product["layers"].items():

@@ -8,13 +8,11 @@ import base64
 import hashlib
 import json
 import time
-from pathlib import Path
 
 from immutable_base.errors import CommandError
 from immutable_base.process import Result
 from support.cosign3 import Cosign3, Stored
 
-PRODUCT = Path(__file__).parents[2] / "immutable-base.toml"
 MANIFEST = b'{"schemaVersion": 2, "config": {}}'
 DIGEST = f"sha256:{hashlib.sha256(MANIFEST).hexdigest()}"
 OLD_MANIFEST = b'{"schemaVersion": 2, "old": true}'

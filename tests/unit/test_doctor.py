@@ -1,7 +1,6 @@
 """What is missing is said in the first second, with the command that mends it."""
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -10,8 +9,7 @@ from immutable_base.doctor import examine, require_ready
 from immutable_base.errors import CommandError, HostError
 from immutable_base.process import run
 from support import fake_programs as fake
-
-ROOT = Path(__file__).parents[2]
+from support.paths import ROOT
 
 
 @pytest.fixture(autouse=True)

@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import pytest
 
 from immutable_base.build.input_folder import copy_context
@@ -9,9 +7,8 @@ from immutable_base.build.steps import _split
 from immutable_base.config.load import load_settings
 from immutable_base.context import Context
 from immutable_base.plan.labels import variant_labels
+from support.paths import ROOT
 from support.plans import BASE, K1, K2, plan
-
-ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture

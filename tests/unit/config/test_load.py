@@ -1,13 +1,10 @@
 """A mistake in immutable-base.toml is named with its place and the right word."""
 
-from pathlib import Path
-
 import pytest
 
 from immutable_base.config.load import load_settings
 from immutable_base.errors import ConfigurationError
-
-PRODUCT = Path(__file__).parents[3] / "immutable-base.toml"
+from support.paths import PRODUCT
 
 
 def broken(tmp_path, old, new):

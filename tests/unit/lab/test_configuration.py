@@ -16,8 +16,9 @@ from immutable_base_lab.configuration import (
 from immutable_base_lab.core.paths import LabPaths
 from immutable_base_lab.lab import merged_settings, port_names
 from immutable_base_lab.services.service import Surroundings
+from support import paths
 
-PRODUCT = (Path(__file__).parents[3] / "immutable-base.toml").read_text()
+PRODUCT = paths.PRODUCT.read_text()
 PORTS = {name: 8001 + number for number, name in enumerate(port_names())}
 AT = Surroundings(paths=LabPaths(root=Path("/lab")), ports=PORTS)
 LAB = Replacements(

@@ -5,7 +5,6 @@ import hashlib
 import io
 import json
 import tarfile
-from pathlib import Path
 
 import pytest
 
@@ -14,8 +13,8 @@ from immutable_base.context import Context
 from immutable_base.errors import ImmutableBaseError
 from immutable_base.model.plan import BasePlan, KernelPlan, Plan, VariantPlan
 from immutable_base.run.previous import difference, set_aside
+from support.paths import ROOT
 
-ROOT = Path(__file__).parents[3]
 VARIANT = VariantPlan(
     name="base", stream="s", verdict="build",
     base=BasePlan(reference="r/x/y:z", digest="sha256:" + "0" * 64, created=0),

@@ -1,15 +1,11 @@
 """Programs start in one way, end in one way, and fail with their own words."""
 
-import contextlib
 import os
-import re
-import shutil
 import signal
 import subprocess
 import sys
 import textwrap
 import threading
-from pathlib import Path
 
 import pytest
 
@@ -17,15 +13,6 @@ from immutable_base import process
 from immutable_base.errors import CommandError, ToolMissingError
 from immutable_base.process import Command, Programs, programs, run
 from support.processes import has_ended, number_in, wait_until
-
-
-@pytest.fixture(autouse=True)
-def nothing_stays(tmp_path):
-    """End what a test that failed has left."""
-    yield
-    for pid in processes_with(str(tmp_path)):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
 
 
 def sh(script, **kw):
@@ -264,128 +251,6 @@ def test_programs_see_utc_and_no_language_of_the_machine(monkeypatch):
         "C.UTF-8",
         "x",
     )
-
-
-# ------------------------------------------------------------------ a run in namespaces of its own
-
-
-@pytest.fixture
-def contained(tmp_path):
-    """Start a process that runs a shell script contained, as `immutable-base run` does.
-
-    Namespaces need root. For anybody else a user namespace makes one: then `unshare` on the PATH is
-    a script that asks the real one for it.
-    """
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    if os.geteuid() != 0:
-        real = shutil.which("unshare")
-        (folder / "unshare").write_text(f'#!/bin/sh\nexec {real} --user --map-root-user "$@"\n')
-        (folder / "unshare").chmod(0o755)
-    started = []
-
-    def start(script):
-        code = (
-            "import sys; from immutable_base.process import run_contained\n"
-            f"sys.exit(run_contained(['sh', '-c', {script!r}]))"
-        )
-        path = f"{folder}:{os.environ['PATH']}"
-        started.append(
-            subprocess.Popen(
-                [sys.executable, "-c", code], env={**os.environ, "PATH": path},
-                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            )
-        )  # fmt: skip
-        return started[-1]
-
-    yield start
-    for parent in started:
-        parent.kill()
-        parent.wait(10)
-        parent.stdout.close()
-        parent.stderr.close()
-
-
-def processes_with(mark):
-    """Return the live processes in whose command line a text stands; their pids are of this namespace."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):
-            if mark in path.read_bytes().decode("utf-8", "replace"):
-                found.append(int(path.parent.name))
-    return [pid for pid in found if not has_ended(pid)]
-
-
-def test_a_contained_run_is_process_one_and_hands_its_exit_status_on(contained):
-    parent = contained('echo "$$ $IMMUTABLE_BASE_CONTAINED"; exit 7')
-    assert parent.communicate(timeout=20)[0].split() == ["1", "1"]
-    assert parent.returncode == 7
-
-
-def test_killing_a_contained_run_kills_whatever_it_started(contained, tmp_path):
-    """Even what left its session and ignores every signal that can be ignored."""
-    mark = f"sleep-{tmp_path.name}-{os.getpid()}"
-    stubborn = f"trap '' TERM INT HUP; : {mark}; touch {tmp_path}/up; while true; do sleep 1; done"
-    parent = contained(f'setsid sh -c "{stubborn}" & wait')
-    wait_until((tmp_path / "up").exists)
-    assert processes_with(mark)
-    parent.kill()
-    wait_until(lambda: not processes_with(mark))
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_is_handed_to_the_contained_program_once(contained, tmp_path, number):
-    log = tmp_path / "log"
-    parent = contained(
-        f"trap 'echo caught >> {log}' TERM INT; touch {tmp_path}/up; "
-        f"while [ ! -s {log} ]; do sleep 0.1; done; sleep 0.3; exit 9"
-    )
-    wait_until((tmp_path / "up").exists)
-    parent.send_signal(number)
-    parent.communicate(timeout=20)
-    assert parent.returncode == 9, "its own status, after it has cleaned up"
-    assert log.read_text() == "caught\n"
-
-
-def test_a_contained_run_that_is_killed_says_so(contained, tmp_path):
-    """As when the kernel runs out of memory: unshare ends by the signal of what it ran."""
-    mark = f"killed-{tmp_path.name}-{os.getpid()}"
-    parent = contained(f": {mark}; touch {tmp_path}/up; while true; do sleep 1; done")
-    wait_until((tmp_path / "up").exists)
-    (program,) = [
-        pid for pid in processes_with(mark) if "NSpid" in status_of(pid) and is_first(pid)
-    ]
-    os.kill(program, signal.SIGKILL)
-    stderr = parent.communicate(timeout=20)[1]
-    assert parent.returncode == 1
-    assert "HostError: the run was ended by SIGKILL" in stderr
-
-
-def test_a_run_that_cannot_be_contained_says_why(contained, tmp_path):
-    (tmp_path / "bin" / "unshare").write_text(
-        "#!/bin/sh\necho 'unshare: unshare failed: Operation not permitted' >&2; exit 1\n"
-    )
-    (tmp_path / "bin" / "unshare").chmod(0o755)
-    stderr = contained("exit 0").communicate(timeout=20)[1]
-    assert "HostError: the run could not be started in namespaces of its own" in stderr
-    assert "  | unshare: unshare failed: Operation not permitted" in stderr
-
-
-def test_what_a_contained_program_writes_to_standard_error_is_ours(contained):
-    parent = contained("echo out; echo err >&2; ls /proc/self/fd >&2; exit 1")
-    stdout, stderr = parent.communicate(timeout=20)
-    assert (parent.returncode, stdout, stderr.splitlines()[0]) == (1, "out\n", "err")
-    assert stderr.split()[1:] == ["0", "1", "2", "3"], "and no other file of ours is open in it"
-
-
-def status_of(pid):
-    return Path(f"/proc/{pid}/status").read_text()
-
-
-def is_first(pid):
-    """Tell whether a process is process 1 of a namespace below ours."""
-    numbers = re.search(r"^NSpid:\s*(.*)$", status_of(pid), re.MULTILINE).group(1).split()
-    return len(numbers) > 1 and numbers[-1] == "1"
 
 
 def test_pipes_are_closed_when_an_interrupt_comes_before_they_are_read(monkeypatch):

@@ -1,0 +1,102 @@
+"""The plan and the facts of an image that passes every check."""
+
+from immutable_base.config.load import load_settings
+from immutable_base.model.facts import (
+    ImageFacts,
+    InitramfsFact,
+    InstalledPackage,
+    ModuleFact,
+    ProgramOutput,
+    UnitFact,
+)
+from immutable_base.model.plan import (
+    BasePlan,
+    KernelAction,
+    KernelPlan,
+    LayerPlan,
+    ModulePlan,
+    Package,
+    PlannedPackage,
+    VariantPlan,
+    Verdict,
+)
+from immutable_base.plan.labels import variant_labels
+from support.paths import PRODUCT
+
+SETTINGS = load_settings(PRODUCT)
+K = "6.12.117-1.el10.x86_64"
+OLD = "6.12.107-1.el10.x86_64"
+FINE = ProgramOutput(status=0, text="")
+
+
+def package(name, version, *, repository="baseos", release="1"):
+    return Package(
+        name=name, epoch=0, version=version, release=release, arch="x86_64", repository=repository,
+        url="https://repo.example/x.rpm", sha256="0" * 64, size=1, build_time=1,
+    )  # fmt: skip
+
+
+KMOD = package("kmod-zfs-prebuilt", "2.3.9", repository="local")
+PLAN = VariantPlan(
+    name="base-zfs", stream="centos-stream-10", verdict=Verdict.BUILD,
+    base=BasePlan(reference="registry.example/b:stream10", digest="sha256:" + "a" * 64, created=1),
+    kernel=KernelPlan(
+        image=OLD, image_evr="6.12.107-1", chosen=K, chosen_evr="6.12.117-1", action=KernelAction.UP,
+        source="repository", ceiling="7.2", rejected=(),
+    ),
+    modules=(
+        ModulePlan(
+            name="zfs", version="2.3.9", maximum="7.2", source=package("zfs-dkms", "2.3.9"), kmod=KMOD,
+            builder=(), builder_request=(), source_date_epoch=3,
+        ),
+    ),
+    layers=(
+        LayerPlan(name="base", request=(), install=(package("htop", "3"), package("bash", "5.3")), source_date_epoch=2),
+        LayerPlan(name="kernel", request=(), install=(package("kernel-core", "6.12.117"),), erase=("kernel-core", "kernel-modules-extra"), source_date_epoch=2),
+        LayerPlan(name="zfs", request=(), install=(package("zfs", "2.3.9"), KMOD), source_date_epoch=3),
+    ),
+    packages=(
+        PlannedPackage(name="htop", evr="3-1", arch="x86_64", repository="baseos", layer="base"),
+        PlannedPackage(name="zfs", evr="2.3.9-1", arch="x86_64", repository="openzfs", layer="zfs"),
+    ),
+    reasons=(),
+)  # fmt: skip
+
+
+def installed(name, evr):
+    return InstalledPackage(name=name, evr=evr, arch="x86_64")
+
+
+def module(name, **changes):
+    path = f"usr/lib/modules/{K}/extra/{name}.ko.xz"
+    values = {
+        "name": name, "path": path, "owner": KMOD.name, "version": "2.3.9-1", "vermagic": f"{K} SMP mod_unload",
+        "load": ProgramOutput(status=0, text=f"insmod /{path}"), "listed": True,
+    }  # fmt: skip
+    return ModuleFact(**{**values, **changes})
+
+
+FACTS = ImageFacts(
+    image="localhost/immutable-base/base-zfs:built", image_id="f" * 64,
+    labels={**variant_labels(SETTINGS, PLAN), "inherited": "too"},
+    kernels=(K,), module_trees=(K,), kernel_packages=(K,),
+    packages=tuple(
+        installed(*row)
+        for row in (
+            ("bash", "5.3-1"), ("htop", "3-1"), ("kernel-core", "6.12.117-1"), ("kmod-zfs-prebuilt", "2.3.9-1"),
+            ("systemd", "257-1"), ("zfs", "2.3.9-1"),
+        )
+    ),
+    base_packages=(installed("bash", "5.2-1"), installed("kernel-core", "6.12.107-1"), installed("kernel-modules-extra", "6.12.107-1"), installed("systemd", "257-1")),
+    public_keys=(), kmod_requires={KMOD.name: ("/bin/sh", f"kernel-uname-r = {K}")}, modules=(module("spl"), module("zfs")),
+    initramfs=InitramfsFact(
+        path=f"usr/lib/modules/{K}/initramfs.img", mode=0o600, size=1,
+        listing=ProgramOutput(status=0, text="usr/lib/ostree/ostree-prepare-root"),
+    ),
+    leftovers=(), firmware=(), kargs={"10.toml": 'kargs = ["quiet"]\nmatch-architectures = ["x86_64"]\n'},
+    units=(
+        UnitFact(name="sshd.service", preset="enable", state="enabled"),
+        UnitFact(name="zfs-import-scan.service", preset="disable", state="disabled"),
+    ),
+    verify={KMOD.name: FINE}, dnf_check=FINE, bootc_lint=FINE,
+)  # fmt: skip
