@@ -44,13 +44,13 @@ def commands() -> str:
     known = all_commands()
     parser = build_parser(known, known)
     parts = ["# Command line\n\n", MADE, "```text\n", parser.format_help(), "```\n"]
-    table = next(a for a in parser._actions if a.dest == "command").choices  # noqa: SLF001
+    table = next(a for a in parser._actions if a.dest == "command").choices  # noqa: SLF001  argparse shows them nowhere else
     for name, command in table.items():
         parts += [f"\n## {name}\n\n```text\n", command.format_help(), "```\n"]
-        nested = [a for a in command._actions if isinstance(a, argparse._SubParsersAction)]  # noqa: SLF001
+        nested = [a for a in command._actions if isinstance(a, argparse._SubParsersAction)]  # noqa: SLF001  argparse shows them nowhere else
         for action in nested:
             # An action without a summary is not for people: `--help` does not list it either.
-            for shown in action._choices_actions:  # noqa: SLF001
+            for shown in action._choices_actions:  # noqa: SLF001  argparse shows them nowhere else
                 text = action.choices[shown.dest].format_help()
                 parts += [f"\n### {name} {shown.dest}\n\n```text\n", text, "```\n"]
     return "".join(parts)

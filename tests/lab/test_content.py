@@ -38,7 +38,10 @@ def system(lab, tmp_path_factory) -> Path:
     output("rm", "-rf", tree)
     tree.mkdir(parents=True)
     index = json.loads((layout / "index.json").read_text())
-    blob = lambda digest: layout / "blobs" / digest.replace(":", "/")  # noqa: E731
+
+    def blob(digest):
+        return layout / "blobs" / digest.replace(":", "/")
+
     manifest = json.loads(blob(index["manifests"][0]["digest"]).read_text())
     for layer in manifest["layers"]:
         # The ostree repository beside the root: hard links to the same files, not needed here.

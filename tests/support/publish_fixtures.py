@@ -16,7 +16,8 @@ from immutable_base.model.plan import (
     Verdict,
 )
 from immutable_base.publish.publish import PublishRequest, publish_variant
-from support.publish_world import DIGEST, OLD, PRODUCT, World, token_for
+from support.paths import PRODUCT
+from support.publish_world import DIGEST, OLD, World, token_for
 
 TAGS = ("latest", "20251124", "6.12.107_deb13-amd64")
 

@@ -52,7 +52,7 @@ def own_commands() -> dict[str, tuple[str, str]]:
 def all_commands() -> dict[str, tuple[str, str]]:
     """Return the summary and the module of every command, those of other distributions last."""
     # Its import takes half the time of `--help`; a command of our own needs none of it.
-    from importlib.metadata import entry_points  # noqa: PLC0415
+    from importlib.metadata import entry_points  # noqa: PLC0415  see above
 
     found = own_commands()
     for entry in sorted(entry_points(group=PLUGINS)):

@@ -42,7 +42,7 @@ def run(namespace: argparse.Namespace) -> int:
         write_result(plan.to_json(), namespace.output)
     else:
         # What draws the table takes a while to import, and JSON needs none of it.
-        from immutable_base.report.plan import plan_text  # noqa: PLC0415
+        from immutable_base.report.plan import plan_text  # noqa: PLC0415  see above
 
         width = max(shutil.get_terminal_size().columns, NARROWEST)
         colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ

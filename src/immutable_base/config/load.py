@@ -6,9 +6,10 @@ import difflib
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from immutable_base.config.schema import UNDEFINED, Settings
 from immutable_base.errors import ConfigurationError
@@ -44,10 +45,10 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def _explain(error: ValidationError) -> list[str]:
-    return [_explain_one(item) for item in error.errors(include_url=False)]  # type: ignore[arg-type]
+    return [_explain_one(item) for item in error.errors(include_url=False)]
 
 
-def _explain_one(item: dict[str, Any]) -> str:
+def _explain_one(item: ErrorDetails) -> str:
     location = item["loc"]
     path = ".".join(str(part) for part in location)
     if item["type"] == "extra_forbidden":

@@ -99,5 +99,5 @@ def _entry(archive: tarfile.TarFile, member: tarfile.TarInfo) -> dict[str, objec
         "link": member.linkname,
         "attributes": dict(member.pax_headers),
         "size": member.size,
-        "content": hashlib.file_digest(file, "sha256").hexdigest() if file else "",  # type: ignore[arg-type]
+        "content": hashlib.file_digest(file, "sha256").hexdigest() if file else "",  # type: ignore[arg-type]  # IO has readinto
     }

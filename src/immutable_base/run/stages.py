@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -46,7 +45,6 @@ class VariantStages:
     _sboms: dict[str, Path] = field(default_factory=dict)
     _exported: dict[str, Exported] = field(default_factory=dict)
     _results: dict[str, StageResults] = field(default_factory=dict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def results(self, variant: str) -> StageResults:
         """Return what a variant's stages have produced so far."""
@@ -65,7 +63,7 @@ class VariantStages:
         for finding in findings:
             report(str(finding))
         self._facts[variant.name] = facts
-        self._note(variant, packages=len(facts.packages))
+        self._results[variant.name] = StageResults(packages=len(facts.packages))
         return f"{len(facts.packages)} packages"
 
     def sbom(self, variant: VariantPlan, _report: LineSink) -> str:
@@ -91,8 +89,8 @@ class VariantStages:
         digest = buildah.write_layout(self.context.storage, image_id, layout)
         self._exported[variant.name] = Exported(layout=layout, digest=digest)
         differs = difference(self.context, variant, layout)
-        self._note(
-            variant,
+        self._results[variant.name] = replace(
+            self.results(variant.name),
             size=layout_size(layout, digest),
             difference=str(differs) if differs else None,
         )
@@ -114,12 +112,9 @@ class VariantStages:
             tags=tags_of(self.context.settings, variant),
         )
         publication = publish_variant(self.context.verifier(), request)
-        self._note(variant, publication=publication)
+        known = self.results(variant.name)
+        self._results[variant.name] = replace(known, publication=publication)
         return str(publication.status)
-
-    def _note(self, variant: VariantPlan, **changes: object) -> None:
-        with self._lock:
-            self._results[variant.name] = replace(self.results(variant.name), **changes)  # type: ignore[arg-type]
 
 
 def stage_nodes(stages: VariantStages) -> tuple[Node, ...]:

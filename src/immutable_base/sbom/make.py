@@ -177,7 +177,7 @@ def render(bom: Bom, *, image: Component, epoch: int) -> str:
 
 def _schema_error(text: str) -> str | None:
     # Not above: its import takes three seconds, which no command should need to start.
-    from cyclonedx.validation.json import JsonStrictValidator  # noqa: PLC0415
+    from cyclonedx.validation.json import JsonStrictValidator  # noqa: PLC0415  see above
 
     error = JsonStrictValidator(SchemaVersion.V1_6).validate_str(text)
     return None if error is None else str(error)

@@ -29,7 +29,7 @@ def run_in_root(
     environment = [word for item in _ENVIRONMENT.items() for word in ("--setenv", *item)]
     sandbox = (
         "bwrap", "--die-with-parent", "--new-session", "--bind", str(root), "/",
-        "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/run", "--tmpfs", "/tmp",  # noqa: S108
+        "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/run", "--tmpfs", "/tmp",  # noqa: S108  the sandbox's own
         "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--chdir", "/",
         "--clearenv", *environment, "--",
     )  # fmt: skip

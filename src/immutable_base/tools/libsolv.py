@@ -126,10 +126,10 @@ class Repo(Protocol):
     def add_repomdxml(self, file: File) -> bool:
         """Read repomd.xml."""
 
-    def Dataiterator_meta(self, key: int, match: str, flags: int) -> Iterator:  # noqa: N802
+    def Dataiterator_meta(self, key: int, match: str, flags: int) -> Iterator:  # noqa: N802  libsolv's own
         """Search the repository's own data."""
 
-    def free(self, reuse_ids: bool) -> None:  # noqa: FBT001
+    def free(self, reuse_ids: bool) -> None:  # noqa: FBT001  libsolv's own
         """Remove the packages."""
 
 
@@ -160,7 +160,7 @@ class Rule(Protocol):
 class Problem(Protocol):
     """A contradiction among what was asked for."""
 
-    def findallproblemrules(self, unfiltered: bool = ...) -> list[Rule]:  # noqa: FBT001
+    def findallproblemrules(self, unfiltered: bool = ...) -> list[Rule]:  # noqa: FBT001  libsolv's own
         """Return the rules that contradict each other."""
 
 
@@ -233,13 +233,13 @@ class Pool(Protocol):
     def parserpmrichdep(self, text: str) -> Dep | None:
         """Parse `(a if b)`; None when it is malformed."""
 
-    def Dep(self, text: str) -> Dep:  # noqa: N802
+    def Dep(self, text: str) -> Dep:  # noqa: N802  libsolv's own
         """Return a dependency by name."""
 
-    def Job(self, how: int, what: int) -> object:  # noqa: N802
+    def Job(self, how: int, what: int) -> object:  # noqa: N802  libsolv's own
         """Return a request."""
 
-    def Solver(self) -> Solver:  # noqa: N802
+    def Solver(self) -> Solver:  # noqa: N802  libsolv's own
         """Return a new solver."""
 
 

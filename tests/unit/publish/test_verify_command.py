@@ -8,7 +8,8 @@ from immutable_base.cli.main import main
 from immutable_base.config.load import load_settings
 from immutable_base.model.verify import VerificationReport
 from immutable_base.report.verify import verification_text
-from support.publish_world import DIGEST, PRODUCT
+from support.paths import PRODUCT
+from support.publish_world import DIGEST
 
 IDENTITY = "https://gitlab.com/a/b//.gitlab-ci.yml@refs/heads/main"
 SETTINGS = load_settings(PRODUCT)

@@ -56,7 +56,7 @@ def _known(packages: Iterable[tuple[str, str]], archive: Archive) -> Iterable[De
 
 
 # Inside a root: a file system of its own, gone with the program.
-TEMPORARY = "/tmp"  # noqa: S108
+TEMPORARY = "/tmp"  # noqa: S108  see above
 # Positional parameters: root, pairs of a folder and where it appears, `--`, the program.
 _ENTER = """
 set -e
