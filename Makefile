@@ -2,8 +2,8 @@
 #   make demo    the lab, then one whole night in it (root; half an hour the first time)
 #   make test    every test, with a floor for coverage; the ones that need images share one night
 #   make soak    what fails once in a thousand times: thousands of questions to an image
-#   make unit    the tests that need neither root nor network, in about two minutes
-#   make unit-newest   the same with the newest Python that can be had: Debian's as root, else one that is here
+#   make unit    the tests that need neither root nor network, in little more than a minute
+#   make unit-newest   tests/unit with the newest Python that can be had: Debian's as root, else one that is here
 #   make check   lint, types, imports, generated files
 #   make bench   the figures in docs/reference/benchmarks.md
 #   make clean   the virtual environment and caches; the lab's state is `immutable-base lab down`'s
