@@ -93,4 +93,4 @@ class Context:
 
     def repository_of(self, variant: str) -> str:
         """Return the repository that a variant is published to, without a tag."""
-        return f"{self.settings.registry.destination}/{variant}"
+        return self.settings.repository_of(variant)

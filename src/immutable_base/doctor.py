@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from immutable_base.errors import CommandError, HostError, ImmutableBaseError
-from immutable_base.process import Command, Runner, environment
+from immutable_base.process import NAMESPACES, Command, Runner, environment
 from immutable_base.state import tools_folder
 from immutable_base.tools.pins import load_pins
 from immutable_base.tools.versions import ASK_VERSION
@@ -98,7 +98,7 @@ def _pinned(run: Runner, name: str, purpose: str) -> Requirement:
     fix = f"`immutable-base tools {name}` builds {pin.number}"
     if path is None:
         return _requirement(name, f"it {purpose}", fix, ok=False)
-    if not path.startswith(str(tools_folder())):
+    if not Path(path).is_relative_to(tools_folder()):
         fix += f"; remove {path}, which comes before it on PATH"
     try:
         version = ASK_VERSION[name](run, path)
@@ -111,11 +111,10 @@ def _pinned(run: Runner, name: str, purpose: str) -> Requirement:
 
 def _namespaces(run: Runner) -> Requirement:
     """Try what `process.run_contained` needs; root in an unprivileged container lacks it."""
-    argv = ("unshare", "--mount", "--pid", "--fork", "--mount-proc", "--", "true")
     reason, ok = "a run has namespaces of its own", True
     if os.geteuid() == 0 and _find("unshare"):
         try:
-            run(Command(argv=argv, timeout=30))
+            run(Command(argv=(*NAMESPACES, "true"), timeout=30))
         except ImmutableBaseError as error:
             reason, ok = f"{reason}, which are refused: {error.details or error.message}", False
     fix = "run it in a virtual machine or a privileged container"

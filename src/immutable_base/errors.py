@@ -61,9 +61,9 @@ FIXABLE = {
 """Refusals of a disk or a permission, which a person can fix; other OSErrors are bugs of ours."""
 
 
-def host_error(error: OSError) -> HostError | None:
+def host_error(error: BaseException) -> HostError | None:
     """Return a refusal of a disk or a permission as an error of this host, None for any other."""
-    if error.errno not in FIXABLE:
+    if not isinstance(error, OSError) or error.errno not in FIXABLE:
         return None
     where = f"{error.filename}: " if error.filename else ""
     return HostError(

@@ -71,9 +71,9 @@ class Observer(Protocol):
 
 
 @contextmanager
-def observed(observer: Observer, node: str, title: str = "") -> Iterator[LineSink]:
+def observed(observer: Observer, node: str) -> Iterator[LineSink]:
     """Show the block as a node of its own; yields where to report lines."""
-    observer.expect(node, title or node)
+    observer.expect(node, node)
     observer.started(node)
     try:
         yield functools.partial(observer.line, node)
@@ -190,7 +190,7 @@ class _Graph:
         try:
             message = node.action(functools.partial(self.observer.line, node.id))
         except Exception as raised:
-            error = _as_ours(raised)
+            error = host_error(raised) or raised
             if not isinstance(error, ImmutableBaseError):
                 log.debug("%s: not one of our errors", node.id, exc_info=True)
             self.observer.finished(node.id, "failed", _first_line(error))
@@ -208,10 +208,6 @@ def _hand_over(
         error = future.exception()
         failed = NodeOutcome(id=key, state="failed", error=error)
         ended.put(future.result() if error is None else failed)
-
-
-def _as_ours(error: Exception) -> Exception:
-    return (host_error(error) or error) if isinstance(error, OSError) else error
 
 
 def _first_line(error: BaseException) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import os
 import time
 from collections.abc import Mapping
@@ -69,7 +68,7 @@ def decode_claims(token: str) -> TokenClaims:
         # Pydantic's own text would quote the claims.
         missing = ", ".join(".".join(map(str, item["loc"])) or "JSON" for item in error.errors())
         raise _not_a_token(f"wrong or missing: {missing}") from error
-    except (ValueError, binascii.Error) as error:
+    except ValueError as error:  # also binascii.Error
         raise _not_a_token(str(error)) from error
 
 

@@ -164,7 +164,7 @@ class Verifier:
 def _sboms(envelopes: Sequence[str], pinned: str, digest: str) -> tuple[dict[str, Any], ...]:
     try:
         statements = [_statement(envelope) for envelope in envelopes]
-    except (ValidationError, ValueError) as error:
+    except ValueError as error:  # also pydantic's ValidationError
         raise _not_understood(pinned, error) from error
     wanted = digest.removeprefix("sha256:")
     found = tuple(
@@ -190,5 +190,5 @@ def _not_understood(pinned: str, error: Exception) -> VerificationError:
     return VerificationError(
         f"cosign's output about {pinned} is not understood, so nothing is proven",
         details=str(error)[:2000],
-        hint="the product is tested with cosign 2.6",
+        hint="`immutable-base doctor` says which versions of cosign are accepted",
     )

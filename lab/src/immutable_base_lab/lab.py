@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import signal
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -242,12 +241,7 @@ class Lab:
             sys.executable, "-m", "immutable_base", "lab", "make", f"--state={self.paths.root}",
             *(("--verbose",) if verbose else ()), *programs,
         )  # fmt: skip
-        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            return run_contained(argv)
-        finally:
-            for number, handler in handlers.items():
-                signal.signal(number, handler)
+        return run_contained(argv)
 
     def _publish_trust(self) -> None:
         paths = self.paths

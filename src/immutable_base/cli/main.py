@@ -94,7 +94,7 @@ def main(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         return EXIT_INTERRUPTED
     except Exception as error:  # noqa: BLE001  the last resort: a bug must not look like anything else
-        refused = host_error(error) if isinstance(error, OSError) else None
+        refused = host_error(error)
         if refused is not None:
             print(f"error: {refused}", file=sys.stderr)
             return refused.exit_code

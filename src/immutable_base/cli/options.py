@@ -80,6 +80,11 @@ def selected_variants(settings: Settings, names: Iterable[str]) -> tuple[str, ..
     return tuple(name for name in settings.variants if not asked or name in asked)
 
 
+def wants_colour(output: Path | None) -> bool:
+    """Tell whether the result is for a terminal whose user wants colour. Source: no-color.org."""
+    return output is None and sys.stdout.isatty() and "NO_COLOR" not in os.environ
+
+
 def write_result(text: str, output: Path | None) -> None:
     """Print the result, or write it to the file that was asked for."""
     if output is None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
-import sys
 
 from immutable_base.cli.make_context import make_context
 from immutable_base.cli.options import (
@@ -13,6 +11,7 @@ from immutable_base.cli.options import (
     add_output_arguments,
     add_variant_argument,
     selected_variants,
+    wants_colour,
     write_result,
 )
 from immutable_base.log import log_to_terminal
@@ -45,6 +44,6 @@ def run(namespace: argparse.Namespace) -> int:
         from immutable_base.report.plan import plan_text  # noqa: PLC0415  see above
 
         width = max(shutil.get_terminal_size().columns, NARROWEST)
-        colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-        write_result(plan_text(plan, width=width, colour=colour), namespace.output)
+        text = plan_text(plan, width=width, colour=wants_colour(namespace.output))
+        write_result(text, namespace.output)
     return plan.exit_code

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import sys
 
 from immutable_base import process
 from immutable_base.cli.make_context import make_context
@@ -13,11 +12,11 @@ from immutable_base.cli.options import (
     add_output_arguments,
     add_variant_argument,
     selected_variants,
+    wants_colour,
     write_result,
 )
 from immutable_base.config.load import load_settings
 from immutable_base.doctor import require_ready
-from immutable_base.model.run import RunReport
 from immutable_base.process import heed_interrupts
 from immutable_base.progress import Progress
 from immutable_base.report.run import run_text
@@ -45,16 +44,17 @@ def run(namespace: argparse.Namespace) -> int:
     require_ready(process.run, namespace.workspace.resolve(), settings.minimum_free_gib)
     # As process 1 of its namespace the kernel would drop signals that have no handler.
     heed_interrupts()
-    context = make_context(namespace)
+    context = make_context(namespace, settings)
     with Progress(verbose=namespace.verbose) as progress:
-        report: RunReport = run_variants(
+        report = run_variants(
             context, variants=variants, observer=progress, workers=namespace.workers
         )
     if namespace.format == "json":
         write_result(report.to_json(), namespace.output)
     else:
         width = max(100, shutil.get_terminal_size((120, 40)).columns)
-        write_result(run_text(report, width=width, colour=sys.stdout.isatty()), namespace.output)
+        text = run_text(report, width=width, colour=wants_colour(namespace.output))
+        write_result(text, namespace.output)
     return report.exit_code
 
 

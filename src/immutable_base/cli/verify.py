@@ -105,5 +105,4 @@ def find_reference(text: str, settings: Settings | None) -> Reference:
             f"'{name}' is neither a variant nor a reference{did_you_mean(name, settings.variants)}",
             hint=f"the configuration has: {', '.join(settings.variants)}",
         )
-    full = f"{settings.registry.destination}/{name}:{tag or DEFAULT_TAG}"
-    return Reference.parse(full)
+    return Reference.parse(f"{settings.repository_of(name)}:{tag or DEFAULT_TAG}")

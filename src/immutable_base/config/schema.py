@@ -208,6 +208,10 @@ class Settings(Frozen):
         name = self.registry.ca_bundle
         return (folder / name).resolve() if name else None
 
+    def repository_of(self, variant: str) -> str:
+        """Return the repository that a variant is published to, without a tag."""
+        return f"{self.registry.destination}/{variant}"
+
     @model_validator(mode="after")
     def _references_exist(self) -> Settings:
         """Refuse a name that nothing defines, with its key path."""

@@ -25,6 +25,8 @@ QUERY_FORMAT = (
     )
     + r"[file\t%{FILENAMES}\n]end\n"
 )
+FIELDS = {"package": 7, "file": 2, **dict.fromkeys(ARRAYS, 4)}
+"""How many fields each kind of line has."""
 QUERY = ("rpm", "--query", "--all", "--queryformat", QUERY_FORMAT)
 # rpmsenseFlags of rpm's rpmds.h.
 LESS, GREATER, EQUAL = 1 << 1, 1 << 2, 1 << 3
@@ -110,7 +112,7 @@ def _records(text: str) -> Iterator[list[list[str]]]:
             lines = []
             continue
         fields = line.split("\t")
-        expected = {"package": 7, "file": 2, **dict.fromkeys(ARRAYS, 4)}.get(fields[0])
+        expected = FIELDS.get(fields[0])
         if len(fields) != expected or (fields[0] == "package") is bool(lines):
             raise _unreadable(f"line {number}: {line[:200]}")
         lines.append(fields)

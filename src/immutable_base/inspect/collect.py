@@ -30,7 +30,7 @@ def inspect_image(storage: buildah.Storage, image: str, variant: VariantPlan) ->
     with mounted_image(storage, variant.base.pinned) as base:
         base_packages = rpmdb.parse(rpmdb.query_text(base)).packages
     image_id = buildah.image_id(storage, image)
-    labels = buildah.image_labels(storage, image)
+    labels = buildah.image_labels(storage, image_id)
     with mounted_image(storage, image_id) as mounted:
         # Before programs run in it: they make files in /var.
         leftovers = _leftovers(mounted.root)

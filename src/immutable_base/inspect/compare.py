@@ -29,7 +29,7 @@ def compare_layouts(one: Path, other: Path) -> tuple[Difference, ...]:
     if manifests[0] == manifests[1]:
         return ()
     found = _compare_config(
-        *(_json(f, m["config"]["digest"]) for f, m in zip((one, other), manifests, strict=True))
+        *(read_json(f, m["config"]["digest"]) for f, m in zip((one, other), manifests, strict=True))
     )
     layers = [[layer["digest"] for layer in manifest["layers"]] for manifest in manifests]
     if len(layers[0]) != len(layers[1]):
@@ -43,7 +43,7 @@ def compare_layouts(one: Path, other: Path) -> tuple[Difference, ...]:
 
 def _manifest(folder: Path) -> dict[str, Any]:
     index = json.loads((folder / "index.json").read_text())
-    return _json(folder, index["manifests"][0]["digest"])
+    return read_json(folder, index["manifests"][0]["digest"])
 
 
 def _blob(folder: Path, digest: str) -> Path:
@@ -51,7 +51,8 @@ def _blob(folder: Path, digest: str) -> Path:
     return folder / "blobs" / algorithm / hexadecimal
 
 
-def _json(folder: Path, digest: str) -> dict[str, Any]:
+def read_json(folder: Path, digest: str) -> dict[str, Any]:
+    """Return a JSON blob of an OCI layout: a manifest or a configuration."""
     document: dict[str, Any] = json.loads(_blob(folder, digest).read_text())
     return document
 

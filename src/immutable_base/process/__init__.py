@@ -1,7 +1,7 @@
 """The only room that starts programs."""
 
 from immutable_base.process.command import ANY_STATUS, Command, LineSink, Result, Runner
-from immutable_base.process.contained import is_contained, run_contained
+from immutable_base.process.contained import NAMESPACES, is_contained, run_contained
 from immutable_base.process.programs import (
     Programs,
     end_all,
@@ -13,6 +13,7 @@ from immutable_base.process.programs import (
 
 __all__ = [
     "ANY_STATUS",
+    "NAMESPACES",
     "Command",
     "LineSink",
     "Programs",

@@ -14,10 +14,10 @@ from immutable_base.errors import HostError, ToolMissingError
 from immutable_base.process.death import die_with_parent
 
 CONTAINED = "IMMUTABLE_BASE_CONTAINED"
-CONTAINER = (
-    "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--", "bash", "-c",
-)  # fmt: skip
-"""Gives a program namespaces of its own; bash, our standard error, apart from unshare's."""
+NAMESPACES = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--")
+"""Gives a program namespaces of its own."""
+CONTAINER = (*NAMESPACES, "bash", "-c")
+"""bash gives it our standard error, apart from unshare's."""
 CHILD_POLLS, POLL_SECONDS = 50, 0.02
 """How often to look for what unshare starts, and how long to wait between two looks."""
 
@@ -43,13 +43,16 @@ def run_contained(argv: Sequence[str]) -> int:
         else:
             early.append(number)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, hand_on)
-    process = _start(argv)
-    started.append(process)
-    for received in early:
-        _signal_child(process, received)
-    complaint = process.communicate()[1].decode("utf-8", "replace")
+    before = {number: signal.signal(number, hand_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        process = _start(argv)
+        started.append(process)
+        for received in early:
+            _signal_child(process, received)
+        complaint = process.communicate()[1].decode("utf-8", "replace")
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
     _require_regular_end(process.returncode, complaint)
     return process.returncode
 

@@ -28,7 +28,7 @@ from immutable_base.state import tools_folder
 log = logging.getLogger(__name__)
 
 # Programs see these variables of ours and no others, so that a run does not depend on a login
-# shell. SSL_CERT_* and *_CERT: machines whose outgoing TLS is signed by a CA of their own.
+# shell. SSL_CERT_*: machines whose outgoing TLS is signed by a CA of their own.
 INHERITED = (
     "PATH", "HOME", "TMPDIR", "XDG_RUNTIME_DIR", "REGISTRY_AUTH_FILE", "DOCKER_CONFIG",
     "SSL_CERT_FILE", "SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
@@ -119,7 +119,7 @@ def _start(command: Command) -> subprocess.Popen[bytes]:
     if shutil.which(command.argv[0], path=env.get("PATH")) is None:
         raise ToolMissingError(
             f"`{command.argv[0]}` is not installed",
-            hint="run `make setup`, which installs what the product needs",
+            hint="`immutable-base doctor` names what is missing and how to get it",
         )
     return subprocess.Popen(
         command.argv,

@@ -1,1 +1,1 @@
-"""What a person sees: tables at the end, lines while it runs."""
+"""What a person sees of a result: every table and text."""

@@ -19,7 +19,7 @@ COLOURS = {
 
 
 def verdict_text(variant: VariantResult) -> str:
-    """Return the verdict as the table and the plain lines name it."""
+    """Return the verdict as the table names it."""
     return f"{variant.outcome} (unchanged)" if variant.unchanged else str(variant.outcome)
 
 

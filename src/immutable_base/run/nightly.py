@@ -16,7 +16,7 @@ from immutable_base.model.publish import Publications
 from immutable_base.model.run import NodeResult, RunReport
 from immutable_base.plan.make import make_plan
 from immutable_base.run.outcomes import variant_result
-from immutable_base.run.previous import set_aside
+from immutable_base.run.previous import PLAN, set_aside
 from immutable_base.run.stages import VariantStages, stage_nodes
 from immutable_base.schedule import Node, NodeOutcome, Observer, observed, run_nodes
 from immutable_base.sign import job_token
@@ -25,7 +25,7 @@ from immutable_base.workspace import exclusive, write_atomically
 
 log = logging.getLogger(__name__)
 
-PLAN = "plan"
+PLAN_NODE = "plan"
 LOG = "run.log"
 """The run's own log, beside those of its nodes."""
 
@@ -47,9 +47,9 @@ def run_variants(
         job_token(context.verifier().signer)
         started = datetime.now(UTC)
         clock = time.monotonic()
-        with observed(observer, PLAN), context.open_plan_inputs() as inputs:
+        with observed(observer, PLAN_NODE), context.open_plan_inputs() as inputs:
             plan = make_plan(inputs, variants)
-        write_atomically(context.run_folder / "plan.json", plan.to_json())
+        write_atomically(context.run_folder / PLAN, plan.to_json())
         buildah.clean(context.storage, keep=[variant.base.pinned for variant in plan.variants])
         stages, nodes, outcomes = _build_and_publish(context, plan, observer, workers)
         report = RunReport(

@@ -12,6 +12,7 @@ from immutable_base.workspace import write_atomically
 
 PLAN = "plan.json"
 LAYOUTS = "oci"
+"""Where a run puts its plan, and the layout of each variant, in its folder."""
 
 
 def set_aside(context: Context) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from immutable_base.build.graph import image_tag
 from immutable_base.check.run_checks import require_sound
 from immutable_base.context import Context
 from immutable_base.inspect.collect import inspect_image
+from immutable_base.inspect.compare import read_json
 from immutable_base.model.facts import ImageFacts
 from immutable_base.model.plan import Plan, VariantPlan, Verdict
 from immutable_base.model.publish import Publication
@@ -18,7 +18,7 @@ from immutable_base.process import LineSink
 from immutable_base.publish.publish import PublishRequest, publish_variant
 from immutable_base.publish.tag_names import tags_of
 from immutable_base.run.outcomes import StageResults
-from immutable_base.run.previous import difference
+from immutable_base.run.previous import LAYOUTS, difference
 from immutable_base.sbom.make import make_sbom
 from immutable_base.schedule import Node
 from immutable_base.tools import buildah
@@ -84,7 +84,7 @@ class VariantStages:
 
     def export(self, variant: VariantPlan, _report: LineSink) -> str:
         """Write the image that was checked as the registry will have it."""
-        layout = self.context.run_folder / "oci" / variant.name
+        layout = self.context.run_folder / LAYOUTS / variant.name
         image_id = self._facts[variant.name].image_id
         digest = buildah.write_layout(self.context.storage, image_id, layout)
         self._exported[variant.name] = Exported(layout=layout, digest=digest)
@@ -150,7 +150,6 @@ def _node(
 
 def layout_size(layout: Path, digest: str) -> int:
     """Return the bytes of an image's layers and configuration in an OCI layout."""
-    algorithm, _, hexadecimal = digest.partition(":")
-    manifest = json.loads((layout / "blobs" / algorithm / hexadecimal).read_text())
+    manifest = read_json(layout, digest)
     parts = [manifest["config"], *manifest["layers"]]
     return sum(int(part["size"]) for part in parts)

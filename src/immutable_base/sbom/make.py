@@ -68,7 +68,7 @@ def make_sbom(
     for component in module_components(settings, root, variant):
         bom.components.add(component)
     epoch = variant.source_date_epoch
-    repository = f"{settings.registry.destination}/{variant.name}"
+    repository = settings.repository_of(variant.name)
     text = render(bom, image=image_component(repository, variant, epoch), epoch=epoch)
     write_atomically(document, text)
 
@@ -84,7 +84,7 @@ def read_bom(text: bytes) -> Bom:
         raise CommandError(
             "the list of packages that syft wrote is not understood",
             details=f"{type(error).__name__}: {error}"[:2000],
-            hint="the product is tested with syft 1",
+            hint="`immutable-base doctor` says which versions of syft are accepted",
         ) from error
 
 

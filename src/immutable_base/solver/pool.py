@@ -192,7 +192,7 @@ class PackagePool:
         if self._filelists is None:
             return False
         paths = {name: self._filelists(name) for name in self._repos if name != LOCAL}
-        flags = int(getattr(libsolv.library().Repo, "REPO_EXTEND_SOLVABLES"))  # noqa: B009  in no type of ours
+        flags = int(libsolv.library().Repo.REPO_EXTEND_SOLVABLES)
         for name, path in paths.items():
             if path is not None:
                 self._add(name, path, "FL", flags)

@@ -78,9 +78,9 @@ class Pin:
 
 
 @functools.cache
-def load_pins(file: Path = FILE) -> Mapping[str, Pin]:
+def load_pins() -> Mapping[str, Pin]:
     """Return every pinned program by name."""
-    rows = tomllib.loads(file.read_text())
+    rows = tomllib.loads(FILE.read_text())
     return {
         name: Pin(
             name=name,

@@ -1,5 +1,6 @@
 """A run in namespaces of its own."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from immutable_base.errors import HostError
+from immutable_base.process import run_contained
 from support.processes import processes_with, wait_until
 
 
@@ -120,3 +123,11 @@ def is_first(pid):
     """Tell whether a process is process 1 of a namespace below ours."""
     numbers = re.search(r"^NSpid:\s*(.*)$", status_of(pid), re.MULTILINE).group(1).split()
     return len(numbers) > 1 and numbers[-1] == "1"
+
+
+def test_handlers_of_signals_are_as_before_when_a_contained_run_has_ended():
+    """Whoever runs something contained goes on with handlers of their own."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    with contextlib.suppress(HostError):
+        run_contained(["true"])
+    assert {number: signal.getsignal(number) for number in before} == before

@@ -12,8 +12,8 @@ from immutable_base_lab.rpms import package
 from immutable_base_lab.rpms.package import Recipe
 
 _templates = load_templates("immutable_base_lab.bases", keep_trailing_newline=True)
-# No date decides anything here; one fixed second keeps the packages the same.
 FILES = Path(__file__).parent / "files"
+# No date decides anything here; one fixed second keeps the packages the same.
 MTIME = 1_700_000_000
 
 

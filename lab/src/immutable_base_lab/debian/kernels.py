@@ -114,7 +114,7 @@ def choose(kernels: Iterable[Kernel], series: str, builds: Callable[[Kernel], bo
     if not complete or not newer:
         raise HostError(
             f"Debian's archive has no complete kernel of {series} or none newer than that series",
-            hint="the lab's catalogue must follow the archive: see lab/catalogue.toml",
+            hint="let lab/src/immutable_base_lab/debian/catalogue.toml follow the archive",
         )
     up = complete[0]
     down = next((each for each in complete if builds(each)), None)

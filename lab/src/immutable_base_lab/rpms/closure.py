@@ -24,7 +24,8 @@ def extend(packages: DebianPackages, archive: Archive, names: Iterable[str]) -> 
         deb = archive.newest(name, STABLE)
         if deb is None:
             raise ConfigurationError(
-                f"Debian has no package {name}", hint="correct lab/catalogue.toml"
+                f"Debian has no package {name}",
+                hint="correct lab/src/immutable_base_lab/debian/catalogue.toml",
             )
         packages.add(deb)
         added.append(deb)
@@ -54,5 +55,5 @@ def _pick(archive: Archive, group: tuple[DebianRelation, ...], deb: Deb) -> str:
     raise ConfigurationError(
         f"nothing in Debian satisfies {' | '.join(relation.name for relation in group)}, "
         f"which {deb.name} needs",
-        hint="ignore or replace the dependency in lab/catalogue.toml",
+        hint="ignore or replace the dependency in lab/src/immutable_base_lab/debian/catalogue.toml",
     )

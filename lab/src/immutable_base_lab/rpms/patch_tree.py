@@ -37,7 +37,7 @@ def _existing(tree: Path, path: str) -> Path:
     if not (tree / path).exists():
         raise ConfigurationError(
             f"the Debian package no longer has /{path}",
-            hint="look at the package and correct lab/catalogue.toml",
+            hint="look at the package and correct lab/src/immutable_base_lab/debian/catalogue.toml",
         )
     return tree / path
 
