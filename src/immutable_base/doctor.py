@@ -23,6 +23,7 @@ PROGRAMS: tuple[tuple[str, str, str], ...] = (
     ("gpgv", "gpgv", "verifies repository metadata"),
     ("rpm2cpio", "rpm2cpio", "reads META out of module packages"),
     ("rpmkeys", "rpm", "checks signatures of packages"),
+    ("setpriv", "util-linux", "ends programs together with the run"),
     ("skopeo", "skopeo", "reads and copies images"),
     ("unshare", "util-linux", "keeps the processes and mounts of a run together"),
 )

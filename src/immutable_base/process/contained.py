@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -11,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from immutable_base.errors import HostError, ToolMissingError
-from immutable_base.process.death import die_with_parent
+from immutable_base.process.tied import tied_to_us
 
 CONTAINED = "IMMUTABLE_BASE_CONTAINED"
 NAMESPACES = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--")
@@ -58,20 +59,18 @@ def run_contained(argv: Sequence[str]) -> int:
 
 
 def _start(argv: Sequence[str]) -> subprocess.Popen[bytes]:
+    if shutil.which(NAMESPACES[0]) is None:
+        raise ToolMissingError("`unshare` is not installed", hint="`apt-get install util-linux`")
     error_output = os.dup(2)
+    script = f'exec "$@" 2>&{error_output} {error_output}>&-'
     try:
         return subprocess.Popen(
-            (*CONTAINER, f'exec "$@" 2>&{error_output} {error_output}>&-', "run", *argv),
+            tied_to_us((*CONTAINER, script, "run", *argv)),
             env={**os.environ, CONTAINED: "1"},
             stderr=subprocess.PIPE,
             start_new_session=True,
             pass_fds=(error_output,),
-            preexec_fn=die_with_parent,  # noqa: PLW1509  prctl is safe after fork: it takes no lock
         )
-    except FileNotFoundError as error:
-        raise ToolMissingError(
-            "`unshare` is not installed", hint="`apt-get install util-linux`"
-        ) from error
     finally:
         os.close(error_output)
 

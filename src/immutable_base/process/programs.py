@@ -22,7 +22,7 @@ from immutable_base.errors import (
     is_out_of_space,
 )
 from immutable_base.process.command import Command, Result
-from immutable_base.process.death import die_with_parent
+from immutable_base.process.tied import tied_to_us
 from immutable_base.state import tools_folder
 
 log = logging.getLogger(__name__)
@@ -122,14 +122,13 @@ def _start(command: Command) -> subprocess.Popen[bytes]:
             hint="`immutable-base doctor` names what is missing and how to get it",
         )
     return subprocess.Popen(
-        command.argv,
+        tied_to_us(command.argv),
         cwd=command.cwd,
         env=env,
         stdin=subprocess.DEVNULL if command.stdin is None else subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
-        preexec_fn=die_with_parent,  # noqa: PLW1509  prctl is safe after fork: it takes no lock
     )
 
 

@@ -87,6 +87,25 @@ def test_a_killed_parent_takes_its_program_along(tmp_path):
     wait_until(lambda: has_ended(program))
 
 
+def test_none_of_our_code_runs_in_a_program_that_starts():
+    """After a fork it would wait for ever on a lock that another thread held: tracing has one."""
+    script = textwrap.dedent("""
+        import os, sys, time
+        from immutable_base.process import Command, run
+        us = os.getpid()
+        def trace(frame, event, argument):
+            if os.getpid() != us:
+                time.sleep(60)
+            return trace
+        sys.settrace(trace)
+        print(run(Command(argv=("echo", "started"), timeout=20)).text, end="")
+    """)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=20
+    )
+    assert (done.stdout, done.stderr) == ("started\n", "")
+
+
 def test_output_that_something_left_behind_keeps_open_is_no_whole_answer(monkeypatch):
     monkeypatch.setattr(programs, "PIPE_SECONDS", 0.2)
     with pytest.raises(CommandError, match="keeps its output open"):
