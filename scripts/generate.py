@@ -27,12 +27,14 @@ Frozen.model_config["use_attribute_docstrings"] = True
 from immutable_base import errors
 from immutable_base.cli.main import all_commands, build_parser
 from immutable_base.config.schema import Settings
-from immutable_base.model.build import BuildRecord
+from immutable_base.model.build import ImageBuild, ImageLayout, ModuleBuild
 from immutable_base.model.check import CheckReport
 from immutable_base.model.facts import ImageFacts
 from immutable_base.model.plan import Plan
-from immutable_base.model.publish import Publications
+from immutable_base.model.publish import Publication
 from immutable_base.model.run import RunReport
+from immutable_base.model.sbom import SbomRecord
+from immutable_base.model.stage import Failure, StageReport
 from immutable_base.model.verify import VerificationReport
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -164,10 +166,15 @@ def schemas() -> dict[str, dict]:
     """Return the JSON Schema of every document, by its name."""
     documents: dict[str, type[BaseModel]] = {
         "plan": Plan,
-        "build": BuildRecord,
-        "facts": ImageFacts,
+        "module": ModuleBuild,
+        "build": ImageBuild,
+        "layout": ImageLayout,
+        "inspect": ImageFacts,
         "check": CheckReport,
-        "publish": Publications,
+        "sbom": SbomRecord,
+        "publish": Publication,
+        "failed": Failure,
+        "stage": StageReport,
         "run": RunReport,
         "verify": VerificationReport,
     }

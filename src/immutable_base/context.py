@@ -9,6 +9,7 @@ from pathlib import Path
 
 from immutable_base.build.inputs import BuildInputs
 from immutable_base.config.schema import Settings
+from immutable_base.documents import Documents
 from immutable_base.download import open_downloader
 from immutable_base.plan.make import PlanInputs
 from immutable_base.process import Runner
@@ -42,6 +43,11 @@ class Context:
     def logs(self) -> Path:
         """Folder of this run's logs, one file per node."""
         return self.run_folder / "log"
+
+    @property
+    def documents(self) -> Documents:
+        """The documents of this run."""
+        return Documents(self.run_folder)
 
     @property
     def storage(self) -> Storage:

@@ -66,7 +66,7 @@ class Progress:
     """Receives what happens to nodes, from any thread, and shows it on standard error."""
 
     verbose: bool = False
-    live: bool = field(default_factory=sys.stderr.isatty)
+    live: bool = field(default_factory=lambda: sys.stderr.isatty())  # noqa: PLW0108  of that moment
     quiet_below: float = 0.0
     """Seconds: a node without an estimate is shown only if it takes longer, or fails."""
     lines: dict[str, Line] = field(default_factory=dict)

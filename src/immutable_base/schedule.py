@@ -49,6 +49,8 @@ class NodeOutcome:
     id: str
     state: State
     seconds: float = 0.0
+    message: str = ""
+    """What the action returned."""
     error: BaseException | None = None
     because: str | None = None
     """For `skipped`: the failed node at the root of it."""
@@ -188,7 +190,7 @@ class _Graph:
         started = time.monotonic()
         self.observer.started(node.id)
         try:
-            message = node.action(functools.partial(self.observer.line, node.id))
+            message = node.action(functools.partial(self.observer.line, node.id)) or ""
         except Exception as raised:
             error = host_error(raised) or raised
             if not isinstance(error, ImmutableBaseError):
@@ -196,8 +198,9 @@ class _Graph:
             self.observer.finished(node.id, "failed", _first_line(error))
             seconds = time.monotonic() - started
             return NodeOutcome(id=node.id, state="failed", seconds=seconds, error=error)
-        self.observer.finished(node.id, "done", message or "")
-        return NodeOutcome(id=node.id, state="done", seconds=time.monotonic() - started)
+        self.observer.finished(node.id, "done", message)
+        seconds = time.monotonic() - started
+        return NodeOutcome(id=node.id, state="done", seconds=seconds, message=message)
 
 
 def _hand_over(

@@ -108,11 +108,8 @@ def test_an_image_that_the_registry_does_not_have_is_named(context):
 
 @pytest.fixture
 def facts(night):
-    folder = night.workspace / "tonight" / "check"
-    return {
-        path.name.split(".")[0]: json.loads(path.read_text())
-        for path in folder.glob("*.facts.json")
-    }
+    folder = night.workspace / "tonight" / "inspect"
+    return {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
 
 
 @pytest.fixture
@@ -146,7 +143,8 @@ def test_no_image_holds_a_compiler_or_a_second_kernel(facts, plan):
 
 
 def test_a_module_is_compiled_once_for_all_variants_on_its_kernel(night, plan):
-    built = json.loads((night.workspace / "tonight" / "build.json").read_text())["modules"]
+    documents = night.workspace.glob("tonight/modules/*/build.json")
+    built = [json.loads(path.read_text()) for path in documents]
     pairs = [(module["name"], module["kernel"]) for module in built]
     wanted = {(m["name"], v["kernel"]["chosen"]) for v in plan.values() for m in v["modules"]}
     assert sorted(pairs) == sorted(wanted)

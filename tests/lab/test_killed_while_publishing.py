@@ -84,7 +84,7 @@ def earlier(lab, config, tmp_path_factory):
         for name in POINTS:
             request = PublishRequest(
                 variant=name, repository=context.repository_of(name), digest=digest,
-                layout=folder / "layout", sbom=sbom, tags=(FOLLOWED,),
+                layout=folder / "layout", sbom=sbom, tags=(FOLLOWED,), rests_on={},
             )  # fmt: skip
             publish_variant(context.verifier(), request)
     return digest

@@ -244,6 +244,7 @@ STAGES = [
     "fetch: started",
     "layer:",
     "image:",
+    "inspect:",
     "check:",
     "sbom:",
     "export:",

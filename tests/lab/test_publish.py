@@ -74,6 +74,7 @@ class Publisher:
             layout=image.layout,
             sbom=image.sbom,
             tags=TAGS,
+            rests_on={},
         )
         return publish_variant(context.verifier(), request)
 

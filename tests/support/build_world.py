@@ -1,14 +1,18 @@
 """A build without buildah: every command is recorded, and answered as the real programs would."""
 
+import hashlib
 import json
 from pathlib import Path
 
+from immutable_base.build.graph import build_graph
 from immutable_base.build.nodes import build_nodes
 from immutable_base.build.packages import Store
 from immutable_base.config.load import load_settings
 from immutable_base.context import Context
+from immutable_base.documents import PLAN
 from immutable_base.process import Command, Result
 from support.paths import PRODUCT, ROOT
+from support.small_images import write_image
 
 
 class BuildWorld:
@@ -33,7 +37,11 @@ class BuildWorld:
             settings=settings.model_copy(update={"variants": described}), config_path=PRODUCT, layers_folder=ROOT / "layers",
             workspace=folder / "ws", run=self.run,
         )  # fmt: skip
-        self.build, self.nodes = build_nodes(self.context.build_inputs(), plan)
+        self.configurations: dict[str, bytes] = {}
+        """Image id to the configuration of which it is the SHA-256."""
+        self.context.documents.write(PLAN, plan)
+        self.graph = build_graph(plan)
+        self.build, self.nodes = build_nodes(self.context.build_inputs(), self.graph)
         self.build.store = self.fetch(self.build.inputs, self.build.graph.packages, None)
 
     @staticmethod
@@ -92,7 +100,24 @@ class BuildWorld:
         }
         if "/run/output" in volumes:
             self._compile(volumes["/run/output"], flags["tag"])
-        Path(flags["iidfile"]).write_text(f"sha256:{'d' * 64}")
+        Path(flags["iidfile"]).write_text(f"sha256:{self.image_of(flags['tag'])}")
+        return ""
+
+    def image_of(self, tag: str) -> str:
+        """Return the id of the image that a build or commit with this tag makes."""
+        configuration = json.dumps({"made as": tag}).encode()
+        found = hashlib.sha256(configuration).hexdigest()
+        self.configurations[found] = configuration
+        return found
+
+    def _commit(self, argv) -> str:
+        return self.image_of(argv[-1])
+
+    def _push(self, argv) -> str:
+        layout = Path(argv[-1].removeprefix("oci:"))
+        digest = write_image(layout, self.configurations[argv[-2]])
+        (flag,) = (word for word in argv if word.startswith("--digestfile="))
+        Path(flag.partition("=")[2]).write_text(digest)
         return ""
 
     def _compile(self, output: Path, tag: str) -> None:
@@ -109,7 +134,7 @@ class BuildWorld:
         self.roots[name] = self.folder / name
         (self.folder / name / "etc").mkdir(parents=True)
         etc = self.folder / name / "etc"
-        if argv[-1].startswith("localhost/"):  # buildah's own, in a layer
+        if "@sha256:" not in argv[-1]:  # buildah's own, in a layer
             (etc / "hosts").touch()
             (etc / "resolv.conf").write_text("nameserver 192.0.2.1\n")
         for file in self.base_files:

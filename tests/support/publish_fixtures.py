@@ -100,6 +100,7 @@ def publish(context, variant, image):
             layout=layout,
             sbom=sbom,
             tags=tags,
+            rests_on={},
         )
         return publish_variant(where.verifier(), request)
 

@@ -9,9 +9,20 @@ import json
 import tarfile
 from pathlib import Path
 
+OCI = "application/vnd.oci.image"
+
 
 def write_layout(folder: Path, content: str) -> str:
     """Write an OCI layout with one image of one file and return its digest."""
+    archive = _archive(content)
+    difference = f"sha256:{hashlib.sha256(archive).hexdigest()}"
+    rootfs = {"type": "layers", "diff_ids": [difference]}
+    config = {"architecture": "amd64", "os": "linux", "config": {}, "rootfs": rootfs}
+    return write_image(folder, json.dumps(config).encode(), archive)
+
+
+def write_image(folder: Path, config: bytes, archive: bytes = b"layer") -> str:
+    """Write an OCI layout with one image of one layer and return its digest."""
     blobs = folder / "blobs" / "sha256"
     blobs.mkdir(parents=True, exist_ok=True)
 
@@ -20,22 +31,22 @@ def write_layout(folder: Path, content: str) -> str:
         (blobs / digest).write_bytes(data)
         return {"mediaType": media_type, "digest": f"sha256:{digest}", "size": len(data)}
 
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": f"{OCI}.manifest.v1+json",
+        "config": put(config, f"{OCI}.config.v1+json"),
+        "layers": [put(gzip.compress(archive, mtime=0), f"{OCI}.layer.v1.tar+gzip")],
+    }
+    entry = put(json.dumps(manifest).encode(), f"{OCI}.manifest.v1+json")
+    (folder / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
+    (folder / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [entry]}))
+    return entry["digest"]
+
+
+def _archive(content: str) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         member = tarfile.TarInfo("content")
         member.size = len(content.encode())
         archive.addfile(member, io.BytesIO(content.encode()))
-    difference = f"sha256:{hashlib.sha256(buffer.getvalue()).hexdigest()}"
-    oci = "application/vnd.oci.image"
-    rootfs = {"type": "layers", "diff_ids": [difference]}
-    config = {"architecture": "amd64", "os": "linux", "config": {}, "rootfs": rootfs}
-    manifest = {
-        "schemaVersion": 2,
-        "mediaType": f"{oci}.manifest.v1+json",
-        "config": put(json.dumps(config).encode(), f"{oci}.config.v1+json"),
-        "layers": [put(gzip.compress(buffer.getvalue(), mtime=0), f"{oci}.layer.v1.tar+gzip")],
-    }
-    entry = put(json.dumps(manifest).encode(), f"{oci}.manifest.v1+json")
-    (folder / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
-    (folder / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [entry]}))
-    return entry["digest"]
+    return buffer.getvalue()

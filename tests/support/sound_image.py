@@ -77,7 +77,7 @@ def module(name, **changes):
 
 
 FACTS = ImageFacts(
-    image="localhost/immutable-base/base-zfs:built", image_id="f" * 64,
+    rests_on={"build/base-zfs.json": "0" * 64}, variant="base-zfs", image_id="f" * 64,
     labels={**variant_labels(SETTINGS, PLAN), "inherited": "too"},
     kernels=(K,), module_trees=(K,), kernel_packages=(K,),
     packages=tuple(

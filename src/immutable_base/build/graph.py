@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 
+from immutable_base.errors import ConfigurationError
 from immutable_base.model.plan import (
     KERNEL_LAYER,
     LOCAL,
@@ -69,6 +71,8 @@ class BuildGraph:
     modules: tuple[ModuleStep, ...]
     layers: tuple[LayerStep, ...]
     images: tuple[ImageStep, ...]
+    compiles: bool = True
+    """False: the packages of `modules` are here, made by an earlier build of the same plan."""
 
     @property
     def packages(self) -> tuple[Package, ...]:
@@ -76,7 +80,7 @@ class BuildGraph:
         wanted = {
             package.sha256: package
             for packages in (
-                *(step.module.builder for step in self.modules),
+                *(step.module.builder for step in self.modules if self.compiles),
                 *(step.layer.install for step in self.layers),
             )
             for package in packages
@@ -84,6 +88,44 @@ class BuildGraph:
         }
         return tuple(
             sorted(wanted.values(), key=lambda package: (package.file_name, package.sha256))
+        )
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """Names of the variants that need anything of it, each once."""
+        names = [step.variant.name for step in self.images]
+        names += [name for step in self.modules for name in step.variants]
+        return tuple(dict.fromkeys(names))
+
+    def only_modules(self, name: str, kernel: str | None) -> BuildGraph:
+        """Return the part that compiles one module, for every kernel or for one.
+
+        Raises ConfigurationError if the plan compiles no such module.
+        """
+        found = tuple(
+            step
+            for step in self.modules
+            if step.module.name == name and kernel in (None, step.kernel)
+        )
+        if not found:
+            planned = sorted(f"{step.module.name} for {step.kernel}" for step in self.modules)
+            raise ConfigurationError(
+                f"the plan compiles no module '{name}'" + (f" for {kernel}" if kernel else ""),
+                hint=f"it compiles: {', '.join(planned) or 'none'}",
+            )
+        return BuildGraph(modules=found, layers=(), images=())
+
+    def only_images(self, variants: Collection[str]) -> BuildGraph:
+        """Return the part that makes these variants' images, from kmod packages that are here."""
+
+        def wanted(step: ModuleStep | LayerStep) -> bool:
+            return not set(step.variants).isdisjoint(variants)
+
+        return BuildGraph(
+            modules=tuple(filter(wanted, self.modules)),
+            layers=tuple(filter(wanted, self.layers)),
+            images=tuple(step for step in self.images if step.variant.name in variants),
+            compiles=False,
         )
 
 
@@ -113,19 +155,8 @@ def build_graph(plan: Plan) -> BuildGraph:
     )
 
 
-def _chosen(variant: VariantPlan) -> str:
-    if variant.kernel.chosen is None:
-        raise ValueError(f"the plan says 'build' for {variant.name}, but names no kernel")
-    return variant.kernel.chosen
-
-
-def module_id(variant: VariantPlan, module: ModulePlan) -> str:
-    """Return the id of the step that compiles a module for a variant's kernel."""
-    return f"module:{variant.stream}:{module.name}-{module.version}:{_chosen(variant)}"
-
-
 def _add_module(steps: dict[str, ModuleStep], variant: VariantPlan, module: ModulePlan) -> None:
-    key = module_id(variant, module)
+    key = variant.module_id(module)
     known = steps.get(key)
     if known is not None and (known.module != module or known.base.digest != variant.base.digest):
         raise ValueError(f"{key}: {variant.name} and {known.variants[0]} plan it differently")
@@ -134,7 +165,7 @@ def _add_module(steps: dict[str, ModuleStep], variant: VariantPlan, module: Modu
         module=module,
         stream=variant.stream,
         base=variant.base,
-        kernel=_chosen(variant),
+        kernel=variant.kernel_release,
         variants=(*(known.variants if known else ()), variant.name),
     )
 
@@ -144,8 +175,8 @@ def _add_layer(
 ) -> str:
     layer = variant.layers[index]
     local = {package.name for package in layer.install if package.repository == LOCAL}
-    modules = tuple(module_id(variant, m) for m in variant.modules if m.kmod.name in local)
-    kernel = _chosen(variant) if modules or layer.name == KERNEL_LAYER else None
+    modules = tuple(variant.module_id(m) for m in variant.modules if m.kmod.name in local)
+    kernel = variant.kernel_release if modules or layer.name == KERNEL_LAYER else None
     # The tag is a hash of the layer's inputs, because buildah records it in the image's history.
     inputs = [variant.base.pinned, parent, kernel, layer.model_dump(mode="json")]
     mark = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:12]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from immutable_base.config.schema import Settings
+from immutable_base.documents import Documents
 from immutable_base.tls import Tls
 from immutable_base.tools.buildah import Storage
 
@@ -20,8 +21,13 @@ class BuildInputs:
     layers_folder: Path
     """The folder `layers/` with Containerfiles."""
     run_folder: Path
-    """Folder of this run: packages, what steps mount, compiled modules."""
+    """Folder of this run: its documents, packages, what steps mount, compiled modules."""
     logs: Path
     """Folder of logs, one file per node."""
     storage: Storage
     tls: Tls
+
+    @property
+    def documents(self) -> Documents:
+        """The documents of this run, the plan among them."""
+        return Documents(self.run_folder)

@@ -15,8 +15,9 @@ from immutable_base.build.inputs import BuildInputs
 from immutable_base.build.log_tail import following
 from immutable_base.build.packages import Store
 from immutable_base.config.schema import Settings
+from immutable_base.documents import MODULES, PLAN, name_of, step_name
 from immutable_base.errors import CheckError, CommandError
-from immutable_base.model.build import BuildRecord, ImageRecord, ModuleFile, ModuleRecord
+from immutable_base.model.build import ImageBuild, LayerRecord, ModuleBuild, ModuleFile
 from immutable_base.plan.labels import base_annotations, variant_labels
 from immutable_base.process import LineSink
 from immutable_base.tools import buildah
@@ -38,9 +39,9 @@ class Build:
     store: Store | None = None
     packages: dict[str, Path] = field(default_factory=dict)
     """Module step to its kmod package."""
-    modules: dict[str, ModuleRecord] = field(default_factory=dict)
-    records: dict[str, ImageRecord] = field(default_factory=dict)
-    """Layer or image step to its image."""
+    layers: dict[str, LayerRecord] = field(default_factory=dict)
+    images: dict[str, str] = field(default_factory=dict)
+    """Variant to the id of its image."""
 
     @property
     def fetched(self) -> Store:
@@ -51,19 +52,7 @@ class Build:
 
     def log_file(self, step: str) -> Path:
         """Return where the log of a step is."""
-        return self.inputs.logs / f"{step.replace(':', '_').replace('/', '_')}.log"
-
-    def record(self) -> BuildRecord:
-        """Return what was built; steps that failed are not in it."""
-        layers = (self.records.get(step.id) for step in self.graph.layers)
-        images = (self.records.get(step.id) for step in self.graph.images)
-        modules = (self.modules.get(step.id) for step in self.graph.modules)
-        return BuildRecord(
-            buildah=buildah.version(self.inputs.storage.run),
-            modules=tuple(record for record in modules if record is not None),
-            layers=tuple(record for record in layers if record is not None),
-            images=tuple(record for record in images if record is not None),
-        )
+        return self.inputs.logs / f"{step_name(step)}.log"
 
 
 def build_module(build: Build, step: ModuleStep, report: LineSink) -> str:
@@ -73,7 +62,7 @@ def build_module(build: Build, step: ModuleStep, report: LineSink) -> str:
     is not what the plan promised.
     """
     started = time.monotonic()
-    output = build.inputs.run_folder / "modules" / step.id.replace(":", "_")
+    output = build.inputs.run_folder / MODULES / step_name(step.id)
     shutil.rmtree(output, ignore_errors=True)
     output.mkdir(parents=True)
     request = _builder_request(build, step, output)
@@ -92,8 +81,9 @@ def build_module(build: Build, step: ModuleStep, report: LineSink) -> str:
             f"the builder of {step.module.name} did not make {package.name}",
             details="\n".join(sorted(path.name for path in output.iterdir())),
         )
-    build.packages[step.id] = package
-    build.modules[step.id] = ModuleRecord(
+    documents = build.inputs.documents
+    record = ModuleBuild(
+        rests_on=documents.digests([PLAN]),
         id=step.id,
         name=step.module.name,
         version=step.module.version,
@@ -101,10 +91,23 @@ def build_module(build: Build, step: ModuleStep, report: LineSink) -> str:
         package=package.name,
         sha256=file_digest(package),
         files=_module_files(output / "modules.sha256"),
+        buildah=buildah.version(storage.run),
         seconds=round(time.monotonic() - started, 1),
         processor_seconds=_processor_seconds(output / "processor-ticks"),
     )
+    documents.write(f"{MODULES}/{step_name(step.id)}/build.json", record)
+    build.packages[step.id] = package
     return package.name
+
+
+def take_module(build: Build, step: ModuleStep, _report: LineSink) -> str:
+    """Take a kmod package that an earlier build of the same plan made.
+
+    Raises ConfigurationError if it is not here, VerificationError if it is of another plan or was
+    changed since.
+    """
+    build.packages[step.id] = build.inputs.documents.package(step.id, step.module.kmod.file_name)
+    return step.module.kmod.file_name
 
 
 def _compiler_output(output: Path) -> str:
@@ -198,7 +201,7 @@ def build_layer(build: Build, step: LayerStep, report: LineSink) -> None:
         ),
     )
     folder = copy_context(build.inputs, step.layer.name, step.id)
-    below = build.records[step.parent].tag if step.parent else step.base.pinned
+    below = build.layers[step.parent].image_id if step.parent else step.base.pinned
     kernel = {"KERNEL_RELEASE": step.kernel} if step.kernel else {}
     request = buildah.BuildRequest(
         containerfile=folder / "Containerfile",
@@ -211,9 +214,8 @@ def build_layer(build: Build, step: LayerStep, report: LineSink) -> None:
     )
     with following(request.log_file, report):
         image = buildah.build(build.inputs.storage, request)
-    build.records[step.id] = ImageRecord(
+    build.layers[step.id] = LayerRecord(
         id=step.id,
-        tag=step.tag,
         image_id=image,
         variants=step.variants,
         seconds=round(time.monotonic() - started, 1),
@@ -221,10 +223,10 @@ def build_layer(build: Build, step: LayerStep, report: LineSink) -> None:
 
 
 def build_image(build: Build, step: ImageStep, report: LineSink) -> str:
-    """Give the topmost layer the variant's name and labels."""
+    """Give the topmost layer the variant's labels, and write down which image that made."""
     started = time.monotonic()
     inputs, variant = build.inputs, step.variant
-    below = build.records[step.parent].tag if step.parent else variant.base.pinned
+    below = build.layers[step.parent].image_id if step.parent else variant.base.pinned
     request = buildah.CommitRequest(
         tag=step.tag,
         epoch=variant.source_date_epoch,
@@ -237,14 +239,25 @@ def build_image(build: Build, step: ImageStep, report: LineSink) -> str:
         for path in _remove_injected(buildah.mount(inputs.storage, name), before):
             report(f"removed /{path}, an empty file that buildah put there")
         image = buildah.commit(inputs.storage, name, request)
-    build.records[step.id] = ImageRecord(
-        id=step.id,
-        tag=step.tag,
+    record = ImageBuild(
+        rests_on=inputs.documents.rests_on(ImageBuild, variant),
+        variant=variant.name,
         image_id=image,
-        variants=(variant.name,),
+        layers=tuple(_stack(build, step.parent)),
+        buildah=buildah.version(inputs.storage.run),
         seconds=round(time.monotonic() - started, 1),
     )
+    inputs.documents.write(name_of(ImageBuild, variant), record)
+    build.images[variant.name] = image
     return image[:12]
+
+
+def _stack(build: Build, step: str | None) -> list[LayerRecord]:
+    """Return the layers of an image, from the base image upwards."""
+    if step is None:
+        return []
+    below = next(layer.parent for layer in build.graph.layers if layer.id == step)
+    return [*_stack(build, below), build.layers[step]]
 
 
 def _remove_injected(root: Path, before: frozenset[str]) -> list[str]:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from immutable_base.check import kernel, packages, units
 from immutable_base.check.interface import Subject
 from immutable_base.config.schema import Settings
 from immutable_base.errors import CheckError
-from immutable_base.model.check import CheckReport, Finding, Level
+from immutable_base.model.check import CheckReport, Finding
 from immutable_base.model.facts import ImageFacts
 from immutable_base.model.plan import VariantPlan
-from immutable_base.workspace import write_atomically
 
 SHOWN = 10
 """Pieces of evidence of one finding that an error names."""
@@ -25,26 +22,26 @@ def run_checks(facts: ImageFacts, variant: VariantPlan, settings: Settings) -> t
     return tuple(check.run(subject) for check in ALL_CHECKS)
 
 
-def require_sound(
-    facts: ImageFacts, variant: VariantPlan, settings: Settings, *, document: Path
-) -> tuple[Finding, ...]:
-    """Run all checks, write facts and findings beside each other, and return the findings.
+def check_image(
+    facts: ImageFacts, variant: VariantPlan, settings: Settings, *, rests_on: dict[str, str]
+) -> CheckReport:
+    """Return the document with the findings about an image; `rests_on` becomes its own."""
+    return CheckReport(
+        rests_on=rests_on,
+        variant=variant.name,
+        image_id=facts.image_id,
+        findings=run_checks(facts, variant, settings),
+    )
 
-    `document` receives the findings, `<name>.facts.json` the facts. Raises CheckError that names
-    every check that objects.
-    """
-    findings = run_checks(facts, variant, settings)
-    report = CheckReport(variant=variant.name, image_id=facts.image_id, findings=findings)
-    write_atomically(document, report.to_json())
-    write_atomically(document.with_suffix(".facts.json"), facts.to_json())
-    wrong = [finding for finding in findings if finding.level is Level.ERROR]
-    if wrong:
+
+def require_sound(report: CheckReport, *, hint: str) -> None:
+    """Raise CheckError that names every check that objects; `hint` is its next step."""
+    if report.errors:
         raise CheckError(
-            f"the image of {variant.name} is not what its plan promised",
-            details="\n".join(line for finding in wrong for line in _lines(finding)),
-            hint=f"all findings: {document}",
+            f"the image of {report.variant} is not what its plan promised",
+            details="\n".join(line for finding in report.errors for line in _lines(finding)),
+            hint=hint,
         )
-    return findings
 
 
 def _lines(finding: Finding) -> list[str]:

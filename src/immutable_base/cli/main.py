@@ -23,12 +23,20 @@ from immutable_base.errors import (
 
 COMMANDS = {
     "plan": "decide on kernels, modules and packages; build nothing",
-    "run": "plan, build, check, sign, verify and publish every variant",
+    "build": "build kmod packages and images of the saved plan, and export the images",
+    "inspect": "read what is in built images",
+    "check": "check what was read from images against the plan",
+    "sbom": "write the SBOM of built images",
+    "sign": "push built images by digest and sign them; no tag moves",
+    "attest": "attest the SBOM of what was pushed; no tag moves",
+    "publish": "push, sign, attest, verify, and only then move the tags",
+    "report": "tell how each variant of a run ended, from its documents",
+    "run": "all of these at once, from the plan to the tags",
     "verify": "verify an image's signature and SBOM attestation",
     "doctor": "list what this host lacks, and how to get it",
     "tools": "build cosign and syft, which no distribution packages, from pinned sources",
 }
-CONTAINED = frozenset({"plan", "run"})
+CONTAINED = frozenset({"plan", "build", "inspect", "sbom", "run"})
 """Commands that mount images: as root they run in namespaces of their own, so that no mount and no
 process outlives them, however they end."""
 HELP = frozenset({"-h", "--help"})

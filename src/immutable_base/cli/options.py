@@ -65,6 +65,24 @@ def add_output_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_workers_argument(parser: argparse.ArgumentParser) -> None:
+    """Add how many steps run at once."""
+    parser.add_argument(
+        "--workers",
+        type=_positive,
+        default=2,
+        metavar="N",
+        help="steps to run in parallel (default: 2)",
+    )
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not 1 or more")
+    return number
+
+
 def selected_variants(settings: Settings, names: Iterable[str]) -> tuple[str, ...]:
     """Return the variants asked for, all when none was named.
 

@@ -11,6 +11,7 @@ from immutable_base.cli.options import (
     add_context_arguments,
     add_output_arguments,
     add_variant_argument,
+    add_workers_argument,
     selected_variants,
     wants_colour,
     write_result,
@@ -28,13 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_context_arguments(parser)
     add_variant_argument(parser)
     add_output_arguments(parser)
-    parser.add_argument(
-        "--workers",
-        type=_positive,
-        default=2,
-        metavar="N",
-        help="steps to run in parallel (default: 2)",
-    )
+    add_workers_argument(parser)
 
 
 def run(namespace: argparse.Namespace) -> int:
@@ -56,10 +51,3 @@ def run(namespace: argparse.Namespace) -> int:
         text = run_text(report, width=width, colour=wants_colour(namespace.output))
         write_result(text, namespace.output)
     return report.exit_code
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not 1 or more")
-    return number

@@ -21,15 +21,17 @@ LEFTOVERS = (
 )  # fmt: skip
 
 
-def inspect_image(storage: buildah.Storage, image: str, variant: VariantPlan) -> ImageFacts:
+def inspect_image(
+    storage: buildah.Storage, image_id: str, variant: VariantPlan, *, rests_on: dict[str, str]
+) -> ImageFacts:
     """Return the facts of a local image.
 
-    `variant` says only where to look: its base image and the names of its module packages. Raises
-    CheckError if the image or its base does not answer what every image can.
+    `variant` says only where to look: its base image and the names of its module packages;
+    `rests_on` becomes the document's. Raises CheckError if the image or its base does not answer
+    what every image can.
     """
     with mounted_image(storage, variant.base.pinned) as base:
         base_packages = rpmdb.parse(rpmdb.query_text(base)).packages
-    image_id = buildah.image_id(storage, image)
     labels = buildah.image_labels(storage, image_id)
     with mounted_image(storage, image_id) as mounted:
         # Before programs run in it: they make files in /var.
@@ -37,7 +39,7 @@ def inspect_image(storage: buildah.Storage, image: str, variant: VariantPlan) ->
         return _collect(
             mounted,
             variant,
-            image=image,
+            rests_on=rests_on,
             image_id=image_id,
             labels=labels,
             base_packages=_installed(base_packages),
@@ -54,6 +56,7 @@ def _collect(mounted: MountedImage, variant: VariantPlan, **known: object) -> Im
     return ImageFacts.model_validate(
         {
             **known,
+            "variant": variant.name,
             "kernels": kernels,
             "module_trees": tuple(sorted(path.name for path in (root / MODULES).glob("*"))),
             "kernel_packages": _kernel_releases(database.packages),

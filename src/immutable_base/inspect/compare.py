@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from immutable_base.image.oci import blob, only_manifest, read_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,24 +38,12 @@ def compare_layouts(one: Path, other: Path) -> tuple[Difference, ...]:
         found.append(Difference(where="manifest", path="layers", message=message))
     for number, (left, right) in enumerate(zip(*layers, strict=False)):
         if left != right:
-            found += _compare_layer(f"layer {number}", _blob(one, left), _blob(other, right))
+            found += _compare_layer(f"layer {number}", blob(one, left), blob(other, right))
     return tuple(found)
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
-    index = json.loads((folder / "index.json").read_text())
-    return read_json(folder, index["manifests"][0]["digest"])
-
-
-def _blob(folder: Path, digest: str) -> Path:
-    algorithm, _, hexadecimal = digest.partition(":")
-    return folder / "blobs" / algorithm / hexadecimal
-
-
-def read_json(folder: Path, digest: str) -> dict[str, Any]:
-    """Return a JSON blob of an OCI layout: a manifest or a configuration."""
-    document: dict[str, Any] = json.loads(_blob(folder, digest).read_text())
-    return document
+    return read_json(folder, only_manifest(folder))
 
 
 def _compare_config(one: dict[str, Any], other: dict[str, Any]) -> list[Difference]:
@@ -85,8 +74,8 @@ def _compare_layer(where: str, one: Path, other: Path) -> list[Difference]:
     return found
 
 
-def _entries(blob: Path) -> dict[str, dict[str, object]]:
-    with tarfile.open(blob) as archive:
+def _entries(path: Path) -> dict[str, dict[str, object]]:
+    with tarfile.open(path) as archive:
         return {member.name: _entry(archive, member) for member in archive}
 
 

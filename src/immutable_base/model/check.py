@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal
 
-from immutable_base.model.document import Frozen
+from immutable_base.model.document import Frozen, StageDocument
 
 
 class Level(StrEnum):
@@ -34,10 +33,14 @@ class Finding(Frozen):
         return f"{self.level}: {self.title}" + (f": {self.message}" if self.message else "")
 
 
-class CheckReport(Frozen):
+class CheckReport(StageDocument):
     """The document check/<variant>.json: every finding about one image."""
 
-    schema_version: Literal[1] = 1
     variant: str
     image_id: str
     findings: tuple[Finding, ...]
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        """What objects to the image."""
+        return tuple(finding for finding in self.findings if finding.level is Level.ERROR)

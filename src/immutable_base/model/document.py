@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict
 
 
@@ -16,3 +18,11 @@ class Frozen(BaseModel):
     def to_json(self) -> str:
         """Return the canonical text: the same value gives the same bytes."""
         return self.model_dump_json(indent=2) + "\n"
+
+
+class StageDocument(Frozen):
+    """What one stage of a run writes and later ones read."""
+
+    schema_version: Literal[1] = 1
+    rests_on: dict[str, str]
+    """Each document that this one was made from, by its name, and the SHA-256 of its bytes."""

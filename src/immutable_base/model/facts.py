@@ -1,10 +1,10 @@
-"""check/<variant>.facts.json: what was read from an image; nothing in it is from the plan."""
+"""inspect/<variant>.json: what was read from an image; nothing in it is from the plan."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from immutable_base.model.document import Frozen
+from immutable_base.model.document import Frozen, StageDocument
 
 
 class InstalledPackage(Frozen):
@@ -65,11 +65,10 @@ class UnitFact(Frozen):
     """`systemctl is-enabled`; `absent` where the image has no such unit."""
 
 
-class ImageFacts(Frozen):
-    """The document check/<variant>.facts.json."""
+class ImageFacts(StageDocument):
+    """The document inspect/<variant>.json."""
 
-    schema_version: Literal[1] = 1
-    image: str
+    variant: str
     image_id: str
     labels: dict[str, str]
     kernels: tuple[str, ...]

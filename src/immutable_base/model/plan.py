@@ -177,6 +177,17 @@ class VariantPlan(Frozen):
     """The error's, when the verdict is `fail` (docs/reference/exit-codes.md); else 0."""
 
     @property
+    def kernel_release(self) -> str:
+        """The chosen kernel, as `uname -r` prints it. Raises ValueError if none was chosen."""
+        if self.kernel.chosen is None:
+            raise ValueError(f"the plan says 'build' for {self.name}, but names no kernel")
+        return self.kernel.chosen
+
+    def module_id(self, module: ModulePlan) -> str:
+        """Return the id of the step that compiles a module for this variant's kernel."""
+        return f"module:{self.stream}:{module.name}-{module.version}:{self.kernel_release}"
+
+    @property
     def source_date_epoch(self) -> int:
         """Time of the newest input, in seconds since 1970."""
         return max([self.base.created, *(layer.source_date_epoch for layer in self.layers)])

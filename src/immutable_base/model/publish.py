@@ -1,11 +1,10 @@
-"""publish.json: what was pushed, who signed it, and where the tags point."""
+"""publish/<variant>.json: what was pushed, who signed it, and where the tags point."""
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal
 
-from immutable_base.model.document import Frozen
+from immutable_base.model.document import Frozen, StageDocument
 
 
 class PublicationStatus(StrEnum):
@@ -33,8 +32,8 @@ class StepTime(Frozen):
     seconds: float
 
 
-class Publication(Frozen):
-    """One published variant."""
+class Publication(StageDocument):
+    """The document publish/<variant>.json: one published variant."""
 
     variant: str
     status: PublicationStatus
@@ -53,10 +52,3 @@ class Publication(Frozen):
     """What the verification could not cover, one sentence each."""
     steps: tuple[StepTime, ...]
     seconds: float
-
-
-class Publications(Frozen):
-    """The document publish.json."""
-
-    schema_version: Literal[1] = 1
-    publications: tuple[Publication, ...]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from immutable_base.errors import CheckError, VerificationError
+from immutable_base.errors import CheckError, RemoteError, VerificationError
 from immutable_base.model.publish import Publication, PublicationStatus, StepTime
 from immutable_base.publish.tag_mover import TagMover
 from immutable_base.sign import job_token
@@ -49,6 +49,8 @@ class PublishRequest:
     """OCI layout that holds exactly this digest."""
     sbom: Path
     tags: Sequence[str]
+    rests_on: Mapping[str, str]
+    """Of the publication: documents by name, and their SHA-256."""
 
     @property
     def pinned(self) -> str:
@@ -86,6 +88,7 @@ def publish_variant(verifier: Verifier, request: PublishRequest) -> Publication:
     with times.step("move the tags"):
         moved = mover.move(before, request.digest)
     return Publication(
+        rests_on=dict(request.rests_on),
         variant=request.variant,
         status=PublicationStatus.UNCHANGED if unchanged else PublicationStatus.PUBLISHED,
         repository=request.repository,
@@ -99,6 +102,36 @@ def publish_variant(verifier: Verifier, request: PublishRequest) -> Publication:
         steps=tuple(times.steps),
         seconds=round(time.monotonic() - times.started, 2),
     )
+
+
+def sign_variant(verifier: Verifier, request: PublishRequest) -> str:
+    """Push by digest and sign; return `repository@sha256:...`. No tag moves.
+
+    Raises as `publish_variant`.
+    """
+    _require_digest(request)
+    token = job_token(verifier.signer)
+    _push(verifier, request)
+    cosign.sign(verifier.run, request.pinned, verifier.sigstore, token)
+    return request.pinned
+
+
+def attest_variant(verifier: Verifier, request: PublishRequest) -> str:
+    """Attest the SBOM of what was pushed; return `repository@sha256:...`. No tag moves.
+
+    Raises as `publish_variant`, and RemoteError if the image was not pushed.
+    """
+    token, environment = job_token(verifier.signer), verifier.sigstore.environment
+    if skopeo.manifest_digest(verifier.run, request.pinned, environment) is None:
+        raise RemoteError(
+            f"{request.pinned} is not in the registry", hint="`immutable-base sign` pushes it"
+        )
+    cosign.attest(verifier.run, request.pinned, request.sbom, verifier.sigstore, token)
+    return request.pinned
+
+
+def _push(verifier: Verifier, request: PublishRequest) -> None:
+    skopeo.push(verifier.run, request.layout, request.pinned, verifier.sigstore.environment)
 
 
 def _require_digest(request: PublishRequest) -> None:
@@ -126,15 +159,14 @@ def _verified_already(verifier: Verifier, request: PublishRequest) -> VerifiedIm
 
 
 def _make_verified(verifier: Verifier, request: PublishRequest, times: _StepClock) -> VerifiedImage:
-    run, sigstore = verifier.run, verifier.sigstore
     # Before anything is written: a wrong token must not leave half a publication behind.
     token = job_token(verifier.signer)
     with times.step("push by digest"):
-        skopeo.push(run, request.layout, request.pinned, sigstore.environment)
+        _push(verifier, request)
     with times.step("sign"):
-        cosign.sign(run, request.pinned, sigstore, token)
+        cosign.sign(verifier.run, request.pinned, verifier.sigstore, token)
     with times.step("attest the SBOM"):
-        cosign.attest(run, request.pinned, request.sbom, sigstore, token)
+        cosign.attest(verifier.run, request.pinned, request.sbom, verifier.sigstore, token)
     with times.step("verify signature and SBOM"):
         verified = verifier.verify(request.repository, request.digest)
         if not verified.has_sbom(request.read_sbom()):

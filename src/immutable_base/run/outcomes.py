@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from immutable_base.errors import EXIT_BUG, ImmutableBaseError, exit_code_of
+from immutable_base.errors import EXIT_BUG, exit_code_of
 from immutable_base.model.plan import VariantPlan, Verdict
 from immutable_base.model.publish import Publication, PublicationStatus
 from immutable_base.model.run import VariantOutcome, VariantResult
+from immutable_base.run.failures import error_text
 from immutable_base.schedule import Node, NodeOutcome
 
 NO_PUBLICATION = "ended without a publication and without an error: a bug in immutable-base"
@@ -16,7 +17,7 @@ NO_PUBLICATION = "ended without a publication and without an error: a bug in imm
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageResults:
-    """What a variant's stages have produced so far."""
+    """What a variant's stages have produced."""
 
     packages: int = 0
     size: int = 0
@@ -69,11 +70,7 @@ def _error_text(
     variant: VariantPlan, error: BaseException | None, outcome: VariantOutcome
 ) -> str | None:
     if error is not None:
-        return (
-            str(error)
-            if isinstance(error, ImmutableBaseError)
-            else f"{type(error).__name__}: {error}"
-        )
+        return error_text(error)
     if outcome is not VariantOutcome.FAILED:
         return None
     return "; ".join(variant.reasons) if variant.verdict is Verdict.FAIL else NO_PUBLICATION

@@ -6,13 +6,10 @@ import shutil
 from pathlib import Path
 
 from immutable_base.context import Context
+from immutable_base.documents import LAYOUTS, PLAN, Documents
 from immutable_base.inspect.compare import Difference, compare_layouts
 from immutable_base.model.plan import Plan, VariantPlan
 from immutable_base.workspace import write_atomically
-
-PLAN = "plan.json"
-LAYOUTS = "oci"
-"""Where a run puts its plan, and the layout of each variant, in its folder."""
 
 
 def set_aside(context: Context) -> None:
@@ -28,7 +25,7 @@ def set_aside(context: Context) -> None:
             (context.run_folder / name).rename(before / name)
 
 
-def difference(context: Context, variant: VariantPlan, layout: Path) -> Path | None:
+def difference(context: Context, variant: VariantPlan) -> Path | None:
     """Compare a new image with the last run's from the same plan; return the list of what differs.
 
     None where the images are equal, the plan is not, or there is no earlier image. The earlier
@@ -38,14 +35,19 @@ def difference(context: Context, variant: VariantPlan, layout: Path) -> Path | N
     try:
         if not (earlier / "index.json").is_file() or _planned(context, variant.name) != variant:
             return None
-        found = compare_layouts(earlier, layout)
+        found = compare_layouts(earlier, context.documents.layout(variant))
     finally:
         shutil.rmtree(earlier, ignore_errors=True)
     if not found:
         return None
-    document = context.run_folder / "difference" / f"{variant.name}.txt"
+    document = difference_of(context.documents, variant)
     write_atomically(document, "".join(f"{_line(item)}\n" for item in found))
     return document
+
+
+def difference_of(documents: Documents, variant: VariantPlan) -> Path:
+    """Return where the list of what differs is, if anything does."""
+    return documents.folder / "difference" / f"{variant.name}.txt"
 
 
 def _folder(context: Context) -> Path:

@@ -1,155 +1,178 @@
-"""From each variant's built image to its publication: check, SBOM, export, publish."""
+"""From each variant's built image to its publication: inspect, check, SBOM, publish.
+
+A stage keeps nothing: it reads the documents of earlier ones and writes its own, so that it does
+the same inside a run as on a machine of its own.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 
-from immutable_base.build.graph import image_tag
-from immutable_base.check.run_checks import require_sound
+from immutable_base.check.run_checks import check_image, require_sound
 from immutable_base.context import Context
+from immutable_base.documents import Documents, name_of
+from immutable_base.errors import CheckError
+from immutable_base.image.oci import require_whole
 from immutable_base.inspect.collect import inspect_image
-from immutable_base.inspect.compare import read_json
+from immutable_base.model.build import ImageBuild, ImageLayout
+from immutable_base.model.check import CheckReport
 from immutable_base.model.facts import ImageFacts
 from immutable_base.model.plan import Plan, VariantPlan, Verdict
 from immutable_base.model.publish import Publication
+from immutable_base.model.sbom import SbomRecord
 from immutable_base.process import LineSink
-from immutable_base.publish.publish import PublishRequest, publish_variant
+from immutable_base.publish.publish import (
+    PublishRequest,
+    attest_variant,
+    publish_variant,
+    sign_variant,
+)
 from immutable_base.publish.tag_names import tags_of
-from immutable_base.run.outcomes import StageResults
-from immutable_base.run.previous import LAYOUTS, difference
 from immutable_base.sbom.make import make_sbom
 from immutable_base.schedule import Node
 from immutable_base.tools import buildah
+from immutable_base.workspace import file_digest
+
+Action = Callable[[VariantPlan, LineSink], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Exported:
-    """An image as it will be pushed."""
-
-    layout: Path
-    digest: str
-
-
-@dataclass(slots=True)
-class VariantStages:
-    """Checks, exports and publishes each built variant, and holds what one stage hands to the next.
-
-    Each variant's nodes write only its own part.
-    """
+class Stages:
+    """The stages of a variant, after its build."""
 
     context: Context
-    plan: Plan
-    _facts: dict[str, ImageFacts] = field(default_factory=dict)
-    _sboms: dict[str, Path] = field(default_factory=dict)
-    _exported: dict[str, Exported] = field(default_factory=dict)
-    _results: dict[str, StageResults] = field(default_factory=dict)
 
-    def results(self, variant: str) -> StageResults:
-        """Return what a variant's stages have produced so far."""
-        return self._results.get(variant, StageResults())
+    @property
+    def documents(self) -> Documents:
+        """The documents of the run."""
+        return self.context.documents
 
-    def publications(self) -> tuple[Publication, ...]:
-        """Return what was published, in the plan's order."""
-        found = (self.results(variant.name).publication for variant in self.plan.variants)
-        return tuple(publication for publication in found if publication is not None)
-
-    def check(self, variant: VariantPlan, report: LineSink) -> str:
-        """Inspect the image, and require what the plan promised."""
-        facts = inspect_image(self.context.storage, image_tag(variant.name), variant)
-        document = self.context.run_folder / "check" / f"{variant.name}.json"
-        findings = require_sound(facts, variant, self.context.settings, document=document)
-        for finding in findings:
-            report(str(finding))
-        self._facts[variant.name] = facts
-        self._results[variant.name] = StageResults(packages=len(facts.packages))
+    def inspect(self, variant: VariantPlan, _report: LineSink) -> str:
+        """Read the image that was built."""
+        storage = self.context.storage
+        buildah.pull(storage, variant.base.pinned, self.context.tls.environment)
+        image = self._local_image(variant)
+        rests_on = self.documents.rests_on(ImageFacts, variant)
+        facts = inspect_image(storage, image, variant, rests_on=rests_on)
+        self.documents.write(name_of(ImageFacts, variant), facts)
         return f"{len(facts.packages)} packages"
 
+    def check(self, variant: VariantPlan, report: LineSink) -> str:
+        """Require what the plan promised of what was read."""
+        facts = self.documents.read(ImageFacts, variant)
+        rests_on = self.documents.rests_on(CheckReport, variant)
+        found = check_image(facts, variant, self.context.settings, rests_on=rests_on)
+        path = self.documents.write(name_of(CheckReport, variant), found)
+        for finding in found.findings:
+            report(str(finding))
+        require_sound(found, hint=f"all findings: {path}")
+        return f"{len(found.findings)} checks"
+
     def sbom(self, variant: VariantPlan, _report: LineSink) -> str:
-        """Write the SBOM of the image that was checked."""
-        context, facts = self.context, self._facts[variant.name]
-        document = context.run_folder / "sbom" / f"{variant.name}.cdx.json"
-        with buildah.mounted(context.storage, facts.image_id) as root:
+        """Write the SBOM of the image that was read."""
+        facts = self.documents.read(ImageFacts, variant)
+        document = self.documents.sbom(variant)
+        with buildah.mounted(self.context.storage, self._local_image(variant)) as root:
             make_sbom(
-                context.run,
-                context.settings,
+                self.context.run,
+                self.context.settings,
                 root,
                 variant=variant,
                 facts=facts,
                 document=document,
             )
-        self._sboms[variant.name] = document
+        record = SbomRecord(
+            rests_on=self.documents.rests_on(SbomRecord, variant),
+            variant=variant.name,
+            image_id=facts.image_id,
+            sha256=file_digest(document),
+            packages=len(facts.packages),
+        )
+        self.documents.write(name_of(SbomRecord, variant), record)
         return f"{len(facts.packages)} packages"
 
-    def export(self, variant: VariantPlan, _report: LineSink) -> str:
-        """Write the image that was checked as the registry will have it."""
-        layout = self.context.run_folder / LAYOUTS / variant.name
-        image_id = self._facts[variant.name].image_id
-        digest = buildah.write_layout(self.context.storage, image_id, layout)
-        self._exported[variant.name] = Exported(layout=layout, digest=digest)
-        differs = difference(self.context, variant, layout)
-        self._results[variant.name] = replace(
-            self.results(variant.name),
-            size=layout_size(layout, digest),
-            difference=str(differs) if differs else None,
-        )
-        return (
-            f"{digest}, differs from the last image of the same plan: {differs}"
-            if differs
-            else digest
-        )
+    def sign(self, variant: VariantPlan, _report: LineSink) -> str:
+        """Push by digest and sign; no tag moves."""
+        return sign_variant(self.context.verifier(), self._request(variant))
+
+    def attest(self, variant: VariantPlan, _report: LineSink) -> str:
+        """Attest the SBOM of what was pushed; no tag moves."""
+        return attest_variant(self.context.verifier(), self._request(variant))
 
     def publish(self, variant: VariantPlan, _report: LineSink) -> str:
         """Push, sign, attest, verify, and only then move the tags."""
-        exported = self._exported[variant.name]
-        request = PublishRequest(
-            variant=variant.name,
-            repository=self.context.repository_of(variant.name),
-            digest=exported.digest,
-            layout=exported.layout,
-            sbom=self._sboms[variant.name],
-            tags=tags_of(self.context.settings, variant),
-        )
-        publication = publish_variant(self.context.verifier(), request)
-        known = self.results(variant.name)
-        self._results[variant.name] = replace(known, publication=publication)
+        publication = publish_variant(self.context.verifier(), self._request(variant))
+        self.documents.write(name_of(Publication, variant), publication)
         return str(publication.status)
 
+    def _request(self, variant: VariantPlan) -> PublishRequest:
+        """Return what is to be published: one image that was built, checked, listed and exported.
 
-def stage_nodes(stages: VariantStages) -> tuple[Node, ...]:
-    """Return check:*, sbom:*, export:* and publish:* for every variant that is built."""
-    nodes: list[Node] = []
-    for variant in stages.plan.variants:
-        if variant.verdict is Verdict.BUILD:
-            nodes += [
-                _node("check", stages.check, variant, needs=("image",)),
-                _node("sbom", stages.sbom, variant, needs=("check",)),
-                _node("export", stages.export, variant, needs=("check",)),
-                _node("publish", stages.publish, variant, needs=("sbom", "export")),
-            ]
-    return tuple(nodes)
+        Raises CheckError if a check objects to it, VerificationError if a document, the SBOM or the
+        layout is of another image or was changed.
+        """
+        documents = self.documents
+        layout = documents.read(ImageLayout, variant)
+        require_sound(
+            documents.read(CheckReport, variant), hint="an image that is not sound is not published"
+        )
+        sbom = documents.attested(variant)
+        image = documents.read(ImageBuild, variant).image_id
+        require_whole(documents.layout(variant), digest=layout.digest, image_id=image)
+        return PublishRequest(
+            variant=variant.name,
+            repository=self.context.repository_of(variant.name),
+            digest=layout.digest,
+            layout=documents.layout(variant),
+            sbom=sbom,
+            tags=tags_of(self.context.settings, variant),
+            rests_on=documents.rests_on(Publication, variant),
+        )
+
+    def _local_image(self, variant: VariantPlan) -> str:
+        """Return the id of the image that was built; its layout is read if it is not here."""
+        storage, image = self.context.storage, self.documents.read(ImageBuild, variant).image_id
+        if image in {found.id for found in buildah.images(storage)}:
+            return image
+        layout = self.documents.read(ImageLayout, variant)
+        folder = self.documents.layout(variant)
+        require_whole(folder, digest=layout.digest, image_id=image)
+        pulled = buildah.pull_layout(storage, folder)
+        if pulled != image:
+            raise CheckError(f"{folder} became the image {pulled}, not {image}, which was built")
+        return image
 
 
-def _node(
-    stage: str,
-    action: Callable[[VariantPlan, LineSink], str],
-    variant: VariantPlan,
-    *,
-    needs: tuple[str, ...],
-) -> Node:
+NEEDS = {
+    "inspect": ("image",),
+    "check": ("inspect",),
+    "sbom": ("check",),
+    "publish": ("sbom", "export"),
+}
+"""What each stage waits for in a run."""
+COSTS = {"inspect": 15.0, "check": 1.0, "sbom": 10.0}
+"""Seconds on two cores; of others 20."""
+
+
+def stage_nodes(
+    stages: Stages, plan: Plan, names: Collection[str] = tuple(NEEDS)
+) -> tuple[Node, ...]:
+    """Return the nodes of these stages, `<stage>:<variant>`, for every variant that is built."""
+    return tuple(
+        _node(name, getattr(stages, name), variant, NEEDS.get(name, ()))
+        for variant in plan.variants
+        if variant.verdict is Verdict.BUILD
+        for name in names
+    )
+
+
+def _node(stage: str, action: Action, variant: VariantPlan, needs: tuple[str, ...]) -> Node:
     return Node(
         id=f"{stage}:{variant.name}",
         title=f"{stage} {variant.name}",
         action=lambda report: action(variant, report),
         needs=tuple(f"{earlier}:{variant.name}" for earlier in needs),
         variants=(variant.name,),
-        cost=20.0,
+        cost=COSTS.get(stage, 20.0),
     )
-
-
-def layout_size(layout: Path, digest: str) -> int:
-    """Return the bytes of an image's layers and configuration in an OCI layout."""
-    manifest = read_json(layout, digest)
-    parts = [manifest["config"], *manifest["layers"]]
-    return sum(int(part["size"]) for part in parts)

@@ -110,6 +110,12 @@ def pull(storage: Storage, pinned: str, env: Mapping[str, str]) -> str:
         ) from error
 
 
+def pull_layout(storage: Storage, folder: Path) -> str:
+    """Read the image of an OCI layout into our storage, and return its id."""
+    argv = _buildah(storage, "pull", "--quiet", f"oci:{folder}")
+    return _last_word(storage.run(Command(argv=argv, timeout=TRANSFER)), "pull")
+
+
 def build(storage: Storage, request: BuildRequest) -> str:
     """Build a Containerfile and return the image's id.
 
@@ -237,12 +243,6 @@ def images(storage: Storage) -> tuple[Image, ...]:
             for row in ([] if rows is None else rows)
         ]
     return tuple(sorted(found, key=lambda image: image.id))
-
-
-def image_id(storage: Storage, name: str) -> str:
-    """Return the full id of a local image."""
-    argv = _buildah(storage, "inspect", "--type=image", "--format={{.FromImageID}}", name)
-    return storage.run(Command(argv=argv, timeout=QUICK)).text.strip()
 
 
 def image_labels(storage: Storage, name: str) -> dict[str, str]:

@@ -1,5 +1,6 @@
 import pytest
 
+from immutable_base.build.graph import build_graph
 from immutable_base.build.input_folder import copy_context
 from immutable_base.build.log_tail import following
 from immutable_base.build.nodes import build_nodes
@@ -24,7 +25,7 @@ def context(tmp_path):
 
 @pytest.fixture
 def nodes(context):
-    return {node.id: node for node in build_nodes(context.build_inputs(), plan())[1]}
+    return {node.id: node for node in build_nodes(context.build_inputs(), build_graph(plan()))[1]}
 
 
 def test_an_image_needs_its_whole_stack_and_nothing_of_other_kernels(nodes):
@@ -46,7 +47,7 @@ def test_every_node_names_the_variants_that_need_it(nodes):
 
 
 def test_kernels_and_the_dkms_package_are_installed_without_scriptlets(context):
-    step = build_nodes(context.build_inputs(), plan())[0].graph.modules[0]
+    step = build_nodes(context.build_inputs(), build_graph(plan()))[0].graph.modules[0]
     without, requested = _split(context.settings, step)
     assert without == ("zfs-dkms-2.3.9-1.x86_64", f"kernel-devel-{K2}-1.el10.x86_64")
     # dkms and what it drags in come with the second transaction: EPEL's requires

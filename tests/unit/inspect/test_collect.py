@@ -62,7 +62,9 @@ PLANNED = variant(
 
 
 def facts_of(image):
-    return inspect_image(image.storage, "localhost/immutable-base/base-zfs:built", PLANNED)
+    return inspect_image(
+        image.storage, IMAGE_ID, PLANNED, rests_on={"build/base-zfs.json": "0" * 64}
+    )
 
 
 def test_kernel_and_packages_are_the_images_and_the_bases_are_its_own(image):

@@ -10,7 +10,7 @@ from support.plans import BASE, layer, package, variant
 PLANNED = variant("base", "6.12.0", layer("base", package("htop")))
 DIGEST = "sha256:" + "b" * 64
 PUBLICATION = Publication(
-    variant="base", status=PublicationStatus.PUBLISHED, repository="registry.example/base", digest=DIGEST,
+    rests_on={}, variant="base", status=PublicationStatus.PUBLISHED, repository="registry.example/base", digest=DIGEST,
     tags=(Tag(name="latest", before=None, digest=DIGEST),), signer="https://gitlab.example/ci", issuer="https://gitlab.example",
     rekor_log_index=1, sbom_sha256="c" * 64, notes=(), steps=(), seconds=1.0,
 )  # fmt: skip

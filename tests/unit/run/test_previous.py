@@ -62,7 +62,7 @@ def run_of(context, files, plan=VARIANT):
     write_layout(layout, files)
     document = Plan(repositories=(), variants=(plan,))
     (context.run_folder / "plan.json").write_text(document.to_json())
-    return difference(context, plan, layout)
+    return difference(context, plan)
 
 
 def test_the_first_run_and_an_equal_one_have_nothing_to_say(context):
@@ -118,5 +118,5 @@ def test_the_last_image_is_gone_after_it_was_compared_whatever_came_out(context)
     (earlier / "index.json").write_text("no JSON")
     write_layout(context.run_folder / "oci/base", {"usr/bin/x": b"1"})
     with pytest.raises((ValueError, ImmutableBaseError)):
-        difference(context, VARIANT, context.run_folder / "oci/base")
+        difference(context, VARIANT)
     assert not earlier.exists()

@@ -1,85 +1,230 @@
-"""From a built image to its publication: each stage takes what the one before has checked."""
+"""From a built image to its publication: each stage takes what the ones before have left."""
 
 import contextlib
+import json
 from types import SimpleNamespace
 
 import pytest
 
-from immutable_base.errors import CheckError
+from immutable_base.documents import name_of
+from immutable_base.errors import CheckError, ConfigurationError, VerificationError
+from immutable_base.image.oci import blob
+from immutable_base.model.build import ImageBuild, ImageLayout
+from immutable_base.model.check import CheckReport, Level
+from immutable_base.model.facts import ImageFacts
+from immutable_base.model.publish import Publication
+from immutable_base.model.sbom import SbomRecord
 from immutable_base.run import stages as room
-from immutable_base.run.stages import VariantStages, stage_nodes
+from immutable_base.run.stages import Stages, stage_nodes
 from support.build_world import BuildWorld
 from support.plans import plan
+from support.sound_image import FACTS
+from support.stage_documents import (
+    FINE,
+    SBOM,
+    leave_all,
+    leave_check,
+    leave_facts,
+    leave_publication,
+    leave_sbom,
+)
 
-IMAGE_ID = "f" * 64
+BASE = plan().variants[0]
 
 
 @pytest.fixture
-def stages(tmp_path):
+def world(tmp_path):
+    """Everything that the sample plan builds is built; `world.used` says which images stages use."""
     world = BuildWorld(tmp_path, plan())
-    return VariantStages(context=world.context, plan=plan())
+    world.run_all()
+    world.used = []
+    world.images = [{"id": world.build.images["base"], "names": None}]
+    return world
 
 
 @pytest.fixture
-def images(monkeypatch):
-    """The images that stages use; what they ask of an image is answered with nothing."""
-    used = []
+def stages(world, monkeypatch):
+    """Stages; what they ask of an image is answered with nothing."""
 
     @contextlib.contextmanager
     def mounted(_storage, image):
-        used.append(("mounted", image))
+        world.used.append(image)
         yield "root"
 
-    facts = SimpleNamespace(image_id=IMAGE_ID, packages=("one", "two"))
-    monkeypatch.setattr(room, "inspect_image", lambda _storage, image, _variant: facts)
-    monkeypatch.setattr(room, "require_sound", lambda *_, **__: ())
-    monkeypatch.setattr(room, "make_sbom", lambda *_, **__: None)
-    monkeypatch.setattr(room, "difference", lambda *_: None)
-    monkeypatch.setattr(room, "layout_size", lambda *_: 7)
-    monkeypatch.setattr(room.buildah, "mounted", mounted)
+    def inspect(_storage, image, variant, *, rests_on):
+        world.used.append(image)
+        found = {"image_id": image, "rests_on": rests_on, "variant": variant.name}
+        return FACTS.model_copy(update=found)
+
+    def publish(_verifier, request):
+        world.published = request
+        return leave_publication(world.context.documents, BASE)
+
+    monkeypatch.setattr(room, "inspect_image", inspect)
     monkeypatch.setattr(
-        room.buildah, "write_layout", lambda _s, image, _f: used.append(("written", image)) or "d"
-    )
-    return used
+        room, "make_sbom", lambda *_, document, **__: document.parent.mkdir(exist_ok=True) or document.write_text(SBOM)
+    )  # fmt: skip
+    monkeypatch.setattr(room.buildah, "mounted", mounted)
+    monkeypatch.setattr(room, "publish_variant", publish)
+    return Stages(context=world.context)
 
 
-def test_nothing_is_published_that_was_not_checked_listed_and_exported(stages):
-    needs = {node.id: set(node.needs) for node in stage_nodes(stages)}
-    assert needs["check:base"] == {"image:base"}
-    assert needs["sbom:base"] == needs["export:base"] == {"check:base"}
-    assert needs["publish:base"] == {"sbom:base", "export:base"}
+def test_nothing_is_published_that_was_not_read_checked_listed_and_exported(stages):
+    nodes = {node.id: node for node in stage_nodes(stages, plan())}
+
+    def all_needs(name):
+        return {name}.union(
+            *(all_needs(n) for n in nodes[name].needs if n in nodes), nodes[name].needs
+        )
+
+    assert all_needs("publish:base") == {
+        "publish:base", "sbom:base", "export:base", "check:base", "inspect:base", "image:base",
+    }  # fmt: skip
 
 
 def test_only_variants_that_are_built_have_stages_and_each_is_its_own(stages):
-    nodes = stage_nodes(stages)
+    nodes = stage_nodes(stages, plan())
     assert {node.variants for node in nodes} == {
         ("base",), ("base-zfs",), ("base-zfs-again",), ("base-zfs-old",),
     }  # fmt: skip
     assert all(node.id.endswith(f":{node.variants[0]}") for node in nodes)
+    assert {node.id for node in stage_nodes(stages, plan(), ("sign",))} == {
+        f"sign:{variant.name}" for variant in plan().variants[:4]
+    }
 
 
-def test_a_check_that_objects_fails_the_stage_and_leaves_no_image_to_go_on_with(
-    stages, images, monkeypatch
-):
-    def refuse(*_, **__):
-        raise CheckError("two kernels")
+def test_one_image_is_read_listed_and_published_and_every_document_says_so(stages, world):
+    documents, image = world.context.documents, world.build.images["base"]
+    stages.inspect(BASE, print)
+    with pytest.raises(CheckError):  # the sample facts are of another variant
+        stages.check(BASE, print)
+    assert documents.read(CheckReport, BASE).image_id == image
+    leave_check(documents, BASE)
+    stages.sbom(BASE, print)
+    assert stages.publish(BASE, print) == "published"
+    assert world.used == [image, image]
+    assert documents.read(ImageFacts, BASE).image_id == image
+    assert documents.read(SbomRecord, BASE).image_id == image
+    assert world.published.digest == documents.read(ImageLayout, BASE).digest
+    assert world.published.rests_on == documents.rests_on(Publication, BASE)
+    assert world.published.sbom == documents.sbom(BASE)
 
-    monkeypatch.setattr(room, "require_sound", refuse)
-    variant = stages.plan.variants[0]
-    with pytest.raises(CheckError, match="two kernels"):
-        stages.check(variant, print)
-    assert stages.results("base").packages == 0
-    for stage in (stages.sbom, stages.export):
-        with pytest.raises(KeyError):
-            stage(variant, print)
+
+def test_a_check_that_objects_fails_with_where_all_findings_are(stages, world):
+    stages.inspect(BASE, print)
+    with pytest.raises(CheckError) as caught:
+        stages.check(BASE, print)
+    path = world.context.run_folder / "check/base.json"
+    assert caught.value.hint == f"all findings: {path}"
+    assert any(f["level"] == "error" for f in json.loads(path.read_text())["findings"])
 
 
-def test_what_is_listed_and_exported_is_the_image_that_was_checked_by_its_id(stages, images):
-    """Its name in the storage may mean another image by now."""
-    variant = stages.plan.variants[0]
-    stages.check(variant, print)
-    stages.sbom(variant, print)
-    stages.export(variant, print)
-    assert images == [("mounted", IMAGE_ID), ("written", IMAGE_ID)]
-    assert (stages.results("base").packages, stages.results("base").size) == (2, 7)
-    assert stages.publications() == ()
+def test_an_image_to_which_a_check_objects_is_not_published(stages, world):
+    documents = world.context.documents
+    leave_all(documents, BASE)
+    wrong = FINE.model_copy(update={"level": Level.ERROR, "message": "two kernels"})
+    leave_check(documents, BASE, FINE, wrong)
+    leave_sbom(documents, BASE)
+    for stage in (stages.publish, stages.sign, stages.attest):
+        with pytest.raises(CheckError, match="not what its plan promised") as caught:
+            stage(BASE, print)
+        assert "two kernels" in caught.value.details
+    assert not hasattr(world, "published")
+
+
+@pytest.mark.parametrize("part", ["manifest", "config", "layer"])
+def test_a_layout_that_was_changed_is_not_published(stages, world, part):
+    documents = world.context.documents
+    leave_all(documents, BASE)
+    layout, digest = documents.layout(BASE), documents.read(ImageLayout, BASE).digest
+    manifest = json.loads(blob(layout, digest).read_text())
+    named = {
+        "manifest": digest,
+        "config": manifest["config"]["digest"],
+        "layer": manifest["layers"][0]["digest"],
+    }[part]
+    blob(layout, named).write_bytes(b"another")
+    with pytest.raises(VerificationError, match=named):
+        stages.publish(BASE, print)
+    assert not hasattr(world, "published")
+
+
+def test_a_layout_of_another_variant_is_not_published(stages, world):
+    documents = world.context.documents
+    leave_all(documents, BASE)
+    for path in (documents.folder / "oci/base-zfs").rglob("*"):
+        if path.is_file():
+            target = documents.layout(BASE) / path.relative_to(documents.folder / "oci/base-zfs")
+            target.write_bytes(path.read_bytes())
+    with pytest.raises(CheckError, match="build the image again"):
+        stages.publish(BASE, print)
+
+
+def test_an_sbom_of_other_bytes_is_not_published(stages, world):
+    leave_all(world.context.documents, BASE)
+    world.context.documents.sbom(BASE).write_text("{}")
+    with pytest.raises(VerificationError, match=r"cdx\.json was changed"):
+        stages.publish(BASE, print)
+
+
+@pytest.mark.parametrize("stage", ["inspect", "check", "sbom", "sign", "attest", "publish"])
+def test_a_stage_without_the_documents_that_it_needs_names_them(stages, world, stage):
+    (world.context.run_folder / "build/base.json").unlink()
+    with pytest.raises(ConfigurationError, match=r"there is no .*build/base\.json") as caught:
+        getattr(stages, stage)(BASE, print)
+    assert caught.value.hint == "`immutable-base build --variant` makes it"
+
+
+def test_another_machine_reads_the_image_from_its_layout(stages, world, monkeypatch):
+    """There the storage is empty: the layout must become the very image that was built."""
+    image, world.images = world.build.images["base"], []
+    pulled = []
+    monkeypatch.setattr(
+        room.buildah, "pull_layout", lambda _storage, folder: pulled.append(folder) or image
+    )
+    stages.inspect(BASE, print)
+    assert pulled == [world.context.documents.layout(BASE)]
+    assert world.used == [image]
+
+
+def test_a_layout_that_becomes_another_image_is_refused(stages, world, monkeypatch):
+    world.images = []
+    monkeypatch.setattr(room.buildah, "pull_layout", lambda *_: "0" * 64)
+    with pytest.raises(CheckError, match="became the image 0000"):
+        stages.inspect(BASE, print)
+    assert world.used == []
+
+
+def test_a_layout_that_was_changed_is_not_even_read(stages, world, monkeypatch):
+    world.images = []
+    monkeypatch.setattr(room.buildah, "pull_layout", lambda *_: pytest.fail("was read"))
+    documents = world.context.documents
+    blob(documents.layout(BASE), documents.read(ImageLayout, BASE).digest).write_bytes(b"{}")
+    with pytest.raises(VerificationError, match="was changed"):
+        stages.inspect(BASE, print)
+
+
+def test_a_name_in_the_storage_is_never_asked_for(stages, world):
+    """It may mean another image by now."""
+    world.commands.clear()
+    stages.inspect(BASE, print)
+    words = [word for command in world.commands for word in command.argv]
+    assert [word for word in words if ":built" in word] == []
+
+
+def test_what_was_read_of_an_image_that_was_built_again_is_refused(stages, world):
+    documents = world.context.documents
+    leave_facts(documents, BASE)
+    build = documents.read(ImageBuild, BASE).model_copy(update={"seconds": 99.0})
+    documents.write(name_of(ImageBuild, BASE), build)
+    with pytest.raises(VerificationError, match=r"rests on another build/base\.json"):
+        stages.sbom(BASE, print)
+
+
+def test_the_request_says_where_the_image_goes(stages, world):
+    leave_all(world.context.documents, BASE)
+    stages.publish(BASE, print)
+    request: SimpleNamespace = world.published
+    assert request.repository == world.context.repository_of("base")
+    assert (request.variant, request.layout.name) == ("base", "base")
+    assert "latest" in request.tags

@@ -1,0 +1,46 @@
+"""`immutable-base report`: how a run ended that was made stage by stage."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from pathlib import Path
+
+from immutable_base.cli.make_context import make_context
+from immutable_base.cli.options import add_context_arguments, wants_colour, write_result
+from immutable_base.log import log_to_terminal
+from immutable_base.report.markdown import run_markdown
+from immutable_base.report.run import run_text
+from immutable_base.run.reported import report_of
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    add_context_arguments(parser)
+    parser.add_argument(
+        "--format",
+        choices=("text", "json", "markdown"),
+        default="text",
+        help="format of the result (default: text)",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="write the result to this file instead of standard output",
+    )
+
+
+def run(namespace: argparse.Namespace) -> int:
+    """Report, and return the exit code of the worst failure."""
+    log_to_terminal(verbose=namespace.verbose)
+    report = report_of(make_context(namespace).documents)
+    if namespace.format == "json":
+        text = report.to_json()
+    elif namespace.format == "markdown":
+        text = run_markdown(report)
+    else:
+        width = max(100, shutil.get_terminal_size((120, 40)).columns)
+        text = run_text(report, width=width, colour=wants_colour(namespace.output))
+    write_result(text, namespace.output)
+    return report.exit_code

@@ -1,0 +1,37 @@
+"""A run's report as Markdown, for merge requests and job summaries."""
+
+from __future__ import annotations
+
+from immutable_base.model.run import RunReport, VariantResult
+from immutable_base.report.run import mebibytes, verdict_text
+
+HEADINGS = ("variant", "verdict", "kernel", "modules", "packages", "size", "image")
+
+
+def run_markdown(report: RunReport) -> str:
+    """Return a table of variants, and below it why each one is held or failed."""
+    lines = [_row(HEADINGS), _row(["---"] * len(HEADINGS))]
+    lines += [_row(_cells(variant)) for variant in report.variants]
+    for variant in report.variants:
+        if variant.error:
+            lines += ["", f"**{variant.name}** failed:", "", "```text", variant.error, "```"]
+        elif variant.reason:
+            lines += ["", f"**{variant.name}**: {variant.reason}"]
+    return "\n".join(lines) + "\n"
+
+
+def _cells(variant: VariantResult) -> list[str]:
+    direction = f" ({variant.action})" if variant.action else ""
+    return [
+        variant.name,
+        verdict_text(variant),
+        f"{variant.kernel or '-'}{direction}",
+        ", ".join(variant.modules) or "-",
+        str(variant.packages or "-"),
+        mebibytes(variant.size),
+        f"`{variant.reference}`" if variant.reference else "-",
+    ]
+
+
+def _row(cells: list[str] | tuple[str, ...]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

@@ -1,0 +1,104 @@
+"""One stage by itself, on documents that earlier ones left: the same steps as inside a run."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from immutable_base.build.graph import build_graph
+from immutable_base.build.nodes import build_nodes
+from immutable_base.context import Context
+from immutable_base.errors import exit_code_of
+from immutable_base.log import log_to_file
+from immutable_base.model.plan import Plan, VariantPlan, Verdict
+from immutable_base.model.stage import StageReport, StageResult
+from immutable_base.run.begin import forget_mounts
+from immutable_base.run.failures import error_text, record_failures
+from immutable_base.run.stages import Stages, stage_nodes
+from immutable_base.schedule import Node, NodeOutcome, Observer, run_nodes
+from immutable_base.tools import buildah
+from immutable_base.workspace import exclusive
+
+BUILD = "build"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """What of a plan a stage is asked for."""
+
+    variants: Collection[str] = ()
+    """Empty: all."""
+    module: str | None = None
+    """Of a build: only this module's packages."""
+    kernel: str | None = None
+    """Of a module: only for this kernel (`uname -r`)."""
+
+
+def run_stage(
+    context: Context, stage: str, selection: Selection, *, observer: Observer, workers: int
+) -> StageReport:
+    """Run one stage for each selected variant and return how every step ended.
+
+    A step that failed leaves failed/<step>.json. Raises HostError if another run works in the
+    workspace, ConfigurationError if there is no plan, or nothing in it that was asked for.
+    """
+    with exclusive(context.workspace):
+        log_to_file(context.logs / f"{stage}.log")
+        forget_mounts(context)
+        plan = context.documents.plan()
+        chosen = [context.documents.variant(name) for name in selection.variants]
+        plan = plan.model_copy(update={"variants": tuple(chosen or plan.variants)})
+        nodes = _nodes(context, stage, plan, selection)
+        outcomes = run_nodes(nodes, workers=workers, observer=observer)
+        record_failures(context.documents, nodes, outcomes)
+        return StageReport(
+            stage=stage,
+            documents=str(context.run_folder),
+            results=(*_results(nodes, outcomes), *_not_built(plan.variants)),
+        )
+
+
+def _nodes(context: Context, stage: str, plan: Plan, selection: Selection) -> Sequence[Node]:
+    if stage != BUILD:
+        return tuple(
+            replace(node, needs=()) for node in stage_nodes(Stages(context=context), plan, (stage,))
+        )
+    graph = build_graph(context.documents.plan())
+    if selection.module is not None:
+        graph = graph.only_modules(selection.module, selection.kernel)
+    elif selection.variants:
+        graph = graph.only_images(selection.variants)
+    buildah.clean(context.storage, keep=[variant.base.pinned for variant in plan.variants])
+    return build_nodes(context.build_inputs(), graph)[1]
+
+
+def _results(nodes: Iterable[Node], outcomes: dict[str, NodeOutcome]) -> Iterable[StageResult]:
+    for node in nodes:
+        outcome = outcomes[node.id]
+        yield StageResult(
+            id=node.id,
+            title=node.title,
+            variants=node.variants,
+            outcome=outcome.state,
+            message=outcome.message,
+            seconds=round(outcome.seconds, 1),
+            error=None if outcome.error is None else error_text(outcome.error),
+            exit_code=0 if outcome.error is None else exit_code_of(outcome.error),
+        )
+
+
+def _not_built(variants: Iterable[VariantPlan]) -> Iterable[StageResult]:
+    """Yield what the plan says of variants that it does not build: held is no error, failed is."""
+    for variant in variants:
+        if variant.verdict is not Verdict.BUILD:
+            held, reason = variant.verdict is Verdict.HOLD, "; ".join(variant.reasons)
+            yield StageResult(
+                id=f"plan:{variant.name}",
+                title=f"plan {variant.name}",
+                variants=(variant.name,),
+                outcome="held" if held else "failed",
+                message=reason if held else "",
+                seconds=0,
+                error=None if held else reason,
+                exit_code=variant.exit_code,
+            )

@@ -1,0 +1,75 @@
+"""All documents of a variant, as the stages of a run leave them: what a test changes is found out."""
+
+from __future__ import annotations
+
+from immutable_base.documents import name_of
+from immutable_base.model.build import ImageBuild, ImageLayout
+from immutable_base.model.check import CheckReport, Finding, Level
+from immutable_base.model.facts import ImageFacts
+from immutable_base.model.publish import Publication, PublicationStatus
+from immutable_base.model.sbom import SbomRecord
+from immutable_base.workspace import file_digest, write_atomically
+from support.sound_image import FACTS
+
+FINE = Finding(id="x", title="one kernel", reason="two boot neither", level=Level.PASS, message="")
+SBOM = '{"bomFormat": "CycloneDX", "specVersion": "1.6", "components": []}'
+
+
+def leave_facts(documents, variant) -> ImageFacts:
+    """Write what `inspect` would, about the image that was built."""
+    changes = {
+        "rests_on": documents.rests_on(ImageFacts, variant),
+        "variant": variant.name,
+        "image_id": documents.read(ImageBuild, variant).image_id,
+    }
+    facts = FACTS.model_copy(update=changes)
+    documents.write(name_of(ImageFacts, variant), facts)
+    return facts
+
+
+def leave_check(documents, variant, *findings: Finding) -> CheckReport:
+    """Write what `check` would, about what was read."""
+    report = CheckReport(
+        rests_on=documents.rests_on(CheckReport, variant),
+        variant=variant.name,
+        image_id=documents.read(ImageFacts, variant).image_id,
+        findings=findings or (FINE,),
+    )
+    documents.write(name_of(CheckReport, variant), report)
+    return report
+
+
+def leave_sbom(documents, variant) -> SbomRecord:
+    """Write what `sbom` would, about what was read."""
+    write_atomically(documents.sbom(variant), SBOM)
+    facts = documents.read(ImageFacts, variant)
+    record = SbomRecord(
+        rests_on=documents.rests_on(SbomRecord, variant),
+        variant=variant.name,
+        image_id=facts.image_id,
+        sha256=file_digest(documents.sbom(variant)),
+        packages=len(facts.packages),
+    )
+    documents.write(name_of(SbomRecord, variant), record)
+    return record
+
+
+def leave_publication(documents, variant) -> Publication:
+    """Write what `publish` would."""
+    publication = Publication(
+        rests_on=documents.rests_on(Publication, variant), variant=variant.name,
+        status=PublicationStatus.PUBLISHED, repository=f"registry.example/{variant.name}",
+        digest=documents.read(ImageLayout, variant).digest, tags=(), signer="https://gitlab.example/ci",
+        issuer="https://gitlab.example", rekor_log_index=1,
+        sbom_sha256=file_digest(documents.sbom(variant)), notes=(), steps=(), seconds=2.0,
+    )  # fmt: skip
+    documents.write(name_of(Publication, variant), publication)
+    return publication
+
+
+def leave_all(documents, variant) -> None:
+    """Write the documents of every stage after the build."""
+    leave_facts(documents, variant)
+    leave_check(documents, variant)
+    leave_sbom(documents, variant)
+    leave_publication(documents, variant)
