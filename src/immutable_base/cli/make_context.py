@@ -25,7 +25,8 @@ def make_context(namespace: argparse.Namespace, settings: Settings | None = None
     if not layers.is_dir():
         raise ConfigurationError(
             f"there is no folder {layers}",
-            hint="`layers/` with the Containerfiles belongs beside the configuration",
+            hint="`layers/` with the Containerfiles belongs beside the configuration; "
+            "`immutable-base init DIR` writes both",
         )
     workspace = namespace.workspace.resolve()
     return Context(
