@@ -31,6 +31,7 @@ from immutable_base.model.build import BuildRecord
 from immutable_base.model.check import CheckReport
 from immutable_base.model.facts import ImageFacts
 from immutable_base.model.plan import Plan
+from immutable_base.model.plan_diff import PlanDiff
 from immutable_base.model.publish import Publications
 from immutable_base.model.run import RunReport
 from immutable_base.model.verify import VerificationReport
@@ -164,6 +165,7 @@ def schemas() -> dict[str, dict]:
     """Return the JSON Schema of every document, by its name."""
     documents: dict[str, type[BaseModel]] = {
         "plan": Plan,
+        "plan-diff": PlanDiff,
         "build": BuildRecord,
         "facts": ImageFacts,
         "check": CheckReport,

@@ -143,4 +143,4 @@ def test_the_installed_wheel_writes_what_a_run_needs(installed, tmp_path):
     assert set(executed) == {
         name for name in tracked("layers") if os.access(ROOT / "layers" / name, os.X_OK)
     }
-    assert product("plan", "--help").startswith("usage: immutable-base plan")
+    assert "--diff OLD.json" in product("plan", "--help")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import shutil
+from collections.abc import Collection
+from pathlib import Path
 
 from immutable_base.cli.make_context import make_context
 from immutable_base.cli.options import (
@@ -15,8 +17,14 @@ from immutable_base.cli.options import (
     write_result,
 )
 from immutable_base.log import log_to_terminal
+from immutable_base.model.plan import Plan
+from immutable_base.model.plan_diff import PlanDiff
+from immutable_base.plan.diff import diff_plans
+from immutable_base.plan.load import load_plan
 from immutable_base.plan.make import make_plan
 from immutable_base.process import heed_interrupts
+from immutable_base.report.plan_diff import plan_diff_text
+from immutable_base.solver.order import EvrOrder
 
 NARROWEST = 120
 """Columns; the table is not squeezed further when the terminal is narrower, or a file."""
@@ -26,6 +34,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     add_context_arguments(parser)
     add_variant_argument(parser)
+    parser.add_argument(
+        "--diff",
+        metavar="OLD.json",
+        type=Path,
+        help="show what changes against an earlier plan, a document of --format json",
+    )
     add_output_arguments(parser)
 
 
@@ -33,17 +47,30 @@ def run(namespace: argparse.Namespace) -> int:
     """Make the plan, print it, and return the worst variant's exit code; held is not an error."""
     context = make_context(namespace)
     variants = selected_variants(context.settings, namespace.variant)
+    # Before anything is fetched: what cannot be read is said at once.
+    earlier = load_plan(namespace.diff) if namespace.diff else None
     heed_interrupts()
     log_to_terminal(verbose=namespace.verbose)
     with context.open_plan_inputs() as inputs:
         plan = make_plan(inputs, variants)
-    if namespace.format == "json":
-        write_result(plan.to_json(), namespace.output)
-    else:
-        # What draws the table takes a while to import, and JSON needs none of it.
-        from immutable_base.report.plan import plan_text  # noqa: PLC0415  see above
-
-        width = max(shutil.get_terminal_size().columns, NARROWEST)
-        text = plan_text(plan, width=width, colour=wants_colour(namespace.output))
-        write_result(text, namespace.output)
+    diff = _diff(earlier, plan, namespace.variant) if earlier else None
+    write_result(_result(namespace, plan, diff), namespace.output)
     return plan.exit_code
+
+
+def _diff(earlier: Plan, plan: Plan, asked: Collection[str]) -> PlanDiff:
+    """Return what changes; variants that nobody asked for are left out of both plans."""
+    kept = tuple(item for item in earlier.variants if not asked or item.name in asked)
+    return diff_plans(earlier.model_copy(update={"variants": kept}), plan, EvrOrder())
+
+
+def _result(namespace: argparse.Namespace, plan: Plan, diff: PlanDiff | None) -> str:
+    if namespace.format == "json":
+        return (diff or plan).to_json()
+    if diff is not None:
+        return plan_diff_text(diff, str(namespace.diff))
+    # What draws the table takes a while to import, and nothing else needs it.
+    from immutable_base.report.plan import plan_text  # noqa: PLC0415  see above
+
+    width = max(shutil.get_terminal_size().columns, NARROWEST)
+    return plan_text(plan, width=width, colour=wants_colour(namespace.output))
