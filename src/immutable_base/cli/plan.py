@@ -16,6 +16,7 @@ from immutable_base.cli.options import (
     wants_colour,
     write_result,
 )
+from immutable_base.errors import ConfigurationError
 from immutable_base.log import log_to_terminal
 from immutable_base.model.plan import Plan
 from immutable_base.model.plan_diff import PlanDiff
@@ -23,6 +24,7 @@ from immutable_base.plan.diff import diff_plans
 from immutable_base.plan.load import load_plan
 from immutable_base.plan.make import make_plan
 from immutable_base.process import heed_interrupts
+from immutable_base.report.explain import explanation
 from immutable_base.report.plan_diff import plan_diff_text
 from immutable_base.solver.order import EvrOrder
 
@@ -34,7 +36,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     add_context_arguments(parser)
     add_variant_argument(parser)
-    parser.add_argument(
+    question = parser.add_mutually_exclusive_group()
+    question.add_argument(
+        "--explain",
+        metavar="VARIANT",
+        help="tell the whole story of this variant, and plan no other",
+    )
+    question.add_argument(
         "--diff",
         metavar="OLD.json",
         type=Path,
@@ -46,7 +54,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(namespace: argparse.Namespace) -> int:
     """Make the plan, print it, and return the worst variant's exit code; held is not an error."""
     context = make_context(namespace)
-    variants = selected_variants(context.settings, namespace.variant)
+    if namespace.explain and namespace.variant:
+        raise ConfigurationError(
+            "--explain and --variant exclude each other",
+            hint="--explain plans the one variant that it names",
+        )
+    asked = [namespace.explain] if namespace.explain else namespace.variant
+    variants = selected_variants(context.settings, asked)
     # Before anything is fetched: what cannot be read is said at once.
     earlier = load_plan(namespace.diff) if namespace.diff else None
     heed_interrupts()
@@ -69,6 +83,8 @@ def _result(namespace: argparse.Namespace, plan: Plan, diff: PlanDiff | None) ->
         return (diff or plan).to_json()
     if diff is not None:
         return plan_diff_text(diff, str(namespace.diff))
+    if namespace.explain:
+        return explanation(plan.variants[0], EvrOrder())
     # What draws the table takes a while to import, and nothing else needs it.
     from immutable_base.report.plan import plan_text  # noqa: PLC0415  see above
 

@@ -129,3 +129,47 @@ def test_variants_that_nobody_asked_for_are_not_gone(cli, capsys, tmp_path):
     assert cli("--format", "json", "--output", old) == 0
     assert cli("--diff", old, "--variant", "base") == 0
     assert capsys.readouterr().out.splitlines()[1:] == ["base: build, nothing changes"]
+
+
+# ------------------------------------------------------------------ words
+
+
+def test_one_answer_says_each_reason_once(cli, capsys):
+    assert cli() == 0
+    text = capsys.readouterr().out
+    for words in ("pci_resize_resource", "no repository has kernel-devel", "incomplete: no"):
+        assert text.count(words) == 1
+
+
+def test_explain_tells_the_story_of_one_variant_and_plans_no_other(cli, capsys, world):
+    assert cli("--explain", "base-zfs") == 0
+    text = capsys.readouterr().out
+    assert text.startswith("base-zfs: build, on stream el\n")
+    for heading in (
+        "base image",
+        "kernels, newest first",
+        "modules",
+        "layers, from the base image up",
+    ):
+        assert f"\n\n{heading}\n  " in text
+    assert "fedora-base" not in text
+    assert not any(path.startswith(("/fedora/", "/cuda/")) for path in world.requests)
+
+
+def test_explain_as_json_is_the_plan_document(cli, capsys):
+    assert cli("--explain", "base", "--format", "json") == 0
+    assert [v.name for v in Plan.model_validate_json(capsys.readouterr().out).variants] == ["base"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--explain", "bsae"), "did you mean 'base'"),
+        (("--explain", "base", "--variant", "base"), "--explain and --variant exclude each other"),
+        (("--explain", "base", "--diff", "x.json"), "not allowed with"),
+    ],
+)
+def test_explain_refuses_what_makes_no_sense(cli, capsys, world, words, said):
+    assert cli(*words) == 2
+    assert said in capsys.readouterr().err
+    assert world.requests == []
