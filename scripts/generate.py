@@ -7,6 +7,7 @@ scripts/generate.py --check   fail if a file differs
 from __future__ import annotations
 
 import argparse
+import inspect
 import json
 import os
 import sys
@@ -24,7 +25,7 @@ from immutable_base.model.document import Frozen
 # does altogether, so it is done here only.
 Frozen.model_config["use_attribute_docstrings"] = True
 
-from immutable_base import errors
+from immutable_base import api, errors
 from immutable_base.cli.main import all_commands, build_parser
 from immutable_base.config.schema import Settings
 from immutable_base.model.build import BuildRecord
@@ -161,6 +162,40 @@ def exit_codes() -> str:
     return EXIT_CODES + "".join(lines)
 
 
+PYTHON_API = f"""# Python API
+
+{MADE}"""
+EXAMPLE = "examples/what_changes.py"
+
+
+def python_api() -> str:
+    """Return the reference of the library, from `immutable_base.api` and the example."""
+    parts = [
+        PYTHON_API,
+        inspect.getdoc(api) or "",
+        "\n\n```python\nfrom immutable_base import api\n```\n",
+    ]
+    documents = []
+    for name in api.__all__:
+        item = getattr(api, name)
+        if isinstance(item, type):
+            documents.append(f"| `api.{name}` | {(item.__doc__ or '').splitlines()[0]} |\n")
+        else:
+            signature = str(inspect.signature(item)).replace("'", "")
+            text = inspect.getdoc(item)
+            parts.append(f"\n## {name}\n\n```python\napi.{name}{signature}\n```\n\n{text}\n")
+    parts += ["\n## Classes\n\n", CLASSES, "| class | meaning |\n|---|---|\n", *documents]
+    code = (ROOT / EXAMPLE).read_text()
+    parts.append(f"\n## Example\n\n`{EXAMPLE}`:\n\n```python\n{code}```\n")
+    return "".join(parts)
+
+
+CLASSES = """Documents are frozen pydantic models: `to_json()` gives the text that commands write, and
+`model_validate_json(text)` reads it. Their fields are in `schema/`.
+
+"""
+
+
 def schemas() -> dict[str, dict]:
     """Return the JSON Schema of every document, by its name."""
     documents: dict[str, type[BaseModel]] = {
@@ -188,6 +223,7 @@ def generated() -> dict[Path, str]:
         reference / "commands.md": commands(),
         reference / "configuration.md": configuration(),
         reference / "exit-codes.md": exit_codes(),
+        reference / "python-api.md": python_api(),
         **texts,
     }
 

@@ -12,10 +12,10 @@ from immutable_base.cli.options import (
     add_context_arguments,
     add_output_arguments,
     add_variant_argument,
-    selected_variants,
     wants_colour,
     write_result,
 )
+from immutable_base.config.names import selected_variants
 from immutable_base.errors import ConfigurationError
 from immutable_base.log import log_to_terminal
 from immutable_base.model.plan import Plan

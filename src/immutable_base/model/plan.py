@@ -202,7 +202,7 @@ class RepositoryPlan(Frozen):
 
 
 class Plan(Frozen):
-    """The document. The same inputs give the same bytes."""
+    """The document plan.json; the same inputs give the same bytes."""
 
     schema_version: Literal[1] = 1
     repositories: tuple[RepositoryPlan, ...]

@@ -69,7 +69,10 @@ class VariantDiff(Frozen):
 
 
 class PlanDiff(Frozen):
-    """The document. Variants in the later plan's order, those that are gone last."""
+    """The document that `plan --diff --format json` prints.
+
+    Variants are in the later plan's order, those that are gone last.
+    """
 
     schema_version: Literal[1] = 1
     variants: tuple[VariantDiff, ...]

@@ -18,13 +18,13 @@ MOST_MISTAKES = 5
 """Of a document that is something else altogether, more would only bury the message."""
 
 
-def load_plan(path: Path) -> Plan:
+def load_plan(path: Path | str) -> Plan:
     """Read a plan from a file.
 
     Raises ConfigurationError: it cannot be read, was cut off, is of a later version, or no plan.
     """
     try:
-        document = json.loads(path.read_bytes())
+        document = json.loads(Path(path).read_bytes())
     except OSError as error:
         raise ConfigurationError(
             f"cannot read the plan {path}: {error.strerror}", hint=HOW
