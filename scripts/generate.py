@@ -165,6 +165,12 @@ def exit_codes() -> str:
 PYTHON_API = f"""# Python API
 
 {MADE}"""
+CLASSES = """## Classes
+
+Documents are frozen pydantic models: `to_json()` gives the text that commands write,
+`model_validate_json(text)` reads it. Their fields are in `schema/`.
+
+"""
 EXAMPLE = "examples/what_changes.py"
 
 
@@ -184,16 +190,10 @@ def python_api() -> str:
             signature = str(inspect.signature(item)).replace("'", "")
             text = inspect.getdoc(item)
             parts.append(f"\n## {name}\n\n```python\napi.{name}{signature}\n```\n\n{text}\n")
-    parts += ["\n## Classes\n\n", CLASSES, "| class | meaning |\n|---|---|\n", *documents]
+    parts += ["\n", CLASSES, "| class | meaning |\n|---|---|\n", *documents]
     code = (ROOT / EXAMPLE).read_text()
-    parts.append(f"\n## Example\n\n`{EXAMPLE}`:\n\n```python\n{code}```\n")
+    parts += [f"\n## Example\n\n`{EXAMPLE}`:\n\n", f"```python\n{code}```\n"]
     return "".join(parts)
-
-
-CLASSES = """Documents are frozen pydantic models: `to_json()` gives the text that commands write, and
-`model_validate_json(text)` reads it. Their fields are in `schema/`.
-
-"""
 
 
 def schemas() -> dict[str, dict]:
