@@ -12,6 +12,8 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 LOCK := requirements/development.txt
+RUNTIME_LOCK := requirements/runtime.txt
+COMPILE := $(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-emit-index-url --universal --python-version 3.11
 PRODUCT := $(BIN)/immutable-base
 SETUP := $(VENV)/.made-from
 COVERAGE := $(BIN)/coverage
@@ -80,8 +82,9 @@ bench: setup
 lock: setup
 	# The lab needs the product, which no registry has.
 	echo "immutable-base @ file://$(CURDIR)" | \
-	  $(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-emit-index-url --universal \
-	  --python-version 3.11 --extra dev --no-emit-package immutable-base -o $(LOCK) - pyproject.toml lab/pyproject.toml
+	  $(COMPILE) --extra dev --no-emit-package immutable-base -o $(LOCK) - pyproject.toml lab/pyproject.toml
+	# What the product itself needs, in the versions that are tested here.
+	$(COMPILE) --no-annotate --constraint $(LOCK) -o $(RUNTIME_LOCK) pyproject.toml
 
 clean:
 	rm -rf $(VENV) $(NEWEST) .coverage.d build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache src/*.egg-info

@@ -7,6 +7,7 @@ scripts/generate.py --check   fail if a file differs
 from __future__ import annotations
 
 import argparse
+import inspect
 import json
 import os
 import sys
@@ -24,13 +25,14 @@ from immutable_base.model.document import Frozen
 # does altogether, so it is done here only.
 Frozen.model_config["use_attribute_docstrings"] = True
 
-from immutable_base import errors
+from immutable_base import api, errors
 from immutable_base.cli.main import all_commands, build_parser
 from immutable_base.config.schema import Settings
 from immutable_base.model.build import ImageBuild, ImageLayout, ModuleBuild
 from immutable_base.model.check import CheckReport
 from immutable_base.model.facts import ImageFacts
 from immutable_base.model.plan import Plan
+from immutable_base.model.plan_diff import PlanDiff
 from immutable_base.model.publish import Publication
 from immutable_base.model.run import RunReport
 from immutable_base.model.sbom import SbomRecord
@@ -162,10 +164,45 @@ def exit_codes() -> str:
     return EXIT_CODES + "".join(lines)
 
 
+PYTHON_API = f"""# Python API
+
+{MADE}"""
+CLASSES = """## Classes
+
+Documents are frozen pydantic models: `to_json()` gives the text that commands write,
+`model_validate_json(text)` reads it. Their fields are in `schema/`.
+
+"""
+EXAMPLE = "examples/what_changes.py"
+
+
+def python_api() -> str:
+    """Return the reference of the library, from `immutable_base.api` and the example."""
+    parts = [
+        PYTHON_API,
+        inspect.getdoc(api) or "",
+        "\n\n```python\nfrom immutable_base import api\n```\n",
+    ]
+    documents = []
+    for name in api.__all__:
+        item = getattr(api, name)
+        if isinstance(item, type):
+            documents.append(f"| `api.{name}` | {(item.__doc__ or '').splitlines()[0]} |\n")
+        else:
+            signature = str(inspect.signature(item)).replace("'", "")
+            text = inspect.getdoc(item)
+            parts.append(f"\n## {name}\n\n```python\napi.{name}{signature}\n```\n\n{text}\n")
+    parts += ["\n", CLASSES, "| class | meaning |\n|---|---|\n", *documents]
+    code = (ROOT / EXAMPLE).read_text()
+    parts += [f"\n## Example\n\n`{EXAMPLE}`:\n\n", f"```python\n{code}```\n"]
+    return "".join(parts)
+
+
 def schemas() -> dict[str, dict]:
     """Return the JSON Schema of every document, by its name."""
     documents: dict[str, type[BaseModel]] = {
         "plan": Plan,
+        "plan-diff": PlanDiff,
         "module": ModuleBuild,
         "build": ImageBuild,
         "layout": ImageLayout,
@@ -193,6 +230,7 @@ def generated() -> dict[Path, str]:
         reference / "commands.md": commands(),
         reference / "configuration.md": configuration(),
         reference / "exit-codes.md": exit_codes(),
+        reference / "python-api.md": python_api(),
         **texts,
     }
 

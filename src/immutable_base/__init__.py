@@ -1,4 +1,5 @@
 """Nightly, signed, immutable bootc images with kernel modules compiled ahead.
 
-Start with `immutable_base.cli.main`, then ARCHITECTURE.md.
+To use it as a library: `immutable_base.api`. To read it: start with `immutable_base.cli.main`, then
+ARCHITECTURE.md.
 """

@@ -8,15 +8,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from immutable_base.build.inputs import BuildInputs
+from immutable_base.config.load import load_settings
 from immutable_base.config.schema import Settings
 from immutable_base.documents import Documents
 from immutable_base.download import open_downloader
+from immutable_base.errors import ConfigurationError
 from immutable_base.plan.make import PlanInputs
 from immutable_base.process import Runner
 from immutable_base.repository.keys import KeyFetcher
 from immutable_base.repository.metadata import MetadataFetcher
 from immutable_base.sign import signer_of, sigstore_of
-from immutable_base.tls import Tls
+from immutable_base.tls import Tls, set_up_tls
 from immutable_base.tools.buildah import Storage
 from immutable_base.verify import Verifier
 
@@ -100,3 +102,31 @@ class Context:
     def repository_of(self, variant: str) -> str:
         """Return the repository that a variant is published to, without a tag."""
         return self.settings.repository_of(variant)
+
+
+def load_context(
+    config: Path, workspace: Path, run: Runner, settings: Settings | None = None
+) -> Context:
+    """Return the context of a configuration file; a private CA is made known to programs.
+
+    `settings` are the file's, where they are known already.
+
+    Raises ConfigurationError if the configuration cannot be used, or has no layers beside it.
+    """
+    config, workspace = config.resolve(), workspace.resolve()
+    settings = settings or load_settings(config)
+    layers = config.parent / "layers"
+    if not layers.is_dir():
+        raise ConfigurationError(
+            f"there is no folder {layers}",
+            hint="`layers/` with the Containerfiles belongs beside the configuration; "
+            "`immutable-base init DIR` writes both",
+        )
+    return Context(
+        settings=settings,
+        config_path=config,
+        layers_folder=layers.resolve(),
+        workspace=workspace,
+        run=run,
+        tls=set_up_tls(settings.authority(config.parent), workspace),
+    )

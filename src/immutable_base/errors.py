@@ -49,7 +49,7 @@ class ConfigurationError(ImmutableBaseError):
 
 
 class HostError(ImmutableBaseError):
-    """This host cannot do it: no root, space or namespaces, or another run holds the workspace."""
+    """This host cannot do it: no root, space or Python module, or another run is at work."""
 
     exit_code = 4
 

@@ -122,6 +122,26 @@ def test_every_python_requirement_has_a_version_and_hashes_and_no_address():
         assert not re.search(r"https?://|--(extra-)?index-url|--find-links", path.read_text())
 
 
+def locked(name):
+    """Return each requirement of a lock, with its hashes."""
+    lines = requirements((ROOT / "requirements" / name).read_text())
+    return {line.partition(" ")[0]: set(line.split()[1:]) for line in lines}
+
+
+def test_what_users_install_is_what_is_tested_and_no_tool_of_ours():
+    runtime, development = locked("runtime.txt"), locked("development.txt")
+    assert {
+        name: hashes for name, hashes in runtime.items() if development.get(name) != hashes
+    } == {}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+    def names(lines):
+        return {re.match(r"[\w.-]+", line)[0] for line in lines}
+
+    assert names(project["dependencies"]) <= names(runtime)
+    assert names(project["optional-dependencies"]["dev"]) & names(runtime) == set()
+
+
 def test_every_go_module_has_its_sum():
     modules = [path for path in tracked_files() if path.name == "go.mod"]
     assert len(modules) > 3

@@ -16,12 +16,14 @@ from typing import NoReturn
 from immutable_base.errors import (
     EXIT_INTERRUPTED,
     ConfigurationError,
+    HostError,
     ImmutableBaseError,
     exit_code_of,
     host_error,
 )
 
 COMMANDS = {
+    "init": "write a configuration and the layers, to be edited",
     "plan": "decide on kernels, modules and packages; build nothing",
     "build": "build kmod packages and images of the saved plan, and export the images",
     "inspect": "read what is in built images",
@@ -40,6 +42,7 @@ CONTAINED = frozenset({"plan", "build", "inspect", "sbom", "run"})
 """Commands that mount images: as root they run in namespaces of their own, so that no mount and no
 process outlives them, however they end."""
 HELP = frozenset({"-h", "--help"})
+VERSION = "--version"
 PLUGINS = "immutable_base.commands"
 """Entry points of other distributions: each names a package with `SUMMARY` and a module `cli`."""
 
@@ -78,6 +81,7 @@ def build_parser(
         epilog="Exit codes: docs/reference/exit-codes.md",
         allow_abbrev=False,
     )
+    parser.add_argument(VERSION, action="store_true", help="show the version and exit")
     parsers = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     wanted = set(selected)
     for name, (summary, path) in commands.items():
@@ -102,7 +106,7 @@ def main(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         return EXIT_INTERRUPTED
     except Exception as error:  # noqa: BLE001  the last resort: a bug must not look like anything else
-        refused = host_error(error)
+        refused = host_error(error) or _missing_module(error)
         if refused is not None:
             print(f"error: {refused}", file=sys.stderr)
             return refused.exit_code
@@ -117,6 +121,9 @@ def _dispatch(arguments: Sequence[str]) -> int:
     name = arguments[0] if arguments and not arguments[0].startswith("-") else ""
     if name in CONTAINED and HELP.isdisjoint(arguments) and _must_be_contained():
         return _run_contained(arguments)
+    if list(arguments[:1]) == [VERSION]:
+        print(f"immutable-base {_version()}")
+        return 0
     commands = own_commands() if name in COMMANDS else all_commands()
     if name and name not in commands:
         raise _unknown(name, commands)
@@ -143,6 +150,26 @@ def _run_contained(arguments: Sequence[str]) -> int:
     from immutable_base.process import run_contained  # noqa: PLC0415  as above
 
     return run_contained([sys.executable, "-m", "immutable_base", *arguments])
+
+
+def _version() -> str:
+    from importlib import metadata  # noqa: PLC0415  slow, and for `--version` only
+
+    try:
+        return metadata.version("immutable-base")
+    except metadata.PackageNotFoundError as error:
+        raise HostError(
+            "immutable-base is not installed here, only its files are: they have no version",
+            hint=f"`{sys.executable} -m pip install -e .` in the checkout",
+        ) from error
+
+
+def _missing_module(error: Exception) -> HostError | None:
+    from immutable_base.cli.missing_module import (  # noqa: PLC0415  for this mistake only
+        missing_module,
+    )
+
+    return missing_module(error)
 
 
 def _unknown(name: str, commands: Iterable[str]) -> ConfigurationError:

@@ -5,12 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 
-from immutable_base.config.load import did_you_mean
-from immutable_base.config.schema import Settings
-from immutable_base.errors import ConfigurationError
 from immutable_base.workspace import default_workspace, write_atomically
 
 
@@ -81,21 +77,6 @@ def _positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{number} is not 1 or more")
     return number
-
-
-def selected_variants(settings: Settings, names: Iterable[str]) -> tuple[str, ...]:
-    """Return the variants asked for, all when none was named.
-
-    Raises ConfigurationError for a name that the configuration does not have.
-    """
-    for name in names:
-        if name not in settings.variants:
-            raise ConfigurationError(
-                f"there is no variant '{name}'{did_you_mean(name, settings.variants)}",
-                hint=f"configured variants: {', '.join(settings.variants)}",
-            )
-    asked = set(names)
-    return tuple(name for name in settings.variants if not asked or name in asked)
 
 
 def wants_colour(output: Path | None) -> bool:

@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import argparse
 import shutil
+from collections.abc import Collection
+from pathlib import Path
 
 from immutable_base.cli.make_context import make_context
 from immutable_base.cli.options import (
     add_context_arguments,
     add_output_arguments,
     add_variant_argument,
-    selected_variants,
     wants_colour,
     write_result,
 )
+from immutable_base.config.names import selected_variants
 from immutable_base.context import Context
+from immutable_base.errors import ConfigurationError
 from immutable_base.log import log_to_terminal
 from immutable_base.model.plan import Plan
+from immutable_base.model.plan_diff import PlanDiff
+from immutable_base.plan.diff import diff_plans
+from immutable_base.plan.load import load_plan
 from immutable_base.plan.make import make_plan
 from immutable_base.process import heed_interrupts
+from immutable_base.report.explain import explanation
+from immutable_base.report.plan_diff import plan_diff_text
+from immutable_base.solver.order import EvrOrder
 from immutable_base.workspace import exclusive
 
 NARROWEST = 120
@@ -29,6 +38,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     add_context_arguments(parser)
     add_variant_argument(parser)
+    question = parser.add_mutually_exclusive_group()
+    question.add_argument(
+        "--explain",
+        metavar="VARIANT",
+        help="tell the whole story of this variant, and plan no other",
+    )
+    question.add_argument(
+        "--diff",
+        metavar="OLD.json",
+        type=Path,
+        help="show what changes against an earlier plan, a document of --format json",
+    )
     add_output_arguments(parser)
     parser.add_argument(
         "--save",
@@ -40,19 +61,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(namespace: argparse.Namespace) -> int:
     """Make the plan, print it, and return the worst variant's exit code; held is not an error."""
     context = make_context(namespace)
-    variants = selected_variants(context.settings, namespace.variant)
+    if namespace.explain and namespace.variant:
+        raise ConfigurationError(
+            "--explain and --variant exclude each other",
+            hint="--explain plans the one variant that it names",
+        )
+    asked = [namespace.explain] if namespace.explain else namespace.variant
+    variants = selected_variants(context.settings, asked)
+    # Before anything is fetched: what cannot be read is said at once.
+    earlier = load_plan(namespace.diff) if namespace.diff else None
     heed_interrupts()
     log_to_terminal(verbose=namespace.verbose)
     plan = _saved(context, variants) if namespace.save else _made(context, variants)
-    if namespace.format == "json":
-        write_result(plan.to_json(), namespace.output)
-    else:
-        # What draws the table takes a while to import, and JSON needs none of it.
-        from immutable_base.report.plan import plan_text  # noqa: PLC0415  see above
-
-        width = max(shutil.get_terminal_size().columns, NARROWEST)
-        text = plan_text(plan, width=width, colour=wants_colour(namespace.output))
-        write_result(text, namespace.output)
+    diff = _diff(earlier, plan, namespace.variant) if earlier else None
+    write_result(_result(namespace, plan, diff), namespace.output)
     return plan.exit_code
 
 
@@ -71,3 +93,23 @@ def _saved(context: Context, variants: tuple[str, ...]) -> Plan:
         start_clean(context)
         context.documents.write(PLAN, plan)
     return plan
+
+
+def _diff(earlier: Plan, plan: Plan, asked: Collection[str]) -> PlanDiff:
+    """Return what changes; variants that nobody asked for are left out of both plans."""
+    kept = tuple(item for item in earlier.variants if not asked or item.name in asked)
+    return diff_plans(earlier.model_copy(update={"variants": kept}), plan, EvrOrder())
+
+
+def _result(namespace: argparse.Namespace, plan: Plan, diff: PlanDiff | None) -> str:
+    if namespace.format == "json":
+        return (diff or plan).to_json()
+    if diff is not None:
+        return plan_diff_text(diff, str(namespace.diff))
+    if namespace.explain:
+        return explanation(plan.variants[0], EvrOrder())
+    # What draws the table takes a while to import, and nothing else needs it.
+    from immutable_base.report.plan import plan_text  # noqa: PLC0415  see above
+
+    width = max(shutil.get_terminal_size().columns, NARROWEST)
+    return plan_text(plan, width=width, colour=wants_colour(namespace.output))

@@ -12,11 +12,11 @@ from immutable_base.cli.options import (
     add_output_arguments,
     add_variant_argument,
     add_workers_argument,
-    selected_variants,
     wants_colour,
     write_result,
 )
 from immutable_base.config.load import load_settings
+from immutable_base.config.names import selected_variants
 from immutable_base.doctor import require_ready
 from immutable_base.process import heed_interrupts
 from immutable_base.progress import Progress

@@ -26,7 +26,7 @@ def load_settings(path: Path) -> Settings:
     except OSError as error:
         raise ConfigurationError(
             f"cannot read the configuration {path}: {error.strerror}",
-            hint="name the file with --config; a checkout of the product has one",
+            hint="name the file with --config, or write one: `immutable-base init DIR`",
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigurationError(f"{path} is not TOML", details=str(error)) from error

@@ -14,6 +14,13 @@ LOCAL = "local"
 KERNEL_LAYER = "kernel"
 """The layer that replaces the base image's kernel; before the first layer with a module."""
 
+OWN_KERNEL_IS = "the image's own kernel is "
+"""Begins what is said against the base image's kernel for a reason that others may share."""
+NOT_NEWEST = "not the newest offered, "
+"""Begins a reason of a variant whose kernel is not the newest: that one's EVR and reason follow."""
+RELEASED_BY = "released by: "
+"""Begins a reason of a variant that is held: what would release it."""
+
 
 class Verdict(StrEnum):
     """What is to become of a variant."""
@@ -206,7 +213,7 @@ class RepositoryPlan(Frozen):
 
 
 class Plan(Frozen):
-    """The document. The same inputs give the same bytes."""
+    """The document plan.json; the same inputs give the same bytes."""
 
     schema_version: Literal[1] = 1
     repositories: tuple[RepositoryPlan, ...]

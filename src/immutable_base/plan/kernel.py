@@ -6,7 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from immutable_base.model.evr import Evr
-from immutable_base.model.plan import KernelAction, KernelPlan, RejectedKernel
+from immutable_base.model.plan import (
+    NOT_NEWEST,
+    OWN_KERNEL_IS,
+    RELEASED_BY,
+    KernelAction,
+    KernelPlan,
+    RejectedKernel,
+)
 from immutable_base.solver.order import Order, major_minor, order_key
 
 FROM_IMAGE, FROM_REPOSITORY = "image", "repository"
@@ -147,7 +154,7 @@ class _KernelChoice:
         newest = self._newest_first()[0].evr
         if self.order(newest, chosen.evr) <= 0 or self._from_image(newest) == 0:
             return ()
-        return (f"not the newest offered, {newest}: {self.rejected[newest]}",)
+        return (f"{NOT_NEWEST}{newest}: {self.rejected[newest]}",)
 
     def _why_not_own(self) -> str | None:
         """Return why the image's own kernel cannot stay, None if it can."""
@@ -163,7 +170,7 @@ class _KernelChoice:
             )
         refusal = self._refusal(asked.image_evr)
         if refusal:
-            reasons.append(f"the image's own kernel is {refusal}")
+            reasons.append(f"{OWN_KERNEL_IS}{refusal}")
         return "; ".join(reasons) or None
 
     def _why_not(self, candidate: Candidate) -> str | None:
@@ -220,7 +227,7 @@ class _KernelChoice:
         ]
         if self._refusal(asked.image_evr) is None:
             ways.insert(0, f"{asked.policy.devel} for {asked.image_release} in a repository")
-        released = f"released by: {', or '.join(ways)}"
+        released = f"{RELEASED_BY}{', or '.join(ways)}"
         return Decision(plan=self._plan(None), reasons=(reason, released))
 
     def _chosen(self, chosen: Candidate, reason: str) -> Decision:

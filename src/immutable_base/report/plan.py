@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable, Iterator
 
 from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
 from immutable_base.model.plan import KernelAction, Plan, VariantPlan, Verdict
+from immutable_base.report.reasons import other_reasons, rejections
 
 STYLES = {Verdict.BUILD: "green", Verdict.HOLD: "yellow", Verdict.FAIL: "red"}
 
 
 def plan_text(plan: Plan, *, width: int, colour: bool) -> str:
-    """Return the table of variants and, below it, the reasons for each kernel.
+    """Return the table of variants and, below it, the reasons for each kernel, every one once.
 
     `width` is in columns.
     """
@@ -25,7 +27,7 @@ def plan_text(plan: Plan, *, width: int, colour: bool) -> str:
         table.add_row(*_row(variant))
     sink = io.StringIO()
     console = Console(file=sink, width=width, highlight=False, force_terminal=colour)
-    console.print(Group(table, *map(_explanation, plan.variants)))
+    console.print(Group(table, *_explanations(plan.variants)))
     return "\n".join(line.rstrip() for line in sink.getvalue().splitlines()) + "\n"
 
 
@@ -50,13 +52,28 @@ def _kernel(variant: VariantPlan) -> str:
     return f"{kernel.chosen} ({kernel.action} from {kernel.image})"
 
 
-def _explanation(variant: VariantPlan) -> Group:
-    heading = Text(f"\n{variant.name}: {variant.base.digest or variant.base.reference}")
-    grid = Table.grid(padding=(0, 1))
-    grid.add_column(no_wrap=True)
-    grid.add_column(overflow="fold")
-    for reason in variant.reasons:
-        grid.add_row(Text(" "), Text(reason))
-    for rejected in variant.kernel.rejected:
-        grid.add_row(Text("  not"), Text(f"{rejected.evr}: {rejected.reason}"))
-    return Group(heading, grid)
+def _explanations(variants: Iterable[VariantPlan]) -> Iterator[Group]:
+    """Yield the reasons of each variant; what was said of an earlier one is not said again."""
+    told: dict[str, str] = {}
+    for variant in variants:
+        heading = Text(f"\n{variant.name}: {variant.base.digest or variant.base.reference}")
+        grid = Table.grid(padding=(0, 1))
+        grid.add_column(no_wrap=True)
+        grid.add_column(overflow="fold")
+        for line in _reasons(variant, told):
+            grid.add_row(Text(" "), Text(line))
+        for rejection in rejections(variant.kernel):
+            before = told.setdefault(rejection.reason, variant.name)
+            why = rejection.reason if before == variant.name else f"as for {before}"
+            grid.add_row(Text("  not"), Text(f"{', '.join(rejection.kernels)}: {why}"))
+        yield Group(heading, grid)
+
+
+def _reasons(variant: VariantPlan, told: dict[str, str]) -> tuple[str, ...]:
+    """Return the lines about a variant as a whole, or with which one it shares them all."""
+    lines = other_reasons(variant)
+    tellers = {told.get(line) for line in lines}
+    for line in lines:
+        told.setdefault(line, variant.name)
+    teller = tellers.pop() if len(tellers) == 1 else None
+    return (f"as for {teller}",) if teller else lines

@@ -3,8 +3,7 @@
 import pytest
 
 from immutable_base.cli.main import all_commands, build_parser
-from immutable_base.cli.verify import find_reference, run
-from immutable_base.config.load import load_settings
+from immutable_base.cli.verify import run
 from immutable_base.errors import ConfigurationError, VerificationError
 from immutable_base.process import Result
 from immutable_base.tools.cosign import PUBLIC
@@ -19,24 +18,6 @@ def product(request):
 
 def parse(*arguments):
     return build_parser(all_commands(), ["verify"]).parse_args(["verify", *map(str, arguments)])
-
-
-def test_a_variant_is_its_latest_image(product):
-    settings = load_settings(product)
-    full = f"{settings.registry.destination}/base-zfs"
-    assert str(find_reference("base-zfs", settings)) == f"{full}:latest"
-    assert str(find_reference("base-zfs:20261123", settings)) == f"{full}:20261123"
-
-
-def test_unknown_variant_says_did_you_mean(product):
-    with pytest.raises(ConfigurationError, match="did you mean 'base-zfs'"):
-        find_reference("base-zsf", load_settings(product))
-
-
-def test_a_full_reference_needs_no_configuration():
-    assert find_reference("quay.io/a/b:c", None).repository == "quay.io/a/b"
-    with pytest.raises(ConfigurationError, match="no configuration"):
-        find_reference("base", None)
 
 
 def test_without_configuration_the_public_sigstore_is_asked(tmp_path, monkeypatch):

@@ -4,8 +4,10 @@ import json
 
 import pytest
 
+from immutable_base import api
 from immutable_base.cli.main import main
 from immutable_base.config.load import load_settings
+from immutable_base.errors import VerificationError
 from immutable_base.model.verify import VerificationReport
 from immutable_base.report.verify import verification_text
 from support.paths import PRODUCT
@@ -98,3 +100,12 @@ def test_what_could_not_be_proven_is_a_line_of_its_own():
         "SBOM      attested by the same signer, 3, 412 components",
         "note      no SCT: this Sigstore instance has no CT log",
     ]
+
+
+def test_the_library_refuses_and_proves_as_the_command_does(published, world):
+    with pytest.raises(VerificationError):
+        api.verify("base-zfs", PRODUCT, identity=IDENTITY)
+    with pytest.raises(VerificationError, match="there is no image"):
+        api.verify("base-zfs:nothing", PRODUCT)
+    report = api.verify("base-zfs", PRODUCT)
+    assert (report.image, report.sbom_components) == (f"{REPOSITORY}@{DIGEST}", (0,))

@@ -1,0 +1,34 @@
+"""`immutable-base init`: a configuration and layers to edit."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from pathlib import Path
+
+from immutable_base.init import write_defaults
+
+NEXT = """\
+next:
+  cd {folder}
+  $EDITOR immutable-base.toml   # registry.destination and signing.certificate_identity are yours
+  immutable-base doctor         # what this host lacks, and how to get it
+  immutable-base plan           # what a run would build, and why; builds nothing"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.add_argument(
+        "folder",
+        metavar="DIR",
+        type=Path,
+        help="folder to write to; made if it does not exist, refused if it has a configuration",
+    )
+
+
+def run(namespace: argparse.Namespace) -> int:
+    """Write the files, and say what to do with them."""
+    names = write_defaults(namespace.folder)
+    print(f"wrote {', '.join(names)} to {namespace.folder}")
+    print(NEXT.format(folder=shlex.quote(str(namespace.folder))))
+    return 0

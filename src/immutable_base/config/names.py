@@ -1,0 +1,48 @@
+"""What a user's word means: a variant, or an image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from immutable_base.config.load import did_you_mean
+from immutable_base.config.schema import Settings
+from immutable_base.errors import ConfigurationError
+from immutable_base.model.reference import Reference
+
+DEFAULT_TAG = "latest"
+
+
+def selected_variants(settings: Settings, names: Iterable[str]) -> tuple[str, ...]:
+    """Return the variants asked for, all when none was named.
+
+    Raises ConfigurationError for a name that the configuration does not have.
+    """
+    for name in names:
+        if name not in settings.variants:
+            raise ConfigurationError(
+                f"there is no variant '{name}'{did_you_mean(name, settings.variants)}",
+                hint=f"configured variants: {', '.join(settings.variants)}",
+            )
+    asked = set(names)
+    return tuple(name for name in settings.variants if not asked or name in asked)
+
+
+def find_reference(text: str, settings: Settings | None) -> Reference:
+    """Return the reference that the user means.
+
+    Raises ConfigurationError if it is neither a reference nor a configured variant.
+    """
+    if "/" in text:
+        return Reference.parse(text)
+    name, _, tag = text.partition(":")
+    if settings is None:
+        raise ConfigurationError(
+            f"'{name}' is not a reference, and there is no configuration that names variants",
+            hint="write registry/path:tag or registry/path@sha256:...",
+        )
+    if name not in settings.variants:
+        raise ConfigurationError(
+            f"'{name}' is neither a variant nor a reference{did_you_mean(name, settings.variants)}",
+            hint=f"the configuration has: {', '.join(settings.variants)}",
+        )
+    return Reference.parse(f"{settings.repository_of(name)}:{tag or DEFAULT_TAG}")

@@ -1,0 +1,130 @@
+"""What a plan changes, compared with an earlier one: pure, on two documents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from immutable_base.model.plan import KernelPlan, Package, Plan, VariantPlan, Verdict
+from immutable_base.model.plan_diff import (
+    ChangeKind,
+    PlanDiff,
+    VariantChange,
+    VariantDiff,
+    VersionChange,
+)
+from immutable_base.solver.order import Order
+
+Key = tuple[str, str]
+"""Name and architecture."""
+Item = tuple[str, str]
+"""`[epoch:]version-release`, and what tells two files of one version apart."""
+
+
+def diff_plans(before: Plan, after: Plan, order: Order) -> PlanDiff:
+    """Return what is different in `after`; `order` compares versions."""
+    old = {variant.name: variant for variant in before.variants}
+    new = {variant.name for variant in after.variants}
+    return PlanDiff(
+        variants=(
+            *(_variant(old.get(item.name), item, order) for item in after.variants),
+            *(_gone(item) for item in before.variants if item.name not in new),
+        )
+    )
+
+
+def _gone(before: VariantPlan) -> VariantDiff:
+    return VariantDiff(
+        name=before.name,
+        change=VariantChange.GONE,
+        verdict_before=before.verdict,
+        verdict_after=None,
+        base_before=before.base.digest,
+        base_after=None,
+    )
+
+
+def _variant(before: VariantPlan | None, after: VariantPlan, order: Order) -> VariantDiff:
+    diff = VariantDiff(
+        name=after.name,
+        change=VariantChange.NEW,
+        verdict_before=None,
+        verdict_after=after.verdict,
+        base_before=None,
+        base_after=after.base.digest,
+        reasons=after.reasons,
+    )
+    if before is None:
+        return diff
+    known: dict[str, object] = {
+        "verdict_before": before.verdict,
+        "base_before": before.base.digest,
+        "reasons": after.reasons if before.verdict is not after.verdict else (),
+    }
+    if before.verdict is after.verdict is Verdict.BUILD:
+        known |= _content(before, after, order)
+    diff = diff.model_copy(update=known)
+    same = (
+        diff.verdict_before is diff.verdict_after
+        and diff.base_before == diff.base_after
+        and not (diff.kernel or diff.modules or diff.packages or diff.builders)
+    )
+    change = VariantChange.SAME if same else VariantChange.CHANGED
+    return diff.model_copy(update={"change": change})
+
+
+def _content(before: VariantPlan, after: VariantPlan, order: Order) -> dict[str, object]:
+    kernels = _changes(_kernel(before.kernel), _kernel(after.kernel), order)
+    return {
+        "kernel": next(iter(kernels), None),
+        "modules": _changes(_modules(before), _modules(after), order),
+        "packages": _changes(_installed(before), _installed(after), order),
+        "builders": _changes(_builders(before), _builders(after), order),
+    }
+
+
+def _kernel(plan: KernelPlan) -> dict[Key, Item]:
+    return {("kernel", ""): (plan.chosen_evr or "", plan.chosen or "")}
+
+
+def _modules(plan: VariantPlan) -> dict[Key, Item]:
+    return {(item.name, ""): (item.source.evr, item.source.sha256) for item in plan.modules}
+
+
+def _installed(plan: VariantPlan) -> dict[Key, Item]:
+    # A later layer may upgrade what an earlier one installed.
+    return _packages(package for layer in plan.layers for package in layer.install)
+
+
+def _builders(plan: VariantPlan) -> dict[Key, Item]:
+    return _packages(package for module in plan.modules for package in module.builder)
+
+
+def _packages(packages: Iterable[Package]) -> dict[Key, Item]:
+    return {(item.name, item.arch): (item.evr, item.sha256) for item in packages}
+
+
+def _changes(
+    before: Mapping[Key, Item], after: Mapping[Key, Item], order: Order
+) -> tuple[VersionChange, ...]:
+    return tuple(
+        VersionChange(
+            name=name,
+            arch=arch,
+            change=_change(old, new, order),
+            before=old[0] if old else None,
+            after=new[0] if new else None,
+        )
+        for name, arch in sorted({*before, *after})
+        if (old := before.get((name, arch))) != (new := after.get((name, arch)))
+    )
+
+
+def _change(before: Item | None, after: Item | None, order: Order) -> ChangeKind:
+    if before is None:
+        return ChangeKind.NEW
+    if after is None:
+        return ChangeKind.GONE
+    direction = order(after[0], before[0])
+    if direction == 0:
+        return ChangeKind.REBUILT
+    return ChangeKind.UP if direction > 0 else ChangeKind.DOWN

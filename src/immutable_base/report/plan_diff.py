@@ -1,0 +1,86 @@
+"""What a plan changes, as a person reads it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from immutable_base.model.plan_diff import (
+    ChangeKind,
+    PlanDiff,
+    VariantChange,
+    VariantDiff,
+    VersionChange,
+)
+
+ORDER = (ChangeKind.UP, ChangeKind.DOWN, ChangeKind.NEW, ChangeKind.GONE, ChangeKind.REBUILT)
+"""In which lists show changes."""
+DIGITS = len("sha256:") + 12
+"""Of a digest: enough to tell two apart."""
+
+
+def plan_diff_text(diff: PlanDiff, earlier: str) -> str:
+    """Return what changes, variant by variant; `earlier` names the plan compared with."""
+    lines = [f"Compared with {earlier}:"]
+    for variant in diff.variants:
+        lines += [f"{variant.name}: {_headline(variant)}", *(f"  {x}" for x in _details(variant))]
+    if not diff.variants:
+        lines.append("neither plan has a variant")
+    return "\n".join(lines) + "\n"
+
+
+def _headline(variant: VariantDiff) -> str:
+    match variant.change:
+        case VariantChange.NEW:
+            return f"new, {variant.verdict_after}"
+        case VariantChange.GONE:
+            return f"gone, was {variant.verdict_before}"
+        case VariantChange.SAME:
+            return f"{variant.verdict_after}, nothing changes"
+        case VariantChange.CHANGED:
+            if variant.verdict_before is variant.verdict_after:
+                return f"{variant.verdict_after}, as before"
+            return f"was {variant.verdict_before}, now {variant.verdict_after}"
+
+
+def _details(variant: VariantDiff) -> list[str]:
+    if variant.change in {VariantChange.SAME, VariantChange.GONE}:
+        return []
+    lines = list(variant.reasons)
+    if variant.base_before is not None and variant.base_before != variant.base_after:
+        lines.append(f"base image: {_short(variant.base_before)} → {_short(variant.base_after)}")
+    if variant.kernel:
+        lines.append(_line(variant.kernel))
+    lines += [f"module {_line(item)}" for item in variant.modules]
+    lines += _listed("packages", variant.packages)
+    lines += _listed("builders' packages", variant.builders)
+    return lines
+
+
+def _short(digest: str | None) -> str:
+    return digest[:DIGITS] if digest else "not resolved"
+
+
+def _listed(title: str, changes: tuple[VersionChange, ...]) -> list[str]:
+    if not changes:
+        return []
+    counts = Counter(item.change for item in changes)
+    total = ", ".join(f"{counts[change]} {change}" for change in ORDER if counts[change])
+    return [f"{title}: {total}", *(f"  {_line(item)}" for item in _sorted(changes))]
+
+
+def _sorted(changes: Iterable[VersionChange]) -> list[VersionChange]:
+    return sorted(changes, key=lambda item: (ORDER.index(item.change), item.name, item.arch))
+
+
+def _line(item: VersionChange) -> str:
+    name = f"{item.name}.{item.arch}" if item.arch else item.name
+    match item.change:
+        case ChangeKind.NEW:
+            return f"{name} new: {item.after}"
+        case ChangeKind.GONE:
+            return f"{name} gone: {item.before}"
+        case ChangeKind.REBUILT if item.before == item.after:
+            return f"{name} rebuilt: {item.after} is another file"
+        case _:
+            return f"{name} {item.change}: {item.before} → {item.after}"

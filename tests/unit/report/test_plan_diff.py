@@ -1,0 +1,74 @@
+"""What a plan changes, in words."""
+
+from immutable_base.model.plan import Plan, Verdict
+from immutable_base.plan.diff import diff_plans
+from immutable_base.report.plan_diff import plan_diff_text
+from immutable_base.solver.order import EvrOrder
+from support.plans import K1, K2, layer, module, package, variant
+
+
+def words(before, after):
+    plans = [Plan(repositories=(), variants=variants) for variants in (before, after)]
+    return plan_diff_text(diff_plans(*plans, EvrOrder()), "old.json").splitlines()
+
+
+def test_every_kind_of_change_in_words():
+    rebuilt = package("jq").model_copy(update={"sha256": "f" * 64})
+    new = module(K2, version="2.3.10")
+    before = [
+        variant("base", K1, layer("base", package("jq"), package("tree", "2"), package("nano"))),
+        variant("base-zfs", K1, modules=[module(K1)]),
+        variant("quiet", K1),
+        variant("old", K1),
+    ]
+    held = variant("first", None, verdict=Verdict.HOLD)
+    after = [
+        held.model_copy(update={"reasons": ("held: no kernel fits",)}),
+        variant("base", K1, layer("base", rebuilt, package("tree", "1"), package("htop"))),
+        variant("base-zfs", K2, modules=[new]),
+        variant("quiet", K1),
+    ]
+    assert words(before, after) == [
+        "Compared with old.json:",
+        "first: new, hold",
+        "  held: no kernel fits",
+        "base: build, as before",
+        "  packages: 1 down, 1 new, 1 gone, 1 rebuilt",
+        "    tree.x86_64 down: 2-1.el10 → 1-1.el10",
+        "    htop.x86_64 new: 1-1.el10",
+        "    nano.x86_64 gone: 1-1.el10",
+        "    jq.x86_64 rebuilt: 1-1.el10 is another file",
+        "base-zfs: build, as before",
+        f"  kernel up: {K1} → {K2}",
+        "  module zfs up: 2.3.9-1 → 2.3.10-1",
+        "  builders' packages: 3 up",
+        f"    kernel-devel.x86_64 up: {K1}-1.el10 → {K2}-1.el10",
+        f"    kernel-devel-matched.x86_64 up: {K1}-1.el10 → {K2}-1.el10",
+        "    zfs-dkms.x86_64 up: 2.3.9-1 → 2.3.10-1",
+        "quiet: build, nothing changes",
+        "old: gone, was build",
+    ]
+
+
+def test_a_verdict_that_changes_says_why_and_a_base_that_changes_which():
+    base = variant("x", K1).base
+    moved = {"base": base.model_copy(update={"digest": "sha256:" + "b" * 64})}
+    failed = {
+        "base": base.model_copy(update={"digest": ""}),
+        "verdict": Verdict.FAIL,
+        "reasons": ("the registry is down", "hint: wait"),
+    }
+    before = [variant("x", K1), variant("y", K1)]
+    after = [variant("x", K1).model_copy(update=failed), variant("y", K1).model_copy(update=moved)]
+    assert words(before, after)[1:] == [
+        "x: was build, now fail",
+        "  the registry is down",
+        "  hint: wait",
+        "  base image: sha256:aaaaaaaaaaaa → not resolved",
+        "y: build, as before",
+        "  base image: sha256:aaaaaaaaaaaa → sha256:bbbbbbbbbbbb",
+    ]
+
+
+def test_no_variant_at_all_is_said():
+    assert words([], [])[1:] == ["neither plan has a variant"]
