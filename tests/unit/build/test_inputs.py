@@ -1,5 +1,6 @@
 """What each build step gets: the planned packages and nothing else, on the digest that was planned."""
 
+import os
 import re
 
 import pytest
@@ -226,16 +227,21 @@ def test_a_builder_erases_the_bases_kernel_where_the_plan_says_so(tmp_path):
     )
 
 
-def test_what_a_step_sees_has_modes_that_no_umask_changes(built):
-    modes = {
-        path.stat().st_mode & 0o777
+@pytest.mark.parametrize("umask", [0o077, 0o000])
+def test_what_a_step_sees_has_modes_that_no_umask_changes(tmp_path, umask):
+    """They end up in the image: one machine would make another image than the next."""
+    world = BuildWorld(tmp_path, plan())
+    before = os.umask(umask)
+    try:
+        world.run_all()
+    finally:
+        os.umask(before)
+    seen = [
+        path
         for folder in ("mount", "context")
-        for path in (built.context.run_folder / folder).rglob("*")
-        if path.is_file() and path.suffix != ".rpm"
-    }
-    assert modes == {0o644, 0o755}
-    assert {
-        path.stat().st_mode & 0o777
-        for path in (built.context.run_folder / "mount").rglob("*")
-        if path.is_dir()
-    } == {0o755}
+        for step in (world.context.run_folder / folder).iterdir()
+        for path in (step, *step.rglob("*"))
+    ]
+    files = {p.stat().st_mode & 0o777 for p in seen if p.is_file() and p.suffix != ".rpm"}
+    assert files == {0o644, 0o755}
+    assert {path.stat().st_mode & 0o777 for path in seen if path.is_dir()} == {0o755}
