@@ -13,8 +13,13 @@ from immutable_base_lab.debian.catalogue import DROPPED, Catalogue
 STATUS = re.compile(r"^(?P<name>\S+) (?P<version>\S+)$", re.MULTILINE)
 
 
-def bootstrap(mirrors: Mirrors, catalogue: Catalogue, folder: Path) -> None:
-    """Make a minimal root with a bootc base's programs in `folder/root`. Raises CommandError."""
+def bootstrap(
+    mirrors: Mirrors, catalogue: Catalogue, folder: Path, *, variant: str = "minbase"
+) -> None:
+    """Make a minimal root with a bootc base's programs in `folder/root`.
+
+    `variant` is mmdebstrap's. Raises CommandError.
+    """
     sources = "".join(
         f"deb [signed-by={KEYRING}] {mirrors.of(suite)} {suite} main\n" for suite in STABLE
     )
@@ -22,7 +27,7 @@ def bootstrap(mirrors: Mirrors, catalogue: Catalogue, folder: Path) -> None:
     run(
         Command(
             argv=(
-                "mmdebstrap", "--mode=root", "--variant=minbase", "--quiet", *dropped,
+                "mmdebstrap", "--mode=root", f"--variant={variant}", "--quiet", *dropped,
                 f"--include={','.join(catalogue.base)}", "--skip=check/empty",
                 STABLE[0], str(folder / "root"), "-",
             ),
