@@ -6,8 +6,12 @@ import re
 import pytest
 
 from immutable_base.errors import CheckError
+from immutable_base.image.oci import only_manifest
+from immutable_base.model.build import ImageBuild, ImageLayout
 from support.build_world import BuildWorld, flags_of
 from support.plans import BASE, K1, K2, plan
+
+BASE_ONLY = plan().variants[0]
 
 
 @pytest.fixture
@@ -245,3 +249,21 @@ def test_what_a_step_sees_has_modes_that_no_umask_changes(tmp_path, umask):
     files = {p.stat().st_mode & 0o777 for p in seen if p.is_file() and p.suffix != ".rpm"}
     assert files == {0o644, 0o755}
     assert {path.stat().st_mode & 0o777 for path in seen if path.is_dir()} == {0o755}
+
+
+# ------------------------------------------------------------------ what a build writes down
+
+
+def test_an_images_document_has_its_layers_from_the_base_upwards(built):
+    build = built.context.documents.read(ImageBuild, plan().variants[1])
+    assert [layer.id.split(":")[2] for layer in build.layers] == ["base", "kernel", "zfs"]
+    assert build.layers[0].variants == ("base", "base-zfs", "base-zfs-again", "base-zfs-old")
+    assert build.image_id == built.image_of("localhost/immutable-base/base-zfs:built")
+
+
+def test_a_layouts_document_has_the_digest_and_size_of_what_lies_there(built):
+    documents = built.context.documents
+    layout, folder = documents.read(ImageLayout, BASE_ONLY), documents.layout(BASE_ONLY)
+    assert layout.digest == only_manifest(folder)
+    parts = [p for p in (folder / "blobs/sha256").iterdir() if p.name not in layout.digest]
+    assert layout.size == sum(path.stat().st_size for path in parts)
