@@ -9,6 +9,13 @@ from immutable_base_lab.debian.archive import Mirrors
 MIRRORS = Mirrors(archive="http://mirror.invalid/debian", security="http://mirror.invalid/security")
 
 
+@pytest.fixture(autouse=True)
+def pauses(monkeypatch):
+    seconds = []
+    monkeypatch.setattr(root.time, "sleep", seconds.append)
+    return seconds
+
+
 def bootstrapping(tmp_path, failures):
     """Bootstrap with an mmdebstrap that fails at first; return what each attempt found in its way."""
     found = []
@@ -24,10 +31,12 @@ def bootstrapping(tmp_path, failures):
     return found
 
 
-def test_a_mirror_that_fails_once_is_asked_again_from_nothing(tmp_path):
-    assert bootstrapping(tmp_path, failures=1) == [False, False]
+def test_a_mirror_that_fails_for_a_moment_is_asked_again_from_nothing(tmp_path, pauses):
+    assert bootstrapping(tmp_path, failures=2) == [False] * 3
+    assert pauses == [5, 15]
 
 
-def test_a_mirror_that_fails_for_good_is_an_error(tmp_path):
+def test_a_mirror_that_fails_for_good_is_an_error(tmp_path, pauses):
     with pytest.raises(CommandError, match="apt-get update failed"):
-        bootstrapping(tmp_path, failures=root.ATTEMPTS)
+        bootstrapping(tmp_path, failures=100)
+    assert sum(pauses) < 60

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from immutable_base.process import Command, Runner, run
 from immutable_base_lab.debian.archive import KEYRING, STABLE, Archive, Deb, Mirrors
 from immutable_base_lab.debian.catalogue import DROPPED, Catalogue
 
-ATTEMPTS = 3
+PAUSES = (5.0, 15.0, 30.0)
+"""Seconds until a mirror that failed is asked again: one that is being brought up to date, say."""
 STATUS = re.compile(r"^(?P<name>\S+) (?P<version>\S+)$", re.MULTILINE)
 
 
@@ -42,14 +44,14 @@ def bootstrap(
         stdin=sources.encode(),
         hint="mmdebstrap must be able to reach the mirror that apt uses on this machine",
     )  # fmt: skip
-    for attempt in range(1, ATTEMPTS + 1):
+    for pause in (*PAUSES, None):
         try:
             runner(command)
         except CommandError:
-            # A mirror that is just being brought up to date, for example.
-            if attempt == ATTEMPTS:
+            if pause is None:
                 raise
             shutil.rmtree(folder / "root", ignore_errors=True)
+            time.sleep(pause)
         else:
             return
 

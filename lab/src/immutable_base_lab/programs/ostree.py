@@ -87,8 +87,6 @@ def _cargo_command(root: Path) -> Command:
     argv = (
         "chroot", str(root), "/usr/bin/env", "HOME=/root", "CARGO_HOME=/crate/home",
         f"CARGO_HTTP_CAINFO={DEBIAN_BUNDLE}", "CARGO_PROFILE_RELEASE_STRIP=true",
-        # It makes two images: digests and compression are in C libraries, which are optimised.
-        "CARGO_PROFILE_RELEASE_OPT_LEVEL=0",
         "PATH=/usr/bin:/bin",
         "cargo", "build", "--release", "--locked", "--manifest-path=/crate/Cargo.toml",
     )  # fmt: skip
