@@ -25,7 +25,7 @@ INTO_NEWEST := $(BIN)/uv pip install --quiet --python $(NEWEST)/venv/bin/python
 # A test's own connection that is still open when it ends is no failure of the product.
 LAB_TESTS := --durations=15 -W default::ResourceWarning -W default::pytest.PytestUnraisableExceptionWarning
 
-.PHONY: setup demo try test soak unit unit-newest check generate bench clean lock
+.PHONY: setup demo try test soak unit unit-here unit-newest check generate bench clean lock
 
 setup: $(SETUP)
 
@@ -49,9 +49,12 @@ try: setup
 
 unit: setup
 	$(COVERAGE) erase
-	$(COVERED) tests/unit tests/repository
+	$(MAKE) unit-here
 	$(COVERAGE) combine --quiet
 	$(COVERAGE) report
+
+unit-here: setup
+	$(COVERED) tests/unit tests/repository
 
 # It says which it found. Debian's Python has no pip of its own: uv makes the environment.
 unit-newest: setup
@@ -62,9 +65,9 @@ unit-newest: setup
 	  $(INTO_NEWEST) --no-deps --no-build-isolation -e . -e lab && \
 	  $(NEWEST)/venv/bin/pytest tests/unit; fi
 
-test: setup check unit-newest
+test: setup check
 	$(COVERAGE) erase
-	$(COVERED) tests/unit tests/repository
+	$(MAKE) --jobs=2 --output-sync=target unit-here unit-newest
 	$(COVERED) $(LAB_TESTS) tests/lab
 	$(COVERAGE) combine --quiet
 	$(COVERAGE) report
@@ -72,6 +75,7 @@ test: setup check unit-newest
 soak: setup
 	IMMUTABLE_BASE_SOAK_QUESTIONS=3000 $(BIN)/pytest $(LAB_TESTS) tests/lab/test_build_images.py -k cut_off
 	IMMUTABLE_BASE_SOAK_NIGHTS=20 $(BIN)/pytest $(LAB_TESTS) tests/lab/test_soak.py
+	IMMUTABLE_BASE_WALK_COMPILES=1 $(BIN)/pytest $(LAB_TESTS) tests/lab/test_stage_by_stage.py -k large
 
 check: setup
 	$(BIN)/ruff check .

@@ -1,7 +1,7 @@
 """The figures in docs/reference/benchmarks.md, as ratios measured in one run.
 
     make bench                      everything (more than an hour on two cores)
-    bench/measure.py --no-night     start-up, questions, and plan against dnf (minutes)
+    bench/measure.py --no-night     start-up, questions, plan against dnf, the tiny stream (minutes)
     bench/measure.py --one-night    also one night of all variants, against the compiles in it
 
 To be run in the lab's environment (`immutable-base lab env`) and with `tests` on PYTHONPATH, as
@@ -22,6 +22,7 @@ from common import CONFIG, ROOT, SETTINGS, WORK, Row, processor_seconds, timed
 from images import question_row, stage_rows
 from nights import bare_compiles, night, one_kernel, shared_night
 from planning import plan_rows
+from tiny import tiny_rows, wheel_row
 
 RESULT = ROOT / "docs" / "reference" / "benchmarks.md"
 ALL = tuple(SETTINGS["variants"])
@@ -60,11 +61,11 @@ def all_nights() -> list[Row]:
 def main() -> int:
     """Measure, write the document, print it."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--no-night", action="store_true", help="measure no night")
-    parser.add_argument("--one-night", action="store_true", help="measure one night only")
+    parser.add_argument("--no-night", action="store_true", help="measure no large night")
+    parser.add_argument("--one-night", action="store_true", help="measure one large night only")
     arguments = parser.parse_args()
     WORK.mkdir(parents=True, exist_ok=True)
-    rows = [start_up(), question_row(), *plan_rows()]
+    rows = [start_up(), wheel_row(), question_row(), *plan_rows(), *tiny_rows()]
     if arguments.one_night:
         rows += one_night()
     elif not arguments.no_night:

@@ -18,13 +18,11 @@ import pytest
 
 from immutable_base_lab import lab as lab_services
 from immutable_base_lab.core.paths import LabPaths, default_state
-from support.killing import kill_in_stage
 from support.paths import ROOT
 from support.registry_watch import Registry, Witness
+from support.scenario_runs import ScenarioRuns
 from support.variants import VARIANTS
 
-KILLED_IN = {"fetch: started": 0.0, "module:": 20.0}
-"""Stages in which the shared night is killed before it may run to its end, and after how many seconds."""
 SECONDS = 5400
 """For one test with its fixtures: the first one waits for the lab and for the run that all share."""
 PRODUCT = (sys.executable, "-m", "immutable_base")
@@ -51,6 +49,7 @@ class Lab:
     state: Path
     env: dict[str, str]
     scratch: Path
+    configuration: Path
 
     def product(
         self, *arguments, timeout=3600, env=None, workspace=None, **kw
@@ -70,17 +69,17 @@ class Lab:
 
     def registry(self) -> Registry:
         """Return what anybody can read of the lab's registry; cosign is the one that a user has."""
-        return Registry(self.state / "immutable-base.toml", programs=self.env["PATH"])
+        return Registry(self.configuration, programs=self.env["PATH"])
 
     def config_with(self, tmp_path: Path, *replacements: tuple[str, str]) -> Path:
         """Return a copy of the lab's configuration with texts replaced; `layers/` lies beside it."""
-        text = (self.state / "immutable-base.toml").read_text()
+        text = self.configuration.read_text()
         for old, new in replacements:
             assert old in text, old
             text = text.replace(old, new)
         path = tmp_path / "immutable-base.toml"
         path.write_text(text)
-        (tmp_path / "layers").symlink_to(ROOT / "layers")
+        (tmp_path / "layers").symlink_to(self.configuration.parent / "layers")
         return path
 
 
@@ -93,7 +92,7 @@ class Night:
     stderr: str
     seconds: float
     witness: Witness | None
-    """Watched the registry from before the first attempt; None for an earlier night."""
+    """Watched the registry all along; None for an earlier night."""
     variants: dict = field(init=False)
 
     def __post_init__(self):
@@ -124,12 +123,28 @@ def lab(tmp_path_factory) -> Lab:
     )
     scratch = state / "test-scratch"
     scratch.mkdir(exist_ok=True)
-    return Lab(state=state, env=exported(env.stdout), scratch=scratch)
+    configuration = state / "immutable-base.toml"
+    return Lab(state, exported(env.stdout), scratch, configuration)
+
+
+@pytest.fixture(scope="session")
+def tiny_lab(lab) -> Lab:
+    """The same lab pointed at its tiny stream, for all that is not about OpenZFS and NVIDIA."""
+    runs = ScenarioRuns(state=lab.state)
+    runs.set_up("tiny")
+    env = runs.environment["tiny"]
+    return Lab(lab.state, env, lab.scratch, Path(env["IMMUTABLE_BASE_CONFIG"]))
+
+
+@pytest.fixture(scope="session")
+def tiny_night(tiny_lab) -> Night:
+    """A run of both variants of the tiny stream, after which both are published."""
+    return run_night(tiny_lab, ["tiny", "tiny-metronome"], tiny_lab.scratch / "tiny-nights")
 
 
 @pytest.fixture(scope="session")
 def night(lab) -> Night:
-    """One whole night, all four variants, after two that were killed; all image tests share it.
+    """One whole night, all four variants; all image tests share it.
 
     While working on a test, $IMMUTABLE_BASE_TEST_NIGHT names the workspace of a night to look at.
     """
@@ -137,10 +152,12 @@ def night(lab) -> Night:
     if earlier:
         report = json.loads(Path(earlier, "tonight/run.json").read_text())
         return Night(report, Path(earlier), "", report["seconds"], witness=None)
-    workspace = lab.scratch / "nights"
-    with Witness(lab.registry(), VARIANTS, interval=0.5) as witness:
-        for stage, seconds in KILLED_IN.items():
-            kill_in_stage(lab, workspace, stage, after=seconds)
+    return run_night(lab, VARIANTS, lab.scratch / "nights")
+
+
+def run_night(lab: Lab, variants: list[str], workspace: Path) -> Night:
+    """Run everything while a witness watches the registry."""
+    with Witness(lab.registry(), variants, interval=0.5) as witness:
         done = lab.product("run", "--format", "json", workspace=workspace, timeout=5400)
     print(done.stderr, file=sys.stderr)
     assert done.stdout, done.stderr

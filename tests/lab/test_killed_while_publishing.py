@@ -28,8 +28,8 @@ FOLLOWED = "latest"
 """The tag that names an earlier image before the run: hosts follow it, so it moves last."""
 VARIANT = """
 [variants.{name}]
-stream = "fedora-43"
-layers = ["base"]
+stream = "tiny"
+layers = ["tiny"]
 description = "Killed in session {session}"
 """
 
@@ -54,6 +54,12 @@ class Killed:
         step, reference = self.programs.steps(name)[0]
         assert step == "push"
         return reference.rpartition("@")[2]
+
+
+@pytest.fixture(scope="module")
+def lab(tiny_lab):
+    """Nothing here is about OpenZFS or NVIDIA."""
+    return tiny_lab
 
 
 @pytest.fixture(scope="module")

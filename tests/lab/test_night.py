@@ -36,7 +36,7 @@ def test_four_variants_are_published(night):
     )
 
 
-def test_killed_while_modules_compiled_no_tag_ever_pointed_to_an_unsigned_digest(night):
+def test_no_tag_ever_pointed_to_an_unsigned_digest(night):
     assert night.witness is not None, "not seen for a night that ran earlier"
     assert night.witness.looks > 10
     assert night.witness.violations == []

@@ -17,7 +17,7 @@ import pytest
 from support.rpm_files import sign_rpm
 from support.rpmmd import make_signer
 
-VARIANT = "fedora-base"
+VARIANT = "tiny"
 VARIANTS = {"unsigned-package": "unsigned", "foreign-package": "foreign"}
 """Variants that must fail, and the repository that each has in the place of the good one."""
 TABLES = """
@@ -32,9 +32,15 @@ key = "{key}"
 
 [variants.{variant}]
 stream = "{repository}"
-layers = ["base"]
+layers = ["tiny"]
 description = "One package of '{repository}' must be refused"
 """
+
+
+@pytest.fixture(scope="module")
+def lab(tiny_lab):
+    """Nothing here is about OpenZFS or NVIDIA."""
+    return tiny_lab
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +109,7 @@ class QuietHandler(http.server.SimpleHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def done(lab, night, package, address, tmp_path_factory):
+def done(lab, package, address, tmp_path_factory):
     path = lab.config_with(tmp_path_factory.mktemp("configuration"))
     document = tomllib.loads(path.read_text())
     stream = document["streams"][document["variants"][VARIANT]["stream"]]

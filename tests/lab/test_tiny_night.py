@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 
 import pytest
 
@@ -23,84 +22,74 @@ def scenarios(lab) -> ScenarioRuns:
         yield runs
 
 
-@dataclass
-class TinyNight:
-    """A run that ended, with the variants by name."""
-
-    code: int
-    variants: dict
-    plan: dict
+@pytest.fixture(scope="module")
+def tiny(tiny_night) -> dict:
+    """The rows of the shared run's report, by variant."""
+    print(f"a night on the tiny stream: {tiny_night.seconds} s")
+    return tiny_night.variants
 
 
 @pytest.fixture(scope="module")
-def tiny(scenarios) -> TinyNight:
-    done = scenarios.run("tiny")
-    assert done.returncode == 0, done.stderr[-3000:]
-    report = json.loads(done.stdout)
-    print(f"a night on the tiny stream: {report['seconds']} s")
-    plan = json.loads((scenarios.workspace("tiny") / "tonight/plan.json").read_text())
-    return TinyNight(
-        done.returncode,
-        {it["name"]: it for it in report["variants"]},
-        {it["name"]: it for it in plan["variants"]},
-    )
+def plan(tiny_night) -> dict:
+    document = json.loads((tiny_night.workspace / "tonight/plan.json").read_text())
+    return {variant["name"]: variant for variant in document["variants"]}
 
 
-def inside(scenarios, variant, *argv):
-    storage = buildah.Storage(run, scenarios.workspace("tiny") / "storage")
+def inside(night, variant, *argv):
+    storage = buildah.Storage(run, night.workspace / "storage")
     with mounted_image(storage, image_tag(variant)) as mounted:
         return bwrap.run_in_root(run, mounted.root, argv).text
 
 
 def test_both_variants_are_published_and_signed(lab, tiny):
-    assert {n: v["outcome"] for n, v in tiny.variants.items()} == {
+    assert {n: v["outcome"] for n, v in tiny.items()} == {
         PLAIN: "published", WITH_MODULE: "published",
     }  # fmt: skip
     registry = lab.registry()
-    for name, variant in tiny.variants.items():
+    for name, variant in tiny.items():
         digest = variant["reference"].partition("@")[2]
         assert registry.tags(name)["latest"] == digest
         assert registry.is_signed(name, digest)
 
 
-def test_verify_agrees_and_refuses_another_identity(scenarios, tiny):
-    reference = tiny.variants[WITH_MODULE]["reference"]
-    assert scenarios.product("tiny", "verify", reference).returncode == 0
+def test_verify_agrees_and_refuses_another_identity(tiny_lab, tiny):
+    reference = tiny[WITH_MODULE]["reference"]
+    assert tiny_lab.product("verify", reference).returncode == 0
     other = "https://gitlab.com/mallory/os//.gitlab-ci.yml@refs/heads/main"
-    refused = scenarios.product("tiny", "verify", reference, "--certificate-identity", other)
+    refused = tiny_lab.product("verify", reference, "--certificate-identity", other)
     assert refused.returncode == 12
 
 
-def test_the_module_is_compiled_for_the_kernel_that_the_base_keeps(scenarios, tiny):
-    kernel = tiny.plan[WITH_MODULE]["kernel"]
+def test_the_module_is_compiled_for_the_kernel_that_the_base_keeps(tiny_night, plan):
+    kernel = plan[WITH_MODULE]["kernel"]
     assert kernel["action"] == "keep"
     vermagic = inside(
-        scenarios, WITH_MODULE, "modinfo", "-k", kernel["chosen"], "-F", "vermagic", "metronome"
+        tiny_night, WITH_MODULE, "modinfo", "-k", kernel["chosen"], "-F", "vermagic", "metronome"
     )
     assert vermagic.split()[0] == kernel["chosen"]
 
 
-def test_it_came_as_a_package_and_no_compiler_with_it(scenarios, tiny):
-    names = set(inside(scenarios, WITH_MODULE, "rpm", "-qa", "--qf", "%{NAME}\n").split())
+def test_it_came_as_a_package_and_no_compiler_with_it(tiny_night):
+    names = set(inside(tiny_night, WITH_MODULE, "rpm", "-qa", "--qf", "%{NAME}\n").split())
     assert {"kmod-metronome-prebuilt", "metronome", "kernel-core", "dnf", "rpm"} <= names
     assert not {"dkms", "gcc", "make", "kernel-devel", "metronome-dkms"} & names
-    inside(scenarios, WITH_MODULE, "rpm", "--verify", "kmod-metronome-prebuilt")
-    plain = inside(scenarios, PLAIN, "rpm", "-qa", "--qf", "%{NAME}\n").split()
+    inside(tiny_night, WITH_MODULE, "rpm", "--verify", "kmod-metronome-prebuilt")
+    plain = inside(tiny_night, PLAIN, "rpm", "-qa", "--qf", "%{NAME}\n").split()
     assert names - set(plain) == {"kmod-metronome-prebuilt", "metronome"}
 
 
 @pytest.mark.parametrize("module", ["ext4", "overlay", "sd_mod", "virtio_blk", "virtio_net"])
-def test_what_its_cut_kernel_has_can_be_loaded(scenarios, tiny, module):
-    kernel = tiny.plan[PLAIN]["kernel"]["chosen"]
+def test_what_its_cut_kernel_has_can_be_loaded(tiny_night, plan, module):
+    kernel = plan[PLAIN]["kernel"]["chosen"]
     argv = ("modprobe", "--set-version", kernel, "--show-depends", module)
-    assert f"/{module}.ko" in inside(scenarios, PLAIN, *argv)
+    assert f"/{module}.ko" in inside(tiny_night, PLAIN, *argv)
 
 
-def test_no_module_of_its_cut_kernel_needs_one_that_was_cut(scenarios, tiny):
+def test_no_module_of_its_cut_kernel_needs_one_that_was_cut(tiny_night):
     listed = (
         "modinfo $(find /usr/lib/modules -name '*.ko*') | grep --extended-regexp '^(name|depends):'"
     )
-    lines = [line.split() for line in inside(scenarios, PLAIN, "bash", "-c", listed).splitlines()]
+    lines = [line.split() for line in inside(tiny_night, PLAIN, "bash", "-c", listed).splitlines()]
     there = {words[1] for words in lines if words[0] == "name:"}
     needed = {name for words in lines if words[0] == "depends:" for name in words[1:]}
     assert len(there) > 100
@@ -118,14 +107,46 @@ def failed(scenarios, name):
     return rows
 
 
-def test_held_without_headers(scenarios, tiny, lab):
-    before = lab.registry().tags(WITH_MODULE)
-    done = scenarios.run("held")
-    rows = {it["name"]: it for it in json.loads(done.stdout)["variants"]}
-    assert {n: it["outcome"] for n, it in rows.items()} == {PLAIN: "published", WITH_MODULE: "held"}
-    assert done.returncode == 0
-    assert "kernel-devel for" in rows[WITH_MODULE]["reason"]
-    assert lab.registry().tags(WITH_MODULE) == before
+@pytest.fixture(scope="module")
+def tags_before(lab, tiny) -> dict:
+    """The shared run published both."""
+    return {name: lab.registry().tags(name) for name in (PLAIN, WITH_MODULE)}
+
+
+@pytest.fixture(scope="module")
+def held(scenarios, tags_before):
+    """Neither this kernel nor another has kernel-devel: nothing fits the module."""
+    return scenarios.run("held")
+
+
+def test_held_is_no_failure_and_says_what_would_release_it(held):
+    rows = {it["name"]: it for it in json.loads(held.stdout)["variants"]}
+    assert held.returncode == 0, held.stderr[-3000:]
+    assert {n: (it["outcome"], it["exit_code"]) for n, it in rows.items()} == {
+        PLAIN: ("published", 0), WITH_MODULE: ("held", 0),
+    }  # fmt: skip
+    row = rows[WITH_MODULE]
+    assert (row["error"], row["kernel"]) == (None, None)
+    assert not row["unchanged"], "nothing was compared with what is published"
+    for words in ("held: no kernel", "fits metronome", "released by: kernel-devel for "):
+        assert words in row["reason"]
+
+
+def test_nothing_is_built_of_what_is_held(scenarios, held):
+    report = json.loads(held.stdout)
+    row = next(it for it in report["variants"] if it["name"] == WITH_MODULE)
+    assert (row["reference"], row["tags"], row["size"]) == (None, [], 0)
+    nodes = [node["id"] for node in report["nodes"]]
+    assert f"publish:{PLAIN}" in nodes
+    assert [node for node in nodes if WITH_MODULE in node or node.startswith("module:")] == []
+    storage = buildah.Storage(run, scenarios.workspace("held") / "storage")
+    names = [name for image in buildah.images(storage) for name in image.names]
+    assert any(f"/{PLAIN}:" in name for name in names)
+    assert not any(f"/{WITH_MODULE}:" in name for name in names)
+
+
+def test_what_is_published_of_what_is_held_stays(lab, held, tags_before):
+    assert {name: lab.registry().tags(name) for name in tags_before} == tags_before
 
 
 def test_a_module_that_does_not_compile_fails_with_the_compilers_words(scenarios, tiny):

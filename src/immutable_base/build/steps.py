@@ -73,7 +73,7 @@ def build_module(build: Build, step: ModuleStep, report: LineSink) -> str:
     except CommandError as error:
         # From the file: a build step's own output may lose its last lines.
         raise CommandError(
-            error.message, details=_compiler_output(output) or error.details, hint=error.hint
+            error.message, details=_builders_words(output) or error.details, hint=error.hint
         ) from error
     package = output / step.module.kmod.file_name
     if not package.is_file():
@@ -110,14 +110,19 @@ def take_module(build: Build, step: ModuleStep, _report: LineSink) -> str:
     return step.module.kmod.file_name
 
 
-def _compiler_output(output: Path) -> str:
-    """Return the errors in DKMS' make.log and its end; empty if the builder did not come so far."""
-    log_file = output / "make.log"
-    if not log_file.is_file():
-        return ""
-    lines = log_file.read_text("utf-8", "replace").splitlines()
-    errors = [line for line in lines if COMPILER_ERROR.search(line)]
-    return "\n".join([*errors[:MAKE_LOG_ERRORS], "...", *lines[-MAKE_LOG_LINES:]])
+def _builders_words(output: Path) -> str:
+    """Return what the builder left in files when it failed, empty if it did not come so far.
+
+    That is the sentence of the step that failed and, if it was the compiler's, the errors in DKMS'
+    make.log and its end.
+    """
+    failure, log_file = output / "failure", output / "make.log"
+    found = failure.read_text("utf-8", "replace").splitlines() if failure.is_file() else []
+    if log_file.is_file():
+        lines = log_file.read_text("utf-8", "replace").splitlines()
+        errors = [line for line in lines if COMPILER_ERROR.search(line)]
+        found += [*errors[:MAKE_LOG_ERRORS], "...", *lines[-MAKE_LOG_LINES:]]
+    return "\n".join(found)
 
 
 def _builder_request(build: Build, step: ModuleStep, output: Path) -> buildah.BuildRequest:

@@ -85,6 +85,8 @@ class GoBuilder:
             "-trimpath",
             "-buildvcs=false",
             *_tags(program),
+            # What debuggers read, which the linker leaves out anyway (-w): a tenth of the work.
+            "-gcflags=all=-dwarf=false",
             f"-ldflags={_link_flags(program, version)}",
         ]
         if _patches(program):
@@ -131,6 +133,8 @@ class GoBuilder:
             "GOMODCACHE": str(self._cache / "mod"),
             "GOPATH": str(self._cache / "path"),
             "CGO_ENABLED": str(int(cgo)),
+            # The compiler collects garbage less often; each of its processes is short.
+            "GOGC": "400",
         }
         command = Command(argv=(_go(), *arguments), cwd=cwd, env=env, timeout=3600, hint=_HINT)
         return self.runner(command).text

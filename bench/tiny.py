@@ -1,0 +1,44 @@
+"""The tiny stream: a run in one process, against the same in separate commands."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+from common import CONFIG, PRODUCT, ROOT, WORK, Row, product, timed
+from nights import night
+
+STAGES = (
+    ("plan", "--save"), ("build",), ("inspect",), ("check",), ("sbom",), ("publish",), ("report",),
+)  # fmt: skip
+
+
+def tiny_rows() -> list[Row]:
+    """Measure both ways from nothing; they must end in the same images."""
+    timed(*PRODUCT, "lab", "scenario", "tiny", "--state", str(CONFIG.parent))
+    config = CONFIG.parent / "scenarios" / "tiny" / CONFIG.name
+    seconds, report = night(config, (), workers=2)
+    workspace = WORK / "stages"
+    apart = sum(product(*stage, workspace=workspace, config=config) for stage in STAGES)
+    for row in report["variants"]:
+        document = workspace / "tonight" / "publish" / f"{row['name']}.json"
+        if not row["reference"].endswith(json.loads(document.read_text())["digest"]):
+            raise SystemExit(f"separate commands gave another image: {row['name']}")
+    return [
+        Row("a night on the tiny stream (two variants, one module)", seconds, None, "< 90 s", 0),
+        Row("its stages as separate commands, against one run", apart, seconds, "-", 0),
+    ]
+
+
+def wheel_row() -> Row:
+    """Measure the size of the product's wheel."""
+    folder = WORK / "wheel"
+    shutil.rmtree(folder, ignore_errors=True)
+    # From a copy: setuptools leaves a build folder beside the sources.
+    timed("git", "clone", "--quiet", str(ROOT), str(folder / "source"))
+    wheel = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+    timed(*wheel, "--wheel-dir", str(folder), str(folder / "source"))
+    (file,) = Path(folder).glob("*.whl")
+    return Row("the wheel", file.stat().st_size / 1024, None, "-", 0, "KiB")
