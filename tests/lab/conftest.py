@@ -110,30 +110,36 @@ def exported(text: str) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def lab(tmp_path_factory) -> Lab:
+def lab_state() -> Path:
     """Bring the lab up; it stays up, and its state is kept, for the next run."""
     state = Path(os.environ.get("IMMUTABLE_BASE_LAB_STATE") or default_state())
     assert lab_services.Lab(LabPaths(root=state)).up(ROOT / "immutable-base.toml") == 0
-    env = subprocess.run(
-        [*PRODUCT, "lab", "env", "--state", str(state)],
+    (state / "test-scratch").mkdir(exist_ok=True)
+    return state
+
+
+@pytest.fixture(scope="session")
+def lab(lab_state) -> Lab:
+    """The lab as `lab up` leaves it: CentOS Stream and Fedora, OpenZFS and NVIDIA."""
+    done = subprocess.run(
+        [*PRODUCT, "lab", "env", "--state", str(lab_state)],
         cwd=ROOT,
         check=True,
         capture_output=True,
         text=True,
     )
-    scratch = state / "test-scratch"
-    scratch.mkdir(exist_ok=True)
-    configuration = state / "immutable-base.toml"
-    return Lab(state, exported(env.stdout), scratch, configuration)
+    configuration = lab_state / "immutable-base.toml"
+    return Lab(lab_state, exported(done.stdout), lab_state / "test-scratch", configuration)
 
 
 @pytest.fixture(scope="session")
-def tiny_lab(lab) -> Lab:
+def tiny_lab(lab_state) -> Lab:
     """The same lab pointed at its tiny stream, for all that is not about OpenZFS and NVIDIA."""
-    runs = ScenarioRuns(state=lab.state)
+    runs = ScenarioRuns(state=lab_state)
     runs.set_up("tiny")
     env = runs.environment["tiny"]
-    return Lab(lab.state, env, lab.scratch, Path(env["IMMUTABLE_BASE_CONFIG"]))
+    configuration = Path(env["IMMUTABLE_BASE_CONFIG"])
+    return Lab(lab_state, env, lab_state / "test-scratch", configuration)
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,8 @@ from immutable_base.errors import HostError, ImmutableBaseError
 from immutable_base.process import Command, LineSink, Runner, run
 from immutable_base.tools.go import registry_variables
 from immutable_base_lab.core import cache
-from immutable_base_lab.programs.go_pins import GO_PROGRAMS, OMISSIONS, GoProgram, Omission, Patch
+from immutable_base_lab.programs.go_omissions import OMISSIONS, Omission
+from immutable_base_lab.programs.go_pins import GO_PROGRAMS, GoProgram, Patch
 
 MODULES = Path(__file__).parent / "go"
 REMOVERS = 4
