@@ -23,7 +23,7 @@ def test_every_program_is_pinned_with_checksums(program):
 
 
 def test_a_program_is_built_again_when_its_pins_change(tmp_path, monkeypatch):
-    program = GO_PROGRAMS[1]
+    program = next(it for it in GO_PROGRAMS if it.name == "syft")
     builder = GoBuilder(tools=tmp_path, runner=_fake_go(tmp_path))
     assert not builder.is_built(program)
     builder.build(program, lambda line: None)
