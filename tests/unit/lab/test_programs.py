@@ -56,7 +56,7 @@ def _fake_go(folder):
     def run(command):
         if "build" in command.argv:
             target = command.argv[command.argv.index("-o") + 1]
-            (folder / target / "cosign").write_text("program")
+            (folder / target / "syft").write_text("program")
         text = b'{"Dir": "/nowhere", "Version": "v2.0.0"}'
         return Result(status=0, stdout=text, stderr_tail="")
 
