@@ -45,6 +45,8 @@ def parse(argv):
     options = dict(FLAGS[verb])
     operands = []
     for argument in rest:
+        if argument == "--":
+            continue  # What follows is an operand; none of ours begins with a dash.
         name, equals, value = argument.removeprefix("--").partition("=")
         if not argument.startswith("--"):
             operands.append(argument)

@@ -7,7 +7,7 @@ import pytest
 
 from immutable_base.errors import ConfigurationError, VerificationError
 from immutable_base.sign import TokenClaims, check_claims, decode_claims, read_token
-from immutable_base.tools.cosign import Signer
+from immutable_base.verification.policy import Signer
 
 SIGNER = Signer(
     identity="https://gitlab.com/a/b//.gitlab-ci.yml@refs/heads/main", issuer="https://gitlab.com"
@@ -47,8 +47,10 @@ def test_a_token_is_refused_from_the_second_in_which_it_expires(expired, seconds
     assert "timeout" in error.hint
 
 
-def test_a_token_is_good_to_its_last_second():
-    check_claims(claims(exp=NOW + 1), signer=SIGNER, now=NOW)
+def test_a_token_that_would_expire_while_the_image_is_pushed_is_refused():
+    assert "expires in 2 s" in refusal(exp=NOW + 2).message
+    assert "expires in 60 s" in refusal(exp=NOW + 60).message
+    check_claims(claims(exp=NOW + 61), signer=SIGNER, now=NOW)
 
 
 @pytest.mark.parametrize(

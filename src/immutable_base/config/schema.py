@@ -14,8 +14,22 @@ from immutable_base.model.reference import REPOSITORY, TAG, fill_tag
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
 Fingerprint = Annotated[str, StringConstraints(pattern=r"^[0-9A-F]{40}$")]
 Url = Annotated[str, StringConstraints(pattern=r"^https?://")]
+_PORT_AND_PATH = r"(:[0-9]{1,5})?(/[!-~]*)?"
+SecureUrl = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^(https://([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\])"
+        rf"|http://(127\.[0-9]+\.[0-9]+\.[0-9]+|localhost|\[::1\])){_PORT_AND_PATH}$"
+    ),
+]
+"""https, or http to this machine; no user, no password, no space."""
+Identity = Annotated[
+    str, StringConstraints(pattern=r"^(https?://[A-Za-z0-9][!-~]+|[!-?A-~]+@[!-?A-~]+)$")
+]
+"""What a certificate can name: a URI, or an e-mail address."""
 
 
+PUBLIC_FULCIO = "https://fulcio.sigstore.dev"
 UNDEFINED = "undefined_name"
 """Type of the error for a name that nothing defines; its context has `name` and `known`."""
 
@@ -121,26 +135,63 @@ class Registry(Frozen):
     """`host[:port]/path`; an image is pushed to `<destination>/<variant>`."""
     ca_bundle: str = ""
     """PEM file of the registry's private CA; empty: the system's CAs."""
+    mirrors: tuple[Annotated[str, Field(pattern=f"^{REPOSITORY.pattern}$")], ...] = ()
+    """Copies of `destination`: what was signed for `<destination>/<variant>` is accepted as
+    `<mirror>/<variant>` too."""
 
 
 class Signing(Frozen):
     """Who signs, and how anybody can verify it."""
 
-    certificate_identity: str
+    certificate_identity: Identity
     """The pipeline that signs: subject of the certificate of every signature."""
-    certificate_oidc_issuer: Url
+    certificate_oidc_issuer: SecureUrl
     """OIDC issuer that vouches for the pipeline's identity."""
-    fulcio_url: Url
+    fulcio_url: SecureUrl
     """URL of Fulcio, which issues the certificates."""
-    rekor_url: Url
+    rekor_url: SecureUrl
     """URL of Rekor, the transparency log."""
     fulcio_root: str = ""
-    """PEM file with the roots of a private Fulcio; empty: the public instance's, by TUF."""
+    """PEM file with the roots of a private Fulcio; empty: those of `trusted_root`."""
     rekor_key: str = ""
-    """PEM file with the key of a private Rekor; empty: the public instance's, by TUF."""
+    """PEM file with the key of a private Rekor; needed with `fulcio_root`."""
     ct_log_key: str = ""
-    """PEM file with the key of a private CT log; empty: the public instance's, by TUF. A private
-    Fulcio without a CT log issues no SCT, so none is verified."""
+    """PEM file with the key of a private CT log; needed with `fulcio_root`, unless
+    `without_ct_log`."""
+    without_ct_log: bool = False
+    """The private instance has no CT log: certificates need not prove that one has seen them."""
+    trusted_root: str = ""
+    """A trusted_root.json with all the trust in an instance; empty: the public instance's, as it
+    was when this version was made."""
+    project_id: str = ""
+    """GitLab's number of the project, which survives a rename and is not inherited by who takes a
+    path that was given up; empty: any."""
+    runner_environment: Literal["", "gitlab-hosted", "self-hosted"] = ""
+    """Where the job must have run; empty: anywhere."""
+    build_triggers: tuple[Name, ...] = ()
+    """Sources of pipelines that may sign, e.g. `schedule`; empty: any."""
+    source_ref: str = ""
+    """Ref that must have been built, e.g. `refs/heads/main`; empty: any."""
+    protected_ref: bool = False
+    """Sign on protected refs only. A certificate does not say it, so verifying cannot ask."""
+
+    @model_validator(mode="after")
+    def _trust_is_complete(self) -> Signing:
+        """Refuse half a trust: it would be completed from somewhere else without a word."""
+        private = bool(self.fulcio_root)
+        if private != bool(self.rekor_key) or (not private and self.ct_log_key):
+            raise _incomplete("fulcio_root and rekor_key belong together: set both, or neither")
+        if private and bool(self.ct_log_key) == self.without_ct_log:
+            raise _incomplete(
+                "a private instance needs ct_log_key, or without_ct_log = true if it has no CT log"
+            )
+        if not private and self.without_ct_log:
+            raise _incomplete("without_ct_log is for a private instance: fulcio_root is not set")
+        if private and self.trusted_root:
+            raise _incomplete("trusted_root is all the trust there is: fulcio_root is set too")
+        if not private and not self.trusted_root and self.fulcio_url != PUBLIC_FULCIO:
+            raise _incomplete("a private fulcio_url needs fulcio_root, or trusted_root")
+        return self
 
 
 class Publish(Frozen):
@@ -167,6 +218,10 @@ class Publish(Frozen):
                     {"tag": tag},
                 )
         return tags
+
+
+def _incomplete(sentence: str) -> PydanticCustomError:
+    return PydanticCustomError("trust", "{sentence}", {"sentence": sentence})
 
 
 class Settings(Frozen):
@@ -207,6 +262,10 @@ class Settings(Frozen):
         """Return the configured private CA, None if there is none; `folder` is this file's."""
         name = self.registry.ca_bundle
         return (folder / name).resolve() if name else None
+
+    def mirrors(self) -> dict[str, str]:
+        """Return each declared mirror with what it mirrors."""
+        return dict.fromkeys(self.registry.mirrors, self.registry.destination)
 
     def repository_of(self, variant: str) -> str:
         """Return the repository that a variant is published to, without a tag."""

@@ -110,7 +110,7 @@ def sign_variant(verifier: Verifier, request: PublishRequest) -> str:
     Raises as `publish_variant`.
     """
     _require_digest(request)
-    token = job_token(verifier.signer)
+    token = job_token(verifier.signer, protected_ref=verifier.protected_ref)
     _push(verifier, request)
     cosign.sign(verifier.run, request.pinned, verifier.sigstore, token)
     return request.pinned
@@ -121,7 +121,8 @@ def attest_variant(verifier: Verifier, request: PublishRequest) -> str:
 
     Raises as `publish_variant`, and RemoteError if the image was not pushed.
     """
-    token, environment = job_token(verifier.signer), verifier.sigstore.environment
+    token = job_token(verifier.signer, protected_ref=verifier.protected_ref)
+    environment = verifier.sigstore.environment
     if skopeo.manifest_digest(verifier.run, request.pinned, environment) is None:
         raise RemoteError(
             f"{request.pinned} is not in the registry", hint="`immutable-base sign` pushes it"
@@ -147,9 +148,6 @@ def _require_digest(request: PublishRequest) -> None:
 
 def _verified_already(verifier: Verifier, request: PublishRequest) -> VerifiedImage | None:
     """Return the image as an earlier run published it, None if something is missing."""
-    environment = verifier.sigstore.environment
-    if skopeo.manifest_digest(verifier.run, request.pinned, environment) is None:
-        return None
     try:
         verified = verifier.verify(request.repository, request.digest)
     except VerificationError as error:
@@ -160,7 +158,7 @@ def _verified_already(verifier: Verifier, request: PublishRequest) -> VerifiedIm
 
 def _make_verified(verifier: Verifier, request: PublishRequest, times: _StepClock) -> VerifiedImage:
     # Before anything is written: a wrong token must not leave half a publication behind.
-    token = job_token(verifier.signer)
+    token = job_token(verifier.signer, protected_ref=verifier.protected_ref)
     with times.step("push by digest"):
         _push(verifier, request)
     with times.step("sign"):
