@@ -9,7 +9,6 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from immutable_base import api
 from immutable_base.cli.options import (
     add_context_arguments,
     add_output_arguments,
@@ -19,6 +18,7 @@ from immutable_base.errors import ConfigurationError
 from immutable_base.log import log_to_terminal
 from immutable_base.report.verify import verification_text
 from immutable_base.verification.deadline import SECONDS
+from immutable_base.verify_reference import verify
 
 HERE = Path("immutable-base.toml")
 LONGEST = 3600.0
@@ -99,7 +99,7 @@ def _seconds(text: str) -> float:
 def run(namespace: argparse.Namespace) -> int:
     """Verify one image and print what was proven."""
     log_to_terminal(verbose=namespace.verbose)
-    report = api.verify(
+    report = verify(
         namespace.reference,
         config=_config(namespace),
         identity=namespace.certificate_identity,

@@ -55,7 +55,10 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """A signature or attestation by the right signer, before its content was fetched."""
+    """A signature or attestation by the right signer, before its content was fetched.
+
+    The log vouches for the digest of the content.
+    """
 
     digest: str
     size: int
@@ -95,6 +98,8 @@ def read_item(layer: Object, signer: Signer, roots: TrustRoots, largest: int) ->
         with rejecting("an item beside the image", Kind.BROKEN if ours else Kind.JUNK):
             entry = read_entry(text_of(notes.get(BUNDLE), "the log's bundle"), roots)
             _require_vouched(leaf, entry, notes, roots)
+            if f"sha256:{entry.hash}" != digest:
+                raise Rejection("the log's entry is of another text")
             signature = text_of(notes.get(SIGNATURE, ""), "the signature")
         require_signer(leaf, signer)
         return Item(digest=digest, size=size, signature=signature, leaf=leaf, entry=entry)

@@ -85,19 +85,17 @@ def _verified_payload(raw: bytes, leaf: Leaf, entry: Entry) -> bytes:
         )
     except InvalidSignature as error:
         raise Rejection("the attestation's signature does not hold") from error
-    _require_logged(entry, raw, payload, text_of(signature["sig"], what))
+    _require_logged(entry, payload, text_of(signature["sig"], what))
     return payload
 
 
-def _require_logged(entry: Entry, raw: bytes, payload: bytes, signature: str) -> None:
+def _require_logged(entry: Entry, payload: bytes, signature: str) -> None:
     if entry.payload_hash is None:
         raise Rejection(f"the log's entry is a {entry.kind}, not an attestation's")
     if entry.signature != signature:
         raise Rejection("the log's entry is of another signature")
     if entry.payload_hash != hashlib.sha256(payload).hexdigest():
         raise Rejection("the log's entry is of another attestation")
-    if entry.hash != hashlib.sha256(raw).hexdigest():
-        raise Rejection("the log's entry is of another envelope")
 
 
 def encode_before_signing(payload_type: str, payload: bytes) -> bytes:

@@ -15,7 +15,7 @@ from immutable_base.verification.login import login_for
 from immutable_base.verification.rejection import Rejection
 from immutable_base.verification.strict import parse_json
 
-LARGEST_MANIFEST = 16 << 20
+LARGEST_MANIFEST = 8 << 20
 """Bytes; registries take 4 MiB, and a thousand signatures need about 7."""
 INDEXES = (
     "application/vnd.oci.image.index.v1+json",

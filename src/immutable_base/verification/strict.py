@@ -19,8 +19,8 @@ DEPTH = 64
 """Levels of arrays and objects; CycloneDX documents have about ten."""
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 HEX = re.compile(r"[0-9a-f]{64}")
-_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
-_BRACKETS = re.compile(rb"[\[\]{}]")
+_STRING_OR_BRACKET = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{]|[\]}]', re.DOTALL)
+"""Takes no more memory for a long string, and no more time for one without an end."""
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 Object = dict[str, Any]
@@ -48,8 +48,12 @@ def parse_json(raw: bytes, what: str) -> Any:  # noqa: ANN401  any JSON value
 
 def _require_shallow(raw: bytes, what: str) -> None:
     level = 0
-    for found in _BRACKETS.finditer(_STRINGS.sub(b'""', raw)):
-        level += 1 if found[0] in b"[{" else -1
+    for found in _STRING_OR_BRACKET.finditer(raw):
+        first = raw[found.start()]
+        if first in b"[{":
+            level += 1
+        elif first in b"]}":
+            level -= 1
         if level > DEPTH:
             raise Rejection(f"{what} is nested deeper than {DEPTH} levels")
 

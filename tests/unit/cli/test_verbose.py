@@ -42,7 +42,11 @@ def test_each_line_is_shown_once_however_often_a_command_runs(programs, tmp_path
     assert main(arguments) == main(arguments) != 0
     capsys.readouterr()
     main(arguments)
-    lines = [line for line in capsys.readouterr().err.splitlines() if "start:" in line and "cosign version" in line]
+    lines = [
+        line
+        for line in capsys.readouterr().err.splitlines()
+        if "start:" in line and "cosign version" in line
+    ]
     assert len(lines) == len(set(lines)) == 1
 
 

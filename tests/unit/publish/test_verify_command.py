@@ -25,7 +25,8 @@ def published(world, config, token, publish, monkeypatch):
     world.restart()
     world.reads.clear()
     monkeypatch.setattr(
-        "immutable_base.api.registry_source", lambda ca, *where: world.open_source(*where)
+        "immutable_base.verify_reference.registry_source",
+        lambda ca, *where: world.open_source(*where),
     )
     monkeypatch.setattr("immutable_base.process.run", world.run)
     monkeypatch.delenv("SIGSTORE_ID_TOKEN")

@@ -319,7 +319,7 @@ add(
     "another envelope was logged",
     BROKEN,
     lambda s: s.set_att(s.att(logged=b"{}")),
-    "another envelope",
+    "another text",
 )
 add(
     "another payload was logged",
