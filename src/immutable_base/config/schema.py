@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from immutable_base.model.document import Frozen
@@ -142,6 +142,9 @@ class Registry(Frozen):
 
 class Signing(Frozen):
     """Who signs, and how anybody can verify it."""
+
+    # A line break at the end of an identity is a mistake to be told, not to be mended.
+    model_config = ConfigDict(str_strip_whitespace=False)
 
     certificate_identity: Identity
     """The pipeline that signs: subject of the certificate of every signature."""

@@ -46,46 +46,46 @@ class Client:
 
         `Authorization` goes to the first host only. Raises RemoteError.
         """
-        given, first = dict(headers), urllib.parse.urlsplit(url).netloc
+        host = urllib.parse.urlsplit(url).netloc
+        try:
+            return self._follow(url, host, dict(headers), largest)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            self.deadline.remaining()
+            raise RemoteError(
+                f"nothing can be known: {host} cannot be asked",
+                details=f"{type(error).__name__}: {error}"[:500],
+                hint="is the registry up, and does this machine trust its certificate?",
+            ) from error
+
+    def _follow(self, url: str, first: str, headers: dict[str, str], largest: int) -> Answer:
         for _ in range(REDIRECTS):
-            answer = self._one(url, given, largest)
+            parts = urllib.parse.urlsplit(url)
+            if parts.scheme != "https":
+                raise ValueError("only https is spoken")
+            if not _HOST.fullmatch(parts.hostname or ""):
+                raise ValueError("there is no host in the address")
+            if parts.netloc != first:
+                headers.pop("Authorization", None)
+            answer = self._ask(parts, headers, largest)
             log.debug("%s for %s", answer.status, url)
             if answer.status not in {301, 302, 303, 307, 308}:
                 return answer
             url = urllib.parse.urljoin(url, answer.headers.get("location", ""))
-            if urllib.parse.urlsplit(url).netloc != first:
-                given.pop("Authorization", None)
-        raise RemoteError(f"the registry redirects more than {REDIRECTS} times")
-
-    def _one(self, url: str, headers: Mapping[str, str], largest: int) -> Answer:
-        parts = urllib.parse.urlsplit(url)
-        try:
-            if parts.scheme != "https":
-                raise ValueError("only https is spoken")  # noqa: TRY301  one place
-            if not _HOST.fullmatch(parts.hostname or ""):
-                raise ValueError("there is no host in the address")  # noqa: TRY301  one place
-            return self._ask(parts, headers, largest)
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            self.deadline.remaining()
-            raise RemoteError(
-                f"nothing can be known: {parts.netloc} cannot be asked",
-                details=f"{type(error).__name__}: {error}"[:500],
-                hint="is the registry up, and does this machine trust its certificate?",
-            ) from error
+        raise RemoteError(f"nothing can be known: {first} redirects more than {REDIRECTS} times")
 
     def _ask(
         self, parts: urllib.parse.SplitResult, headers: Mapping[str, str], largest: int
     ) -> Answer:
         connection = self._connection(parts)
         try:
-            target = urllib.parse.urlunsplit(("", "", parts.path or "/", parts.query, ""))
+            target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
             connection.request("GET", target, headers={**headers, "Accept-Encoding": "identity"})
-            response = connection.getresponse()
-            return Answer(
-                status=response.status,
-                headers={name.lower(): value for name, value in response.getheaders()},
-                body=self._read(connection, response, largest),
-            )
+            with connection.getresponse() as response:
+                return Answer(
+                    status=response.status,
+                    headers={name.lower(): value for name, value in response.getheaders()},
+                    body=self._read(connection, response, largest),
+                )
         finally:
             connection.close()
 
