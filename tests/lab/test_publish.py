@@ -71,6 +71,7 @@ class Publisher:
             variant=VARIANT,
             repository=context.repository_of(VARIANT),
             digest=image.digest,
+            epoch=0,
             layout=image.layout,
             sbom=image.sbom,
             tags=TAGS,

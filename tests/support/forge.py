@@ -385,8 +385,8 @@ class MemoryRegistry:
         self.blobs[digest_of(raw)] = raw
         return digest_of(raw)
 
-    def add_image(self, words="image", *, tag=None, os="linux", architecture="amd64", manifest=None, config_type=OCI_CONFIG):  # fmt: skip
-        config = compact({"os": os, "architecture": architecture, "config": {"Labels": {"words": words}}})  # fmt: skip
+    def add_image(self, words="image", *, tag=None, os="linux", architecture="amd64", manifest=None, config_type=OCI_CONFIG, created=""):  # fmt: skip
+        config = compact({"os": os, "architecture": architecture, "created": created, "config": {"Labels": {"words": words}}})  # fmt: skip
         raw = compact(
             {
                 "schemaVersion": 2,

@@ -115,6 +115,7 @@ def publish(context, variant, image):
             variant=variant.name,
             repository=where.repository_of(variant.name),
             digest=DIGEST,
+            epoch=variant.source_date_epoch,
             layout=layout,
             sbom=sbom,
             tags=tags,

@@ -13,6 +13,8 @@ from immutable_base.errors import CommandError, RemoteError
 from immutable_base.process import Result
 from support.cosign3 import Cosign3, Stored
 from support.forge import (
+    NOW,
+    SBOM,
     Instance,
     MemoryRegistry,
     attestation,
@@ -28,6 +30,7 @@ DIGEST, OLD = IMAGES.add_image("tonight"), IMAGES.add_image("yesterday")
 MANIFEST, OLD_MANIFEST = IMAGES.manifests[DIGEST], IMAGES.manifests[OLD]
 SIGSTORE = Instance()
 LOG_INDEX = 7
+SIGNED_AT = NOW + 1
 WRITES = ("push", "sign", "attest", "tag")
 """Steps that change what others see."""
 
@@ -156,7 +159,7 @@ class World:
     def yesterday(self, *tags):
         """Let these tags name an image of an earlier run, signed and attested."""
         self.manifests[OLD] = OLD_MANIFEST
-        stored = Stored(legacy=True, roots=(None, None, None), has_sct=True)
+        stored = Stored(legacy=True, roots=(None, None, None), has_sct=True, predicate=SBOM)
         self.cosign.signatures[OLD] = [stored]
         self.cosign.attestations[OLD] = [stored]
         self.tags.update(dict.fromkeys(tags, OLD))
@@ -239,11 +242,13 @@ def forged(digest, kind, repository, predicate, identity, settings):
     """Sign or attest as the real services would; the same thing once, for signing takes a while."""
     signing = settings.signing
     who = identity or signing.certificate_identity
-    key = (digest, kind, repository, predicate, who, signing.certificate_oidc_issuer)
+    key = (digest, kind, repository, predicate, who, signing.certificate_oidc_issuer, SIGNED_AT)
     if key not in _FORGED:
-        leaf = SIGSTORE.leaf(identity=who, issuer=signing.certificate_oidc_issuer)
+        leaf = SIGSTORE.leaf(
+            identity=who, issuer=signing.certificate_oidc_issuer, when=SIGNED_AT - 1
+        )
         if kind == "sig":
-            _FORGED[key] = signature(SIGSTORE, simple_signing(digest, repository), leaf=leaf, index=LOG_INDEX)  # fmt: skip
+            _FORGED[key] = signature(SIGSTORE, simple_signing(digest, repository), leaf=leaf, index=LOG_INDEX, when=SIGNED_AT)  # fmt: skip
         else:
-            _FORGED[key] = attestation(SIGSTORE, statement(digest, json.loads(predicate)), leaf=leaf)  # fmt: skip
+            _FORGED[key] = attestation(SIGSTORE, statement(digest, json.loads(predicate)), leaf=leaf, when=SIGNED_AT + 1)  # fmt: skip
     return _FORGED[key]

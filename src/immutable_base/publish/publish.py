@@ -16,10 +16,13 @@ from immutable_base.model.publish import Publication, PublicationStatus, StepTim
 from immutable_base.publish.tag_mover import TagMover
 from immutable_base.sign import job_token
 from immutable_base.tools import cosign, skopeo
+from immutable_base.verification.verify_image import moment
 from immutable_base.verify import NO_CT_LOG, VerifiedImage, Verifier
 from immutable_base.workspace import file_digest
 
 log = logging.getLogger(__name__)
+LONGEST_RUN = 86400
+"""Seconds; GitLab ends a job after a day at the latest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +51,8 @@ class PublishRequest:
     layout: Path
     """OCI layout that holds exactly this digest."""
     sbom: Path
+    epoch: int
+    """When the newest of its inputs was made, in seconds since 1970."""
     tags: Sequence[str]
     rests_on: Mapping[str, str]
     """Of the publication: documents by name, and their SHA-256."""
@@ -81,6 +86,7 @@ def publish_variant(verifier: Verifier, request: PublishRequest) -> Publication:
     )
     with times.step("read what is published"):
         before = mover.read(request.tags)
+        _refuse_overtaken(verifier, request, before)
         verified = _verified_already(verifier, request)
     unchanged = verified is not None and set(before.values()) == {request.digest}
     if verified is None:
@@ -154,6 +160,31 @@ def _verified_already(verifier: Verifier, request: PublishRequest) -> VerifiedIm
         log.info("not published before: %s", error.message)
         return None
     return verified if verified.has_sbom(request.read_sbom()) else None
+
+
+def _refuse_overtaken(
+    verifier: Verifier, request: PublishRequest, before: Mapping[str, str | None]
+) -> None:
+    """Refuse to move a tag back to older inputs while a newer run's image is fresh.
+
+    Two machines may build at once, and the slower one may have the older plan. An image that was
+    signed longer ago than any run takes is no rival: upstream may take its packages back.
+    """
+    recent = time.time() - LONGEST_RUN
+    for digest in sorted({found for found in before.values() if found} - {request.digest}):
+        try:
+            rival = verifier.verify(request.repository, digest).proof
+        except VerificationError as error:
+            log.info("not a rival: %s", error.message)
+            continue
+        if rival.signature.signed_at > recent and skopeo.seconds(rival.created) > request.epoch:
+            names = ", ".join(name for name, found in before.items() if found == digest)
+            raise RemoteError(
+                f"another run has published newer inputs: {names} of {request.repository}",
+                details=f"{digest}, made {rival.created}, "
+                f"signed {moment(rival.signature.signed_at)}",
+                hint="nothing was written and no tag was moved; plan and run again",
+            )
 
 
 def _make_verified(verifier: Verifier, request: PublishRequest, times: _StepClock) -> VerifiedImage:

@@ -33,8 +33,8 @@ def digest_of(raw: bytes) -> str:
     return f"sha256:{hashlib.sha256(raw).hexdigest()}"
 
 
-def require_image(source: Source, pinned: str, digest: str) -> None:
-    """Refuse a digest under which the registry has no image for our platform.
+def require_image(source: Source, pinned: str, digest: str) -> str:
+    """Return when an image was made, by its own words, if it is there and for our platform.
 
     Raises NoSuchImageError, BrokenProofError if what it serves has another digest,
     VerificationError if it is something else than an image.
@@ -51,7 +51,7 @@ def require_image(source: Source, pinned: str, digest: str) -> None:
             raise NoSuchImageError(f"the registry has only a part of {pinned}")
         if digest_of(found) != config["digest"]:
             raise BrokenProofError(f"the registry serves another configuration of {pinned}")
-        _require_platform(found)
+        return _require_platform(found)
     except Rejection as rejection:
         raise VerificationError(
             f"{pinned} is not an image that can be verified", details=rejection.reason
@@ -92,9 +92,10 @@ def _of_an_index(manifest: Object) -> str:
     )
 
 
-def _require_platform(raw: bytes) -> None:
+def _require_platform(raw: bytes) -> str:
     with rejecting("the image's configuration"):
         config = require_object(parse_json(raw, "the configuration"), "the configuration")
         found = (config.get("os"), config.get("architecture"))
         if found != PLATFORM:
             raise Rejection(f"it is for {found[0]}/{found[1]}, not for {'/'.join(PLATFORM)}")
+        return text_of(config.get("created", ""), "the image's time")

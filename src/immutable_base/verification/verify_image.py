@@ -62,6 +62,8 @@ T = TypeVar("T", Signed, Attested)
 class Verified:
     """What was proven of one image."""
 
+    created: str
+    """When the image was made, by its own words; empty if it has none."""
     signature: Signed
     """The newest of those that hold."""
     sboms: tuple[Attested, ...]
@@ -92,7 +94,7 @@ def verify_image(
     for anything else that does not fit; `source` raises RemoteError if nothing can be known.
     """
     pinned, beside = f"{repository}@{digest}", digest.replace(":", "-")
-    require_image(source, pinned, digest)
+    created = require_image(source, pinned, digest)
     rejected: list[Rejection] = []
     signatures = _ask(
         _Question(
@@ -112,7 +114,7 @@ def verify_image(
         lambda item, raw: attestation.read_sbom(raw, item.leaf, item.entry, digest), rejected,
     )  # fmt: skip
     sboms.sort(key=lambda found: found.signed_at, reverse=True)
-    return Verified(signature=newest, sboms=tuple(sboms), skipped=len(rejected))
+    return Verified(created=created, signature=newest, sboms=tuple(sboms), skipped=len(rejected))
 
 
 def _ask(
