@@ -18,7 +18,7 @@ from immutable_base.verification.image import digest_of
 from immutable_base.verification.policy import Demand, Signer
 from immutable_base.verification.registry import Registry
 from immutable_base.verification.roots import TrustRoots
-from immutable_base.verification.verify_image import Verified, verify_image
+from immutable_base.verification.verify_image import Verified, count_broken, verify_image
 
 NO_CT_LOG = "no SCT: this Sigstore instance has no CT log"
 SourceOpener = Callable[[str, Deadline], Source]
@@ -106,6 +106,20 @@ class Verifier:
     def verify(self, repository: str, digest: str) -> VerifiedImage:
         """Verify signature and SBOM attestation of a digest; raises as `verify_reference`."""
         return self.verify_reference(repository, digest=digest)
+
+    def count_broken(self, repository: str, digest: str, kind: str) -> int:
+        """Return how many signatures (`sig`) or attestations (`att`) of a digest are not whole."""
+        deadline = Deadline(seconds=self.seconds)
+        demand = Demand(signer=self.signer, repositories=(repository,))
+        return deadline.hold(
+            lambda: count_broken(
+                self.open_source(repository, deadline),
+                digest=digest,
+                kind=kind,
+                demand=demand,
+                roots=self.roots,
+            )
+        )
 
     def _verify(
         self, repository: str, tag: str | None, digest: str | None, deadline: Deadline

@@ -11,7 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from immutable_base.errors import CheckError, RemoteError, VerificationError
+from immutable_base.errors import (
+    CheckError,
+    ImmutableBaseError,
+    RemoteError,
+    VerificationError,
+)
 from immutable_base.model.publish import Publication, PublicationStatus, StepTime
 from immutable_base.publish.tag_mover import TagMover
 from immutable_base.sign import job_token
@@ -187,14 +192,40 @@ def _refuse_overtaken(
             )
 
 
+@contextmanager
+def _naming_what_is_in_the_way(
+    verifier: Verifier, request: PublishRequest, kind: str
+) -> Iterator[None]:
+    """Say who must clear it away if cosign fails and something broken lies where it writes.
+
+    Nothing is cleared away here: it may be another team's.
+    """
+    try:
+        yield
+    except RemoteError as error:
+        try:
+            broken = verifier.count_broken(request.repository, request.digest, kind)
+        except ImmutableBaseError:
+            broken = 0
+        if broken == 0:
+            raise
+        tag = f"{request.repository}:{request.digest.replace(':', '-')}.{kind}"
+        raise RemoteError(
+            error.message,
+            details=error.details,
+            hint=f"{broken} broken things under the tag {tag} may stand in cosign's way: whoever "
+            "may delete in this registry must delete that tag; then run again",
+        ) from error
+
+
 def _make_verified(verifier: Verifier, request: PublishRequest, times: _StepClock) -> VerifiedImage:
     # Before anything is written: a wrong token must not leave half a publication behind.
     token = job_token(verifier.signer, protected_ref=verifier.protected_ref)
     with times.step("push by digest"):
         _push(verifier, request)
-    with times.step("sign"):
+    with times.step("sign"), _naming_what_is_in_the_way(verifier, request, "sig"):
         cosign.sign(verifier.run, request.pinned, verifier.sigstore, token)
-    with times.step("attest the SBOM"):
+    with times.step("attest the SBOM"), _naming_what_is_in_the_way(verifier, request, "att"):
         cosign.attest(verifier.run, request.pinned, request.sbom, verifier.sigstore, token)
     with times.step("verify signature and SBOM"):
         verified = verifier.verify(request.repository, request.digest)

@@ -190,6 +190,29 @@ def moment(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def count_broken(
+    source: Source, *, digest: str, kind: str, demand: Demand, roots: TrustRoots
+) -> int:
+    """Return how many things under a tag beside an image (`sig` or `att`) are not whole.
+
+    A program that reads all of them may stop at the first.
+    """
+    raw = source.manifest(f"{digest.replace(':', '-')}.{kind}")
+    if raw is None:
+        return 0
+    rejected: list[Rejection] = []
+    module = simple_signing if kind == "sig" else attestation
+    try:
+        layers, others = read_layers(raw, module.MEDIA_TYPE)
+    except Rejection:
+        return 1
+    judge(
+        layers, lambda layer: read_item(layer, demand.signer, roots, LARGEST_ATTESTATION), rejected
+    )
+    whole = sum(item.kind is Kind.OTHERS for item in rejected)
+    return others + len(rejected) - whole
+
+
 def _refusal(
     question: _Question, demand: Demand, rejected: Sequence[Rejection]
 ) -> VerificationError:

@@ -372,3 +372,40 @@ def test_images_are_read_signed_and_verified_by_digest_and_a_tag_is_only_looked_
     by_digest = {step for step, _, word in named if word.endswith(f"@{DIGEST}")}
     assert {"push", "sign", "attest", "tag"} <= by_digest
     assert not [name for name in world.reads if name in TAGS], "nothing is verified by a tag"
+
+
+def junk(world, kind):
+    """Put something under the tag beside the image that stops cosign; returns the tag."""
+    tag = f"{DIGEST.replace(':', '-')}.{kind}"
+    real = world.open_source
+
+    def open_source(repository, deadline):
+        reader = real(repository, deadline)
+        manifest = reader.manifest
+        reader.manifest = lambda name: b"junk" if name == tag else manifest(name)
+        return reader
+
+    world.open_source = open_source
+    return tag
+
+
+@pytest.mark.parametrize(("step", "kind"), [("sign", "sig"), ("attest", "att")])
+def test_what_stands_in_cosigns_way_is_named_with_who_must_clear_it_away(
+    world, token, publish, step, kind
+):
+    tag = junk(world, kind)
+    world.fail, world.says = step, "panic: interface conversion"
+    with pytest.raises(RemoteError) as caught:
+        publish(to=world)
+    assert tag in caught.value.hint
+    assert "whoever may delete in this registry must delete that tag" in caught.value.hint
+
+
+@pytest.mark.parametrize("step", ["sign", "attest"])
+def test_where_nothing_stands_in_the_way_the_hint_is_about_the_services(
+    world, token, publish, step
+):
+    world.fail, world.says = step, "connection refused"
+    with pytest.raises(RemoteError) as caught:
+        publish()
+    assert "are https://fulcio.example" in caught.value.hint
