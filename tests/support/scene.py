@@ -17,6 +17,7 @@ from support.forge import (
     IDENTITY,
     ISSUER,
     NOW,
+    OCI,
     Instance,
     MemoryRegistry,
     attestation,
@@ -104,8 +105,12 @@ class Scene:
             content = self.registry.blobs.get(reference)
         else:
             content = None
+        if path == "/v2/":
+            return Reply(b"{}")
         missing = b'{"errors":[{"code":"MANIFEST_UNKNOWN"}]}'
-        return Reply(missing, 404) if content is None else Reply(content)
+        if content is None:
+            return Reply(missing, 404)
+        return Reply(content, headers={"Content-Type": OCI} if "/manifests/" in path else {})
 
     def config(self) -> Path:
         """Write the configuration of somebody who trusts exactly our instance."""

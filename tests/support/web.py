@@ -94,6 +94,8 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._answer(site, reply)
 
+    do_HEAD = do_GET  # noqa: N815  the name is the base class's
+
     def _answer(self, site: Site, reply: Reply) -> None:
         self.send_response(reply.status)
         for name, value in reply.headers.items():
@@ -102,6 +104,8 @@ class _Handler(BaseHTTPRequestHandler):
         if length >= 0 and reply.status != 204:
             self.send_header("Content-Length", str(length))
         self.end_headers()
+        if self.command == "HEAD":
+            return
         for start in range(0, len(reply.body), 1 << 16):
             self.wfile.write(reply.body[start : start + (1 << 16)])
             site.sent += 1 << 16
