@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
 
-from immutable_base.config.schema import PUBLIC_FULCIO, Signing
+from immutable_base.config.signing import PUBLIC_FULCIO, Signing
 from immutable_base.errors import ConfigurationError, VerificationError
 from immutable_base.tools import cosign
 from immutable_base.verification.policy import Signer
