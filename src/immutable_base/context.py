@@ -20,9 +20,9 @@ from immutable_base.repository.metadata import MetadataFetcher
 from immutable_base.sign import roots_of, signer_of, sigstore_of
 from immutable_base.tls import Tls, set_up_tls
 from immutable_base.tools.buildah import Storage
-from immutable_base.verification.attached import Source
+from immutable_base.verification.attached import Reader
 from immutable_base.verification.deadline import Deadline
-from immutable_base.verify import SourceOpener, Verifier, registry_source
+from immutable_base.verify import ReaderOpener, Verifier, registry_reader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,7 @@ class Context:
     workspace: Path
     run: Runner
     tls: Tls = field(default_factory=Tls)
-    open_source: SourceOpener | None = None
+    open_reader: ReaderOpener | None = None
     """How a verification reads a registry; None: over HTTPS."""
 
     @property
@@ -107,11 +107,11 @@ class Context:
             signer=signer_of(signing),
             protected_ref=signing.protected_ref,
             roots=roots_of(signing, folder),
-            open_source=self.open_source or self._over_https,
+            open_reader=self.open_reader or self._over_https,
         )
 
-    def _over_https(self, repository: str, deadline: Deadline) -> Source:
-        return registry_source(self.tls.authority, repository, deadline)
+    def _over_https(self, repository: str, deadline: Deadline) -> Reader:
+        return registry_reader(self.tls.authority, repository, deadline)
 
     def repository_of(self, variant: str) -> str:
         """Return the repository that a variant is published to, without a tag."""

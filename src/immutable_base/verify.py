@@ -11,26 +11,26 @@ from typing import Any
 from immutable_base.errors import BrokenProofError, NoSuchImageError
 from immutable_base.process import Runner
 from immutable_base.tools import cosign
-from immutable_base.verification.attached import Source
+from immutable_base.verification.attached import Reader
 from immutable_base.verification.client import Client, tls_context
 from immutable_base.verification.deadline import SECONDS, Deadline
 from immutable_base.verification.image import digest_of
 from immutable_base.verification.policy import Demand, Signer
-from immutable_base.verification.registry import Registry
+from immutable_base.verification.registry import RegistryReader
 from immutable_base.verification.roots import TrustRoots
 from immutable_base.verification.verify_image import Verified, count_broken, verify_image
 
 NO_CT_LOG = "no SCT: this Sigstore instance has no CT log"
-SourceOpener = Callable[[str, Deadline], Source]
+ReaderOpener = Callable[[str, Deadline], Reader]
 """Returns a repository of a registry, read until a moment."""
 
 
-def registry_source(authority: Path | None, repository: str, deadline: Deadline) -> Registry:
+def registry_reader(authority: Path | None, repository: str, deadline: Deadline) -> RegistryReader:
     """Return a repository as it is read over HTTPS; `authority` is a private CA.
 
     Raises ConfigurationError if the CA's file cannot be used.
     """
-    return Registry(
+    return RegistryReader(
         client=Client(deadline=deadline, tls=tls_context(authority)),
         repository=repository,
         environment=os.environ,
@@ -79,7 +79,7 @@ class Verifier:
     """Where to sign."""
     signer: Signer
     roots: TrustRoots
-    open_source: SourceOpener
+    open_reader: ReaderOpener
     """How a registry is read."""
     protected_ref: bool = False
     """Whether to sign on protected refs only."""
@@ -113,7 +113,7 @@ class Verifier:
         demand = Demand(signer=self.signer, repositories=(repository,))
         return deadline.hold(
             lambda: count_broken(
-                self.open_source(repository, deadline),
+                self.open_reader(repository, deadline),
                 digest=digest,
                 kind=kind,
                 demand=demand,
@@ -124,9 +124,9 @@ class Verifier:
     def _verify(
         self, repository: str, tag: str | None, digest: str | None, deadline: Deadline
     ) -> VerifiedImage:
-        source = self.open_source(repository, deadline)
+        reader = self.open_reader(repository, deadline)
         if tag is not None:
-            found = _resolve(source, f"{repository}:{tag}", tag)
+            found = _resolve(reader, f"{repository}:{tag}", tag)
             if digest not in {None, found}:
                 raise BrokenProofError(
                     f"the tag {repository}:{tag} names {found}, not {digest}",
@@ -136,7 +136,7 @@ class Verifier:
         if digest is None:
             raise NoSuchImageError(f"{repository} was asked for without a tag and a digest")
         proof = verify_image(
-            source,
+            reader,
             repository=repository,
             digest=digest,
             demand=Demand(
@@ -168,8 +168,8 @@ class Verifier:
         return (repository, *mirrored)
 
 
-def _resolve(source: Source, tagged: str, tag: str) -> str:
-    raw = source.manifest(tag)
+def _resolve(reader: Reader, tagged: str, tag: str) -> str:
+    raw = reader.manifest(tag)
     if raw is None:
         raise NoSuchImageError(f"there is no image {tagged}")
     return digest_of(raw)

@@ -21,7 +21,7 @@ from immutable_base.sign import roots_of, signer_of, sigstore_of
 from immutable_base.tools.cosign import PUBLIC
 from immutable_base.verification.deadline import SECONDS
 from immutable_base.verification.policy import Signer
-from immutable_base.verify import Verifier, registry_source
+from immutable_base.verify import Verifier, registry_reader
 
 
 def verify(  # noqa: PLR0913  one question, and what narrows it
@@ -92,7 +92,7 @@ def _verifier(settings: Settings | None, folder: Path, signer: Signer) -> Verifi
             sigstore=PUBLIC,
             signer=signer,
             roots=roots_of(None, folder),
-            open_source=partial(registry_source, None),
+            open_reader=partial(registry_reader, None),
         )
     authority = settings.authority(folder)
     return Verifier(
@@ -101,5 +101,5 @@ def _verifier(settings: Settings | None, folder: Path, signer: Signer) -> Verifi
         signer=signer,
         roots=roots_of(settings.signing, folder),
         mirrors=settings.mirrors(),
-        open_source=partial(registry_source, authority),
+        open_reader=partial(registry_reader, authority),
     )

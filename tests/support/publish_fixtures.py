@@ -55,7 +55,7 @@ def context(settings, world, config, tmp_path):
         layers_folder=tmp_path,
         workspace=tmp_path / "workspace",
         run=world.run,
-        open_source=world.open_source,
+        open_reader=world.open_reader,
     )
 
 
@@ -109,7 +109,7 @@ def publish(context, variant, image):
 
     def call(tags=TAGS, to=None, context=context):
         where = (
-            dataclasses.replace(context, run=to.run, open_source=to.open_source) if to else context
+            dataclasses.replace(context, run=to.run, open_reader=to.open_reader) if to else context
         )
         request = PublishRequest(
             variant=variant.name,

@@ -191,7 +191,7 @@ class World:
         self.cosign.run(command)
         return (0,)
 
-    def open_source(self, repository, deadline):
+    def open_reader(self, repository, deadline):
         """Return what the product's own verification reads."""
         return Reader(self, repository)
 

@@ -16,7 +16,7 @@ PUBLIC_FULCIO = "https://fulcio.sigstore.dev"
 class Signing(Frozen):
     """Who signs, and how anybody can verify it."""
 
-    # A line break at the end of an identity is a mistake to be told, not to be mended.
+    # A line break at the end of an identity is a mistake to be told, not to be corrected.
     model_config = ConfigDict(str_strip_whitespace=False)
 
     certificate_identity: Identity

@@ -20,9 +20,9 @@ from immutable_base.verification.certificate import (
 )
 from immutable_base.verification.log_entry import Entry, read_entry
 from immutable_base.verification.policy import Signer
-from immutable_base.verification.rejection import Kind, Rejection, rejecting
 from immutable_base.verification.roots import TrustRoots
 from immutable_base.verification.sct import require_sct
+from immutable_base.verification.skipped import Kind, Skipped, skipping
 from immutable_base.verification.strict import (
     DIGEST,
     Object,
@@ -43,7 +43,7 @@ MOST_FETCHED = 40
 """Items that are fetched: by then each is by the right signer, at a time that Rekor vouches for."""
 
 
-class Source(Protocol):
+class Reader(Protocol):
     """A repository in a registry, as far as it is read."""
 
     def manifest(self, reference: str) -> bytes | None:
@@ -70,7 +70,7 @@ class Item:
 def read_layers(raw: bytes, media_type: str) -> tuple[list[Object], int]:
     """Return the descriptors of a kind in a manifest, and how many others lie beside them.
 
-    Raises Rejection if it is not a manifest.
+    Raises Skipped if it is not a manifest.
     """
     what = "the manifest beside the image"
     manifest = require_object(parse_json(raw, what), what)
@@ -83,23 +83,23 @@ def read_layers(raw: bytes, media_type: str) -> tuple[list[Object], int]:
 
 
 def read_item(layer: Object, signer: Signer, roots: TrustRoots, largest: int) -> Item:
-    """Return an item once certificate, log and signer hold; raises Rejection."""
-    with rejecting("an item beside the image", Kind.JUNK):
+    """Return an item once certificate, log and signer hold; raises Skipped."""
+    with skipping("an item beside the image", Kind.JUNK):
         require_object(layer, "an item beside the image")
         digest = text_of(layer.get("digest"), "an item's digest")
         size = count_of(layer.get("size"), "an item's size")
         if not DIGEST.fullmatch(digest) or size > largest:
-            raise Rejection("an item's digest or size is not acceptable")
+            raise Skipped("an item's digest or size is not acceptable")
         notes = require_object(layer.get("annotations"), "an item's annotations")
         if CERTIFICATE not in notes:
-            raise Rejection("signed by a key, without a certificate", Kind.OTHERS)
+            raise Skipped("signed by a key, without a certificate", Kind.OTHERS)
         leaf = read_leaf(text_of(notes[CERTIFICATE], "the certificate"))
         ours = (leaf.identity, leaf.issuer) == (signer.identity, signer.issuer)
-        with rejecting("an item beside the image", Kind.BROKEN if ours else Kind.JUNK):
+        with skipping("an item beside the image", Kind.BROKEN if ours else Kind.JUNK):
             entry = read_entry(text_of(notes.get(BUNDLE), "the log's bundle"), roots)
             _require_vouched(leaf, entry, notes, roots)
             if f"sha256:{entry.hash}" != digest:
-                raise Rejection("the log's entry is of another text")
+                raise Skipped("the log's entry is of another text")
             signature = text_of(notes.get(SIGNATURE, ""), "the signature")
         require_signer(leaf, signer)
         return Item(digest=digest, size=size, signature=signature, leaf=leaf, entry=entry)
@@ -111,30 +111,30 @@ def _require_vouched(leaf: Leaf, entry: Entry, notes: Object, roots: TrustRoots)
     issuer = require_chain(leaf, chain, roots, entry.integrated)
     require_sct(leaf.certificate, issuer, roots)
     if entry.certificate != leaf.pem:
-        raise Rejection("the log's entry is by another certificate")
+        raise Skipped("the log's entry is by another certificate")
 
 
 def judge(
-    layers: list[Object], read: Callable[[Object], Item], rejected: list[Rejection]
+    layers: list[Object], read: Callable[[Object], Item], rejected: list[Skipped]
 ) -> list[Item]:
     """Return the items that hold as far as the manifest tells, the newest first."""
     items = []
     for layer in layers:
         try:
             items.append(read(layer))
-        except Rejection as rejection:
-            rejected.append(rejection)
+        except Skipped as one:
+            rejected.append(one)
     return sorted(items, key=lambda item: item.entry.integrated, reverse=True)
 
 
 def fetch_items(
-    source: Source, items: list[Item], rejected: list[Rejection]
+    reader: Reader, items: list[Item], rejected: list[Skipped]
 ) -> Iterator[tuple[Item, bytes]]:
     """Yield items with their content, whose digest was compared; see MOST_FETCHED."""
     for item in items[:MOST_FETCHED]:
-        raw = source.blob(item.digest, item.size)
+        raw = reader.blob(item.digest, item.size)
         if raw is None or f"sha256:{hashlib.sha256(raw).hexdigest()}" != item.digest:
-            rejected.append(Rejection("the registry does not have what its manifest names"))
+            rejected.append(Skipped("the registry does not have what its manifest names"))
             continue
         yield item, raw
-    rejected.extend(Rejection("not looked at: too many") for _ in items[MOST_FETCHED:])
+    rejected.extend(Skipped("not looked at: too many") for _ in items[MOST_FETCHED:])

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from immutable_base.verification.certificate import Leaf
 from immutable_base.verification.log_entry import Entry
-from immutable_base.verification.rejection import Kind, Rejection
+from immutable_base.verification.skipped import Kind, Skipped
 from immutable_base.verification.strict import (
     HEX,
     Object,
@@ -47,7 +47,7 @@ class Attested:
 def read_sbom(raw: bytes, leaf: Leaf, entry: Entry, digest: str) -> Attested:
     """Return the SBOM that an envelope attests to this digest.
 
-    `leaf` and `entry` have been verified. Raises Rejection.
+    `leaf` and `entry` have been verified. Raises Skipped.
     """
     payload = _verified_payload(raw, leaf, entry)
     statement = members(
@@ -55,11 +55,11 @@ def read_sbom(raw: bytes, leaf: Leaf, entry: Entry, digest: str) -> Attested:
         ("_type", "predicateType", "subject", "predicate"),
     )  # fmt: skip
     if statement["_type"] not in STATEMENTS:
-        raise Rejection("the attestation is not an in-toto statement")
+        raise Skipped("the attestation is not an in-toto statement")
     _require_subject(statement["subject"], digest)
     kind = text_of(statement["predicateType"], "the attestation's type")
     if kind != CYCLONEDX:
-        raise Rejection(f"an attestation of the type {kind[:200]}", Kind.UNRELATED)
+        raise Skipped(f"an attestation of the type {kind[:200]}", Kind.UNRELATED)
     return Attested(
         document=_sbom(statement["predicate"]),
         signed_at=entry.integrated,
@@ -72,10 +72,10 @@ def _verified_payload(raw: bytes, leaf: Leaf, entry: Entry) -> bytes:
     envelope = members(parse_json(raw, what), what, ("payloadType", "payload", "signatures"))
     signatures = list_of(envelope["signatures"], what)
     if len(signatures) != 1:
-        raise Rejection(f"{what} has {len(signatures)} signatures, not one")
+        raise Skipped(f"{what} has {len(signatures)} signatures, not one")
     signature = members(signatures[0], what, ("sig",), ("keyid",))
     if envelope["payloadType"] != PAYLOAD_TYPE:
-        raise Rejection(f"{what} does not hold an in-toto statement")
+        raise Skipped(f"{what} does not hold an in-toto statement")
     payload = decode_base64(envelope["payload"], "the attestation")
     try:
         leaf.key.verify(
@@ -84,18 +84,18 @@ def _verified_payload(raw: bytes, leaf: Leaf, entry: Entry) -> bytes:
             ec.ECDSA(hashes.SHA256()),
         )
     except InvalidSignature as error:
-        raise Rejection("the attestation's signature does not hold") from error
+        raise Skipped("the attestation's signature does not hold") from error
     _require_logged(entry, payload, text_of(signature["sig"], what))
     return payload
 
 
 def _require_logged(entry: Entry, payload: bytes, signature: str) -> None:
     if entry.payload_hash is None:
-        raise Rejection(f"the log's entry is a {entry.kind}, not an attestation's")
+        raise Skipped(f"the log's entry is a {entry.kind}, not an attestation's")
     if entry.signature != signature:
-        raise Rejection("the log's entry is of another signature")
+        raise Skipped("the log's entry is of another signature")
     if entry.payload_hash != hashlib.sha256(payload).hexdigest():
-        raise Rejection("the log's entry is of another attestation")
+        raise Skipped("the log's entry is of another attestation")
 
 
 def encode_before_signing(payload_type: str, payload: bytes) -> bytes:
@@ -111,16 +111,16 @@ def _require_subject(value: object, digest: str) -> None:
         digests = require_object(subject["digest"], "the attestation's subject")
         one = text_of(digests.get("sha256"), "the attestation's subject")
         if not HEX.fullmatch(one):
-            raise Rejection("the attestation's subject is not a SHA-256")
+            raise Skipped("the attestation's subject is not a SHA-256")
         found.append(f"sha256:{one}")
     if digest not in found:
-        raise Rejection("the attestation is about another image")
+        raise Skipped("the attestation is about another image")
 
 
 def _sbom(predicate: object) -> Object:
     document = require_object(predicate, "the SBOM")
     if document.get("bomFormat") != "CycloneDX":
-        raise Rejection("the attested SBOM is not a CycloneDX document")
+        raise Skipped("the attested SBOM is not a CycloneDX document")
     for component in list_of(document.get("components", []), "the SBOM's components"):
         require_object(component, "a component of the SBOM")
     return document

@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
 from immutable_base.verification.policy import EXTENSIONS, Signer
-from immutable_base.verification.rejection import Kind, Rejection, rejecting
 from immutable_base.verification.roots import Authority, TrustRoots
+from immutable_base.verification.skipped import Kind, Skipped, skipping
 
 ISSUER_V1 = x509.ObjectIdentifier("1.3.6.1.4.1.57264.1.1")
 ISSUER_V2 = x509.ObjectIdentifier("1.3.6.1.4.1.57264.1.8")
@@ -49,28 +49,28 @@ class Leaf:
 def read_pem(text: str, what: str) -> list[x509.Certificate]:
     """Return certificates from a text in which nothing else stands, and nothing otherwise.
 
-    Raises Rejection.
+    Raises Skipped.
     """
     # Fulcio's last line has no end.
     whole = text if text.endswith("\n") else f"{text}\n"
     blocks = _BLOCK.findall(whole)
     if not blocks or "".join(blocks) != whole:
-        raise Rejection(f"{what} is not PEM")
-    with rejecting(what):
+        raise Skipped(f"{what} is not PEM")
+    with skipping(what):
         found = [x509.load_pem_x509_certificate(block.encode()) for block in blocks]
         written = [item.public_bytes(Encoding.PEM).decode() for item in found]
     if written != blocks:
-        raise Rejection(f"{what} is not canonical PEM")
+        raise Skipped(f"{what} is not canonical PEM")
     return found
 
 
 def read_leaf(text: str) -> Leaf:
-    """Read the certificate of a signature; raises Rejection."""
-    with rejecting("the certificate"):
+    """Read the certificate of a signature; raises Skipped."""
+    with skipping("the certificate"):
         (certificate,) = read_pem(text, "the certificate")
         key = certificate.public_key()
         if not isinstance(key, ec.EllipticCurvePublicKey):
-            raise Rejection("the certificate's key is not ECDSA")
+            raise Skipped("the certificate's key is not ECDSA")
         _require_code_signing(certificate)
         return Leaf(
             certificate=certificate,
@@ -85,26 +85,26 @@ def read_leaf(text: str) -> Leaf:
 def _require_code_signing(certificate: x509.Certificate) -> None:
     for extension in certificate.extensions:
         if extension.critical and extension.oid not in _UNDERSTOOD:
-            raise Rejection(f"the certificate's {extension.oid.dotted_string} is not understood")
+            raise Skipped(f"the certificate's {extension.oid.dotted_string} is not understood")
     usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
     extended = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     if not usage.digital_signature or usage.key_cert_sign:
-        raise Rejection("the certificate is not for signatures")
+        raise Skipped("the certificate is not for signatures")
     if list(extended) != [ExtendedKeyUsageOID.CODE_SIGNING]:
-        raise Rejection("the certificate is not for code signing alone")
+        raise Skipped("the certificate is not for code signing alone")
     if any(
         isinstance(item.value, x509.BasicConstraints) and item.value.ca
         for item in certificate.extensions
     ):
-        raise Rejection("the certificate is an authority's")
+        raise Skipped("the certificate is an authority's")
 
 
 def _only_name(certificate: x509.Certificate) -> str:
     names = list(certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
     if len(names) != 1:
-        raise Rejection(f"the certificate has {len(names)} names, not one")
+        raise Skipped(f"the certificate has {len(names)} names, not one")
     if not isinstance(names[0], x509.UniformResourceIdentifier | x509.RFC822Name):
-        raise Rejection("the certificate's name is neither a URI nor an e-mail address")
+        raise Skipped("the certificate's name is neither a URI nor an e-mail address")
     return names[0].value
 
 
@@ -125,7 +125,7 @@ def _issuer(certificate: x509.Certificate) -> str:
     if new is not None:
         stated.add(_utf8_string(new))
     if len(stated) != 1:
-        raise Rejection(
+        raise Skipped(
             "the certificate's issuer extensions disagree" if stated else "it names no OIDC issuer"
         )
     return stated.pop()
@@ -141,28 +141,28 @@ def _claims(certificate: x509.Certificate) -> Iterator[tuple[str, str]]:
 def _utf8_string(raw: bytes) -> str:
     """Return the content of a DER UTF8String; source: X.690, 8.1.3 and 10.1."""
     if len(raw) < 2 or raw[0] != 0x0C:
-        raise Rejection("an extension of the certificate is not a UTF8String")
+        raise Skipped("an extension of the certificate is not a UTF8String")
     length, start = raw[1], 2
     if length >= 0x80:
         start += length & 0x7F
         length = int.from_bytes(raw[2:start], "big")
         if not 2 < start <= 5 or length < 0x80 or raw[2] == 0:
-            raise Rejection("an extension of the certificate is not DER")
+            raise Skipped("an extension of the certificate is not DER")
     if len(raw) != start + length:
-        raise Rejection("an extension of the certificate is not DER")
+        raise Skipped("an extension of the certificate is not DER")
     return raw[start:].decode("utf-8")
 
 
 def require_signer(leaf: Leaf, signer: Signer) -> None:
-    """Refuse a certificate of another signer; raises Rejection of the kind OTHERS."""
+    """Refuse a certificate of another signer; raises Skipped of the kind OTHERS."""
     if leaf.identity != signer.identity:
-        raise Rejection(f"signed by {leaf.identity}", Kind.OTHERS)
+        raise Skipped(f"signed by {leaf.identity}", Kind.OTHERS)
     if leaf.issuer != signer.issuer:
-        raise Rejection(f"signed by {leaf.identity}, for which {leaf.issuer} vouches", Kind.OTHERS)
+        raise Skipped(f"signed by {leaf.identity}, for which {leaf.issuer} vouches", Kind.OTHERS)
     for name, wanted in signer.claims.items():
         found = leaf.claims.get(name)
         if found not in wanted:
-            raise Rejection(
+            raise Skipped(
                 f"signed with {name} {found or '(none)'}, not {' or '.join(wanted)}", Kind.OTHERS
             )
 
@@ -173,18 +173,18 @@ def require_chain(
     """Return the leaf's issuer if a trusted root vouches for it at `when`, in seconds since 1970.
 
     `given` is the chain that lies beside the signature; if there is one, it must hold as a whole.
-    Raises Rejection.
+    Raises Skipped.
     """
     if len(given) > LONGEST_CHAIN:
-        raise Rejection("the certificate's chain is too long")
-    with rejecting("the certificate's chain"):
+        raise Skipped("the certificate's chain is too long")
+    with skipping("the certificate's chain"):
         for authority in roots.authorities:
             if not authority.period.holds(when):
                 continue
             for chain in _chains(leaf.certificate, given, authority):
                 if _holds(chain, when):
                     return chain[1]
-    raise Rejection("no trusted root vouches for the certificate at the time of the log's entry")
+    raise Skipped("no trusted root vouches for the certificate at the time of the log's entry")
 
 
 def _chains(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 
 from immutable_base.errors import BrokenProofError, NoSuchImageError, VerificationError
-from immutable_base.verification.attached import Source
-from immutable_base.verification.rejection import Rejection, rejecting
+from immutable_base.verification.attached import Reader
+from immutable_base.verification.skipped import Skipped, skipping
 from immutable_base.verification.strict import (
     DIGEST,
     Object,
@@ -33,45 +33,45 @@ def digest_of(raw: bytes) -> str:
     return f"sha256:{hashlib.sha256(raw).hexdigest()}"
 
 
-def require_image(source: Source, pinned: str, digest: str) -> str:
+def require_image(reader: Reader, pinned: str, digest: str) -> str:
     """Return when an image was made, by its own words, if it is there and for our platform.
 
     Raises NoSuchImageError, BrokenProofError if what it serves has another digest,
     VerificationError if it is something else than an image.
     """
-    raw = source.manifest(digest)
+    raw = reader.manifest(digest)
     if raw is None:
         raise NoSuchImageError(f"the registry has no image {pinned}")
     if digest_of(raw) != digest:
         raise BrokenProofError(f"the registry serves another manifest than {pinned}")
     try:
         config = _config_of(raw)
-        found = source.blob(text_of(config["digest"], "the configuration"), config["size"])
+        found = reader.blob(text_of(config["digest"], "the configuration"), config["size"])
         if found is None:
             raise NoSuchImageError(f"the registry has only a part of {pinned}")
         if digest_of(found) != config["digest"]:
             raise BrokenProofError(f"the registry serves another configuration of {pinned}")
         return _require_platform(found)
-    except Rejection as rejection:
+    except Skipped as one:
         raise VerificationError(
-            f"{pinned} is not an image that can be verified", details=rejection.reason
-        ) from rejection
+            f"{pinned} is not an image that can be verified", details=one.reason
+        ) from one
 
 
 def _config_of(raw: bytes) -> Object:
-    with rejecting("the manifest"):
+    with skipping("the manifest"):
         manifest = require_object(parse_json(raw, "the manifest"), "the manifest")
         if "manifests" in manifest:
-            raise Rejection(_of_an_index(manifest))
+            raise Skipped(_of_an_index(manifest))
         kind = text_of(manifest.get("mediaType"), "the manifest's media type")
         config = require_object(manifest.get("config"), "the manifest's configuration")
         if config.get("mediaType") != MANIFESTS.get(kind, ""):
-            raise Rejection(f"it is a {kind} with a {config.get('mediaType')}")
+            raise Skipped(f"it is a {kind} with a {config.get('mediaType')}")
         list_of(manifest.get("layers"), "the manifest's layers")
         if not DIGEST.fullmatch(text_of(config.get("digest"), "the configuration's digest")):
-            raise Rejection("the configuration's digest is not a SHA-256")
+            raise Skipped("the configuration's digest is not a SHA-256")
         if count_of(config.get("size"), "the configuration's size") > LARGEST_CONFIG:
-            raise Rejection("the configuration is too large")
+            raise Skipped("the configuration is too large")
         return config
 
 
@@ -93,9 +93,9 @@ def _of_an_index(manifest: Object) -> str:
 
 
 def _require_platform(raw: bytes) -> str:
-    with rejecting("the image's configuration"):
+    with skipping("the image's configuration"):
         config = require_object(parse_json(raw, "the configuration"), "the configuration")
         found = (config.get("os"), config.get("architecture"))
         if found != PLATFORM:
-            raise Rejection(f"it is for {found[0]}/{found[1]}, not for {'/'.join(PLATFORM)}")
+            raise Skipped(f"it is for {found[0]}/{found[1]}, not for {'/'.join(PLATFORM)}")
         return text_of(config.get("created", ""), "the image's time")

@@ -14,8 +14,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from immutable_base.verification.rejection import Rejection, rejecting
 from immutable_base.verification.roots import TrustRoots
+from immutable_base.verification.skipped import Skipped, skipping
 from immutable_base.verification.strict import (
     HEX,
     Object,
@@ -49,10 +49,10 @@ class Entry:
 def read_entry(annotation: str, roots: TrustRoots) -> Entry:
     """Return the entry of a bundle annotation once Rekor's signature of it holds.
 
-    Raises Rejection.
+    Raises Skipped.
     """
     what = "the log's bundle"
-    with rejecting(what):
+    with skipping(what):
         bundle = members(
             parse_json(annotation.encode(), what), what, ("SignedEntryTimestamp", "Payload")
         )
@@ -82,7 +82,7 @@ def _require_signed(
 ) -> None:
     known = [log for log in roots.rekor if log.log_id.hex() == log_id]
     if not known:
-        raise Rejection("the entry is in a log that is not trusted")
+        raise Skipped("the entry is in a log that is not trusted")
     for log in known:
         try:
             log.key.verify(signature, signed, ec.ECDSA(hashes.SHA256()))
@@ -90,7 +90,7 @@ def _require_signed(
             continue
         if log.period.holds(integrated):
             return
-    raise Rejection("the log's signature of the entry does not hold")
+    raise Skipped("the log's signature of the entry does not hold")
 
 
 def _entry(document: object, log_index: int, integrated: int) -> Entry:
@@ -99,7 +99,7 @@ def _entry(document: object, log_index: int, integrated: int) -> Entry:
     kind = f"{text_of(outer['kind'], what)} {text_of(outer['apiVersion'], what)}"
     reader = _READERS.get(kind)
     if reader is None:
-        raise Rejection(f"the log's entry is of the kind {kind}, which proves nothing here")
+        raise Skipped(f"the log's entry is of the kind {kind}, which proves nothing here")
     hashed, signature, certificate, payload_hash = reader(outer["spec"])
     return Entry(
         kind=kind,
@@ -119,7 +119,7 @@ _Read = tuple[str, str, object, str | None]
 def _sha256(value: object, what: str) -> str:
     found = members(value, what, ("algorithm", "value"))
     if found["algorithm"] != "sha256" or not HEX.fullmatch(text_of(found["value"], what)):
-        raise Rejection(f"{what} is not a SHA-256")
+        raise Skipped(f"{what} is not a SHA-256")
     return text_of(found["value"], what)
 
 
@@ -163,7 +163,7 @@ def _intoto_2(spec: object) -> _Read:
 def _only(value: object, required: tuple[str, ...], optional: tuple[str, ...] = ()) -> Object:
     found = list_of(value, "the entry's signatures")
     if len(found) != 1:
-        raise Rejection(f"the log's entry has {len(found)} signatures, not one")
+        raise Skipped(f"the log's entry has {len(found)} signatures, not one")
     return members(found[0], "the entry's signature", required, optional)
 
 

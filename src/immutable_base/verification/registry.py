@@ -12,7 +12,7 @@ from immutable_base.errors import RemoteError
 from immutable_base.verification.client import Answer, Client
 from immutable_base.verification.image import MANIFESTS
 from immutable_base.verification.login import login_for
-from immutable_base.verification.rejection import Rejection
+from immutable_base.verification.skipped import Skipped
 from immutable_base.verification.strict import parse_json
 
 LARGEST_MANIFEST = 8 << 20
@@ -31,7 +31,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{1,16384}")
 
 
 @dataclass(slots=True, kw_only=True)
-class Registry:
+class RegistryReader:
     """A repository as anybody with this login sees it."""
 
     client: Client
@@ -119,7 +119,7 @@ def _token_in(answer: Answer) -> str | None:
         return None
     try:
         document = parse_json(answer.body, "the token")
-    except Rejection:
+    except Skipped:
         return None
     if not isinstance(document, dict):
         return None

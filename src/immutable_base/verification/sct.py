@@ -13,18 +13,18 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.certificate_transparency import SignedCertificateTimestamp
 
-from immutable_base.verification.rejection import Rejection, rejecting
 from immutable_base.verification.roots import LogKey, TrustRoots
+from immutable_base.verification.skipped import Skipped, skipping
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  the library's own times have no zone
 _VERSION_1, _CERTIFICATE_TIMESTAMP, _PRECERTIFICATE = 0, 0, 1
 
 
 def require_sct(certificate: x509.Certificate, issuer: x509.Certificate, roots: TrustRoots) -> None:
-    """Refuse a certificate that no trusted CT log has signed for; raises Rejection."""
+    """Refuse a certificate that no trusted CT log has signed for; raises Skipped."""
     if not roots.sct_checked:
         return
-    with rejecting("the certificate's SCT"):
+    with skipping("the certificate's SCT"):
         lists = [
             item.value
             for item in certificate.extensions
@@ -32,9 +32,9 @@ def require_sct(certificate: x509.Certificate, issuer: x509.Certificate, roots: 
         ]
         stamps = [stamp for found in lists for stamp in found]
         if not stamps:
-            raise Rejection("the certificate has no SCT: no CT log has seen it")
+            raise Skipped("the certificate has no SCT: no CT log has seen it")
         if not any(_holds(stamp, certificate, issuer, roots) for stamp in stamps):
-            raise Rejection("no trusted CT log has signed for the certificate")
+            raise Skipped("no trusted CT log has signed for the certificate")
 
 
 def _holds(

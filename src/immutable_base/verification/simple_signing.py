@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from immutable_base.verification.policy import Demand
-from immutable_base.verification.rejection import Rejection
+from immutable_base.verification.skipped import Skipped
 from immutable_base.verification.strict import members, parse_json, require_object, text_of
 
 MEDIA_TYPE = "application/vnd.dev.cosign.simplesigning.v1+json"
@@ -17,7 +17,7 @@ _TAG = re.compile(r":([A-Za-z0-9_][A-Za-z0-9._-]{0,127})$")
 def require_statement(raw: bytes, digest: str, demand: Demand) -> str:
     """Return the repository that the signed text names, if it is about this image there.
 
-    Raises Rejection.
+    Raises Skipped.
     """
     what = "the signed text"
     outer = members(parse_json(raw, what), what, ("critical",), ("optional",))
@@ -27,18 +27,18 @@ def require_statement(raw: bytes, digest: str, demand: Demand) -> str:
     if outer.get("optional") is not None:
         require_object(outer["optional"], what)
     if critical["type"] != TYPE:
-        raise Rejection(f"the signed text is no {TYPE}")
+        raise Skipped(f"the signed text is no {TYPE}")
     if image["docker-manifest-digest"] != digest:
-        raise Rejection(
+        raise Skipped(
             "the signature is of another image: "
             + text_of(image["docker-manifest-digest"], what)[:80]
         )
     reference = text_of(identity["docker-reference"], what)
     repository, tag = split_tag(reference)
     if normalized(repository) not in map(normalized, demand.repositories):
-        raise Rejection(f"the signature was made for {reference}, not for this repository")
+        raise Skipped(f"the signature was made for {reference}, not for this repository")
     if tag and demand.tag and tag != demand.tag:
-        raise Rejection(f"the signature was made for the tag {tag}, not for {demand.tag}")
+        raise Skipped(f"the signature was made for the tag {tag}, not for {demand.tag}")
     return repository
 
 

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
-from immutable_base.verification.rejection import Rejection
+from immutable_base.verification.skipped import Skipped
 
 DEPTH = 64
 """Levels of arrays and objects; CycloneDX documents have about ten."""
@@ -29,7 +29,7 @@ Object = dict[str, Any]
 def parse_json(raw: bytes, what: str) -> Any:  # noqa: ANN401  any JSON value
     """Return the only value that `raw` can mean: UTF-8, no key twice, no NaN, not too deep.
 
-    Raises Rejection, whose reason begins with `what`.
+    Raises Skipped, whose reason begins with `what`.
     """
     _require_shallow(raw, what)
     try:
@@ -42,7 +42,7 @@ def parse_json(raw: bytes, what: str) -> Any:  # noqa: ANN401  any JSON value
         if _SURROGATE.search(raw):
             json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
-        raise Rejection(f"{what} is not strict JSON: {error}") from error
+        raise Skipped(f"{what} is not strict JSON: {error}") from error
     return value
 
 
@@ -55,7 +55,7 @@ def _require_shallow(raw: bytes, what: str) -> None:
         elif first in b"]}":
             level -= 1
         if level > DEPTH:
-            raise Rejection(f"{what} is nested deeper than {DEPTH} levels")
+            raise Skipped(f"{what} is nested deeper than {DEPTH} levels")
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> Object:
@@ -77,11 +77,11 @@ def _finite(text: str) -> float:
 
 
 def require_object(value: object, what: str) -> Object:
-    """Return a JSON object of which no two keys differ only in case; raises Rejection."""
+    """Return a JSON object of which no two keys differ only in case; raises Skipped."""
     if not isinstance(value, dict):
-        raise Rejection(f"{what} is not a JSON object")
+        raise Skipped(f"{what} is not a JSON object")
     if len({key.casefold() for key in value}) != len(value):
-        raise Rejection(f"{what} has keys that differ only in case")
+        raise Skipped(f"{what} has keys that differ only in case")
     return value
 
 
@@ -90,49 +90,49 @@ def members(
 ) -> Object:
     """Return an object that has exactly the `required` keys, and perhaps `optional` ones.
 
-    Raises Rejection.
+    Raises Skipped.
     """
     found = require_object(value, what)
     missing = sorted(set(required) - set(found))
     foreign = sorted(set(found) - set(required) - set(optional))
     if missing:
-        raise Rejection(f"{what} lacks {', '.join(missing)}")
+        raise Skipped(f"{what} lacks {', '.join(missing)}")
     if foreign:
-        raise Rejection(f"{what} has keys that do not belong there: {', '.join(foreign)[:200]}")
+        raise Skipped(f"{what} has keys that do not belong there: {', '.join(foreign)[:200]}")
     return found
 
 
 def text_of(value: object, what: str) -> str:
-    """Return a JSON string; raises Rejection."""
+    """Return a JSON string; raises Skipped."""
     if not isinstance(value, str):
-        raise Rejection(f"{what} is not a text")
+        raise Skipped(f"{what} is not a text")
     return value
 
 
 def count_of(value: object, what: str) -> int:
-    """Return a JSON integer that is not negative and fits into 63 bits; raises Rejection."""
+    """Return a JSON integer that is not negative and fits into 63 bits; raises Skipped."""
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 63:
-        raise Rejection(f"{what} is not a count")
+        raise Skipped(f"{what} is not a count")
     return value
 
 
 def list_of(value: object, what: str) -> list[Any]:
-    """Return a JSON array; raises Rejection."""
+    """Return a JSON array; raises Skipped."""
     if not isinstance(value, list):
-        raise Rejection(f"{what} is not a list")
+        raise Skipped(f"{what} is not a list")
     return value
 
 
 def decode_base64(text: object, what: str) -> bytes:
     """Return what a text in standard base64 holds, if nothing else would be encoded like it.
 
-    Raises Rejection.
+    Raises Skipped.
     """
     try:
         encoded = text_of(text, what).encode("ascii")
         found = base64.b64decode(encoded, validate=True)
     except (ValueError, binascii.Error) as error:
-        raise Rejection(f"{what} is not base64") from error
+        raise Skipped(f"{what} is not base64") from error
     if base64.b64encode(found) != encoded:
-        raise Rejection(f"{what} is not canonical base64")
+        raise Skipped(f"{what} is not canonical base64")
     return found

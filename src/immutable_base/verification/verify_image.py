@@ -22,7 +22,7 @@ from immutable_base.errors import (
 from immutable_base.verification import attestation, simple_signing
 from immutable_base.verification.attached import (
     Item,
-    Source,
+    Reader,
     fetch_items,
     judge,
     read_item,
@@ -31,9 +31,9 @@ from immutable_base.verification.attached import (
 from immutable_base.verification.attestation import Attested
 from immutable_base.verification.image import require_image
 from immutable_base.verification.policy import Demand
-from immutable_base.verification.rejection import Kind, Rejection, rejecting
 from immutable_base.verification.roots import TrustRoots
 from immutable_base.verification.simple_signing import expected_text
+from immutable_base.verification.skipped import Kind, Skipped, skipping
 from immutable_base.verification.strict import Object, decode_base64
 
 LARGEST_SIGNATURE = 64 << 10
@@ -76,7 +76,7 @@ class Verified:
 class _Question:
     """One of the two tags beside an image, and what is asked of it."""
 
-    source: Source
+    reader: Reader
     pinned: str
     tag: str
     media_type: str
@@ -86,19 +86,19 @@ class _Question:
 
 
 def verify_image(
-    source: Source, *, repository: str, digest: str, demand: Demand, roots: TrustRoots
+    reader: Reader, *, repository: str, digest: str, demand: Demand, roots: TrustRoots
 ) -> Verified:
     """Verify an image's signature and SBOM attestation, and return what was proven.
 
     Raises NoSuchImageError, NotSignedError, OtherSignerError, BrokenProofError, VerificationError
-    for anything else that does not fit; `source` raises RemoteError if nothing can be known.
+    for anything else that does not fit; `reader` raises RemoteError if nothing can be known.
     """
     pinned, beside = f"{repository}@{digest}", digest.replace(":", "-")
-    created = require_image(source, pinned, digest)
-    rejected: list[Rejection] = []
+    created = require_image(reader, pinned, digest)
+    rejected: list[Skipped] = []
     signatures = _ask(
         _Question(
-            source=source, pinned=pinned, tag=f"{beside}.sig", what="signature",
+            reader=reader, pinned=pinned, tag=f"{beside}.sig", what="signature",
             media_type=simple_signing.MEDIA_TYPE, largest=LARGEST_SIGNATURE,
         ),
         demand, roots, lambda item, raw: _signature(item, raw, digest, demand), rejected,
@@ -107,7 +107,7 @@ def verify_image(
     _require_fresh(pinned, newest, demand)
     sboms = _ask(
         _Question(
-            source=source, pinned=pinned, tag=f"{beside}.att", what="SBOM attestation",
+            reader=reader, pinned=pinned, tag=f"{beside}.att", what="SBOM attestation",
             media_type=attestation.MEDIA_TYPE, largest=LARGEST_ATTESTATION,
         ),
         demand, roots,
@@ -122,29 +122,29 @@ def _ask(
     demand: Demand,
     roots: TrustRoots,
     read: Callable[[Item, bytes], T],
-    rejected: list[Rejection],
+    rejected: list[Skipped],
 ) -> list[T]:
     """Return what holds of what lies under a tag; raises if nothing does."""
-    raw = question.source.manifest(question.tag)
+    raw = question.reader.manifest(question.tag)
     if raw is None:
         raise NotSignedError(f"{question.pinned} has no {question.what}")
-    here: list[Rejection] = []
+    here: list[Skipped] = []
     good: list[T] = []
     try:
         layers, others = read_layers(raw, question.media_type)
-    except Rejection as rejection:
-        raise _refusal(question, demand, [rejection]) from rejection
-    here += [Rejection("something else", Kind.UNRELATED)] * others
+    except Skipped as one:
+        raise _refusal(question, demand, [one]) from one
+    here += [Skipped("something else", Kind.UNRELATED)] * others
     items = judge(
         layers, lambda layer: read_item(layer, demand.signer, roots, question.largest), here
     )
     items.sort(key=_looks_like_ours(question.pinned, demand), reverse=True)
-    for item, content in fetch_items(question.source, items, here):
+    for item, content in fetch_items(question.reader, items, here):
         try:
-            with rejecting(f"the {question.what}"):
+            with skipping(f"the {question.what}"):
                 good.append(read(item, content))
-        except Rejection as rejection:
-            here.append(rejection)
+        except Skipped as one:
+            here.append(one)
     if not good:
         raise _refusal(question, demand, here)
     rejected += here
@@ -165,9 +165,9 @@ def _signature(item: Item, raw: bytes, digest: str, demand: Demand) -> Signed:
             decode_base64(item.signature, "the signature"), raw, ec.ECDSA(hashes.SHA256())
         )
     except InvalidSignature as error:
-        raise Rejection("the signature does not hold") from error
+        raise Skipped("the signature does not hold") from error
     if entry.payload_hash is not None or entry.signature != item.signature:
-        raise Rejection("the log's entry is of another signature")
+        raise Skipped("the log's entry is of another signature")
     return Signed(
         signed_for=simple_signing.require_statement(raw, digest, demand),
         signed_at=entry.integrated,
@@ -191,20 +191,20 @@ def moment(seconds: int) -> str:
 
 
 def count_broken(
-    source: Source, *, digest: str, kind: str, demand: Demand, roots: TrustRoots
+    reader: Reader, *, digest: str, kind: str, demand: Demand, roots: TrustRoots
 ) -> int:
     """Return how many things under a tag beside an image (`sig` or `att`) are not whole.
 
     A program that reads all of them may stop at the first.
     """
-    raw = source.manifest(f"{digest.replace(':', '-')}.{kind}")
+    raw = reader.manifest(f"{digest.replace(':', '-')}.{kind}")
     if raw is None:
         return 0
-    rejected: list[Rejection] = []
+    rejected: list[Skipped] = []
     module = simple_signing if kind == "sig" else attestation
     try:
         layers, others = read_layers(raw, module.MEDIA_TYPE)
-    except Rejection:
+    except Skipped:
         return 1
     judge(
         layers, lambda layer: read_item(layer, demand.signer, roots, LARGEST_ATTESTATION), rejected
@@ -213,9 +213,7 @@ def count_broken(
     return others + len(rejected) - whole
 
 
-def _refusal(
-    question: _Question, demand: Demand, rejected: Sequence[Rejection]
-) -> VerificationError:
+def _refusal(question: _Question, demand: Demand, rejected: Sequence[Skipped]) -> VerificationError:
     """Return the one error that says what lies there instead of what was wanted."""
     sentence = f"{question.pinned} has no valid {question.what} by {demand.signer.identity}"
     kinds = {item.kind for item in rejected} - {Kind.UNRELATED}

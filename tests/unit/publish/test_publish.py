@@ -377,15 +377,15 @@ def test_images_are_read_signed_and_verified_by_digest_and_a_tag_is_only_looked_
 def junk(world, kind):
     """Put something under the tag beside the image that stops cosign; returns the tag."""
     tag = f"{DIGEST.replace(':', '-')}.{kind}"
-    real = world.open_source
+    real = world.open_reader
 
-    def open_source(repository, deadline):
+    def open_reader(repository, deadline):
         reader = real(repository, deadline)
         manifest = reader.manifest
         reader.manifest = lambda name: b"junk" if name == tag else manifest(name)
         return reader
 
-    world.open_source = open_source
+    world.open_reader = open_reader
     return tag
 
 

@@ -25,8 +25,8 @@ def published(world, config, token, publish, monkeypatch):
     world.restart()
     world.reads.clear()
     monkeypatch.setattr(
-        "immutable_base.verify_reference.registry_source",
-        lambda ca, *where: world.open_source(*where),
+        "immutable_base.verify_reference.registry_reader",
+        lambda ca, *where: world.open_reader(*where),
     )
     monkeypatch.setattr("immutable_base.process.run", world.run)
     monkeypatch.delenv("SIGSTORE_ID_TOKEN")

@@ -20,7 +20,7 @@ class Kind(StrEnum):
     """It is something else: neither signature nor SBOM."""
 
 
-class Rejection(Exception):  # noqa: N818  not a failure: the next one is looked at
+class Skipped(Exception):  # noqa: N818  not a failure: the next one is looked at
     """One signature or attestation does not count, and why."""
 
     def __init__(self, reason: str, kind: Kind = Kind.BROKEN) -> None:
@@ -30,16 +30,16 @@ class Rejection(Exception):  # noqa: N818  not a failure: the next one is looked
 
 
 @contextmanager
-def rejecting(what: str, kind: Kind = Kind.BROKEN) -> Iterator[None]:
-    """Turn whatever a parser raises at hostile input into a rejection; `what` begins its reason.
+def skipping(what: str, kind: Kind = Kind.BROKEN) -> Iterator[None]:
+    """Turn whatever a parser raises at hostile input into one of these; `what` begins its reason.
 
     What is broken becomes of that `kind`.
     """
     try:
         yield
-    except Rejection as rejection:
-        if rejection.kind is Kind.BROKEN:
-            rejection.kind = kind
+    except Skipped as one:
+        if one.kind is Kind.BROKEN:
+            one.kind = kind
         raise
     except Exception as error:
-        raise Rejection(f"{what} cannot be read ({type(error).__name__})", kind) from error
+        raise Skipped(f"{what} cannot be read ({type(error).__name__})", kind) from error
