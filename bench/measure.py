@@ -22,6 +22,7 @@ from common import CONFIG, ROOT, SETTINGS, WORK, Row, processor_seconds, timed
 from images import question_row, stage_rows
 from nights import bare_compiles, night, one_kernel, shared_night
 from planning import plan_rows
+from verifying import verify_rows
 
 RESULT = ROOT / "docs" / "reference" / "benchmarks.md"
 ALL = tuple(SETTINGS["variants"])
@@ -64,7 +65,7 @@ def main() -> int:
     parser.add_argument("--one-night", action="store_true", help="measure one night only")
     arguments = parser.parse_args()
     WORK.mkdir(parents=True, exist_ok=True)
-    rows = [start_up(), question_row(), *plan_rows()]
+    rows = [start_up(), question_row(), *plan_rows(), *verify_rows()]
     if arguments.one_night:
         rows += one_night()
     elif not arguments.no_night:

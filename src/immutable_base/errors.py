@@ -37,10 +37,11 @@ class ImmutableBaseError(Exception):
     def __init__(
         self, message: str, *, hint: str | None = None, details: str | None = None
     ) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
-        self.details = details
+        # Registries and programs speak in all three; nothing of it may act on a terminal.
+        self.message = printable(message)
+        self.hint = printable(hint) if hint is not None else None
+        self.details = printable(details) if details is not None else None
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         """Return the whole error as the terminal shows it."""
@@ -49,7 +50,7 @@ class ImmutableBaseError(Exception):
             lines += [f"  | {line}" for line in self.details.rstrip().splitlines()]
         if self.hint:
             lines.append(f"hint: {self.hint}")
-        return printable("\n".join(lines))
+        return "\n".join(lines)
 
 
 class ConfigurationError(ImmutableBaseError):

@@ -15,6 +15,7 @@ from immutable_base.config.load import load_settings
 from immutable_base.config.names import DEFAULT_TAG, find_reference
 from immutable_base.config.schema import Settings
 from immutable_base.errors import ConfigurationError
+from immutable_base.model.reference import REPOSITORY
 from immutable_base.model.verify import VerificationReport
 from immutable_base.report.verify import verification_report
 from immutable_base.sign import roots_of, signer_of, sigstore_of
@@ -50,6 +51,8 @@ def verify(  # noqa: PLR0913  one question, and what narrows it
     settings = load_settings(path) if path else None
     signer = _signer(settings, identity, issuer)
     found = find_reference(reference, settings)
+    if signed_as is not None and REPOSITORY.fullmatch(signed_as) is None:
+        raise ConfigurationError(f"'{signed_as}' is not a repository")
     verifier = _verifier(settings, path.parent if path else Path(), signer)
     verifier = replace(verifier, signed_as=signed_as, not_before=not_before, seconds=timeout)
     tag = found.tag or (None if found.digest else DEFAULT_TAG)
@@ -67,7 +70,7 @@ def _signer(settings: Settings | None, identity: str | None, issuer: str | None)
         found = Signer(
             identity=configured.identity if identity is None else identity,
             issuer=configured.issuer if issuer is None else issuer,
-            claims=configured.claims if identity is None else {},
+            claims=configured.claims if identity in {None, configured.identity} else {},
         )
     elif identity is None or issuer is None:
         raise ConfigurationError(

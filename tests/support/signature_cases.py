@@ -274,6 +274,11 @@ payload_case(
 )
 payload_case("made for no repository (S2)", BROKEN, lambda s: s.payload(repository=""))
 payload_case("made for another tag", BROKEN, lambda s: s.payload(repository=s.repository + ":stable"), "for the tag stable")  # fmt: skip
+payload_case(
+    "made for a repository with a line break",
+    BROKEN,
+    lambda s: s.payload(repository=s.repository + ":latest\n"),
+)
 payload_case("made for this tag", OK, lambda s: s.payload(repository=s.repository + ":latest"))
 payload_case("another type (S15)", BROKEN, lambda s: s.payload(type="atomic container signature"))
 payload_case("an empty type (S15)", BROKEN, lambda s: s.payload(type=""))

@@ -81,6 +81,8 @@ class Client:
             target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
             connection.request("GET", target, headers={**headers, "Accept-Encoding": "identity"})
             with connection.getresponse() as response:
+                if response.headers.get("Content-Encoding", "identity") != "identity":
+                    raise ValueError("an answer is encoded, though nobody asked for it")
                 return Answer(
                     status=response.status,
                     headers={name.lower(): value for name, value in response.getheaders()},

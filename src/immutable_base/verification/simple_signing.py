@@ -11,7 +11,7 @@ from immutable_base.verification.strict import members, parse_json, require_obje
 
 MEDIA_TYPE = "application/vnd.dev.cosign.simplesigning.v1+json"
 TYPE = "cosign container image signature"
-_TAG = re.compile(r":([A-Za-z0-9_][A-Za-z0-9._-]{0,127})$")
+_TAG = re.compile(r":([A-Za-z0-9_][A-Za-z0-9._-]{0,127})\Z")
 
 
 def require_statement(raw: bytes, digest: str, demand: Demand) -> str:

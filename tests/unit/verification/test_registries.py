@@ -272,6 +272,7 @@ add(
     UNKNOWN,
     lambda s: s.registry.blobs.update({s.sig().descriptor()["digest"]: b"x" * 100_000}),
 )
+add("an answer that is compressed", UNKNOWN, answer("*", Reply(b"x", headers={"Content-Encoding": "gzip"})), "nobody asked")  # fmt: skip
 add("a header of 100 kB", UNKNOWN, answer("*", Reply(b"", 200, {"X": "y" * 100_000})))
 add(
     "two hundred headers",
@@ -602,6 +603,18 @@ def test_a_token_that_could_end_a_header_is_refused(scene):
         Reply(b'{"token":"abc\\r\\nX: y"}') if path == "/token" else real(path)
     )
     assert scene.verify().code == UNKNOWN
+
+
+def test_what_the_configuration_demands_of_the_job_stays_when_the_same_signer_is_named(scene):
+    scene.signing = {"project_id": "1"}
+    assert scene.verify("--certificate-identity", IDENTITY).code == OTHERS
+    assert scene.verify("--certificate-oidc-issuer", "https://gitlab.com").code == OTHERS
+
+
+@pytest.mark.parametrize("text", ["", "x", "--help", "h.example/x:y", "h.example/x\n"])
+def test_what_is_no_repository_was_not_signed_for(scene, text):
+    scene.replies["*"] = lambda path: pytest.fail(f"asked for {path}")
+    assert scene.verify(f"--signed-as={text}").code == CONFIG
 
 
 def test_the_answer_names_whose_trust_it_used(scene, tmp_path):
