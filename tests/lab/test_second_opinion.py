@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 
 import pytest
 
-from immutable_base.state import tools_folder
 from support.attestation_cases import CASES as ATTESTATIONS
 from support.forge import IDENTITY, ISSUER, Instance
 from support.scene import OK, Scene
@@ -80,14 +78,14 @@ DIFFERENT = {
 
 
 @pytest.fixture(scope="module")
-def surroundings(tmp_path_factory):
+def surroundings(lab, tmp_path_factory):
+    """A registry and two Sigstores of the tests' own; cosign is the lab's."""
     certificate = make_certificate(tmp_path_factory.mktemp("tls"))
     with serving(certificate) as site:
-        yield site, certificate, Instance(), Instance()
+        yield site, certificate, Instance(), Instance(), lab.env["PATH"]
 
 
-def cosign_accepts(scene: Scene, verb: tuple[str, ...]) -> bool:
-    programs = f"{os.environ['PATH']}:{tools_folder() / 'bin'}"
+def cosign_accepts(scene: Scene, verb: tuple[str, ...], programs: str) -> bool:
     argv = [
         shutil.which("cosign", path=programs) or "cosign", *verb, "--new-bundle-format=false",
         f"--certificate-identity={IDENTITY}", f"--certificate-oidc-issuer={ISSUER}", "--offline=true",
@@ -104,12 +102,12 @@ def cosign_accepts(scene: Scene, verb: tuple[str, ...]) -> bool:
 
 
 def opinions(spoil, verb, surroundings, folder):
-    site, certificate, instance, foreign = surroundings
+    site, certificate, instance, foreign, programs = surroundings
     scene = Scene(site, instance, folder, certificate.authority)
     scene.foreign = foreign
     spoil(scene)
     ours = scene.verify().code == OK
-    return ours, cosign_accepts(scene, verb)
+    return ours, cosign_accepts(scene, verb, programs)
 
 
 def check(ours, theirs, name):

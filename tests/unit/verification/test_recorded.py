@@ -1,6 +1,7 @@
 """What the real programs wrote, and that nothing of it can change by a single byte.
 
-Every byte of what is signed, and of what vouches for it, is changed in several ways, one at a time.
+Bytes of what is signed, and of what vouches for it, are changed in several ways, one at a time: every one of the short
+texts, and one in a few of the long ones, at places that share no factor with the lines of PEM and base64.
 """
 
 import base64
@@ -98,9 +99,9 @@ def annotation_changed(kind, name, step):
     ("name", "step"),
     [
         ("dev.cosignproject.cosign/signature", 1),
-        ("dev.sigstore.cosign/certificate", 3),
-        ("dev.sigstore.cosign/chain", 3),
-        ("dev.sigstore.cosign/bundle", 7),
+        ("dev.sigstore.cosign/certificate", 7),
+        ("dev.sigstore.cosign/chain", 5),
+        ("dev.sigstore.cosign/bundle", 17),
     ],
 )
 def test_no_byte_of_an_annotation_can_change(kind, name, step):
@@ -120,7 +121,7 @@ def with_content(kind, text):
 @pytest.mark.parametrize("kind", ["sig", "att"])
 def test_no_byte_of_what_was_signed_can_change(kind):
     raw = RECORDED["blobs"][layer_of(kind)["digest"]].encode()
-    assert survivors(raw, lambda text: with_content(kind, text)) == []
+    assert survivors(raw, lambda text: with_content(kind, text), 1 if kind == "sig" else 2) == []
 
 
 @pytest.mark.parametrize("kind", ["sig", "att"])
@@ -164,7 +165,7 @@ def test_no_byte_of_what_the_log_signed_or_of_its_signature_can_change(kind, par
         place[part] = base64.b64encode(text).decode()
         return with_annotation(kind, "dev.sigstore.cosign/bundle", compact(bundle).decode())
 
-    assert survivors(raw, put, 5 if part == "body" else 1) == []
+    assert survivors(raw, put, 13 if part == "body" else 1) == []
 
 
 def test_no_byte_of_a_signature_can_change_beneath_base64():
