@@ -240,6 +240,7 @@ def sigstore_of(signing: Signing, folder: Path, environment: Mapping[str, str]) 
         fulcio_url=signing.fulcio_url,
         rekor_url=signing.rekor_url,
         check_sct=not signing.without_ct_log,
+        trusted_root=_key_file(signing.trusted_root, folder) if signing.trusted_root else None,
         environment=environment,
     )
 

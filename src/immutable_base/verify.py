@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from immutable_base.errors import BrokenProofError, NoSuchImageError
-from immutable_base.process import Runner
+from immutable_base.process import Runner, is_interrupted
 from immutable_base.tools import cosign
 from immutable_base.verification.attached import Reader
 from immutable_base.verification.client import Client, tls_context
@@ -100,7 +100,7 @@ class Verifier:
         With both, the tag must name the digest. Raises VerificationError in the kind that says
         what is wrong, RemoteError if nothing can be known.
         """
-        deadline = Deadline(seconds=self.seconds)
+        deadline = Deadline(seconds=self.seconds, interrupted=is_interrupted)
         return deadline.hold(lambda: self._verify(repository, tag, digest, deadline))
 
     def verify(self, repository: str, digest: str) -> VerifiedImage:
@@ -109,7 +109,7 @@ class Verifier:
 
     def count_broken(self, repository: str, digest: str, kind: str) -> int:
         """Return how many signatures (`sig`) or attestations (`att`) of a digest are not whole."""
-        deadline = Deadline(seconds=self.seconds)
+        deadline = Deadline(seconds=self.seconds, interrupted=is_interrupted)
         demand = Demand(signer=self.signer, repositories=(repository,))
         return deadline.hold(
             lambda: count_broken(

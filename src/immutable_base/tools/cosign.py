@@ -32,6 +32,8 @@ class Sigstore:
     rekor_url: str
     check_sct: bool
     """Whether a certificate must prove that a CT log has seen it."""
+    trusted_root: Path | None = None
+    """A trusted_root.json that says the same as roots and keys would."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """Roots and keys (SIGSTORE_*), and the CA bundle."""
 
@@ -70,10 +72,12 @@ def attest(run: Runner, pinned: str, sbom: Path, sigstore: Sigstore, token: str)
 
 
 def _signing(sigstore: Sigstore) -> tuple[str, ...]:
-    flags = (
+    flags: tuple[str, ...] = (
         "--yes", LEGACY, NO_SIGNING_CONFIG,
         f"--fulcio-url={sigstore.fulcio_url}", f"--rekor-url={sigstore.rekor_url}",
     )  # fmt: skip
+    if sigstore.trusted_root is not None:
+        flags += (f"--trusted-root={sigstore.trusted_root}",)
     return flags if sigstore.check_sct else (*flags, "--insecure-skip-verify=true")
 
 

@@ -8,9 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from immutable_base.errors import RemoteError
+from immutable_base.errors import CommandError, RemoteError
 
 T = TypeVar("T")
+LOOK = 0.2
+"""Seconds between two looks at whether the answer is still wanted."""
 SECONDS = 60.0
 """Default for a whole verification."""
 
@@ -21,6 +23,8 @@ class Deadline:
 
     seconds: float = SECONDS
     started: float = field(default_factory=time.monotonic)
+    interrupted: Callable[[], bool] = lambda: False
+    """Tells whether nobody wants the answer any more."""
 
     def remaining(self) -> float:
         """Return the seconds that are left; raises RemoteError if there are none."""
@@ -42,6 +46,7 @@ class Deadline:
         Not every wait has a limit of its own (name resolution has none), so it is done by a
         thread that nobody waits for any longer.
         """
+        self.remaining()
         results: list[T] = []
         errors: list[BaseException] = []
 
@@ -53,9 +58,10 @@ class Deadline:
 
         thread = threading.Thread(target=carry_out, daemon=True)
         thread.start()
-        thread.join(self.remaining())
+        while thread.is_alive() and not self.interrupted():
+            thread.join(min(LOOK, self.remaining()))
         if errors:
             raise errors[0]
         if not results:
-            raise self.passed()
+            raise CommandError("the verification was ended: the run is being interrupted")
         return results[0]

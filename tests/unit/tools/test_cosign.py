@@ -1,5 +1,6 @@
 """cosign's command lines: a cosign 3 that knows its flags takes them, and they mean what we promise."""
 
+import dataclasses
 import json
 
 import pytest
@@ -120,6 +121,14 @@ def test_only_the_sct_is_waived_where_there_is_no_ct_log(registry, sbom):
     publish(registry, sbom, NO_CT_LOG)
     insecure = [[w for w in c.argv if "insecure" in w] for c in registry.commands]
     assert insecure == [["--insecure-skip-verify=true"]] * 2
+
+
+def test_a_trusted_root_is_cosigns_trust_too(registry, sbom, tmp_path):
+    path = tmp_path / "trusted_root.json"
+    publish(registry, sbom, dataclasses.replace(PRIVATE, trusted_root=path))
+    assert [options_of(command)[1]["trusted-root"] for command in registry.commands] == [
+        str(path)
+    ] * 2
 
 
 def test_a_second_sbom_takes_the_place_of_the_first(registry, sbom):

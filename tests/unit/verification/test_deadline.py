@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from immutable_base.errors import BrokenProofError, RemoteError
+from immutable_base.errors import BrokenProofError, CommandError, RemoteError
 from immutable_base.verification.deadline import Deadline
 
 
@@ -39,3 +39,13 @@ def test_time_that_is_over_is_over():
         deadline.remaining()
     with pytest.raises(RemoteError):
         deadline.hold(lambda: 7)
+
+
+def test_an_interrupted_run_does_not_wait_for_a_registry_that_hangs():
+    never, interrupted = threading.Event(), threading.Event()
+    threading.Timer(0.1, interrupted.set).start()
+    began = time.monotonic()
+    with pytest.raises(CommandError, match="is being interrupted"):
+        Deadline(seconds=60, interrupted=interrupted.is_set).hold(never.wait)
+    assert time.monotonic() - began < 2
+    never.set()

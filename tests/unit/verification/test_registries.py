@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from support.forge import CLAIMS, IDENTITY, NOW, compact, digest_of, statement
+from immutable_base.verification.client import _proxy_for
+from support.forge import CLAIMS, IDENTITY, NOW, OCI, compact, digest_of, statement
 from support.scene import (
     BROKEN,
     CONFIG,
@@ -626,6 +627,54 @@ def test_the_answer_names_whose_trust_it_used(scene, tmp_path):
     assert report["signed_at"] == "2026-11-18T11:06:41Z"
     assert report["claims"]["job_url"] == CLAIMS["job_url"]
     assert scene.instance.roots().fingerprints == tuple(report["trusted"])
+
+
+def test_a_bundle_that_anybody_attached_changes_nothing(scene):
+    """S4: cosign 2.6.3 to 2.6.x would switch over to bundles, and refuse."""
+    kind = "application/vnd.dev.sigstore.bundle.v0.3+json"
+    bundle = {"artifactType": kind, "mediaType": OCI, "digest": "sha256:" + "3" * 64, "size": 7}
+    referrers = compact(
+        {
+            "schemaVersion": 2,
+            "mediaType": "application/vnd.oci.image.index.v1+json",
+            "manifests": [bundle],
+        }
+    )
+    scene.registry.manifests[scene.digest.replace(":", "-")] = referrers
+    scene.replies[f"/v2/{PATH}/referrers/{scene.digest}"] = Reply(referrers)
+    outcome = scene.verify()
+    assert outcome.code == OK, outcome.err
+    assert "skipped" not in outcome.out
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({}, None), ({"https_proxy": "http://proxy.example:3128"}, ("proxy.example", 3128)),
+        ({"HTTPS_PROXY": "proxy.example:3128"}, ("proxy.example", 3128)),
+        ({"https_proxy": "http://proxy.example:3128", "no_proxy": "registry.example"}, None),
+        ({"http_proxy": "http://proxy.example:3128"}, None),
+    ],
+)  # fmt: skip
+def test_the_proxy_of_the_environment_is_asked_and_never_for_loopback(
+    monkeypatch, variables, expected
+):
+    for name in (
+        "https_proxy",
+        "HTTPS_PROXY",
+        "http_proxy",
+        "HTTP_PROXY",
+        "no_proxy",
+        "NO_PROXY",
+        "all_proxy",
+        "ALL_PROXY",
+    ):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    found = _proxy_for("registry.example")
+    assert (found and (found.hostname, found.port)) == expected
+    assert [_proxy_for(host) for host in ("127.0.0.1", "localhost", "::1")] == [None] * 3
 
 
 def test_an_old_sbom_by_us_is_not_passed_off_as_new(scene):
