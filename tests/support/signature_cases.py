@@ -559,6 +559,17 @@ def others_and_junk(s):
     s.registry.attach_raw(s.digest, "sig", [{"mediaType": other.media_type}, other.descriptor()])
 
 
+@case(BROKEN)
+def others_and_a_broken_one_of_ours(s):
+    s.set_sig(s.sig(leaf=s.leaf(identity="https://gitlab.com/x")), s.sig(log=s.foreign))
+
+
+@case(OTHERS)
+def others_and_a_broken_one_of_others(s):
+    leaf = s.leaf(identity="https://gitlab.com/x")
+    s.set_sig(s.sig(leaf=leaf), s.sig(leaf=leaf, log=s.foreign))
+
+
 @case(OK)
 def older_signatures_of_other_images_by_us_before_the_good_one(s):
     s.set_sig(

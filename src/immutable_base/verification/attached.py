@@ -94,15 +94,15 @@ def read_item(layer: Object, signer: Signer, roots: TrustRoots, largest: int) ->
         if CERTIFICATE not in notes:
             raise Skipped("signed by a key, without a certificate", Kind.OTHERS)
         leaf = read_leaf(text_of(notes[CERTIFICATE], "the certificate"))
-        ours = (leaf.identity, leaf.issuer) == (signer.identity, signer.issuer)
-        with skipping("an item beside the image", Kind.BROKEN if ours else Kind.JUNK):
-            entry = read_entry(text_of(notes.get(BUNDLE), "the log's bundle"), roots)
-            _require_vouched(leaf, entry, notes, roots)
-            if f"sha256:{entry.hash}" != digest:
-                raise Skipped("the log's entry is of another text")
-            signature = text_of(notes.get(SIGNATURE, ""), "the signature")
-        require_signer(leaf, signer)
-        return Item(digest=digest, size=size, signature=signature, leaf=leaf, entry=entry)
+    ours = (leaf.identity, leaf.issuer) == (signer.identity, signer.issuer)
+    with skipping("an item beside the image", Kind.BROKEN if ours else Kind.JUNK):
+        entry = read_entry(text_of(notes.get(BUNDLE), "the log's bundle"), roots)
+        _require_vouched(leaf, entry, notes, roots)
+        if f"sha256:{entry.hash}" != digest:
+            raise Skipped("the log's entry is of another text")
+        signature = text_of(notes.get(SIGNATURE, ""), "the signature")
+    require_signer(leaf, signer)
+    return Item(digest=digest, size=size, signature=signature, leaf=leaf, entry=entry)
 
 
 def _require_vouched(leaf: Leaf, entry: Entry, notes: Object, roots: TrustRoots) -> None:
