@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from immutable_base.errors import BrokenProofError, NoSuchImageError
 from immutable_base.process import Runner, is_interrupted
@@ -21,6 +22,7 @@ from immutable_base.verification.roots import TrustRoots
 from immutable_base.verification.verify_image import Verified, count_broken, verify_image
 
 NO_CT_LOG = "no SCT: this Sigstore instance has no CT log"
+T = TypeVar("T")
 ReaderOpener = Callable[[str, Deadline], Reader]
 """Returns a repository of a registry, read until a moment."""
 
@@ -100,8 +102,9 @@ class Verifier:
         With both, the tag must name the digest. Raises VerificationError in the kind that says
         what is wrong, RemoteError if nothing can be known.
         """
-        deadline = Deadline(seconds=self.seconds, interrupted=is_interrupted)
-        return deadline.hold(lambda: self._verify(repository, tag, digest, deadline))
+        return self._reading(
+            repository, lambda reader: self._verify(reader, repository, tag, digest)
+        )
 
     def verify(self, repository: str, digest: str) -> VerifiedImage:
         """Verify signature and SBOM attestation of a digest; raises as `verify_reference`."""
@@ -109,22 +112,27 @@ class Verifier:
 
     def count_broken(self, repository: str, digest: str, kind: str) -> int:
         """Return how many signatures (`sig`) or attestations (`att`) of a digest are not whole."""
-        deadline = Deadline(seconds=self.seconds, interrupted=is_interrupted)
         demand = Demand(signer=self.signer, repositories=(repository,))
-        return deadline.hold(
-            lambda: count_broken(
-                self.open_reader(repository, deadline),
-                digest=digest,
-                kind=kind,
-                demand=demand,
-                roots=self.roots,
-            )
+        return self._reading(
+            repository,
+            lambda reader: count_broken(
+                reader, digest=digest, kind=kind, demand=demand, roots=self.roots
+            ),
         )
 
+    def _reading(self, repository: str, work: Callable[[Reader], T]) -> T:
+        """Return what `work` makes of a repository, before the time is over."""
+        deadline = Deadline(seconds=self.seconds, interrupted=is_interrupted)
+
+        def carry_out() -> T:
+            with closing(self.open_reader(repository, deadline)) as reader:
+                return work(reader)
+
+        return deadline.hold(carry_out)
+
     def _verify(
-        self, repository: str, tag: str | None, digest: str | None, deadline: Deadline
+        self, reader: Reader, repository: str, tag: str | None, digest: str | None
     ) -> VerifiedImage:
-        reader = self.open_reader(repository, deadline)
         if tag is not None:
             found = _resolve(reader, f"{repository}:{tag}", tag)
             if digest not in {None, found}:

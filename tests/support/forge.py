@@ -381,6 +381,9 @@ class MemoryRegistry:
         self.asked.append(digest)
         return self.blobs.get(digest)
 
+    def close(self):
+        """Nothing is open."""
+
     def add_blob(self, raw):
         self.blobs[digest_of(raw)] = raw
         return digest_of(raw)

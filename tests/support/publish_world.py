@@ -217,6 +217,9 @@ class Reader:
             return self._beside(digest, kind).manifest(reference)
         return world.manifests.get(world.tags.get(reference, reference))
 
+    def close(self):
+        """Nothing is open."""
+
     def blob(self, digest, size):
         self.world.reads.append(digest)
         found = [self._beside(image, kind) for image in (DIGEST, OLD) for kind in ("sig", "att")]

@@ -51,6 +51,9 @@ class Site:
         self.sent = 0
         """Bytes of bodies that were handed to the network."""
         self.closing = threading.Event()
+        self.keeps = False
+        """Whether a connection may be used again."""
+        self.connections = 0
 
     def serve(self, path: str, *replies: Reply | bytes) -> str:
         """Answer a path with these replies, one after another, and return its URL."""
@@ -79,14 +82,20 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
+    def setup(self) -> None:
+        super().setup()
+        self.server.site.connections += 1
+        self.protocol_version = "HTTP/1.1" if self.server.site.keeps else "HTTP/1.0"
+
     def do_GET(self) -> None:
         site = self.server.site
         path = self.path.partition("?")[0]
         site.requests.append(path)
         site.headers.append(dict(self.headers))
         reply = site.next_reply(path)
-        self.close_connection = True
+        self.close_connection = not site.keeps
         if reply is RESET:
+            self.close_connection = True
             linger = struct.pack("ii", 1, 0)
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         elif reply is STALL:

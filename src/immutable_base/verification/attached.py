@@ -52,6 +52,9 @@ class Reader(Protocol):
     def blob(self, digest: str, size: int) -> bytes | None:
         """Return a blob of at most `size` bytes, None if there is none; nothing is compared."""
 
+    def close(self) -> None:
+        """End what is open."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:

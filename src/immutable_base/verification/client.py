@@ -10,7 +10,7 @@ import ssl
 import urllib.parse
 import urllib.request
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from immutable_base.errors import ConfigurationError, RemoteError
@@ -40,6 +40,8 @@ class Client:
 
     deadline: Deadline
     tls: ssl.SSLContext
+    kept: dict[str, http.client.HTTPConnection] = field(default_factory=dict)
+    """Open connections, by host and port."""
 
     def get(self, url: str, headers: Mapping[str, str], largest: int) -> Answer:
         """Return the answer to a GET, after redirections; a body over `largest` is an error.
@@ -76,20 +78,47 @@ class Client:
     def _ask(
         self, parts: urllib.parse.SplitResult, headers: Mapping[str, str], largest: int
     ) -> Answer:
-        connection = self._connection(parts)
+        kept = self.kept.pop(parts.netloc, None)
+        if kept is not None:
+            try:
+                return self._exchange(kept, parts, headers, largest)
+            except (ConnectionError, http.client.BadStatusLine):
+                log.debug("%s has ended the connection", parts.netloc)
+        return self._exchange(self._connection(parts), parts, headers, largest)
+
+    def _exchange(
+        self,
+        connection: http.client.HTTPConnection,
+        parts: urllib.parse.SplitResult,
+        headers: Mapping[str, str],
+        largest: int,
+    ) -> Answer:
+        """Ask over a connection; it is kept for the next question if the answer ended in order."""
         try:
             target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+            if connection.sock is not None:
+                connection.sock.settimeout(min(ONE_WAIT, self.deadline.remaining()))
             connection.request("GET", target, headers={**headers, "Accept-Encoding": "identity"})
             with connection.getresponse() as response:
                 if response.headers.get("Content-Encoding", "identity") != "identity":
                     raise ValueError("an answer is encoded, though nobody asked for it")
+                body = self._read(connection, response, largest)
+                if not response.will_close:
+                    self.kept[parts.netloc] = connection
                 return Answer(
                     status=response.status,
                     headers={name.lower(): value for name, value in response.getheaders()},
-                    body=self._read(connection, response, largest),
+                    body=body,
                 )
         finally:
+            if self.kept.get(parts.netloc) is not connection:
+                connection.close()
+
+    def close(self) -> None:
+        """End what is still open."""
+        for connection in self.kept.values():
             connection.close()
+        self.kept.clear()
 
     def _connection(self, parts: urllib.parse.SplitResult) -> http.client.HTTPConnection:
         host, port = parts.hostname or "", parts.port

@@ -54,6 +54,10 @@ class RegistryReader:
         """
         return self._get(f"blobs/{digest}", size)
 
+    def close(self) -> None:
+        """End the connections to the registry."""
+        self.client.close()
+
     def _get(self, path: str, largest: int) -> bytes | None:
         answer = self._patiently(path, largest)
         if answer.status == 401:

@@ -18,6 +18,7 @@ from support.scene import (
     PATH,
     REFUSED,
     UNKNOWN,
+    Scene,
     command,
 )
 from support.web import RESET, STALL, Reply, serving
@@ -675,6 +676,30 @@ def test_the_proxy_of_the_environment_is_asked_and_never_for_loopback(
     found = _proxy_for("registry.example")
     assert (found and (found.hostname, found.port)) == expected
     assert [_proxy_for(host) for host in ("127.0.0.1", "localhost", "::1")] == [None] * 3
+
+
+def test_one_connection_is_used_for_everything(scene, registry_tls):
+    with serving(registry_tls) as site:
+        site.keeps = True
+        kept = Scene(site, scene.instance, scene.folder, scene.authority)
+        assert kept.verify().code == OK
+        assert len(site.requests) >= 6
+        assert site.connections == 1
+
+
+def test_a_connection_that_the_registry_has_ended_meanwhile_is_opened_again(scene, registry_tls):
+    with serving(registry_tls) as site:
+        site.keeps = True
+        kept = Scene(site, scene.instance, scene.folder, scene.authority)
+        real, seen = kept.reply, []
+
+        def reply(path):
+            """Break off every second connection, before anything was answered."""
+            seen.append(path)
+            return RESET if len(seen) % 2 == 0 else real(path)
+
+        kept.reply = reply
+        assert kept.verify().code == OK, "asked once more over a new connection"
 
 
 def test_an_old_sbom_by_us_is_not_passed_off_as_new(scene):
