@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import urllib.request
 from pathlib import Path
 
 from common import STATE, WORK, timed
@@ -42,8 +43,10 @@ def write_inputs(settings: dict, stream: str, folder: Path) -> None:
     parts = []
     for name in repositories_of(settings, stream):
         repository = settings["repositories"][name]
-        key = Path(settings["keys"][repository["key"]]["url"].removeprefix("file://"))
-        shutil.copyfile(key, folder / "keys" / key.name)
+        url = settings["keys"][repository["key"]]["url"]
+        key = folder / "keys" / url.rpartition("/")[2]
+        with urllib.request.urlopen(url) as answer:  # noqa: S310  the configuration's own key
+            key.write_bytes(answer.read())
         url = repository["url"].format(release=settings["streams"][stream]["release"])
         parts.append(
             f"[{name}]\nname={name}\nbaseurl={url}\ngpgcheck=1\n"
@@ -134,7 +137,7 @@ def dnf4(settings: dict, stream: str, *, cold: bool) -> float:
     if cold:
         base = f"docker://{settings['streams'][stream]['base']}"
         authority = {"SSL_CERT_FILE": settings["registry"]["ca_bundle"]}
-        timed(*buildah("rm", "--all"))
+        timed(*buildah("rm", name), ok=(0, 1, 125))  # there is none the first time
         timed(*buildah("from", "--name", name, base), env=authority)
     isolation = ("--isolation=chroot", "--network=host", "--volume", f"{folder}:/run/bench:ro")
     return timed(*buildah("run", *isolation, name, "--", "sh", "/run/bench/questions.sh"))

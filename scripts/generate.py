@@ -40,6 +40,10 @@ from immutable_base.model.stage import Failure, StageReport
 from immutable_base.model.verify import VerificationReport
 
 ROOT = Path(__file__).resolve().parents[1]
+EXAMPLES = ROOT / "docs" / "reference" / "examples"
+RECORDED = (
+    "\nAs it was in the lab's tiny scenario (standard output; `scripts/record_examples.py`):\n\n"
+)
 MADE = "<!-- Made by scripts/generate.py; do not edit. -->\n\n"
 
 
@@ -57,6 +61,9 @@ def commands() -> str:
             for shown in action._choices_actions:  # noqa: SLF001  argparse shows them nowhere else
                 text = action.choices[shown.dest].format_help()
                 parts += [f"\n### {name} {shown.dest}\n\n```text\n", text, "```\n"]
+        example = EXAMPLES / f"{name}.txt"
+        if example.is_file():
+            parts += [RECORDED, "```text\n", example.read_text(), "```\n"]
     return "".join(parts)
 
 

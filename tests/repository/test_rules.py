@@ -59,7 +59,8 @@ def test_only_process_starts_programs():
 
 def layer_files():
     """Return what runs while images are built."""
-    files = [path for path in tracked_files() if path.is_relative_to(ROOT / "layers")]
+    folders = (ROOT / "layers", ROOT / "lab/src/immutable_base_lab/scenarios/files/layers")
+    files = [path for path in tracked_files() for it in folders if path.is_relative_to(it)]
     return [path for path in files if path.suffix != ".md"]
 
 

@@ -26,11 +26,12 @@ def package(name, version="1", release="1.el10", *, epoch=0, arch="x86_64", repo
     )  # fmt: skip
 
 
-def layer(name, *packages, epoch=2_000):
+def layer(name, *packages, epoch=2_000, erase=()):
     return LayerPlan(
         name=name,
         request=tuple(p.nevra for p in packages),
         install=tuple(packages),
+        erase=erase,
         source_date_epoch=epoch,
     )
 
@@ -70,7 +71,7 @@ def plan():
     def stack(kernel, zfs):
         return (
             utilities,
-            layer("kernel", package("kernel-core", kernel)),
+            layer("kernel", package("kernel-core", kernel), erase=("kernel-core",)),
             layer("zfs", package("zfs", "2.3.9"), zfs.kmod, epoch=3_000),
         )
 

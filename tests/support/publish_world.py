@@ -238,6 +238,21 @@ class Reader:
         return forged(digest, kind, self.repository, text, self.world.sign_as, self.world.settings)
 
 
+def junk(world, kind):
+    """Put something under the tag beside the image that stops cosign; returns the tag."""
+    tag = f"{DIGEST.replace(':', '-')}.{kind}"
+    real = world.open_reader
+
+    def open_reader(repository, deadline):
+        reader = real(repository, deadline)
+        manifest = reader.manifest
+        reader.manifest = lambda name: b"junk" if name == tag else manifest(name)
+        return reader
+
+    world.open_reader = open_reader
+    return tag
+
+
 _FORGED = {}
 
 

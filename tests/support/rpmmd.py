@@ -32,6 +32,8 @@ class Rpm:
     build_time: int = 1_700_000_000
     checksum: str = ""
     location: str = ""
+    xml_base: str = ""
+    vendor: str = ""
     size: int = 1000
 
     @property
@@ -82,6 +84,8 @@ def package_xml(rpm: Rpm) -> str:
         return f"<rpm:{tag}>{''.join(map(entry, items))}</rpm:{tag}>" if items else ""
 
     provides = (f"{rpm.name} = {rpm.evr}", *rpm.provides)
+    vendor = f"<rpm:vendor>{escape(rpm.vendor)}</rpm:vendor>" if rpm.vendor else ""
+    xml_base = f" xml:base={quoteattr(rpm.xml_base)}" if rpm.xml_base else ""
     files = "".join(
         f"<file>{escape(f)}</file>" for f in rpm.files if "bin/" in f or f.startswith("/etc/")
     )
@@ -90,8 +94,8 @@ def package_xml(rpm: Rpm) -> str:
 <checksum type="sha256" pkgid="YES">{rpm.sha256}</checksum>
 <summary>s</summary><description>d</description><packager/><url/>
 <time file="{rpm.build_time}" build="{rpm.build_time}"/><size package="{rpm.size}" installed="2000" archive="2100"/>
-<location href="{rpm.location or "Packages/" + rpm.file_name}"/>
-<format><rpm:license>x</rpm:license>{section("provides", provides)}{section("requires", rpm.requires)}
+<location{xml_base} href="{rpm.location or "Packages/" + rpm.file_name}"/>
+<format><rpm:license>x</rpm:license>{vendor}{section("provides", provides)}{section("requires", rpm.requires)}
 {section("conflicts", rpm.conflicts)}{section("obsoletes", rpm.obsoletes)}{section("recommends", rpm.recommends)}{files}</format></package>
 """
 

@@ -152,6 +152,14 @@ def test_a_kmod_package_of_another_kernel_is_refused_though_its_document_fits_th
         documents.package(STEP, KMOD)
 
 
+def test_a_document_that_promises_another_package_is_refused(documents):
+    edit(documents.folder / MODULE, package="kmod-zfs-prebuilt-0-1.x86_64.rpm")
+    with pytest.raises(
+        VerificationError, match=r"is about kmod-zfs-prebuilt-0-1\.x86_64\.rpm, not"
+    ):
+        documents.module(STEP, KMOD)
+
+
 def test_a_kmod_package_of_another_plan_is_refused(documents):
     edit(documents.folder / "plan.json", repositories=[])
     (documents.folder / "plan.json").write_text((documents.folder / "plan.json").read_text() + "\n")

@@ -17,10 +17,12 @@ from immutable_base.progress import Progress
 from immutable_base_lab.core.paths import LabPaths, default_state
 from immutable_base_lab.lab import QUIET_SECONDS, Lab
 from immutable_base_lab.programs.go_pins import GO_PROGRAMS
+from immutable_base_lab.scenarios.scenario import FULL, SCENARIOS, find_scenario, listing
 from immutable_base_lab.services.issuer import DEFAULTS
 
 ACTIONS = {
     "up": "build what is missing and start all services; safe to repeat",
+    "scenario": "set up a situation, such as a tiny stream or a fault; `list` shows them",
     "status": "show services and whether they run",
     "env": 'print what a shell has to export to work in the lab: `eval "$(... lab env)"`',
     "token": "print a token as a GitLab CI job gets it",
@@ -50,12 +52,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_own(name: str, action: argparse.ArgumentParser) -> None:
-    if name == "up":
+    if name in {"up", "scenario"}:
         action.add_argument(
             "--product",
             type=Path,
             default=Path("immutable-base.toml"),
             help="configuration from which the lab's is made (default: immutable-base.toml here)",
+        )
+    if name == "scenario":
+        names = ", ".join(["list", *(it.name for it in SCENARIOS)])
+        action.add_argument("scenario", metavar="NAME", help=names)
+    if name in {"env", "make"}:
+        action.add_argument(
+            "--scenario", metavar="NAME", default=FULL.name, help="(default: what `up` sets up)"
         )
     if name == "status":
         action.add_argument("--format", choices=("text", "json"), default="text")
@@ -83,6 +92,19 @@ def _up(lab: Lab, namespace: argparse.Namespace) -> int:
     return status
 
 
+def _scenario(lab: Lab, namespace: argparse.Namespace) -> int:
+    if namespace.scenario == "list":
+        print(listing(), end="")
+        return 0
+    scenario, product = find_scenario(namespace.scenario), namespace.product.resolve()
+    status = lab.up(product, scenario=scenario, verbose=namespace.verbose)
+    if status == 0:
+        options = f"--scenario {scenario.name} --state {lab.paths.root}"
+        command = f"{Path(sys.argv[0]).name} lab env {options}"
+        print(f'scenario {scenario.name} is up; next: eval "$({command})"', file=sys.stderr)
+    return status
+
+
 def _tools(lab: Lab, namespace: argparse.Namespace) -> int:
     known = [program.name for program in GO_PROGRAMS]
     for name in namespace.program:
@@ -100,7 +122,7 @@ def _tools(lab: Lab, namespace: argparse.Namespace) -> int:
 def _make(lab: Lab, namespace: argparse.Namespace) -> int:
     log_to_file(lab.paths.log / "make.log")
     with Progress(quiet_below=QUIET_SECONDS) as progress:
-        lab.make(namespace.program, progress)
+        lab.make(namespace.program, progress, scenario=find_scenario(namespace.scenario))
     return 0
 
 
@@ -125,7 +147,11 @@ def _status(lab: Lab, namespace: argparse.Namespace) -> int:
 def _env(lab: Lab, namespace: argparse.Namespace) -> int:
     folders = [str(lab.paths.programs.bin), str(Path(sys.executable).parent)]
     rest = [it for it in os.environ.get("PATH", "").split(":") if it not in folders]
-    variables = {"PATH": ":".join([*folders, *rest]), **lab.environment(_claims(namespace))}
+    scenario = find_scenario(namespace.scenario)
+    variables = {
+        "PATH": ":".join([*folders, *rest]),
+        **lab.environment(_claims(namespace), scenario=scenario),
+    }
     for name, value in variables.items():
         print(f"export {name}={shlex.quote(value)}")
     return 0
@@ -148,6 +174,7 @@ def _claims(namespace: argparse.Namespace) -> dict[str, str]:
 
 _ACTIONS: Mapping[str, Callable[[Lab, argparse.Namespace], int]] = {
     "up": _up,
+    "scenario": _scenario,
     "status": _status,
     "env": _env,
     "token": _token,

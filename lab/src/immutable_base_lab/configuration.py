@@ -6,7 +6,7 @@ Nothing else may differ, or a run in the lab would not be the run outside. The t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import tomlkit
 
 from immutable_base.errors import HostError
 from immutable_base.workspace import write_atomically
-from immutable_base_lab.core.paths import LabPaths
+from immutable_base_lab.core.files import remove
 from immutable_base_lab.services.service import ProductSettings
 
 
@@ -82,9 +82,15 @@ def available_branches(product: str, rpms: Path) -> dict[str, str]:
     return found
 
 
-def write_lab_configuration(paths: LabPaths, product: Path, text: str) -> None:
-    """Write the lab's configuration, and the link to the product's `layers/` beside it."""
-    write_atomically(paths.configuration, text)
-    link = paths.root / "layers"
-    link.unlink(missing_ok=True)
-    link.symlink_to((product.parent / "layers").resolve())
+def write_lab_configuration(file: Path, text: str, layers: Sequence[Path]) -> None:
+    """Write a configuration, and `layers/` beside it: a link, or the content of several folders."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(file, text)
+    beside = file.parent / "layers"
+    remove(beside)
+    if len(layers) == 1:
+        beside.symlink_to(layers[0].resolve())
+        return
+    beside.mkdir()
+    for layer in (layer for folder in layers for layer in sorted(folder.resolve().iterdir())):
+        (beside / layer.name).symlink_to(layer)

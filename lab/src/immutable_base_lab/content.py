@@ -6,23 +6,39 @@ import json
 import ssl
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 
 import httpx
 
-from immutable_base.process import LineSink
+from immutable_base.process import LineSink, run
 from immutable_base.schedule import Node
+from immutable_base.tools import skopeo
 from immutable_base_lab.bases import make
 from immutable_base_lab.core.nodes import make_node
 from immutable_base_lab.core.paths import LabPaths
 from immutable_base_lab.debian import catalogue
+from immutable_base_lab.programs import steps
 from immutable_base_lab.rpms import container_toolkit, repositories
+from immutable_base_lab.scenarios import tiny_base, tiny_content, tiny_packages
+from immutable_base_lab.scenarios.scenario import Universe
 
 
-def content_nodes(paths: LabPaths, files_url: str) -> Iterator[Node]:
-    """Yield the steps that make repositories and bases; those made already take no time.
+def all_nodes(paths: LabPaths, files_url: str, universe: Universe) -> Iterator[Node]:
+    """Yield the steps that make programs, repositories and bases.
 
-    `files_url` is the address of the file server, which bases name.
+    Programs that are built are left out; what else is made already takes no time. `files_url` is
+    the address of the file server, which bases name.
     """
+    yield from steps.program_nodes(paths, universe.programs)
+    match universe:
+        case Universe.FULL:
+            yield from steps.ostree_nodes(paths)
+            yield from _full_nodes(paths, files_url)
+        case Universe.TINY:
+            yield from _tiny_nodes(paths, files_url)
+
+
+def _full_nodes(paths: LabPaths, files_url: str) -> Iterator[Node]:
     yield make_node(
         "package repositories",
         partial(repositories.make_repositories, paths),
@@ -44,24 +60,52 @@ def content_nodes(paths: LabPaths, files_url: str) -> Iterator[Node]:
     )
 
 
-def publish_bases(paths: LabPaths, registry: str, report: LineSink) -> None:
+def _tiny_nodes(paths: LabPaths, files_url: str) -> Iterator[Node]:
+    yield make_node(
+        "tiny package repositories",
+        partial(tiny_packages.make_repositories, paths),
+        lane="pack",
+        usual_seconds=0 if paths.tiny_record.exists() else 120,
+    )
+    yield make_node(
+        "tiny base image",
+        partial(tiny_base.make_base, paths, files_url),
+        lane="pack",
+        needs=("tiny package repositories",),
+        usual_seconds=0 if paths.tiny_base.exists() else 40,
+    )
+
+
+def base_layouts(paths: LabPaths, universe: Universe) -> dict[str, Path]:
+    """Return the OCI layout of each base, by its repository and tag in the registry."""
+    match universe:
+        case Universe.FULL:
+            known = catalogue.load().streams
+            return {it.reference: paths.bases / name / "oci" for name, it in known.items()}
+        case Universe.TINY:
+            return {tiny_content.load().stream.reference: paths.tiny_base / "oci"}
+
+
+def publish_bases(paths: LabPaths, registry: str, universe: Universe, report: LineSink) -> None:
     """Push the bases unless the registry has them as they are.
 
     `registry` is `host:port`. Raises RemoteError if the registry refuses one.
     """
-    known = catalogue.load().streams
-    if not all(_is_published(paths, registry, name, it.reference) for name, it in known.items()):
-        make.publish(paths, registry, report)
+    authority = paths.trust / "ca.pem"
+    for reference, layout in base_layouts(paths, universe).items():
+        if not _is_published(layout, registry, reference, authority):
+            report(f"pushing {registry}/{reference}")
+            skopeo.push(run, layout, f"{registry}/{reference}", {"SSL_CERT_FILE": str(authority)})
 
 
-def _is_published(paths: LabPaths, registry: str, name: str, reference: str) -> bool:
-    index = json.loads((paths.bases / name / "oci" / "index.json").read_text())
+def _is_published(layout: Path, registry: str, reference: str, authority: Path) -> bool:
+    index = json.loads((layout / "index.json").read_text())
     wanted = index["manifests"][0]
     repository, _, tag = reference.rpartition(":")
     response = httpx.head(
         f"https://{registry}/v2/{repository}/manifests/{tag}",
         headers={"Accept": wanted["mediaType"]},
-        verify=ssl.create_default_context(cafile=paths.trust / "ca.pem"),
+        verify=ssl.create_default_context(cafile=authority),
         trust_env=False,
     )
     return bool(response.headers.get("Docker-Content-Digest") == wanted["digest"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +25,13 @@ from immutable_base_lab.core.paths import LabPaths
 from immutable_base_lab.core.signing_key import KEY_NAME
 from immutable_base_lab.programs import steps
 from immutable_base_lab.programs.go_build import GoBuilder
-from immutable_base_lab.requirements import require_ready, require_root
+from immutable_base_lab.requirements import LATER_GIB, require_ready, require_root
+from immutable_base_lab.scenarios.configuration import (
+    configuration_file,
+    scenario_configuration,
+    write_configuration,
+)
+from immutable_base_lab.scenarios.scenario import FULL, Scenario, Universe
 from immutable_base_lab.services import (
     ctlog,
     database,
@@ -73,8 +79,8 @@ class Lab:
     def __init__(self, paths: LabPaths) -> None:
         self.paths = paths
 
-    def up(self, product: Path, *, verbose: bool = False) -> int:
-        """Make what is missing, start every service, and write the product's configuration.
+    def up(self, product: Path, *, scenario: Scenario = FULL, verbose: bool = False) -> int:
+        """Make what is missing, start services, and write the product's configuration.
 
         `product` is the product's own configuration. Progress is shown on standard error. Returns
         0, or the exit code of the process that made things and has reported its error.
@@ -82,53 +88,55 @@ class Lab:
         Raises HostError if this machine lacks something or another command works on the lab,
         CommandError if a service does not come up.
         """
-        first_time = bool(list(steps.program_nodes(self.paths)))
-        require_ready(self.paths.root, first_time=first_time)
+        universe = scenario.universe
+        first_time = any(steps.program_nodes(self.paths, universe.programs))
+        require_ready(self.paths.root, universe.first_time_gib if first_time else LATER_GIB)
         text = configuration.read_product(product)
         with self._locked():
             log_to_file(self.paths.log / "lab.log")
             at = self.prepare().surroundings
-            status = self._make_contained((), verbose=verbose)
+            status = self._make_contained(f"--scenario={scenario.name}", verbose=verbose)
             if status != 0:
                 return status
             with Progress(quiet_below=QUIET_SECONDS) as progress:
-                self.start_services(progress)
+                self.start_services(progress, scenario.stopped)
                 with observed(progress, "base images into the registry") as report:
-                    content.publish_bases(self.paths, at.address("registry"), report)
-            changed = configuration.lab_configuration(text, self._replacements(at, text))
-            configuration.write_lab_configuration(self.paths, product, changed)
+                    content.publish_bases(self.paths, at.address("registry"), universe, report)
+            changed = scenario_configuration(text, self._replacements(at, text, universe), scenario)
+            write_configuration(self.paths, scenario, changed, product.parent / "layers")
         return 0
 
     def build_programs(self, names: Iterable[str], *, verbose: bool = False) -> int:
-        """Build programs, all if none is named; the result is that of `up`."""
+        """Build the named programs; the result is that of `up`."""
         require_root()
         with self._locked():
-            return self._make_contained(tuple(names), verbose=verbose)
+            return self._make_contained(*names, verbose=verbose)
 
-    def make(self, programs: Iterable[str], observer: Observer) -> None:
-        """Make everything that is missing, or only some programs.
+    def make(
+        self, programs: Iterable[str], observer: Observer, *, scenario: Scenario = FULL
+    ) -> None:
+        """Make everything that a scenario needs and that is missing, or only some programs.
 
         To be called where mounts and processes end with the caller (process.run_contained).
         Raises CommandError, HostError, RemoteError and VerificationError.
         """
-        named = tuple(programs)
-        nodes = steps.missing_nodes(self.paths, named)
-        if not named:
-            nodes += content.content_nodes(self.paths, self.surroundings().url(file_server.NAME))
+        named, universe = tuple(programs), scenario.universe
+        needed = Universe.FULL.programs if named else universe.programs
+        if named:
+            nodes = steps.program_nodes(self.paths, named)
+        else:
+            files_url = self.surroundings().url(file_server.NAME)
+            nodes = content.all_nodes(self.paths, files_url, universe)
         run_steps(nodes, observer)
         builder = GoBuilder(tools=self.paths.tools)
         builder.link()
-        if not list(steps.program_nodes(self.paths)):
+        if not any(steps.program_nodes(self.paths, needed)):
             builder.clear_caches()
 
     def missing(self) -> tuple[str, ...]:
         """Return the long steps that `up` has to do first."""
-        programs = steps.missing_nodes(self.paths)
-        parts = content.content_nodes(self.paths, files_url="")
-        return (
-            *(node.id for node in programs if node.lane != "download"),
-            *(node.id for node in parts if node.usual_seconds),
-        )
+        nodes = content.all_nodes(self.paths, "", Universe.FULL)
+        return tuple(node.id for node in nodes if node.lane != "download" and node.usual_seconds)
 
     def surroundings(self) -> Surroundings:
         """Return where the services are.
@@ -154,8 +162,8 @@ class Lab:
         self._publish_trust()
         return Supervisor(paths=paths, store=store)
 
-    def start_services(self, observer: Observer) -> None:
-        """Start every service that does not run, in order.
+    def start_services(self, observer: Observer, stopped: Collection[str] = ()) -> None:
+        """Start every service that does not run, in order; end those that are to be stopped.
 
         The programs have to be built. Raises HostError if a port is taken, CommandError if a
         service does not come up.
@@ -163,6 +171,9 @@ class Lab:
         supervisor = self.prepare()
         supervisor.end_strays()
         for service in SERVICES:
+            if service.name in stopped:
+                supervisor.end(service)
+                continue
             with observed(observer, f"service {service.name}"):
                 supervisor.ensure(service)
 
@@ -217,29 +228,40 @@ class Lab:
             ) from error
         return response.text
 
-    def environment(self, claims: Mapping[str, str]) -> dict[str, str]:
-        """Return what a shell exports to work in the lab as a CI job with these claims.
+    def environment(
+        self, claims: Mapping[str, str], *, scenario: Scenario = FULL
+    ) -> dict[str, str]:
+        """Return what a shell exports to work in a scenario as a CI job with these claims.
 
         The product reads its configuration; the rest is for cosign by hand. Raises HostError.
         """
         at = self.surroundings()
+        file = configuration_file(self.paths, scenario)
+        if not file.is_file():
+            raise HostError(
+                f"the scenario `{scenario.name}` is not set up in {self.paths.root}",
+                hint=f"run `immutable-base lab scenario {scenario.name}` first",
+            )
         variables = {
-            "IMMUTABLE_BASE_CONFIG": str(self.paths.configuration),
+            "IMMUTABLE_BASE_CONFIG": str(file),
             "SIGSTORE_ID_TOKEN": self.token(**claims),
             "IMMUTABLE_BASE_IDENTITY": issuer.identity(claims),
         }
         for service in SERVICES:
             variables |= service.environment(at)
+        if scenario is not FULL:
+            # A run removes what the last one in its workspace left.
+            variables["IMMUTABLE_BASE_WORKSPACE"] = str(file.parent / "nights")
         return variables
 
     def _locked(self) -> contextlib.AbstractContextManager[None]:
         return exclusive(self.paths.root, command="command", option="--state")
 
-    def _make_contained(self, programs: tuple[str, ...], *, verbose: bool) -> int:
+    def _make_contained(self, *arguments: str, verbose: bool) -> int:
         """Make things where no process and no mount can outlive us."""
         argv = (
             sys.executable, "-m", "immutable_base", "lab", "make", f"--state={self.paths.root}",
-            *(("--verbose",) if verbose else ()), *programs,
+            *(("--verbose",) if verbose else ()), *arguments,
         )  # fmt: skip
         return run_contained(argv)
 
@@ -250,15 +272,17 @@ class Lab:
             shutil.copyfile(paths.keys / name, paths.trust / name)
         set_up_tls(paths.trust / registry.CA, paths.trust)
 
-    def _replacements(self, at: Surroundings, product: str) -> configuration.Replacements:
-        files = at.url(file_server.NAME)
+    def _replacements(
+        self, at: Surroundings, product: str, universe: Universe
+    ) -> configuration.Replacements:
+        files, full = at.url(file_server.NAME), universe is Universe.FULL
         return configuration.Replacements(
             registry=at.address("registry"),
             repositories=files,
             key_url=f"{files}/{KEY_NAME}",
             key_fingerprint=self.paths.key_fingerprint.read_text().strip(),
             settings=merged_settings(at),
-            branches=configuration.available_branches(product, self.paths.rpms),
+            branches=configuration.available_branches(product, self.paths.rpms) if full else {},
         )
 
 

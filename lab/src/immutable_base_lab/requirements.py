@@ -10,8 +10,6 @@ from immutable_base.errors import HostError
 from immutable_base.process import environment
 
 GIB = 1 << 30
-FIRST_TIME_GIB = 40
-"""Free space for the first `up`; most of it for Go's caches, which are removed again."""
 LATER_GIB = 5
 """Free space for an `up` that finds its programs."""
 
@@ -42,8 +40,11 @@ def require_root() -> None:
         )
 
 
-def require_ready(state: Path, *, first_time: bool) -> None:
-    """Raise HostError that names everything missing, with the command that fixes it."""
+def require_ready(state: Path, needed_gib: int) -> None:
+    """Raise HostError that names everything missing, with the command that fixes it.
+
+    `needed_gib` is the free space that the lab's folder needs.
+    """
     require_root()
     path = environment({})["PATH"]
     missing = {name: it for name, it in PROGRAMS.items() if shutil.which(name, path=path) is None}
@@ -52,11 +53,10 @@ def require_ready(state: Path, *, first_time: bool) -> None:
         raise HostError(
             f"programs are missing: {', '.join(missing)}", hint=f"apt-get install {packages}"
         )
-    needed = FIRST_TIME_GIB if first_time else LATER_GIB
     free = shutil.disk_usage(_existing(state)).free
-    if free < needed * GIB:
+    if free < needed_gib * GIB:
         raise HostError(
-            f"{state} has {free / GIB:.1f} GiB free, and the lab needs {needed} GiB",
+            f"{state} has {free / GIB:.1f} GiB free, and the lab needs {needed_gib} GiB",
             hint="free some space, or name another disk with `--state`",
         )
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from immutable_base.build.inputs import BuildInputs
 from immutable_base.build.packages import Store
+from immutable_base.documents import step_name
 from immutable_base.model.plan import LOCAL, Package
 from immutable_base.tools.createrepo import create_repository
 
@@ -61,7 +62,7 @@ def make_mount(inputs: BuildInputs, store: Store, name: str, content: Content) -
 
     Raises what fetching a package raised, if it is not there.
     """
-    folder = inputs.run_folder / "mount" / name.replace(":", "_")
+    folder = inputs.run_folder / "mount" / step_name(name)
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "packages").mkdir(parents=True)
     for package in content.packages:
@@ -87,7 +88,7 @@ def make_mount(inputs: BuildInputs, store: Store, name: str, content: Content) -
 
 def copy_context(inputs: BuildInputs, layer: str, name: str) -> Path:
     """Copy a layer's folder for COPY, with modes that do not depend on anybody's umask."""
-    folder = inputs.run_folder / "context" / name.replace(":", "_")
+    folder = inputs.run_folder / "context" / step_name(name)
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(inputs.layers_folder / layer, folder, symlinks=True)
     normalise(folder)

@@ -15,7 +15,7 @@ from immutable_base.build.inputs import BuildInputs
 from immutable_base.build.log_tail import following
 from immutable_base.build.packages import Store
 from immutable_base.config.schema import Settings
-from immutable_base.documents import MODULES, PLAN, name_of, step_name
+from immutable_base.documents import MODULES, PLAN, module_name, name_of, step_name
 from immutable_base.errors import CheckError, CommandError
 from immutable_base.model.build import ImageBuild, LayerRecord, ModuleBuild, ModuleFile
 from immutable_base.plan.labels import base_annotations, variant_labels
@@ -95,7 +95,7 @@ def build_module(build: Build, step: ModuleStep, report: LineSink) -> str:
         seconds=round(time.monotonic() - started, 1),
         processor_seconds=_processor_seconds(output / "processor-ticks"),
     )
-    documents.write(f"{MODULES}/{step_name(step.id)}/build.json", record)
+    documents.write(module_name(step.id), record)
     build.packages[step.id] = package
     return package.name
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from immutable_base.workspace import default_workspace, write_atomically
@@ -45,11 +46,13 @@ def add_variant_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_output_arguments(parser: argparse.ArgumentParser) -> None:
+def add_output_arguments(
+    parser: argparse.ArgumentParser, *, formats: Sequence[str] = ("text", "json")
+) -> None:
     """Add the format of the result and where it goes."""
     parser.add_argument(
         "--format",
-        choices=("text", "json"),
+        choices=tuple(formats),
         default="text",
         help="format of the result (default: text)",
     )

@@ -85,8 +85,8 @@ def _made(context: Context, variants: tuple[str, ...]) -> Plan:
 
 def _saved(context: Context, variants: tuple[str, ...]) -> Plan:
     """Make the plan a run's beginning: what an earlier run left in the workspace goes."""
-    from immutable_base.documents import PLAN  # noqa: PLC0415  a plan that is only printed needs
-    from immutable_base.run.begin import start_clean  # noqa: PLC0415  none of it
+    from immutable_base.documents import PLAN  # noqa: PLC0415  only `--save` needs it
+    from immutable_base.run.begin import start_clean  # noqa: PLC0415  only `--save` needs it
 
     with exclusive(context.workspace):
         plan = _made(context, variants)

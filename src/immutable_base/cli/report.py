@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 import shutil
-from pathlib import Path
 
 from immutable_base.cli.make_context import make_context
-from immutable_base.cli.options import add_context_arguments, wants_colour, write_result
+from immutable_base.cli.options import (
+    add_context_arguments,
+    add_output_arguments,
+    wants_colour,
+    write_result,
+)
 from immutable_base.log import log_to_terminal
 from immutable_base.report.markdown import run_markdown
 from immutable_base.report.run import run_text
@@ -17,18 +21,7 @@ from immutable_base.run.reported import report_of
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     add_context_arguments(parser)
-    parser.add_argument(
-        "--format",
-        choices=("text", "json", "markdown"),
-        default="text",
-        help="format of the result (default: text)",
-    )
-    parser.add_argument(
-        "--output",
-        type=Path,
-        metavar="FILE",
-        help="write the result to this file instead of standard output",
-    )
+    add_output_arguments(parser, formats=("text", "json", "markdown"))
 
 
 def run(namespace: argparse.Namespace) -> int:

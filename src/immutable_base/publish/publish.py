@@ -11,12 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from immutable_base.errors import (
-    CheckError,
-    ImmutableBaseError,
-    RemoteError,
-    VerificationError,
-)
+from immutable_base.errors import ImmutableBaseError, RemoteError, VerificationError
+from immutable_base.image.oci import require_manifest
 from immutable_base.model.publish import Publication, PublicationStatus, StepTime
 from immutable_base.publish.tag_mover import TagMover
 from immutable_base.sign import job_token
@@ -83,7 +79,7 @@ def publish_variant(verifier: Verifier, request: PublishRequest) -> Publication:
     fails. In each case the tags stay where they were.
     """
     times = _StepClock()
-    _require_digest(request)
+    require_manifest(request.layout, request.digest)
     mover = TagMover(
         run=verifier.run,
         environment=verifier.sigstore.environment,
@@ -120,10 +116,10 @@ def sign_variant(verifier: Verifier, request: PublishRequest) -> str:
 
     Raises as `publish_variant`.
     """
-    _require_digest(request)
+    require_manifest(request.layout, request.digest)
     token = job_token(verifier.signer, protected_ref=verifier.protected_ref)
     _push(verifier, request)
-    cosign.sign(verifier.run, request.pinned, verifier.sigstore, token)
+    _sign(verifier, request, token)
     return request.pinned
 
 
@@ -138,7 +134,7 @@ def attest_variant(verifier: Verifier, request: PublishRequest) -> str:
         raise RemoteError(
             f"{request.pinned} is not in the registry", hint="`immutable-base sign` pushes it"
         )
-    cosign.attest(verifier.run, request.pinned, request.sbom, verifier.sigstore, token)
+    _attest(verifier, request, token)
     return request.pinned
 
 
@@ -146,15 +142,14 @@ def _push(verifier: Verifier, request: PublishRequest) -> None:
     skopeo.push(verifier.run, request.layout, request.pinned, verifier.sigstore.environment)
 
 
-def _require_digest(request: PublishRequest) -> None:
-    """Refuse a layout that does not hold exactly the image to be published."""
-    index = json.loads((request.layout / "index.json").read_text())
-    found = [manifest["digest"] for manifest in index["manifests"]]
-    if found != [request.digest]:
-        raise CheckError(
-            f"{request.layout} holds {', '.join(found) or 'no image'}, not {request.digest}",
-            hint="build the image again",
-        )
+def _sign(verifier: Verifier, request: PublishRequest, token: str) -> None:
+    with _naming_what_is_in_the_way(verifier, request, "sig"):
+        cosign.sign(verifier.run, request.pinned, verifier.sigstore, token)
+
+
+def _attest(verifier: Verifier, request: PublishRequest, token: str) -> None:
+    with _naming_what_is_in_the_way(verifier, request, "att"):
+        cosign.attest(verifier.run, request.pinned, request.sbom, verifier.sigstore, token)
 
 
 def _verified_already(verifier: Verifier, request: PublishRequest) -> VerifiedImage | None:
@@ -223,10 +218,10 @@ def _make_verified(verifier: Verifier, request: PublishRequest, times: _StepCloc
     token = job_token(verifier.signer, protected_ref=verifier.protected_ref)
     with times.step("push by digest"):
         _push(verifier, request)
-    with times.step("sign"), _naming_what_is_in_the_way(verifier, request, "sig"):
-        cosign.sign(verifier.run, request.pinned, verifier.sigstore, token)
-    with times.step("attest the SBOM"), _naming_what_is_in_the_way(verifier, request, "att"):
-        cosign.attest(verifier.run, request.pinned, request.sbom, verifier.sigstore, token)
+    with times.step("sign"):
+        _sign(verifier, request, token)
+    with times.step("attest the SBOM"):
+        _attest(verifier, request, token)
     with times.step("verify signature and SBOM"):
         verified = verifier.verify(request.repository, request.digest)
         if not verified.has_sbom(request.read_sbom()):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 from immutable_base.build.graph import build_graph
@@ -45,10 +45,14 @@ def run_stage(
     with exclusive(context.workspace):
         log_to_file(context.logs / f"{stage}.log")
         forget_mounts(context)
-        plan = context.documents.plan()
+        whole = context.documents.plan()
         chosen = [context.documents.variant(name) for name in selection.variants]
-        plan = plan.model_copy(update={"variants": tuple(chosen or plan.variants)})
-        nodes = _nodes(context, stage, plan, selection)
+        plan = whole.model_copy(update={"variants": tuple(chosen or whole.variants)})
+        if stage == BUILD:
+            nodes = _build_nodes(context, whole, selection)
+        else:
+            nodes = stage_nodes(Stages(context=context), plan, (stage,))
+            nodes = tuple(replace(node, needs=()) for node in nodes)
         outcomes = run_nodes(nodes, workers=workers, observer=observer)
         record_failures(context.documents, nodes, outcomes)
         return StageReport(
@@ -58,12 +62,9 @@ def run_stage(
         )
 
 
-def _nodes(context: Context, stage: str, plan: Plan, selection: Selection) -> Sequence[Node]:
-    if stage != BUILD:
-        return tuple(
-            replace(node, needs=()) for node in stage_nodes(Stages(context=context), plan, (stage,))
-        )
-    graph = build_graph(context.documents.plan())
+def _build_nodes(context: Context, plan: Plan, selection: Selection) -> tuple[Node, ...]:
+    """Return the nodes of what is selected, on a storage that has base images alone."""
+    graph = build_graph(plan)
     if selection.module is not None:
         graph = graph.only_modules(selection.module, selection.kernel)
     elif selection.variants:

@@ -139,8 +139,8 @@ class _Solving:
         solver = self.pool.pool.Solver()
         for flag in (
             flags.SOLVER_FLAG_IGNORE_RECOMMENDED,
-            # As dnf does: the newest of what the policy allows, from any vendor, and obsoletes
-            # count for what is installed only.
+            # As dnf does: the newest of what the policy allows, from any vendor, and all packages
+            # into which an installed one was split.
             flags.SOLVER_FLAG_ALLOW_VENDORCHANGE,
             flags.SOLVER_FLAG_BEST_OBEY_POLICY,
             flags.SOLVER_FLAG_YUM_OBSOLETES,

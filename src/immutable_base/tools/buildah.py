@@ -112,8 +112,9 @@ def pull(storage: Storage, pinned: str, env: Mapping[str, str]) -> str:
 
 def pull_layout(storage: Storage, folder: Path) -> str:
     """Read the image of an OCI layout into our storage, and return its id."""
-    argv = _buildah(storage, "pull", "--quiet", f"oci:{folder}")
-    return _last_word(storage.run(Command(argv=argv, timeout=TRANSFER)), "pull")
+    # buildah makes a name of the path, as it is written: not every path can be one.
+    argv = _buildah(storage, "pull", "--quiet", f"oci:{folder.name}")
+    return _last_word(storage.run(Command(argv=argv, timeout=TRANSFER, cwd=folder.parent)), "pull")
 
 
 def build(storage: Storage, request: BuildRequest) -> str:

@@ -1,12 +1,17 @@
 """What each build step gets: the planned packages and nothing else, on the digest that was planned."""
 
+import os
 import re
 
 import pytest
 
 from immutable_base.errors import CheckError
+from immutable_base.image.oci import only_manifest
+from immutable_base.model.build import ImageBuild, ImageLayout
 from support.build_world import BuildWorld, flags_of
 from support.plans import BASE, K1, K2, plan
+
+BASE_ONLY = plan().variants[0]
 
 
 @pytest.fixture
@@ -226,16 +231,39 @@ def test_a_builder_erases_the_bases_kernel_where_the_plan_says_so(tmp_path):
     )
 
 
-def test_what_a_step_sees_has_modes_that_no_umask_changes(built):
-    modes = {
-        path.stat().st_mode & 0o777
+@pytest.mark.parametrize("umask", [0o077, 0o000])
+def test_what_a_step_sees_has_modes_that_no_umask_changes(tmp_path, umask):
+    """They end up in the image: one machine would make another image than the next."""
+    world = BuildWorld(tmp_path, plan())
+    before = os.umask(umask)
+    try:
+        world.run_all()
+    finally:
+        os.umask(before)
+    seen = [
+        path
         for folder in ("mount", "context")
-        for path in (built.context.run_folder / folder).rglob("*")
-        if path.is_file() and path.suffix != ".rpm"
-    }
-    assert modes == {0o644, 0o755}
-    assert {
-        path.stat().st_mode & 0o777
-        for path in (built.context.run_folder / "mount").rglob("*")
-        if path.is_dir()
-    } == {0o755}
+        for step in (world.context.run_folder / folder).iterdir()
+        for path in (step, *step.rglob("*"))
+    ]
+    files = {p.stat().st_mode & 0o777 for p in seen if p.is_file() and p.suffix != ".rpm"}
+    assert files == {0o644, 0o755}
+    assert {path.stat().st_mode & 0o777 for path in seen if path.is_dir()} == {0o755}
+
+
+# ------------------------------------------------------------------ what a build writes down
+
+
+def test_an_images_document_has_its_layers_from_the_base_upwards(built):
+    build = built.context.documents.read(ImageBuild, plan().variants[1])
+    assert [layer.id.split(":")[2] for layer in build.layers] == ["base", "kernel", "zfs"]
+    assert build.layers[0].variants == ("base", "base-zfs", "base-zfs-again", "base-zfs-old")
+    assert build.image_id == built.image_of("localhost/immutable-base/base-zfs:built")
+
+
+def test_a_layouts_document_has_the_digest_and_size_of_what_lies_there(built):
+    documents = built.context.documents
+    layout, folder = documents.read(ImageLayout, BASE_ONLY), documents.layout(BASE_ONLY)
+    assert layout.digest == only_manifest(folder)
+    parts = [p for p in (folder / "blobs/sha256").iterdir() if p.name not in layout.digest]
+    assert layout.size == sum(path.stat().st_size for path in parts)

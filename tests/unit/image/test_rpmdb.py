@@ -50,6 +50,14 @@ def test_anything_else_is_an_error(change):
         parse(change(installed_text([Rpm("x"), Rpm("y")])))
 
 
+@pytest.mark.parametrize("missing", [1, 2])
+def test_an_answer_that_ends_within_a_package_is_not_taken_for_all_packages(missing):
+    """Whole packages come before: the image would seem to lack the last one."""
+    lines = installed_text([Rpm("x"), Rpm("y")]).splitlines(keepends=True)
+    with pytest.raises(CheckError, match="cut off"):
+        parse("".join(lines[:-missing]))
+
+
 def test_file_names_with_other_line_separators_are_one_file():
     names = ("/usr/a\u2028b", "/usr/c\x85d", "/usr/e\x0cf")
     (found,) = parse(installed_text([Rpm("x", files=names)])).packages

@@ -5,11 +5,11 @@ import os
 import subprocess
 import sys
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 from immutable_base.config.schema import Settings
 from immutable_base_lab.configuration import (
-    Replacements,
     available_branches,
     lab_configuration,
 )
@@ -17,18 +17,12 @@ from immutable_base_lab.core.paths import LabPaths
 from immutable_base_lab.lab import merged_settings, port_names
 from immutable_base_lab.services.service import Surroundings
 from support import paths
+from support.lab_configuration import flat, replacements
 
 PRODUCT = paths.PRODUCT.read_text()
 PORTS = {name: 8001 + number for number, name in enumerate(port_names())}
 AT = Surroundings(paths=LabPaths(root=Path("/lab")), ports=PORTS)
-LAB = Replacements(
-    registry=AT.address("registry"),
-    repositories=AT.url("files"),
-    key_url=f"{AT.url('files')}/key.asc",
-    key_fingerprint="A" * 40,
-    settings=merged_settings(AT),
-    branches={"nvidia": "550"},
-)
+LAB = replace(replacements(AT, merged_settings(AT)), branches={"nvidia": "550"})
 MAY_DIFFER = (
     "streams.*.base",
     "repositories.*.url",
@@ -44,16 +38,6 @@ MAY_DIFFER = (
     "signing.rekor_key",
     "signing.ct_log_key",
 )
-
-
-def flat(value, path=""):
-    if isinstance(value, dict):
-        return {
-            k: v
-            for key, item in value.items()
-            for k, v in flat(item, f"{path}.{key}".lstrip(".")).items()
-        }
-    return {path: value}
 
 
 def test_only_urls_keys_and_references_differ():

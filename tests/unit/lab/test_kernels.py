@@ -5,31 +5,7 @@ import pytest
 from immutable_base.errors import HostError
 from immutable_base_lab.debian import kernels
 from immutable_base_lab.debian.archive import Archive, Deb
-
-
-def archive(*kernels_):
-    """Each kernel: (release, version, has headers)."""
-    debs = []
-    for release, version, complete in kernels_:
-        abi = release.removesuffix("-amd64")
-        names = [f"linux-image-{release}"]
-        if complete:
-            names += [
-                f"linux-headers-{release}",
-                f"linux-headers-{abi}-common",
-                f"linux-kbuild-{abi}",
-            ]
-        debs += [
-            Deb(
-                name=name,
-                suite="trixie",
-                base_uri="http://mirror.invalid",
-                stanza=f"Package: {name}\nVersion: {version}\n",
-            )
-            for name in names
-        ]
-    return Archive(debs)
-
+from support.debian import archive_of_kernels as archive
 
 TODAY = (
     ("6.12.95+deb12-amd64", "6.12.95-1~bpo12+1", True),

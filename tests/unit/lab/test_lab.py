@@ -108,6 +108,8 @@ def test_a_lab_that_was_never_up_has_no_environment(lab, capsys):
 @pytest.fixture
 def issuing(lab):
     """A lab of which only the token issuer runs."""
+    lab.paths.root.mkdir()
+    lab.paths.configuration.touch()
     supervisor = lab.prepare()
     supervisor.ensure(issuer.SERVICE)
     yield lab
@@ -158,7 +160,7 @@ def test_down_of_no_lab_leaves_nothing(lab):
 
 
 def test_a_product_that_is_not_there_is_named_before_anything_is_made(lab, monkeypatch, tmp_path):
-    monkeypatch.setattr("immutable_base_lab.lab.require_ready", lambda state, first_time: None)
+    monkeypatch.setattr("immutable_base_lab.lab.require_ready", lambda state, needed_gib: None)
     with pytest.raises(HostError, match=r"there is no .*nowhere\.toml"):
         lab.up(tmp_path / "nowhere.toml")
     assert not lab.paths.root.exists()

@@ -8,7 +8,7 @@ from immutable_base.process import Result
 from immutable_base_lab.core import certificates
 from immutable_base_lab.programs import go_build
 from immutable_base_lab.programs.go_build import MODULES, GoBuilder
-from immutable_base_lab.programs.go_pins import GO_PROGRAMS
+from immutable_base_lab.programs.go_pins import GO_PROGRAMS, OMISSIONS
 
 
 @pytest.mark.parametrize("program", GO_PROGRAMS, ids=lambda it: it.name)
@@ -70,3 +70,51 @@ def test_keys_are_private_and_kept(tmp_path):
     for path in (tmp_path / "keys").glob("*.key"):
         assert path.stat().st_mode & 0o077 == 0
     assert (tmp_path / "keys").stat().st_mode & 0o077 == 0
+
+
+def test_what_is_left_out_is_no_reason_to_build_a_program_again(monkeypatch):
+    """Only the pins are: a lab that exists keeps what it has built."""
+    before = {program.name: go_build._key(program) for program in GO_PROGRAMS}
+    monkeypatch.setattr(go_build, "OMISSIONS", {})
+    assert {program.name: go_build._key(program) for program in GO_PROGRAMS} == before
+
+
+def test_programs_that_users_have_or_images_hold_are_built_whole():
+    assert not {"cosign", "syft", "nvidia-container-toolkit"} & set(OMISSIONS)
+
+
+def test_what_is_left_out_of_a_program_is_gone_from_its_sources(tmp_path):
+    """The drivers of the registry, as an example; their imports are lines of their own."""
+    source = tmp_path / "source/cmd/registry"
+    source.mkdir(parents=True)
+    drivers = "github.com/distribution/distribution/v3/registry/storage/driver"
+    names = ("azure", "filesystem", "gcs", "middleware/cloudfront", "s3-aws")
+    lines = "".join(f'\t_ "{drivers}/{name}"\n' for name in names)
+    (source / "main.go").write_text(f"import (\n{lines})\n")
+    registry = next(it for it in GO_PROGRAMS if it.name == "registry")
+    GoBuilder(tools=tmp_path / "tools")._patched(registry, tmp_path / "source")
+    (patched,) = (tmp_path / "tools").rglob("main.go")
+    left = [line for line in patched.read_text().splitlines() if "driver" in line]
+    assert left == [f'\t_ "{drivers}/filesystem"']
+
+
+def test_trillian_is_built_with_one_storage(tmp_path):
+    seen = []
+
+    def run(command):
+        seen.append(command.argv)
+        return Result(status=0, stdout=b"", stderr_tail="")
+
+    trillian = next(it for it in GO_PROGRAMS if it.name == "trillian")
+    GoBuilder(tools=tmp_path, runner=run).fetch(trillian)
+    assert "-tags=mysql,etcd" in seen[0]
+
+
+def test_caches_are_removed_and_programs_stay(tmp_path):
+    for name in (".cache/mod/cache/a", ".cache/mod/github.com/b", ".cache/build/c", "bin/cosign"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x")
+    (tmp_path / ".cache/mod/github.com").chmod(0o555)
+    GoBuilder(tools=tmp_path).clear_caches()
+    GoBuilder(tools=tmp_path).clear_caches()
+    assert {path.name for path in tmp_path.iterdir()} == {"bin"}

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from immutable_base.errors import HostError
+from immutable_base.errors import HostError, VerificationError
 from immutable_base.model.plan import Verdict
 from immutable_base.plan import make
 from immutable_base.plan.stream import StreamPlanner
@@ -105,6 +105,16 @@ def test_metadata_that_cannot_be_unpacked_fails_the_variants_that_need_its_repos
     found = failed(world.plan(write=False))
     assert set(found) == {"base-zfs-nvidia"}
     assert "repository 'cuda'" in found["base-zfs-nvidia"].reasons[0]
+
+
+@pytest.mark.parametrize(("gone", "changed"), [("openzfs", "cuda"), ("cuda", "openzfs")])
+def test_of_several_faults_the_one_of_trust_is_told(world, gone, changed):
+    """A server that is down passes; who only reads of it would try again tomorrow."""
+    world.answers = {f"/{gone}/repodata/repomd.xml": 404}
+    world.tampered = {f"/{changed}/repodata/repomd.xml": b"changed after signing"}
+    variant = world.variant("base-zfs-nvidia")
+    assert variant.exit_code == VerificationError.exit_code
+    assert f"repository '{changed}'" in variant.reasons[0]
 
 
 def need_a_file(world):

@@ -189,9 +189,9 @@ def test_nothing_starts_after_an_interrupt_but_what_puts_something_back(tmp_path
     ours.end_all()
     assert ours.is_interrupted()
     with pytest.raises(CommandError, match="`touch` was not started"):
-        ours.run(Command(argv=("touch", str(tmp_path / "new")), timeout=5))
+        ours.run(Command(argv=("touch", str(tmp_path / "new")), timeout=20))
     assert list(tmp_path.iterdir()) == []
-    ours.run(Command(argv=("touch", str(tmp_path / "old")), timeout=5, even_if_interrupted=True))
+    ours.run(Command(argv=("touch", str(tmp_path / "old")), timeout=20, even_if_interrupted=True))
     assert [path.name for path in tmp_path.iterdir()] == ["old"]
 
 

@@ -1,5 +1,7 @@
 """A run starts from nothing: what an earlier one left is removed, and nothing of it is used."""
 
+import json
+
 import pytest
 
 from immutable_base.errors import ConfigurationError, HostError
@@ -160,3 +162,17 @@ def test_nothing_is_built_for_variants_that_are_held(world, monkeypatch):
     report = run(world)
     assert {v.outcome for v in report.variants} == {"held"}
     assert world.builds == []
+
+
+def test_a_node_that_failed_leaves_its_error_beside_the_other_documents(world):
+    world.wrong_package = "kmod-zfs-prebuilt-0-1.x86_64.rpm"
+    run(world)
+    found = [json.loads(p.read_text()) for p in (world.context.run_folder / "failed").iterdir()]
+    assert {failure["id"].partition(":")[0] for failure in found} == {"module"}
+    assert all("the builder of zfs did not make" in failure["error"] for failure in found)
+
+
+def test_images_that_are_alike_say_nothing_of_a_difference(world):
+    run(world)
+    report = run(world)
+    assert {variant.difference for variant in report.variants} == {None}

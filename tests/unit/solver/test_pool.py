@@ -1,11 +1,14 @@
-"""libsolv's pool: what its Python module gets wrong must not reach a night."""
+"""libsolv's pool: what its Python module gets wrong must not reach a night; what plans record."""
 
 import subprocess
 import sys
 
 import pytest
 
+from immutable_base.model.plan import Package
 from immutable_base.solver.pool import ROOM, PackagePool
+from support.pools import pool_of
+from support.rpmmd import Rpm
 
 MANY = """
 from immutable_base.model.evr import Evr, Nevra
@@ -33,3 +36,24 @@ def test_no_room_is_an_error_and_not_a_crash():
     pool = PackagePool([], [], lambda _name: None)
     with pytest.raises(ValueError, match="more than"):
         pool.consider([10 * ROOM])
+
+
+def recorded(folder, rpm):
+    """Return a package of a repository as the plan records it."""
+    pool = pool_of(folder, {"any": [rpm]})
+    return pool.package(pool.named(rpm.name, ["any"])[0])
+
+
+def test_the_plan_records_a_package_as_its_repository_describes_it(tmp_path):
+    """All that is needed to fetch exactly this package, and to refuse another."""
+    rpm = Rpm("jq", "1:1.7-2.el10", "noarch", build_time=1_800_000_000, size=1234)
+    assert recorded(tmp_path, rpm) == Package(
+        name="jq", epoch=1, version="1.7", release="2.el10", arch="noarch", repository="any",
+        url="https://repo.example/any/Packages/jq-1.7-2.el10.noarch.rpm", sha256=rpm.sha256,
+        size=1234, build_time=1_800_000_000,
+    )  # fmt: skip
+
+
+def test_a_package_that_lies_elsewhere_than_its_metadata_is_fetched_from_there(tmp_path):
+    found = recorded(tmp_path, Rpm("jq", xml_base="https://pool.example/x/"))
+    assert found.url == "https://pool.example/x/Packages/jq-1-1.x86_64.rpm"

@@ -71,3 +71,17 @@ def test_labels_of_an_image(tmp_path, labels):
 def test_an_image_described_in_another_form_is_an_error_in_words(tmp_path, output):
     with pytest.raises(CommandError, match="buildah's description of x cannot be read"):
         buildah.image_labels(storage_that_prints(output, tmp_path), "x")
+
+
+def test_a_layout_is_read_by_its_name_alone(tmp_path):
+    """buildah makes a reference of the path, and refuses one with a hidden folder in it."""
+    asked = []
+
+    def answer(command):
+        asked.append(command)
+        return Result(status=0, stdout=b"abc\n", stderr_tail="")
+
+    storage = Storage(answer, tmp_path / "storage")
+    assert buildah.pull_layout(storage, tmp_path / ".state" / "oci" / "base-zfs") == "abc"
+    assert asked[0].argv[-1] == "oci:base-zfs"
+    assert asked[0].cwd == tmp_path / ".state" / "oci"

@@ -70,6 +70,25 @@ class LabPaths:
         return self.root / "bases"
 
     @property
+    def tiny_record(self) -> Path:
+        """Which packages the repositories of the tiny stream hold; there once they are whole."""
+        return self.root / "tiny" / "universe"
+
+    @property
+    def tiny_root(self) -> Path:
+        """The cached Debian system from which its base is made, in a folder `root`."""
+        return self.root / "tiny" / "root"
+
+    @property
+    def tiny_base(self) -> Path:
+        """Its base image."""
+        return self.root / "tiny" / "base"
+
+    def scenario(self, name: str) -> Path:
+        """Return the folder of a scenario: its configuration, layers and runs."""
+        return self.root / "scenarios" / name
+
+    @property
     def rpm_key(self) -> Path:
         """The OpenPGP key of the package repositories."""
         return self.root / "rpm-key"

@@ -3,34 +3,57 @@
 from __future__ import annotations
 
 import re
+import shutil
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from immutable_base.process import Command, run
+from immutable_base.errors import CommandError
+from immutable_base.process import Command, Runner, run
 from immutable_base_lab.debian.archive import KEYRING, STABLE, Archive, Deb, Mirrors
 from immutable_base_lab.debian.catalogue import DROPPED, Catalogue
 
+PAUSES = (5.0, 15.0, 30.0)
+"""Seconds until a mirror that failed is asked again: one that is being brought up to date, say."""
 STATUS = re.compile(r"^(?P<name>\S+) (?P<version>\S+)$", re.MULTILINE)
 
 
-def bootstrap(mirrors: Mirrors, catalogue: Catalogue, folder: Path) -> None:
-    """Make a minimal root with a bootc base's programs in `folder/root`. Raises CommandError."""
+def bootstrap(
+    mirrors: Mirrors,
+    catalogue: Catalogue,
+    folder: Path,
+    *,
+    variant: str = "minbase",
+    runner: Runner = run,
+) -> None:
+    """Make a minimal root with a bootc base's programs in `folder/root`.
+
+    `variant` is mmdebstrap's. Raises CommandError if several attempts failed.
+    """
     sources = "".join(
         f"deb [signed-by={KEYRING}] {mirrors.of(suite)} {suite} main\n" for suite in STABLE
     )
     dropped = [f"--dpkgopt=path-exclude=/{path}/*" for path in DROPPED]
-    run(
-        Command(
-            argv=(
-                "mmdebstrap", "--mode=root", "--variant=minbase", "--quiet", *dropped,
-                f"--include={','.join(catalogue.base)}", "--skip=check/empty",
-                STABLE[0], str(folder / "root"), "-",
-            ),
-            timeout=1800,
-            stdin=sources.encode(),
-            hint="mmdebstrap must be able to reach the mirror that apt uses on this machine",
-        )
+    command = Command(
+        argv=(
+            "mmdebstrap", "--mode=root", f"--variant={variant}", "--quiet", *dropped,
+            f"--include={','.join(catalogue.base)}", "--skip=check/empty",
+            STABLE[0], str(folder / "root"), "-",
+        ),
+        timeout=1800,
+        stdin=sources.encode(),
+        hint="mmdebstrap must be able to reach the mirror that apt uses on this machine",
     )  # fmt: skip
+    for pause in (*PAUSES, None):
+        try:
+            runner(command)
+        except CommandError:
+            if pause is None:
+                raise
+            shutil.rmtree(folder / "root", ignore_errors=True)
+            time.sleep(pause)
+        else:
+            return
 
 
 def installed(root: Path, archive: Archive) -> list[Deb]:

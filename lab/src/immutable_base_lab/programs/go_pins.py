@@ -57,6 +57,47 @@ _FULCIO_METRICS = Patch(
     new='fmt.Sprintf("127.0.0.1:%v", viper.GetString("metrics-port"))',
 )
 
+
+def _without(file: str, *packages: str) -> tuple[Patch, ...]:
+    """Return patches that remove blank imports, by which drivers register themselves."""
+    return tuple(Patch(file=file, old=f'\t_ "{package}"', new="") for package in packages)
+
+
+_DRIVERS = "github.com/distribution/distribution/v3/registry/storage/driver"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Omission:
+    """What the lab never uses of a program, and does not wait for."""
+
+    tags: tuple[str, ...] = ()
+    """Build tags of the project that leave it out."""
+    patches: tuple[Patch, ...] = ()
+
+
+OMISSIONS = {
+    # Images lie in a folder: no driver for anybody's cloud.
+    "registry": Omission(
+        patches=_without(
+            "cmd/registry/main.go",
+            *(f"{_DRIVERS}/{name}" for name in ("azure", "gcs", "middleware/cloudfront", "s3-aws")),
+        )
+    ),
+    # MariaDB, and one signer that is the master by decree. Source: trillian v1.7.3,
+    # cmd/internal/provider.
+    "trillian": Omission(tags=("mysql", "etcd")),
+    # Attestations are stored nowhere, and nobody subscribes to new entries.
+    "rekor": Omission(
+        patches=(
+            *_without(
+                "pkg/storage/storage.go", *(f"gocloud.dev/blob/{it}blob" for it in ("gcs", "s3"))
+            ),
+            *_without("pkg/api/api.go", "github.com/sigstore/rekor/pkg/pubsub/gcp"),
+        )
+    ),
+}
+"""By program. No part of the cache key: what the lab uses of a program is the same without."""
+
 GO_PROGRAMS = (
     GoProgram(
         name="nvidia-container-toolkit",

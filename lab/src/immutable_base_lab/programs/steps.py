@@ -14,12 +14,12 @@ from immutable_base_lab.programs.go_build import GoBuilder
 from immutable_base_lab.programs.go_pins import GO_PROGRAMS, GoProgram
 
 
-def program_nodes(paths: LabPaths, names: Iterable[str] = ()) -> Iterator[Node]:
-    """Yield the steps that build the named programs, or all: downloads beside compiling."""
+def program_nodes(paths: LabPaths, names: Iterable[str]) -> Iterator[Node]:
+    """Yield the steps that build those of the named programs that are missing."""
     wanted = set(names)
     builder = GoBuilder(tools=paths.tools)
     for program in GO_PROGRAMS:
-        if (wanted and program.name not in wanted) or builder.is_built(program):
+        if program.name not in wanted or builder.is_built(program):
             continue
         yield make_node(
             f"download {program.name}",
@@ -49,11 +49,3 @@ def ostree_nodes(paths: LabPaths) -> Iterator[Node]:
             lane="compile",
             usual_seconds=ostree.USUAL_SECONDS,
         )
-
-
-def missing_nodes(paths: LabPaths, programs: Iterable[str] = ()) -> list[Node]:
-    """Return the steps for programs that are not built yet; only those named, if any is."""
-    named = tuple(programs)
-    if named:
-        return list(program_nodes(paths, named))
-    return [*ostree_nodes(paths), *program_nodes(paths)]

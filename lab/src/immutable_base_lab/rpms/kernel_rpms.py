@@ -37,16 +37,32 @@ class Files:
     headers: tuple[Path, ...]
 
 
-def build(kernel: Kernel, files: Files, folder: Path, key: SigningKey) -> list[Path]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """A kernel with few of its modules."""
+
+    suffix: str
+    """Ends the release of every package, so that none is taken for the whole kernel's."""
+    kept: tuple[str, ...]
+    """What stays of `kernel/` in the tree of modules: folders, and modules without `.ko`."""
+
+
+def build(
+    kernel: Kernel, files: Files, folder: Path, key: SigningKey, *, cut: Cut | None = None
+) -> list[Path]:
     """Make every RPM of a kernel; kernel-devel only if Debian has its headers.
 
     Raises CommandError.
     """
     base = _common(kernel)
+    if cut is not None:
+        base = replace(base, release=f"{base.release}.{cut.suffix}")
     tree = folder / "image.tree"
     convert.unpack(files.image, tree)
     base = replace(base, mtime=package.newest_mtime(tree))
     _arrange_image(kernel, tree)
+    if cut is not None:
+        keep_modules(tree / "usr/lib/modules" / kernel.release / "kernel", cut.kept)
     rpms = [
         package.build(_modules(kernel, base), _split(kernel, tree, folder), folder, key),
         package.build(
@@ -94,6 +110,17 @@ def _arrange_image(kernel: Kernel, tree: Path) -> None:
     (modules / "source").symlink_to("build")
 
 
+def keep_modules(tree: Path, kept: tuple[str, ...]) -> None:
+    """Remove every module of a kernel's tree that is neither named nor in a folder that is."""
+    for path in sorted(tree.rglob("*.ko*")):
+        name = str(path.relative_to(tree)).partition(".ko")[0]
+        if not any(name == part or name.startswith(f"{part}/") for part in kept):
+            path.unlink()
+    for folder in sorted(tree.rglob("*"), reverse=True):
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+
+
 def _split(kernel: Kernel, tree: Path, folder: Path, *, core: bool = False) -> Path:
     """Move modules out of a tree into one of their own: the rest first, then the core ones."""
     part = folder / ("core.tree" if core else "modules.tree")
@@ -102,6 +129,7 @@ def _split(kernel: Kernel, tree: Path, folder: Path, *, core: bool = False) -> P
         if (tree / inside).is_dir():
             (part / inside).parent.mkdir(parents=True, exist_ok=True)
             (tree / inside).rename(part / inside)
+    part.mkdir(exist_ok=True)
     return part
 
 

@@ -24,6 +24,7 @@ from immutable_base_lab.debian.kernels import Choice, Kernel
 from immutable_base_lab.rpms import closure, convert, jobs, kernel_rpms, module_families
 from immutable_base_lab.rpms.convert import DebianPackages
 from immutable_base_lab.rpms.jobs import Job, Workshop
+from immutable_base_lab.rpms.kernel_rpms import Cut
 from immutable_base_lab.rpms.signed_repository import make_repository
 
 FEDORA = {"baseos": "fedora", "appstream": "fedora", "epel": "fedora"}
@@ -38,14 +39,15 @@ def make_repositories(paths: LabPaths, report: LineSink) -> None:
     VerificationError and CommandError.
     """
     with signing_key(paths.rpm_key) as key:
-        _publish_key(paths, key)
+        publish_key(paths, key)
         finished = cache.key_of(jobs.FORMAT, key.fingerprint, catalogue.load().model_dump())
         cache.ensure(
             paths.package_record, finished, lambda folder: _make_all(paths, folder, key, report)
         )
 
 
-def _publish_key(paths: LabPaths, key: SigningKey) -> None:
+def publish_key(paths: LabPaths, key: SigningKey) -> None:
+    """Put the public key where clients of the repositories find it, and its fingerprint."""
     for folder in (paths.trust, paths.rpms):
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(key.public, folder / KEY_NAME)
@@ -119,13 +121,16 @@ def _fedora(repository: str) -> Iterable[str]:
 
 
 def _kernel_jobs(workshop: Workshop, choice: Choice) -> list[Job]:
-    found = [_kernel_job(workshop, kernel, "baseos", "appstream") for kernel in choice.el]
+    found = [kernel_job(workshop, kernel, "baseos", "appstream") for kernel in choice.el]
     for kernel, home in zip(choice.fedora, ("fedora-updates", "fedora"), strict=False):
-        found.append(_kernel_job(workshop, kernel, home, home))
+        found.append(kernel_job(workshop, kernel, home, home))
     return found
 
 
-def _kernel_job(workshop: Workshop, kernel: Kernel, home: str, devel_home: str) -> Job:
+def kernel_job(
+    workshop: Workshop, kernel: Kernel, home: str, devel_home: str, *, cut: Cut | None = None
+) -> Job:
+    """Describe the making of a kernel's packages, and which repositories get them."""
     image = (kernel.image, *kernel.parts)
     debs = (*image, *kernel.headers)
 
@@ -135,11 +140,14 @@ def _kernel_job(workshop: Workshop, kernel: Kernel, home: str, devel_home: str) 
             image=tuple(files[deb.file_name] for deb in image),
             headers=tuple(files[deb.file_name] for deb in kernel.headers),
         )
-        kernel_rpms.build(kernel, inputs, folder, workshop.key)
+        kernel_rpms.build(kernel, inputs, folder, workshop.key, cut=cut)
 
     def make() -> list[Path]:
         digests = [deb.fields["sha256"] for deb in debs]
-        return workshop.cached(f"kernel-{kernel.release}", digests, make_folder)
+        if cut is None:
+            return workshop.cached(f"kernel-{kernel.release}", digests, make_folder)
+        inputs = (digests, cut.suffix, cut.kept)
+        return workshop.cached(f"kernel-{kernel.release}.{cut.suffix}", inputs, make_folder)
 
     def place(rpm: Path) -> tuple[str, ...]:
         return (devel_home if rpm.name.startswith("kernel-devel") else home,)

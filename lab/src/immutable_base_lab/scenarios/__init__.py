@@ -1,0 +1,1 @@
+"""Situations that the lab sets up, and the tiny stream on which most of them run."""

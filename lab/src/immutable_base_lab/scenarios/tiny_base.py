@@ -1,0 +1,66 @@
+"""The base image of the tiny stream: made as the others, but as one plain layer."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+from immutable_base.process import LineSink
+from immutable_base_lab.bases import oci_layout, release_packages, rootfs
+from immutable_base_lab.core import cache
+from immutable_base_lab.core.paths import LabPaths
+from immutable_base_lab.core.signing_key import SigningKey, signing_key
+from immutable_base_lab.scenarios import tiny_content
+from immutable_base_lab.scenarios.tiny_content import REPOSITORY
+
+FORMAT = 1
+
+
+def make_base(paths: LabPaths, files_url: str, report: LineSink) -> None:
+    """Make the base as an OCI layout, unless it is there.
+
+    `files_url`: the address of `rpms/`, which goes into its .repo file. Needs the repositories of
+    the tiny stream. Raises CommandError.
+    """
+    stream = tiny_content.load().stream
+    with signing_key(paths.rpm_key) as key:
+        decides = cache.key_of(
+            FORMAT, key.fingerprint, stream.model_dump(), files_url,
+            (paths.tiny_record / cache.KEY_FILE).read_text(),
+        )  # fmt: skip
+        cache.ensure(
+            paths.tiny_base, decides, lambda folder: _make(paths, folder, files_url, key, report)
+        )
+
+
+def _make(paths: LabPaths, folder: Path, files_url: str, key: SigningKey, report: LineSink) -> None:
+    stream = tiny_content.load().stream
+    tree, own = folder / "rootfs", folder / "rpms"
+    report("copying the root")
+    rootfs.copy_root(paths.tiny_root / "root", tree)
+    own.mkdir()
+    release_packages.release_rpm(stream, own, key)
+    release_packages.repos_rpm(stream, files_url, own, key)
+    report("installing packages")
+    epoch = rootfs.install(tree, _chosen(paths), own, key)
+    report("initramfs")
+    rootfs.make_initramfs(tree, epoch)
+    rootfs.shape(tree)
+    report("packing")
+    image = oci_layout.PlainImage(
+        tree=tree, created=epoch, command=("/sbin/init",), labels={"containers.bootc": "1"}
+    )
+    oci_layout.write(image, folder / "oci")
+    for leftover in (tree, own):
+        shutil.rmtree(leftover)
+
+
+def _chosen(paths: LabPaths) -> list[Path]:
+    """Return the RPMs of what the root holds, and of the base's kernel."""
+    document = json.loads((paths.tiny_record / "made.json").read_text())
+    names = [
+        *document["base_packages"],
+        *(f"{kernel}-{document['kernel']['evr']}.x86_64.rpm" for kernel in rootfs.KERNEL),
+    ]
+    return [paths.rpms / REPOSITORY / name for name in names]

@@ -1,0 +1,89 @@
+"""Record what each command prints, in the lab's tiny scenario, for docs/reference/commands.md.
+
+    scripts/record_examples.py     writes docs/reference/examples/; then run scripts/generate.py
+
+It brings the scenario up, runs each command as its example shows it, and keeps standard output.
+What is of this machine alone (folders, ports, the length of a run) stays as it was printed.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from immutable_base.state import state_folder
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = ROOT / "docs" / "reference" / "examples"
+PRODUCT = (sys.executable, "-m", "immutable_base")
+WORKSPACE = Path("/var/tmp/immutable-base")  # noqa: S108  what a reader sees, and nobody else's
+LONGEST = 60
+"""Lines of an example; what is longer is cut, and says so."""
+EXAMPLES = {
+    "init": ["init /var/tmp/immutable-base/machines"],
+    "plan": ["plan", "plan --explain tiny-metronome", "plan --save"],
+    "build": ["build --module metronome", "build --variant tiny-metronome", "build"],
+    "inspect": ["inspect"],
+    "check": ["check"],
+    "sbom": ["sbom"],
+    "sign": ["sign --variant tiny"],
+    "attest": ["attest --variant tiny"],
+    "publish": ["publish"],
+    "report": ["report", "report --format markdown"],
+    "run": ["run --variant tiny"],
+    "verify": ["verify tiny-metronome:latest"],
+    "doctor": ["doctor"],
+    "tools": ["tools cosign"],
+    "lab": ["lab scenario list", "lab status"],
+}
+"""Command to the command lines that show it, in the order in which they can be run."""
+
+
+def main() -> int:
+    """Record every example; return 1 if a command fails."""
+    shutil.rmtree(WORKSPACE, ignore_errors=True)
+    _run("lab scenario tiny", dict(os.environ))
+    env = _environment()
+    FOLDER.mkdir(exist_ok=True)
+    for command, lines in EXAMPLES.items():
+        shown = [f"$ immutable-base {line}\n{_shortened(_run(line, env))}" for line in lines]
+        (FOLDER / f"{command}.txt").write_text("\n".join(shown))
+    shutil.rmtree(WORKSPACE, ignore_errors=True)
+    return 0
+
+
+def _environment() -> dict[str, str]:
+    """Return what `lab env` exports, with a workspace whose name tells nothing of this machine."""
+    script = 'eval "$("$@" lab env --scenario tiny)" && env -0'
+    done = subprocess.run(
+        ["bash", "-c", script, "sh", *PRODUCT],  # noqa: S607  whichever bash this machine has
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    env = dict(item.partition("=")[::2] for item in done.stdout.split("\0") if item)
+    return {**env, "IMMUTABLE_BASE_WORKSPACE": str(WORKSPACE), "COLUMNS": "100"}
+
+
+def _run(line: str, env: dict[str, str]) -> str:
+    done = subprocess.run(
+        [*PRODUCT, *shlex.split(line)], env=env, stdout=subprocess.PIPE, text=True, check=False
+    )
+    if done.returncode:
+        raise SystemExit(f"immutable-base {line}: status {done.returncode}")
+    return done.stdout
+
+
+def _shortened(text: str) -> str:
+    """Return what a reader needs: the state folder as it is by default, and not every line."""
+    lines = text.replace(str(state_folder().parent), "~/.local/state").rstrip().splitlines()
+    more = len(lines) - LONGEST
+    return "\n".join([*lines[:LONGEST], *([f"... {more} more lines"] if more > 0 else []), ""])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,79 @@
+"""Scenarios of the lab, set up and run as a user does it: by the command line."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from support.paths import ROOT
+
+PRODUCT = (sys.executable, "-m", "immutable_base")
+
+
+@dataclass
+class ScenarioRuns:
+    """The lab in one state folder, with one scenario after the other set up in it."""
+
+    state: Path
+    environment: dict[str, dict[str, str]] = field(default_factory=dict)
+    """By the name of each scenario that was set up."""
+
+    def set_up(self, name: str) -> None:
+        """Set a scenario up, whatever was set up before."""
+        self._lab("scenario", name)
+        self.environment[name] = self._exported(self._lab("env", "--scenario", name).stdout)
+
+    def run(self, name: str) -> subprocess.CompletedProcess:
+        """Set a scenario up and run the product in it."""
+        self.set_up(name)
+        return self.product(name, "run", "--format", "json")
+
+    def product(self, name: str, *arguments: str) -> subprocess.CompletedProcess:
+        """Run the product in a scenario that is set up; output is captured as text."""
+        return subprocess.run(
+            [*PRODUCT, *arguments],
+            cwd=ROOT,
+            env=self.environment[name],
+            capture_output=True,
+            text=True,
+            timeout=1200,
+        )
+
+    def workspace(self, name: str) -> Path:
+        """Return where a scenario's runs leave images and documents."""
+        return Path(self.environment[name]["IMMUTABLE_BASE_WORKSPACE"])
+
+    def _lab(self, *arguments: str) -> subprocess.CompletedProcess:
+        done = subprocess.run(
+            [*PRODUCT, "lab", *arguments, "--state", str(self.state)],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=3600,
+        )
+        assert done.returncode == 0, done.stderr
+        return done
+
+    @staticmethod
+    def _exported(text: str) -> dict[str, str]:
+        lines = (shlex.split(line)[1].split("=", 1) for line in text.splitlines())
+        return {**os.environ, **dict(lines)}
+
+
+@contextlib.contextmanager
+def scenario_runs(lab) -> Iterator[ScenarioRuns]:
+    """Yield the runs of scenarios in a lab that others share: afterwards every service runs."""
+    runs = ScenarioRuns(state=lab.state)
+    try:
+        yield runs
+    finally:
+        runs.set_up("tiny")
+        for name in runs.environment:
+            shutil.rmtree(runs.workspace(name), ignore_errors=True)

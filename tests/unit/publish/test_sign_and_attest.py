@@ -1,0 +1,90 @@
+"""`sign` and `attest` by themselves: a part of a publication, in which no tag moves."""
+
+import dataclasses
+import json
+
+import pytest
+
+from immutable_base.errors import CheckError, ConfigurationError, RemoteError
+from immutable_base.model.publish import PublicationStatus
+from immutable_base.publish.publish import PublishRequest, attest_variant, sign_variant
+from support.publish_fixtures import TAGS
+from support.publish_world import DIGEST, MANIFEST, OLD, junk
+
+
+@pytest.fixture
+def request_of(context, variant, image):
+    layout, sbom = image
+    return PublishRequest(
+        variant=variant.name, repository=context.repository_of(variant.name), digest=DIGEST,
+        layout=layout, sbom=sbom, tags=TAGS, rests_on={},
+        epoch=variant.source_date_epoch,
+    )  # fmt: skip
+
+
+def written(world):
+    return [step for step in world.steps() if step != "inspect"]
+
+
+def test_signing_pushes_by_digest_and_moves_no_tag(world, token, context, request_of):
+    world.yesterday("latest")
+    assert sign_variant(context.verifier(), request_of) == request_of.pinned
+    assert written(world) == ["push", "sign"]
+    assert world.tags == {"latest": OLD}
+
+
+def test_attesting_moves_no_tag(world, token, context, request_of):
+    world.yesterday("latest")
+    sign_variant(context.verifier(), request_of)
+    assert attest_variant(context.verifier(), request_of) == request_of.pinned
+    assert written(world) == ["push", "sign", "attest"]
+    assert world.tags == {"latest": OLD}
+    assert world.sboms() == [json.loads(request_of.sbom.read_text())]
+
+
+def test_what_was_not_pushed_is_not_attested_and_the_command_that_pushes_is_named(
+    world, token, context, request_of
+):
+    with pytest.raises(RemoteError, match="is not in the registry") as caught:
+        attest_variant(context.verifier(), request_of)
+    assert "`immutable-base sign`" in caught.value.hint
+    assert written(world) == []
+
+
+def test_a_layout_of_another_image_is_not_signed(world, token, context, request_of):
+    (request_of.layout / "index.json").write_text(json.dumps({"manifests": [{"digest": OLD}]}))
+    with pytest.raises(CheckError, match=f"holds {OLD}, not {DIGEST}"):
+        sign_variant(context.verifier(), request_of)
+    assert world.writes() == []
+
+
+@pytest.mark.parametrize("stage", [sign_variant, attest_variant])
+def test_without_a_token_nothing_is_written(world, context, request_of, stage, monkeypatch):
+    monkeypatch.delenv("SIGSTORE_ID_TOKEN", raising=False)
+    with pytest.raises(ConfigurationError):
+        stage(context.verifier(), request_of)
+    assert world.writes() == []
+
+
+@pytest.mark.parametrize(("step", "kind"), [("sign", "sig"), ("attest", "att")])
+def test_what_stands_in_cosigns_way_is_named(world, token, context, request_of, step, kind):
+    stage = {"sign": sign_variant, "attest": attest_variant}[step]
+    world.manifests[DIGEST] = MANIFEST
+    tag = junk(world, kind)
+    world.fail, world.says = step, "panic: interface conversion"
+    verifier = dataclasses.replace(context, open_reader=world.open_reader).verifier()
+    with pytest.raises(RemoteError) as caught:
+        stage(verifier, request_of)
+    assert "must delete that tag" in caught.value.hint
+    assert tag in caught.value.hint
+
+
+def test_a_publication_after_both_only_verifies_and_moves_the_tags(
+    world, token, context, request_of, publish
+):
+    sign_variant(context.verifier(), request_of)
+    attest_variant(context.verifier(), request_of)
+    before = len(world.steps())
+    assert publish().status is PublicationStatus.PUBLISHED
+    assert "sign" not in world.steps()[before:]
+    assert world.tags == dict.fromkeys(TAGS, DIGEST)

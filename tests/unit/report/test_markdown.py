@@ -1,0 +1,20 @@
+"""The report of a run as Markdown."""
+
+from immutable_base.report.markdown import run_markdown
+from support.run_reports import BAD, GOOD, report
+
+
+def test_each_variant_is_a_row_and_errors_follow_in_full():
+    lines = run_markdown(report(GOOD, BAD)).splitlines()
+    assert lines[2].startswith(
+        "| base-zfs | published | 6.12.117 (up) | zfs 2.3.9 | 412 | 300 MiB |"
+    )
+    assert lines[3].startswith("| base | failed |")
+    start = lines.index("```text")
+    assert lines[start + 1 : start + 4] == BAD.error.splitlines()
+    assert lines[start + 4] == "```"
+
+
+def test_what_stands_in_a_cell_does_not_end_it():
+    lines = run_markdown(report(GOOD.model_copy(update={"kernel": "6.12|x"}))).splitlines()
+    assert "| 6.12\\|x (up) |" in lines[2]
