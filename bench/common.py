@@ -16,6 +16,8 @@ from immutable_base.state import state_folder
 ROOT = Path(__file__).resolve().parents[1]
 PRODUCT = (sys.executable, "-m", "immutable_base")
 CONFIG = Path(os.environ["IMMUTABLE_BASE_CONFIG"])
+TINY = CONFIG.parent / "scenarios" / "tiny" / CONFIG.name
+"""The configuration of the scenario `tiny`."""
 SETTINGS = tomllib.loads(CONFIG.read_text())
 STATE = state_folder()
 WORK = STATE / "bench"

@@ -23,6 +23,7 @@ from images import question_row, stage_rows
 from nights import bare_compiles, night, one_kernel, shared_night
 from planning import plan_rows
 from tiny import tiny_rows, wheel_row
+from verifying import verify_rows
 
 RESULT = ROOT / "docs" / "reference" / "benchmarks.md"
 ALL = tuple(SETTINGS["variants"])
@@ -65,7 +66,7 @@ def main() -> int:
     parser.add_argument("--one-night", action="store_true", help="measure one large night only")
     arguments = parser.parse_args()
     WORK.mkdir(parents=True, exist_ok=True)
-    rows = [start_up(), wheel_row(), question_row(), *plan_rows(), *tiny_rows()]
+    rows = [start_up(), wheel_row(), question_row(), *plan_rows(), *tiny_rows(), *verify_rows()]
     if arguments.one_night:
         rows += one_night()
     elif not arguments.no_night:

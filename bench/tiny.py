@@ -7,7 +7,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from common import CONFIG, PRODUCT, ROOT, WORK, Row, product, timed
+from common import CONFIG, PRODUCT, ROOT, TINY, WORK, Row, product, timed
 from nights import night
 
 STAGES = (
@@ -18,10 +18,9 @@ STAGES = (
 def tiny_rows() -> list[Row]:
     """Measure both ways from nothing; they must end in the same images."""
     timed(*PRODUCT, "lab", "scenario", "tiny", "--state", str(CONFIG.parent))
-    config = CONFIG.parent / "scenarios" / "tiny" / CONFIG.name
-    seconds, report = night(config, (), workers=2)
+    seconds, report = night(TINY, (), workers=2)
     workspace = WORK / "stages"
-    apart = sum(product(*stage, workspace=workspace, config=config) for stage in STAGES)
+    apart = sum(product(*stage, workspace=workspace, config=TINY) for stage in STAGES)
     for row in report["variants"]:
         document = workspace / "tonight" / "publish" / f"{row['name']}.json"
         if not row["reference"].endswith(json.loads(document.read_text())["digest"]):

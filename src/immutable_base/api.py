@@ -10,11 +10,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from immutable_base import process
-from immutable_base.config.load import load_settings
-from immutable_base.config.names import DEFAULT_TAG, find_reference, selected_variants
-from immutable_base.config.schema import Settings
+from immutable_base.config.names import selected_variants
 from immutable_base.context import load_context
-from immutable_base.errors import ConfigurationError, ImmutableBaseError
+from immutable_base.errors import ImmutableBaseError
 from immutable_base.model.build import ImageBuild, ImageLayout, ModuleBuild
 from immutable_base.model.check import CheckReport
 from immutable_base.model.facts import ImageFacts
@@ -28,12 +26,8 @@ from immutable_base.model.verify import VerificationReport
 from immutable_base.plan.diff import diff_plans
 from immutable_base.plan.load import load_plan
 from immutable_base.plan.make import make_plan
-from immutable_base.report.verify import verification_report
-from immutable_base.sign import signer_of, sigstore_of
 from immutable_base.solver.order import EvrOrder
-from immutable_base.tls import set_up_tls
-from immutable_base.tools.cosign import PUBLIC, Signer
-from immutable_base.verify import Verifier
+from immutable_base.verify_reference import verify
 from immutable_base.workspace import default_workspace
 
 __all__ = [
@@ -83,59 +77,6 @@ def plan(
 def diff(before: Plan, after: Plan) -> PlanDiff:
     """Return what `after` changes: variants, verdicts, base images, kernels, modules, packages."""
     return diff_plans(before, after, EvrOrder())
-
-
-def verify(
-    reference: str,
-    config: Path | str | None = None,
-    *,
-    identity: str | None = None,
-    issuer: str | None = None,
-    workspace: Path | str | None = None,
-) -> VerificationReport:
-    """Verify signature and SBOM attestation of an image, and return what was proven.
-
-    `reference` is `registry/path:tag`, `registry/path@sha256:...` or a variant of the
-    configuration. `identity` and `issuer` must have signed; they default to the configuration's,
-    and without one both are needed.
-
-    Raises VerificationError if something is missing or somebody else's, ConfigurationError if the
-    arguments or the configuration cannot be used, RemoteError if the registry fails.
-    """
-    path = Path(config).resolve() if config is not None else None
-    settings = load_settings(path) if path else None
-    verifier = (
-        _configured_verifier(settings, path.parent, _workspace(workspace), identity, issuer)
-        if settings and path
-        else _public_verifier(identity, issuer)
-    )
-    found = find_reference(reference, settings)
-    # Resolved once: the tag may move meanwhile.
-    digest = found.digest or verifier.resolve(found.repository, found.tag or DEFAULT_TAG)
-    return verification_report(verifier.verify(found.repository, digest))
-
-
-def _public_verifier(identity: str | None, issuer: str | None) -> Verifier:
-    """Return who verifies at the public Sigstore instance."""
-    if not (identity and issuer):
-        raise ConfigurationError(
-            "without a configuration nobody says who must have signed",
-            hint="name both, identity and issuer, or a configuration",
-        )
-    signer = Signer(identity=identity, issuer=issuer)
-    return Verifier(run=process.run, sigstore=PUBLIC, signer=signer)
-
-
-def _configured_verifier(
-    settings: Settings, folder: Path, workspace: Path, identity: str | None, issuer: str | None
-) -> Verifier:
-    configured = signer_of(settings.signing)
-    tls = set_up_tls(settings.authority(folder), workspace)
-    return Verifier(
-        run=process.run,
-        sigstore=sigstore_of(settings.signing, folder, tls.environment),
-        signer=Signer(identity=identity or configured.identity, issuer=issuer or configured.issuer),
-    )
 
 
 def _workspace(folder: Path | str | None) -> Path:

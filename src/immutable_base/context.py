@@ -17,10 +17,12 @@ from immutable_base.plan.make import PlanInputs
 from immutable_base.process import Runner
 from immutable_base.repository.keys import KeyFetcher
 from immutable_base.repository.metadata import MetadataFetcher
-from immutable_base.sign import signer_of, sigstore_of
+from immutable_base.sign import roots_of, signer_of, sigstore_of
 from immutable_base.tls import Tls, set_up_tls
 from immutable_base.tools.buildah import Storage
-from immutable_base.verify import Verifier
+from immutable_base.verification.attached import Reader
+from immutable_base.verification.deadline import Deadline
+from immutable_base.verify import ReaderOpener, Verifier, registry_reader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +37,8 @@ class Context:
     workspace: Path
     run: Runner
     tls: Tls = field(default_factory=Tls)
+    open_reader: ReaderOpener | None = None
+    """How a verification reads a registry; None: over HTTPS."""
 
     @property
     def run_folder(self) -> Path:
@@ -93,11 +97,21 @@ class Context:
     def verifier(self) -> Verifier:
         """Return who verifies, and by whom images must be signed.
 
-        Raises ConfigurationError if a key file does not exist.
+        Raises ConfigurationError if a key file does not exist, or does not hold what it should.
         """
         signing, folder = self.settings.signing, self.config_path.parent
         sigstore = sigstore_of(signing, folder, self.tls.environment)
-        return Verifier(run=self.run, sigstore=sigstore, signer=signer_of(signing))
+        return Verifier(
+            run=self.run,
+            sigstore=sigstore,
+            signer=signer_of(signing),
+            protected_ref=signing.protected_ref,
+            roots=roots_of(signing, folder),
+            open_reader=self.open_reader or self._over_https,
+        )
+
+    def _over_https(self, repository: str, deadline: Deadline) -> Reader:
+        return registry_reader(self.tls.authority, repository, deadline)
 
     def repository_of(self, variant: str) -> str:
         """Return the repository that a variant is published to, without a tag."""

@@ -10,9 +10,19 @@ from contextlib import contextmanager
 
 log = logging.getLogger(__name__)
 
+UNPRINTABLE = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]"
+)
+"""What may move a cursor, change a colour, or show text in another order than it has: control
+characters but tab and line feed, and Unicode's directional and invisible ones."""
 EXIT_BUG = 1
 EXIT_INTERRUPTED = 130
 """128 + SIGINT, as shells report it."""
+
+
+def printable(text: str) -> str:
+    """Return foreign text so that a terminal shows it and does nothing else with it."""
+    return UNPRINTABLE.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
 class ImmutableBaseError(Exception):
@@ -27,10 +37,11 @@ class ImmutableBaseError(Exception):
     def __init__(
         self, message: str, *, hint: str | None = None, details: str | None = None
     ) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
-        self.details = details
+        # Registries and programs speak in all three; nothing of it may act on a terminal.
+        self.message = printable(message)
+        self.hint = printable(hint) if hint is not None else None
+        self.details = printable(details) if details is not None else None
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         """Return the whole error as the terminal shows it."""
@@ -139,6 +150,30 @@ class VerificationError(ImmutableBaseError):
     """A signature, checksum, key or identity is missing or not the one that is required."""
 
     exit_code = 12
+
+
+class NotSignedError(VerificationError):
+    """An image has no signature, or no SBOM attestation, at all."""
+
+    exit_code = 13
+
+
+class OtherSignerError(VerificationError):
+    """What is signed or attested holds, but only others than the required signer vouch for it."""
+
+    exit_code = 14
+
+
+class BrokenProofError(VerificationError):
+    """A signature, an attestation or a manifest is not what it claims to be."""
+
+    exit_code = 15
+
+
+class NoSuchImageError(VerificationError):
+    """The registry answers, and has no image under that tag or digest."""
+
+    exit_code = 16
 
 
 def exit_code_of(error: BaseException) -> int:

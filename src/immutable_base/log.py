@@ -6,14 +6,23 @@ import logging
 import sys
 from pathlib import Path
 
+from immutable_base.errors import printable
+
 FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+
+
+class _Formatter(logging.Formatter):
+    """Shows what programs and servers say; it never does what they say to a terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
 
 
 def log_to_terminal(*, verbose: bool) -> None:
     """Show warnings, or with `verbose` everything, on standard error."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setLevel(logging.DEBUG if verbose else logging.WARNING)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
+    handler.setFormatter(_Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
     _use("terminal", handler)
 
 
@@ -23,7 +32,7 @@ def log_to_file(path: Path) -> None:
     logging.raiseExceptions = False
     path.parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(path, encoding="utf-8")
-    handler.setFormatter(logging.Formatter(FORMAT))
+    handler.setFormatter(_Formatter(FORMAT))
     _use("file", handler)
 
 

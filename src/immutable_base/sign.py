@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
 
-from immutable_base.config.schema import Signing
+from immutable_base.config.signing import PUBLIC_FULCIO, Signing
 from immutable_base.errors import ConfigurationError, VerificationError
 from immutable_base.tools import cosign
+from immutable_base.verification.policy import Signer
+from immutable_base.verification.roots import TrustRoots, private_roots, public_roots
 
 TOKEN_VARIABLE = "SIGSTORE_ID_TOKEN"  # noqa: S105  the name of a variable, not its value
 AUDIENCE = "sigstore"
 """What Sigstore's Fulcio demands as `aud`; source: GitLab's "Use Sigstore for keyless signing"."""
+MARGIN = 60
+"""Seconds that a token must still live: pushing takes a while before it is used."""
+JWT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+"""Source: RFC 7515, 3.1 (compact serialization); in a signed token no part is empty."""
 STANZA = f"id_tokens: {{{TOKEN_VARIABLE}: {{aud: {AUDIENCE}}}}}"
 """What a GitLab job needs to get the token."""
+PUBLIC_ROOT = Path(__file__).parent / "verification/public_root.json"
+"""The public instance's trust, as sigstore-python 4.5.1 ships it; what it was got by TUF from is
+named in docs/explanation/trust-model.md."""
 
 
 class TokenClaims(BaseModel):
@@ -32,11 +42,30 @@ class TokenClaims(BaseModel):
     """Seconds since 1970."""
     ci_config_ref_uri: str | None = None
     """Missing in child pipelines, which therefore cannot sign."""
+    nbf: FiniteFloat | None = None
+    """Seconds since 1970."""
+    project_id: str | None = None
+    runner_environment: str | None = None
+    pipeline_source: str | None = None
+    ref: str | None = None
+    ref_type: str | None = None
+    ref_protected: str | bool | None = None
 
     @property
     def identity(self) -> str | None:
         """What Fulcio will write into the certificate, by its `gitlab-pipeline` template."""
         return f"https://{self.ci_config_ref_uri}" if self.ci_config_ref_uri else None
+
+    @property
+    def certified(self) -> dict[str, str | None]:
+        """What Fulcio will write into the extensions that a configuration can demand."""
+        kind = {"branch": "heads", "tag": "tags"}.get(self.ref_type or "")
+        return {
+            "project_id": self.project_id,
+            "runner_environment": self.runner_environment,
+            "build_trigger": self.pipeline_source,
+            "source_ref": f"refs/{kind}/{self.ref}" if kind and self.ref else None,
+        }
 
 
 def read_token(environment: Mapping[str, str] = os.environ) -> str:
@@ -61,6 +90,8 @@ def decode_claims(token: str) -> TokenClaims:
     parts = token.split(".")
     if len(parts) != 3:
         raise _not_a_token(f"a token has three parts, this has {len(parts)}")
+    if not JWT.fullmatch(token):
+        raise _not_a_token("it has characters that no token has")
     try:
         raw = base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))
         return TokenClaims.model_validate_json(raw)
@@ -76,17 +107,29 @@ def _not_a_token(details: str) -> ConfigurationError:
     return ConfigurationError(f"{TOKEN_VARIABLE} does not hold an identity token", details=details)
 
 
-def check_claims(claims: TokenClaims, *, signer: cosign.Signer, now: float) -> None:
+def check_claims(
+    claims: TokenClaims, *, signer: Signer, now: float, protected_ref: bool = False
+) -> None:
     """Refuse a token whose signature the configured identity would not verify.
 
-    Raises VerificationError: expired, from another issuer, for another audience, or of another
-    pipeline. `now` is in seconds since 1970.
+    Raises VerificationError: expired, not valid yet, from another issuer, for another audience, or
+    of another pipeline. `now` is in seconds since 1970.
     """
     if claims.exp <= now:
         raise VerificationError(
             f"the identity token expired {now - claims.exp:.0f} s ago",
             hint="a GitLab token lives as long as its job may run: raise the job's `timeout`, or "
             "publish in a job of its own",
+        )
+    if claims.exp <= now + MARGIN:
+        raise VerificationError(
+            f"the identity token expires in {claims.exp - now:.0f} s, before a push can be signed",
+            hint="raise the job's `timeout`, or publish in a job of its own",
+        )
+    if claims.nbf is not None and claims.nbf > now + MARGIN:
+        raise VerificationError(
+            f"the identity token is not valid for another {claims.nbf - now:.0f} s",
+            hint="is this machine's clock right?",
         )
     if claims.iss != signer.issuer:
         raise VerificationError(
@@ -100,9 +143,25 @@ def check_claims(claims: TokenClaims, *, signer: cosign.Signer, now: float) -> N
             hint=f"in GitLab: `{STANZA}`",
         )
     _check_identity(claims, signer)
+    _check_job(claims, signer)
+    if protected_ref and claims.ref_protected not in {True, "true"}:
+        raise VerificationError(
+            "the identity token is of a ref that is not protected",
+            hint="protect the branch in GitLab: signing.protected_ref demands it",
+        )
 
 
-def _check_identity(claims: TokenClaims, signer: cosign.Signer) -> None:
+def _check_job(claims: TokenClaims, signer: Signer) -> None:
+    for name, wanted in signer.claims.items():
+        found = claims.certified.get(name)
+        if found not in wanted:
+            raise VerificationError(
+                f"the identity token's {name} is not what the configuration demands",
+                details=f"token:         {found}\nconfiguration: {' or '.join(wanted)}",
+            )
+
+
+def _check_identity(claims: TokenClaims, signer: Signer) -> None:
     if claims.identity is None:
         raise VerificationError(
             "the identity token does not name a pipeline (claim ci_config_ref_uri)",
@@ -116,11 +175,47 @@ def _check_identity(claims: TokenClaims, signer: cosign.Signer) -> None:
         )
 
 
-def signer_of(signing: Signing) -> cosign.Signer:
+def signer_of(signing: Signing) -> Signer:
     """Return who must sign, by configuration."""
-    return cosign.Signer(
-        identity=signing.certificate_identity, issuer=signing.certificate_oidc_issuer
+    demanded = {
+        "project_id": (signing.project_id,),
+        "runner_environment": (signing.runner_environment,),
+        "build_trigger": signing.build_triggers,
+        "source_ref": (signing.source_ref,),
+    }
+    return Signer(
+        identity=signing.certificate_identity,
+        issuer=signing.certificate_oidc_issuer,
+        claims={name: values for name, values in demanded.items() if any(values)},
     )
+
+
+def roots_of(signing: Signing | None, folder: Path) -> TrustRoots:
+    """Return all the trust in the configured instance, in the public one without configuration.
+
+    Relative files begin at `folder`. Raises ConfigurationError if a file is missing, or does not
+    hold what it should.
+    """
+    if signing is None or not (signing.fulcio_root or signing.trusted_root):
+        # Source: the release that PUBLIC_ROOT's docstring names.
+        return public_roots(PUBLIC_ROOT.read_bytes(), instance=PUBLIC_FULCIO)
+    if signing.trusted_root:
+        raw = _key_file(signing.trusted_root, folder).read_bytes()
+        return public_roots(raw, instance=signing.fulcio_url)
+    ct = signing.ct_log_key
+    return private_roots(
+        instance=signing.fulcio_url,
+        fulcio=_key_file(signing.fulcio_root, folder).read_bytes(),
+        rekor=_key_file(signing.rekor_key, folder).read_bytes(),
+        ct=_key_file(ct, folder).read_bytes() if ct else None,
+    )
+
+
+def _key_file(name: str, folder: Path) -> Path:
+    path = (folder / name).resolve()
+    if not path.is_file():
+        raise ConfigurationError(f"the configuration names {path}, which does not exist")
+    return path
 
 
 def sigstore_of(signing: Signing, folder: Path, environment: Mapping[str, str]) -> cosign.Sigstore:
@@ -140,23 +235,21 @@ def sigstore_of(signing: Signing, folder: Path, environment: Mapping[str, str]) 
     environment = dict(environment)
     for variable, name in files.items():
         if name:
-            path = (folder / name).resolve()
-            if not path.is_file():
-                raise ConfigurationError(f"the configuration names {path}, which does not exist")
-            environment[variable] = str(path)
+            environment[variable] = str(_key_file(name, folder))
     return cosign.Sigstore(
         fulcio_url=signing.fulcio_url,
         rekor_url=signing.rekor_url,
-        check_sct=bool(signing.ct_log_key) or not signing.fulcio_root,
+        check_sct=not signing.without_ct_log,
+        trusted_root=_key_file(signing.trusted_root, folder) if signing.trusted_root else None,
         environment=environment,
     )
 
 
-def job_token(signer: cosign.Signer) -> str:
+def job_token(signer: Signer, *, protected_ref: bool = False) -> str:
     """Return the job's token, if the configured identity can sign with it.
 
     Raises ConfigurationError if there is none, VerificationError if it is not the right one.
     """
     token = read_token()
-    check_claims(decode_claims(token), signer=signer, now=time.time())
+    check_claims(decode_claims(token), signer=signer, now=time.time(), protected_ref=protected_ref)
     return token

@@ -2,79 +2,41 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+import os
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from immutable_base.errors import BrokenProofError, NoSuchImageError
+from immutable_base.process import Runner, is_interrupted
+from immutable_base.tools import cosign
+from immutable_base.verification.attached import Reader
+from immutable_base.verification.client import Client, tls_context
+from immutable_base.verification.deadline import SECONDS, Deadline
+from immutable_base.verification.image import digest_of
+from immutable_base.verification.policy import Demand, Signer
+from immutable_base.verification.registry import RegistryReader
+from immutable_base.verification.roots import TrustRoots
+from immutable_base.verification.verify_image import Verified, count_broken, verify_image
 
-from immutable_base.errors import VerificationError
-from immutable_base.process import Runner
-from immutable_base.tools import cosign, skopeo
-
-CYCLONEDX = "https://cyclonedx.org/bom"
-"""Predicate type of an SBOM attestation; source: in-toto attestation, predicate CycloneDX."""
 NO_CT_LOG = "no SCT: this Sigstore instance has no CT log"
-PAYLOAD_TYPE = "application/vnd.in-toto+json"
-"""Of a DSSE envelope that holds an in-toto statement; source: in-toto attestation, envelope."""
+T = TypeVar("T")
+ReaderOpener = Callable[[str, Deadline], Reader]
+"""Returns a repository of a registry, read until a moment."""
 
 
-class _ForeignDocument(BaseModel):
-    """A document of another project: keys that we do not know are ignored."""
+def registry_reader(authority: Path | None, repository: str, deadline: Deadline) -> RegistryReader:
+    """Return a repository as it is read over HTTPS; `authority` is a private CA.
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class _ManifestDigest(_ForeignDocument):
-    digest: str = Field(alias="docker-manifest-digest")
-
-
-class _Critical(_ForeignDocument):
-    image: _ManifestDigest
-    type: str
-
-
-class _LogPayload(_ForeignDocument):
-    index: int | None = Field(default=None, alias="logIndex")
-
-
-class _LogBundle(_ForeignDocument):
-    payload: _LogPayload = Field(default=_LogPayload(), alias="Payload")
-
-
-class _Optional(_ForeignDocument):
-    bundle: _LogBundle = Field(default=_LogBundle(), alias="Bundle")
-    issuer: str = Field(default="", alias="Issuer")
-    subject: str = Field(default="", alias="Subject")
-
-
-class _Signature(_ForeignDocument):
-    """One verified signature as cosign prints it."""
-
-    critical: _Critical
-    optional: _Optional
-
-
-class _Envelope(_ForeignDocument):
-    """A DSSE envelope whose signature cosign has verified."""
-
-    type: str = Field(alias="payloadType")
-    payload: str
-
-
-class _ResourceDescriptor(_ForeignDocument):
-    """One subject of an in-toto statement."""
-
-    digest: dict[str, str]
-
-
-class _Statement(_ForeignDocument):
-    """An in-toto statement."""
-
-    subject: tuple[_ResourceDescriptor, ...]
-    predicate_type: str = Field(alias="predicateType")
-    predicate: dict[str, Any]
+    Raises ConfigurationError if the CA's file cannot be used.
+    """
+    return RegistryReader(
+        client=Client(deadline=deadline, tls=tls_context(authority)),
+        repository=repository,
+        environment=os.environ,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,112 +45,139 @@ class VerifiedImage:
 
     repository: str
     digest: str
-    signer: cosign.Signer
-    log_index: int | None
-    """Entry of the newest signature in the transparency log."""
-    sct_checked: bool
-    """False: this Sigstore instance has no CT log."""
-    sboms: tuple[dict[str, Any], ...]
-    """Every attested CycloneDX document; at least one."""
+    tag: str | None
+    """The tag that named the digest when it was asked for."""
+    signer: Signer
+    roots: TrustRoots
+    proof: Verified
 
     @property
     def pinned(self) -> str:
         """`repository@sha256:...`."""
         return f"{self.repository}@{self.digest}"
 
+    @property
+    def log_index(self) -> int:
+        """Entry of the newest signature in the transparency log."""
+        return self.proof.signature.log_index
+
+    @property
+    def sct_checked(self) -> bool:
+        """False: this Sigstore instance has no CT log."""
+        return self.roots.sct_checked
+
     def has_sbom(self, document: dict[str, Any]) -> bool:
-        """Return whether exactly this SBOM is attested."""
-        return document in self.sboms
+        """Return whether the newest SBOM is exactly this one; older ones are history."""
+        return self.proof.sboms[0].document == document
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verifier:
-    """What a verification needs: a runner, trust roots, and who must have signed."""
+    """What a verification needs: trust roots, who must have signed, and a registry."""
 
     run: Runner
+    """Starts skopeo and cosign to publish; a verification starts no program."""
     sigstore: cosign.Sigstore
-    signer: cosign.Signer
+    """Where to sign."""
+    signer: Signer
+    roots: TrustRoots
+    open_reader: ReaderOpener
+    """How a registry is read."""
+    protected_ref: bool = False
+    """Whether to sign on protected refs only."""
+    mirrors: dict[str, str] = field(default_factory=dict)
+    """Prefixes of declared mirrors, and the prefix that each of them mirrors."""
+    signed_as: str | None = None
+    """Repository that the signature must name, where it is not the one that is asked."""
+    not_before: int | None = None
+    """Seconds since 1970; an image that was signed earlier is refused."""
+    seconds: float = SECONDS
+    """How long one verification may take as a whole."""
 
-    def resolve(self, repository: str, tag: str) -> str:
-        """Return the digest that a tag names now.
+    def verify_reference(
+        self, repository: str, *, tag: str | None = None, digest: str | None = None
+    ) -> VerifiedImage:
+        """Verify signature and SBOM attestation of what a tag names now, or of a digest.
 
-        Raises VerificationError if there is no such tag, RemoteError if the registry fails.
+        With both, the tag must name the digest. Raises VerificationError in the kind that says
+        what is wrong, RemoteError if nothing can be known.
         """
-        tagged = f"{repository}:{tag}"
-        digest = skopeo.manifest_digest(self.run, tagged, self.sigstore.environment)
-        if digest is None:
-            raise VerificationError(f"there is no image {tagged}")
-        return digest
+        return self._reading(
+            repository, lambda reader: self._verify(reader, repository, tag, digest)
+        )
 
     def verify(self, repository: str, digest: str) -> VerifiedImage:
-        """Verify signature and SBOM attestation of a digest.
+        """Verify signature and SBOM attestation of a digest; raises as `verify_reference`."""
+        return self.verify_reference(repository, digest=digest)
 
-        Raises VerificationError if one is missing or somebody else's, RemoteError if the registry
-        fails.
-        """
-        pinned = f"{repository}@{digest}"
-        text = cosign.verify(self.run, pinned, self.signer, self.sigstore)
-        envelopes = cosign.verify_attestation(self.run, pinned, self.signer, self.sigstore)
+    def count_broken(self, repository: str, digest: str, kind: str) -> int:
+        """Return how many signatures (`sig`) or attestations (`att`) of a digest are not whole."""
+        demand = Demand(signer=self.signer, repositories=(repository,))
+        return self._reading(
+            repository,
+            lambda reader: count_broken(
+                reader, digest=digest, kind=kind, demand=demand, roots=self.roots
+            ),
+        )
+
+    def _reading(self, repository: str, work: Callable[[Reader], T]) -> T:
+        """Return what `work` makes of a repository, before the time is over."""
+        deadline = Deadline(seconds=self.seconds, interrupted=is_interrupted)
+
+        def carry_out() -> T:
+            with closing(self.open_reader(repository, deadline)) as reader:
+                return work(reader)
+
+        return deadline.hold(carry_out)
+
+    def _verify(
+        self, reader: Reader, repository: str, tag: str | None, digest: str | None
+    ) -> VerifiedImage:
+        if tag is not None:
+            found = _resolve(reader, f"{repository}:{tag}", tag)
+            if digest not in {None, found}:
+                raise BrokenProofError(
+                    f"the tag {repository}:{tag} names {found}, not {digest}",
+                    hint="ask for one of them: the tag moves, the digest does not",
+                )
+            digest = found
+        if digest is None:
+            raise NoSuchImageError(f"{repository} was asked for without a tag and a digest")
+        proof = verify_image(
+            reader,
+            repository=repository,
+            digest=digest,
+            demand=Demand(
+                signer=self.signer,
+                repositories=self._repositories(repository),
+                tag=tag,
+                not_before=self.not_before,
+            ),
+            roots=self.roots,
+        )
         return VerifiedImage(
             repository=repository,
             digest=digest,
+            tag=tag,
             signer=self.signer,
-            log_index=self._log_index(text, pinned, digest),
-            sct_checked=self.sigstore.check_sct,
-            sboms=_sboms(envelopes, pinned, digest),
+            roots=self.roots,
+            proof=proof,
         )
 
-    def _log_index(self, text: str, pinned: str, digest: str) -> int | None:
-        """Check what cosign reports as verified, and return the newest entry in the log."""
-        try:
-            signatures = TypeAdapter(tuple[_Signature, ...]).validate_json(text)
-        except ValidationError as error:
-            raise _not_understood(pinned, error) from error
-        good = [item for item in signatures if self._is_of(item, digest)]
-        if not good:
-            raise VerificationError(
-                f"{pinned} has signatures, but none is for {digest} by {self.signer.identity}",
-                details=text[:2000],
-            )
-        indexes = [item.optional.bundle.payload.index for item in good]
-        return max((index for index in indexes if index is not None), default=None)
-
-    def _is_of(self, signature: _Signature, digest: str) -> bool:
-        return (
-            signature.critical.image.digest == digest
-            and signature.optional.subject == self.signer.identity
-            and signature.optional.issuer == self.signer.issuer
-        )
+    def _repositories(self, repository: str) -> tuple[str, ...]:
+        """Return the repositories that a signature may name."""
+        if self.signed_as is not None:
+            return (self.signed_as,)
+        mirrored = [
+            original + repository[len(mirror) :]
+            for mirror, original in self.mirrors.items()
+            if repository.startswith(f"{mirror}/")
+        ]
+        return (repository, *mirrored)
 
 
-def _sboms(envelopes: Sequence[str], pinned: str, digest: str) -> tuple[dict[str, Any], ...]:
-    try:
-        statements = [_statement(envelope) for envelope in envelopes]
-    except ValueError as error:  # also pydantic's ValidationError
-        raise _not_understood(pinned, error) from error
-    wanted = digest.removeprefix("sha256:")
-    found = tuple(
-        statement.predicate
-        for statement in statements
-        if statement.predicate_type == CYCLONEDX
-        and any(subject.digest.get("sha256") == wanted for subject in statement.subject)
-    )
-    if not found:
-        raise VerificationError(f"{pinned} has attestations, but none is an SBOM of {digest}")
-    return found
-
-
-def _statement(text: str) -> _Statement:
-    envelope = _Envelope.model_validate_json(text)
-    if envelope.type != PAYLOAD_TYPE:
-        raise ValueError(f"payloadType is {envelope.type}, not {PAYLOAD_TYPE}")
-    # By pydantic's own parser, which limits the depth: json.loads would end in a RecursionError.
-    return _Statement.model_validate_json(base64.b64decode(envelope.payload))
-
-
-def _not_understood(pinned: str, error: Exception) -> VerificationError:
-    return VerificationError(
-        f"cosign's output about {pinned} is not understood, so nothing is proven",
-        details=str(error)[:2000],
-        hint="`immutable-base doctor` says which versions of cosign are accepted",
-    )
+def _resolve(reader: Reader, tagged: str, tag: str) -> str:
+    raw = reader.manifest(tag)
+    if raw is None:
+        raise NoSuchImageError(f"there is no image {tagged}")
+    return digest_of(raw)

@@ -89,6 +89,7 @@ def earlier(lab, config, tmp_path_factory):
     ):
         for name in POINTS:
             request = PublishRequest(
+                epoch=0,
                 variant=name, repository=context.repository_of(name), digest=digest,
                 layout=folder / "layout", sbom=sbom, tags=(FOLLOWED,), rests_on={},
             )  # fmt: skip

@@ -85,7 +85,7 @@ def test_verify_refuses_another_identity(lab, night):
         "--certificate-identity",
         "https://gitlab.com/mallory/os//.gitlab-ci.yml@refs/heads/main",
     )
-    assert done.returncode == 12
+    assert done.returncode == 14
     assert "Traceback" not in done.stderr
 
 

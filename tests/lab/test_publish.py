@@ -18,7 +18,14 @@ import tenacity
 
 from immutable_base.config.load import load_settings
 from immutable_base.context import Context
-from immutable_base.errors import RemoteError, VerificationError
+from immutable_base.errors import (
+    BrokenProofError,
+    NoSuchImageError,
+    NotSignedError,
+    OtherSignerError,
+    RemoteError,
+    VerificationError,
+)
 from immutable_base.model.publish import PublicationStatus
 from immutable_base.process import run
 from immutable_base.publish.publish import PublishRequest, publish_variant
@@ -71,6 +78,7 @@ class Publisher:
             variant=VARIANT,
             repository=context.repository_of(VARIANT),
             digest=image.digest,
+            epoch=0,
             layout=image.layout,
             sbom=image.sbom,
             tags=TAGS,
@@ -197,27 +205,33 @@ def test_another_sbom_replaces_the_attestation(publisher, published, monkeypatch
     publication = publisher.publish(published, monkeypatch)
     assert publication.status is PublicationStatus.PUBLISHED
     verified = publisher.verifier().verify(publisher.repository, published.digest)
-    assert verified.sboms == (json.loads(published.sbom.read_text()),)
+    assert [sbom.document for sbom in verified.proof.sboms] == [
+        json.loads(published.sbom.read_text())
+    ]
 
 
 def test_the_command_agrees(lab, publisher, published):
     reference = f"{publisher.repository}:latest"
     good = lab.product("verify", reference, "--format", "json")
     assert good.returncode == 0, good.stderr
-    assert json.loads(good.stdout)["image"] == f"{publisher.repository}@{published.digest}"
+    report = json.loads(good.stdout)
+    assert report["image"] == f"{publisher.repository}@{published.digest}"
+    assert report["signed_for"] == publisher.repository
+    assert report["claims"]["source_ref"] == "refs/heads/main"
+    assert report["skipped"] == 0
     other = "https://gitlab.com/evil/evil//.gitlab-ci.yml@refs/heads/main"
     bad = lab.product("verify", reference, "--certificate-identity", other)
-    assert bad.returncode == VerificationError.exit_code
-    assert "none of the expected identities matched" in bad.stderr
+    assert bad.returncode == OtherSignerError.exit_code
+    assert publisher.context.settings.signing.certificate_identity in bad.stderr
     none = lab.product("verify", f"{publisher.repository}:nothing")
-    assert none.returncode == VerificationError.exit_code
+    assert none.returncode == NoSuchImageError.exit_code
 
 
 def test_unsigned_digest_is_refused(publisher, published):
     image = publisher.image("unsigned")
     environment = publisher.context.tls.environment
     skopeo.push(run, image.layout, f"{publisher.repository}@{image.digest}", environment)
-    with pytest.raises(VerificationError, match="no valid signature"):
+    with pytest.raises(NotSignedError, match="has no signature"):
         publisher.verifier().verify(publisher.repository, image.digest)
 
 
@@ -231,9 +245,21 @@ def test_signature_of_another_image_is_refused(publisher, published):
             for digest in (published.digest, image.digest)
         )
         skopeo.move_tag(run, source, target, environment)
-    with pytest.raises(VerificationError) as caught:
+    with pytest.raises(BrokenProofError, match="the signature is of another image"):
         publisher.verifier().verify(publisher.repository, image.digest)
-    assert "digest" in str(caught.value)
+
+
+def test_an_image_copied_to_another_repository_with_its_signatures_is_refused(publisher, published):
+    environment = publisher.context.tls.environment
+    other = publisher.repository.replace("/base", "/fedora-base")
+    for reference in (
+        f"@{published.digest}",
+        *(f":{published.digest.replace(':', '-')}.{kind}" for kind in ("sig", "att")),
+    ):
+        target = f"{other}:latest" if reference.startswith("@") else other + reference
+        skopeo.move_tag(run, publisher.repository + reference, target, environment)
+    with pytest.raises(BrokenProofError, match="not for this repository"):
+        publisher.verifier().verify(other, published.digest)
 
 
 def test_signature_by_another_branch_is_refused(publisher):
@@ -242,14 +268,13 @@ def test_signature_by_another_branch_is_refused(publisher):
     skopeo.push(run, image.layout, pinned, publisher.context.tls.environment)
     token = publisher.services.token(project=PROJECT, ref="topic")
     cosign.sign(run, pinned, publisher.verifier().sigstore, token)
-    with pytest.raises(VerificationError) as caught:
+    with pytest.raises(OtherSignerError, match="refs/heads/topic"):
         publisher.verifier().verify(publisher.repository, image.digest)
-    assert "refs/heads/topic" in str(caught.value)
 
 
 def test_a_certificate_without_proof_from_the_ct_log_is_refused(lab, publisher, published):
     other = publisher.with_settings(signing={"ct_log_key": str(lab.state / "trust" / "rekor.pub")})
-    with pytest.raises(VerificationError, match="no valid signature"):
+    with pytest.raises(BrokenProofError, match="no trusted CT log"):
         publisher.verifier(other).verify(publisher.repository, published.digest)
 
 

@@ -1,5 +1,6 @@
 """Our own rules about this repository."""
 
+import ast
 import importlib
 import json
 import re
@@ -299,3 +300,38 @@ def test_renovate_knows_every_go_program_of_the_lab():
         assert tools, file
         for tool in tools:
             assert any(f"{tool}/".startswith(f"{module}/") for module in rule), tool
+
+
+# ------------------------------------------------------------------ what runs on hosts
+
+VERIFICATION = ROOT / "src/immutable_base/verification"
+ON_HOSTS = {*sys.stdlib_module_names, "cryptography"}
+
+
+def imports_of(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield str(node.module)
+
+
+def test_verification_imports_only_what_the_system_python_of_a_host_has():
+    """import-linter can forbid by name only; this compares with what is allowed."""
+    allowed = ("immutable_base.errors", "immutable_base.verification")
+    foreign = {
+        (path.name, name)
+        for path in [*VERIFICATION.glob("*.py"), ROOT / "src/immutable_base/errors.py"]
+        for name in imports_of(path)
+        if name.partition(".")[0] not in ON_HOSTS and not name.startswith(allowed)
+    }
+    assert foreign == set()
+    assert len(list(VERIFICATION.glob("*.py"))) > 10
+
+
+def test_verification_starts_no_program():
+    found = {
+        path.name: set(imports_of(path)) & {"subprocess", "os", "ctypes", "multiprocessing"}
+        for path in VERIFICATION.glob("*.py")
+    }
+    assert {name: names for name, names in found.items() if names} == {}

@@ -18,7 +18,7 @@ PUBLIC_URLS = {
 ROOTS = ("SIGSTORE_ROOT_FILE", "SIGSTORE_REKOR_PUBLIC_KEY", "SIGSTORE_CT_LOG_PUBLIC_KEY_FILE")
 _SIGNING = {
     "yes": "false", "new-bundle-format": "true", "use-signing-config": "true", "tlog-upload": "true",
-    "insecure-skip-verify": "false", **PUBLIC_URLS,
+    "insecure-skip-verify": "false", "trusted-root": "", **PUBLIC_URLS,
 }  # fmt: skip
 _VERIFYING = {
     "new-bundle-format": "true", "output": "json", "certificate-identity": "", "certificate-oidc-issuer": "",
@@ -45,6 +45,8 @@ def parse(argv):
     options = dict(FLAGS[verb])
     operands = []
     for argument in rest:
+        if argument == "--":
+            continue  # What follows is an operand; none of ours begins with a dash.
         name, equals, value = argument.removeprefix("--").partition("=")
         if not argument.startswith("--"):
             operands.append(argument)

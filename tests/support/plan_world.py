@@ -229,8 +229,8 @@ def configuration() -> dict:
         "keys": {"k": {"url": "http://mirror.invalid/key.asc", "fingerprint": "0" * 40}},
         "registry": {"destination": "registry.invalid/x"},
         "signing": {
-            "certificate_identity": "i", "certificate_oidc_issuer": "https://i.invalid",
-            "fulcio_url": "https://f.invalid", "rekor_url": "https://r.invalid",
+            "certificate_identity": "https://i.invalid/ci", "certificate_oidc_issuer": "https://i.invalid",
+            "fulcio_url": "https://fulcio.sigstore.dev", "rekor_url": "https://rekor.sigstore.dev",
         },
         "publish": {"tags": ["latest"]},
     }  # fmt: skip

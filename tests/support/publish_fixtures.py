@@ -17,14 +17,29 @@ from immutable_base.model.plan import (
 )
 from immutable_base.publish.publish import PublishRequest, publish_variant
 from support.paths import PRODUCT
-from support.publish_world import DIGEST, OLD, World, token_for
+from support.publish_world import DIGEST, OLD, World, token_for, trust_files
+from support.scene import write_config
 
 TAGS = ("latest", "20251124", "6.12.107_deb13-amd64")
 
 
 @pytest.fixture
-def settings():
-    return load_settings(PRODUCT)
+def config(tmp_path):
+    """The product's configuration, with a private Sigstore: that of the world."""
+    folder = tmp_path / "config"
+    folder.mkdir()
+    product = load_settings(PRODUCT)
+    signing = {
+        "certificate_identity": product.signing.certificate_identity,
+        "certificate_oidc_issuer": product.signing.certificate_oidc_issuer,
+        **trust_files(folder),
+    }
+    return write_config(folder, signing, {"destination": product.registry.destination})
+
+
+@pytest.fixture
+def settings(config):
+    return load_settings(config)
 
 
 @pytest.fixture
@@ -33,13 +48,14 @@ def world(settings):
 
 
 @pytest.fixture
-def context(settings, world, tmp_path):
+def context(settings, world, config, tmp_path):
     return Context(
         settings=settings,
-        config_path=PRODUCT,
+        config_path=config,
         layers_folder=tmp_path,
         workspace=tmp_path / "workspace",
         run=world.run,
+        open_reader=world.open_reader,
     )
 
 
@@ -92,11 +108,14 @@ def publish(context, variant, image):
     layout, sbom = image
 
     def call(tags=TAGS, to=None, context=context):
-        where = dataclasses.replace(context, run=to.run) if to else context
+        where = (
+            dataclasses.replace(context, run=to.run, open_reader=to.open_reader) if to else context
+        )
         request = PublishRequest(
             variant=variant.name,
             repository=where.repository_of(variant.name),
             digest=DIGEST,
+            epoch=variant.source_date_epoch,
             layout=layout,
             sbom=sbom,
             tags=tags,

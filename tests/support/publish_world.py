@@ -5,20 +5,47 @@ tested in tests/lab/test_publish.py.
 """
 
 import base64
-import hashlib
 import json
 import time
+from dataclasses import dataclass
 
-from immutable_base.errors import CommandError
+from immutable_base.errors import CommandError, RemoteError
 from immutable_base.process import Result
 from support.cosign3 import Cosign3, Stored
+from support.forge import (
+    NOW,
+    SBOM,
+    Instance,
+    MemoryRegistry,
+    attestation,
+    pem_of,
+    public_pem,
+    signature,
+    simple_signing,
+    statement,
+)
 
-MANIFEST = b'{"schemaVersion": 2, "config": {}}'
-DIGEST = f"sha256:{hashlib.sha256(MANIFEST).hexdigest()}"
-OLD_MANIFEST = b'{"schemaVersion": 2, "old": true}'
-OLD = f"sha256:{hashlib.sha256(OLD_MANIFEST).hexdigest()}"
+IMAGES = MemoryRegistry()
+DIGEST, OLD = IMAGES.add_image("tonight"), IMAGES.add_image("yesterday")
+MANIFEST, OLD_MANIFEST = IMAGES.manifests[DIGEST], IMAGES.manifests[OLD]
+SIGSTORE = Instance()
+LOG_INDEX = 7
+SIGNED_AT = NOW + 1
 WRITES = ("push", "sign", "attest", "tag")
 """Steps that change what others see."""
+
+
+def trust_files(folder):
+    """Write the trust in our Sigstore, and return the keys of `[signing]` that name it."""
+    files = {
+        "fulcio_root": pem_of(SIGSTORE.root).encode(),
+        "rekor_key": public_pem(SIGSTORE.rekor_key),
+        "ct_log_key": public_pem(SIGSTORE.ct_key),
+    }
+    for name, content in files.items():
+        (folder / f"{name}.pem").write_bytes(content)
+    urls = {"fulcio_url": "https://fulcio.example", "rekor_url": "https://rekor.example"}
+    return {**urls, **{name: str(folder / f"{name}.pem") for name in files}}
 
 
 def token_for(settings, **changes):
@@ -63,6 +90,10 @@ class World:
         self.stopped = False
         self.violations = []
         self.looks = 0
+        self.reads = []
+        """What a verification has asked for, without the host."""
+        self.sign_as = None
+        """Who signs, where it is not the configured signer."""
 
     def run(self, command):
         number = len(self.commands)
@@ -128,7 +159,7 @@ class World:
     def yesterday(self, *tags):
         """Let these tags name an image of an earlier run, signed and attested."""
         self.manifests[OLD] = OLD_MANIFEST
-        stored = Stored(legacy=True, roots=(None, None, None), has_sct=True)
+        stored = Stored(legacy=True, roots=(None, None, None), has_sct=True, predicate=SBOM)
         self.cosign.signatures[OLD] = [stored]
         self.cosign.attestations[OLD] = [stored]
         self.tags.update(dict.fromkeys(tags, OLD))
@@ -160,47 +191,82 @@ class World:
         self.cosign.run(command)
         return (0,)
 
-    def verify(self, command):
-        _, digest, found = self.cosign.run(command)
-        if not found:
-            return 10, b"", "Error: no signatures found"
-        signing = self.settings.signing
-        signature = {
-            "critical": {
-                "identity": {"docker-reference": "x"},
-                "image": {"docker-manifest-digest": digest},
-                "type": "cosign container image signature",
-            },
-            "optional": {
-                "Issuer": signing.certificate_oidc_issuer,
-                "Subject": signing.certificate_identity,
-                "Bundle": {"SignedEntryTimestamp": "x", "Payload": {"logIndex": 7}},
-            },
-        }
-        return 0, json.dumps([signature]).encode()
-
-    def verify_attestation(self, command):
-        _, digest, found = self.cosign.run(command)
-        if not found:
-            return 1, b"", "Error: no matching attestations: "
-        return 0, b"".join(self._envelope(digest, stored.predicate) for stored in found)
-
-    @staticmethod
-    def _envelope(digest, predicate):
-        statement = {
-            "_type": "https://in-toto.io/Statement/v0.1",
-            "predicateType": "https://cyclonedx.org/bom",
-            "subject": [{"name": "x", "digest": {"sha256": digest.removeprefix("sha256:")}}],
-            "predicate": predicate,
-        }
-        payload = base64.b64encode(json.dumps(statement).encode()).decode()
-        envelope = {
-            "payloadType": "application/vnd.in-toto+json",
-            "payload": payload,
-            "signatures": [],
-        }
-        return json.dumps(envelope).encode() + b"\n"
+    def open_reader(self, repository, deadline):
+        """Return what the product's own verification reads."""
+        return Reader(self, repository)
 
     def tag(self, argv):
         self.tags[argv[-1].rpartition(":")[2]] = argv[-2].partition("@")[2]
         return (0,)
+
+
+@dataclass
+class Reader:
+    """One repository of the world, as it is read to verify; `fail = "read"` lets it fail."""
+
+    world: World
+    repository: str
+
+    def manifest(self, reference):
+        world = self.world
+        world.reads.append(reference)
+        if world.fail == "read":
+            raise RemoteError("nothing can be known", details=world.says)
+        digest, dot, kind = reference.replace("sha256-", "sha256:").partition(".")
+        if dot and kind in {"sig", "att"} and digest.startswith("sha256:"):
+            return self._beside(digest, kind).manifest(reference)
+        return world.manifests.get(world.tags.get(reference, reference))
+
+    def close(self):
+        """Nothing is open."""
+
+    def blob(self, digest, size):
+        self.world.reads.append(digest)
+        found = [self._beside(image, kind) for image in (DIGEST, OLD) for kind in ("sig", "att")]
+        return next((r.blobs[digest] for r in (IMAGES, *found) if digest in r.blobs), None)
+
+    def _beside(self, digest, kind):
+        cosign, registry = self.world.cosign, MemoryRegistry()
+        stored = (cosign.signatures if kind == "sig" else cosign.attestations).get(digest, ())
+        layers = [self._layer(digest, kind, item) for item in stored if item.legacy]
+        if layers:
+            registry.attach(digest, kind, *layers)
+        return registry
+
+    def _layer(self, digest, kind, stored):
+        text = json.dumps(stored.predicate)
+        return forged(digest, kind, self.repository, text, self.world.sign_as, self.world.settings)
+
+
+def junk(world, kind):
+    """Put something under the tag beside the image that stops cosign; returns the tag."""
+    tag = f"{DIGEST.replace(':', '-')}.{kind}"
+    real = world.open_reader
+
+    def open_reader(repository, deadline):
+        reader = real(repository, deadline)
+        manifest = reader.manifest
+        reader.manifest = lambda name: b"junk" if name == tag else manifest(name)
+        return reader
+
+    world.open_reader = open_reader
+    return tag
+
+
+_FORGED = {}
+
+
+def forged(digest, kind, repository, predicate, identity, settings):
+    """Sign or attest as the real services would; the same thing once, for signing takes a while."""
+    signing = settings.signing
+    who = identity or signing.certificate_identity
+    key = (digest, kind, repository, predicate, who, signing.certificate_oidc_issuer, SIGNED_AT)
+    if key not in _FORGED:
+        leaf = SIGSTORE.leaf(
+            identity=who, issuer=signing.certificate_oidc_issuer, when=SIGNED_AT - 1
+        )
+        if kind == "sig":
+            _FORGED[key] = signature(SIGSTORE, simple_signing(digest, repository), leaf=leaf, index=LOG_INDEX, when=SIGNED_AT)  # fmt: skip
+        else:
+            _FORGED[key] = attestation(SIGSTORE, statement(digest, json.loads(predicate)), leaf=leaf, when=SIGNED_AT + 1)  # fmt: skip
+    return _FORGED[key]

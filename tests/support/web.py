@@ -51,6 +51,9 @@ class Site:
         self.sent = 0
         """Bytes of bodies that were handed to the network."""
         self.closing = threading.Event()
+        self.keeps = False
+        """Whether a connection may be used again."""
+        self.connections = 0
 
     def serve(self, path: str, *replies: Reply | bytes) -> str:
         """Answer a path with these replies, one after another, and return its URL."""
@@ -79,20 +82,28 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
+    def setup(self) -> None:
+        super().setup()
+        self.server.site.connections += 1
+        self.protocol_version = "HTTP/1.1" if self.server.site.keeps else "HTTP/1.0"
+
     def do_GET(self) -> None:
         site = self.server.site
         path = self.path.partition("?")[0]
         site.requests.append(path)
         site.headers.append(dict(self.headers))
         reply = site.next_reply(path)
-        self.close_connection = True
+        self.close_connection = not site.keeps
         if reply is RESET:
+            self.close_connection = True
             linger = struct.pack("ii", 1, 0)
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         elif reply is STALL:
             site.closing.wait(STALLED)
         else:
             self._answer(site, reply)
+
+    do_HEAD = do_GET  # noqa: N815  the name is the base class's
 
     def _answer(self, site: Site, reply: Reply) -> None:
         self.send_response(reply.status)
@@ -102,6 +113,8 @@ class _Handler(BaseHTTPRequestHandler):
         if length >= 0 and reply.status != 204:
             self.send_header("Content-Length", str(length))
         self.end_headers()
+        if self.command == "HEAD":
+            return
         for start in range(0, len(reply.body), 1 << 16):
             self.wfile.write(reply.body[start : start + (1 << 16)])
             site.sent += 1 << 16

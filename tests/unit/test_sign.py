@@ -7,7 +7,7 @@ import pytest
 
 from immutable_base.errors import ConfigurationError, VerificationError
 from immutable_base.sign import TokenClaims, check_claims, decode_claims, read_token
-from immutable_base.tools.cosign import Signer
+from immutable_base.verification.policy import Signer
 
 SIGNER = Signer(
     identity="https://gitlab.com/a/b//.gitlab-ci.yml@refs/heads/main", issuer="https://gitlab.com"
@@ -47,8 +47,10 @@ def test_a_token_is_refused_from_the_second_in_which_it_expires(expired, seconds
     assert "timeout" in error.hint
 
 
-def test_a_token_is_good_to_its_last_second():
-    check_claims(claims(exp=NOW + 1), signer=SIGNER, now=NOW)
+def test_a_token_that_would_expire_while_the_image_is_pushed_is_refused():
+    assert "expires in 2 s" in refusal(exp=NOW + 2).message
+    assert "expires in 60 s" in refusal(exp=NOW + 60).message
+    check_claims(claims(exp=NOW + 61), signer=SIGNER, now=NOW)
 
 
 @pytest.mark.parametrize(
@@ -147,3 +149,80 @@ def test_claims_are_those_of_the_second_part():
     found = decode_claims(token({**wanted, "more": "unknown"}))
     assert (found.iss, found.aud, found.exp) == ("https://i", ("x", "sigstore"), 12)
     assert found.identity == "https://g/p"
+
+
+GOOD_CLAIMS = {"iss": SIGNER.issuer, "aud": "sigstore", "ci_config_ref_uri": SIGNER.identity.removeprefix("https://")}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: f"Bearer {text}", lambda text: text[:5] + "\n" + text[5:], lambda text: f'"{text}"',
+        lambda text: text + "=", lambda text: text.rpartition(".")[0] + ".", lambda text: "." + text.partition(".")[2],
+        lambda text: text + " x", lambda text: text + "\u00e4",
+    ],
+)  # fmt: skip
+def test_what_is_no_token_is_told_before_it_is_sent_anywhere(change):
+    """S16: it would fail at Fulcio, with a question whether Fulcio is up."""
+    with pytest.raises(ConfigurationError, match="does not hold an identity token"):
+        decode_claims(change(token({**GOOD_CLAIMS, "exp": NOW})))
+
+
+@pytest.mark.parametrize(
+    "number", ["NaN", "Infinity", "-Infinity", "1e400", '"soon"', "null", "[]"]
+)
+@pytest.mark.parametrize("claim", ["exp", "nbf"])
+def test_a_time_that_is_no_time(number, claim):
+    if (claim, number) == ("nbf", "null"):
+        return  # As good as none.
+    text = json.dumps({**GOOD_CLAIMS, "exp": 1, claim: "HERE"}).replace('"HERE"', number)
+    body = base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
+    with pytest.raises(ConfigurationError, match="wrong or missing"):
+        decode_claims(f"eyJhbGciOiJSUzI1NiJ9.{body}.c2ln")
+
+
+def test_a_token_that_is_not_valid_yet():
+    assert "not valid for another 3600 s" in refusal(nbf=NOW + 3600).message
+    check_claims(claims(nbf=NOW + 30), signer=SIGNER, now=NOW)
+
+
+JOB = {
+    "project_id": "7", "runner_environment": "self-hosted", "pipeline_source": "schedule", "ref": "main", "ref_type": "branch",
+}  # fmt: skip
+DEMANDED = {
+    "project_id": ("7",), "runner_environment": ("self-hosted",), "build_trigger": ("schedule", "web"),
+    "source_ref": ("refs/heads/main",),
+}  # fmt: skip
+STRICT = Signer(identity=SIGNER.identity, issuer=SIGNER.issuer, claims=DEMANDED)
+
+
+def test_the_right_job_passes():
+    check_claims(claims(**JOB), signer=STRICT, now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        ({"project_id": "8"}, "project_id"), ({"project_id": None}, "project_id"),
+        ({"runner_environment": "gitlab-hosted"}, "runner_environment"), ({"pipeline_source": "trigger"}, "build_trigger"),
+        ({"ref": "topic"}, "source_ref"), ({"ref_type": "tag"}, "source_ref"), ({"ref_type": None}, "source_ref"),
+    ],
+)  # fmt: skip
+def test_another_job_of_the_same_pipeline_file_may_not_sign(change, name):
+    """S9: what the certificate's name does not say is compared as well, before anything is written."""
+    with pytest.raises(VerificationError, match=f"identity token's {name} is not"):
+        check_claims(claims(**{**JOB, **change}), signer=STRICT, now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("value", "good"),
+    [("true", True), (True, True), ("false", False), (False, False), (None, False)],
+)
+def test_a_protected_ref_is_demanded_when_signing(value, good):
+    found = claims(ref_protected=value)
+    check_claims(found, signer=SIGNER, now=NOW)
+    if good:
+        check_claims(found, signer=SIGNER, now=NOW, protected_ref=True)
+        return
+    with pytest.raises(VerificationError, match="not protected"):
+        check_claims(found, signer=SIGNER, now=NOW, protected_ref=True)

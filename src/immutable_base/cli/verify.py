@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import argparse
+import os
+import re
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 
-from immutable_base import api
 from immutable_base.cli.options import (
     add_context_arguments,
     add_output_arguments,
     write_result,
 )
+from immutable_base.errors import ConfigurationError
 from immutable_base.log import log_to_terminal
 from immutable_base.report.verify import verification_text
+from immutable_base.verification.deadline import SECONDS
+from immutable_base.verify_reference import verify
+
+HERE = Path("immutable-base.toml")
+LONGEST = 3600.0
+UNITS = {"m": 60, "h": 3600, "d": 86400}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,27 +42,101 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="URL",
         help="OIDC issuer of that identity (default: the configuration's)",
     )
+    parser.add_argument(
+        "--signed-as",
+        metavar="REPOSITORY",
+        help="repository that the signature names, where REF is a copy of it elsewhere",
+    )
+    parser.add_argument(
+        "--not-older-than",
+        metavar="AGE",
+        type=_age,
+        help="refuse an image that was signed longer ago, e.g. 36h or 7d",
+    )
+    parser.add_argument(
+        "--signed-after",
+        metavar="TIME",
+        type=_moment,
+        help="refuse an image that was signed before this time (RFC 3339): the last one known",
+    )
+    parser.add_argument(
+        "--timeout",
+        metavar="SECONDS",
+        type=_seconds,
+        default=SECONDS,
+        help=f"time for the whole verification (default: {SECONDS:g})",
+    )
     add_context_arguments(parser)
+    parser.set_defaults(config=None)
     add_output_arguments(parser)
+
+
+def _age(text: str) -> int:
+    found = re.fullmatch(r"([1-9][0-9]{0,5})([mhd])", text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an age such as 36h or 7d")
+    return int(found[1]) * UNITS[found[2]]
+
+
+def _moment(text: str) -> int:
+    try:
+        found = datetime.fromisoformat(text)
+        return int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp())
+    except (ValueError, OverflowError) as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time (RFC 3339)") from error
+
+
+def _seconds(text: str) -> float:
+    try:
+        found = float(text)
+    except ValueError:
+        found = 0.0
+    if not 0 < found <= LONGEST:
+        raise argparse.ArgumentTypeError(f"{text!r} is not between 0 and {LONGEST:g} seconds")
+    return found
 
 
 def run(namespace: argparse.Namespace) -> int:
     """Verify one image and print what was proven."""
     log_to_terminal(verbose=namespace.verbose)
-    report = api.verify(
+    report = verify(
         namespace.reference,
         config=_config(namespace),
         identity=namespace.certificate_identity,
         issuer=namespace.certificate_oidc_issuer,
-        workspace=namespace.workspace,
+        signed_as=namespace.signed_as,
+        not_before=_not_before(namespace),
+        timeout=namespace.timeout,
     )
     text = report.to_json() if namespace.format == "json" else verification_text(report)
     write_result(text, namespace.output)
     return 0
 
 
+def _not_before(namespace: argparse.Namespace) -> int | None:
+    limits = [namespace.signed_after]
+    if namespace.not_older_than is not None:
+        limits.append(int(time.time()) - namespace.not_older_than)
+    return max((limit for limit in limits if limit is not None), default=None)
+
+
 def _config(namespace: argparse.Namespace) -> Path | None:
-    """Return the configuration; None for somebody who has none but knows the signer."""
-    path: Path = namespace.config
-    known = namespace.certificate_identity and namespace.certificate_oidc_issuer
-    return None if known and not path.exists() else path
+    """Return the configuration that says whom to trust.
+
+    Whoever names the signer names the trust too, or gets the public instance's: the folder that
+    one stands in decides nothing then. Without a signer it is the configuration in that folder,
+    and the answer says which one it was.
+    """
+    explicit: Path | None = namespace.config
+    if explicit is None and os.environ.get("IMMUTABLE_BASE_CONFIG"):
+        explicit = Path(os.environ["IMMUTABLE_BASE_CONFIG"])
+    if explicit is not None:
+        return explicit
+    if namespace.certificate_identity is not None and namespace.certificate_oidc_issuer is not None:
+        return None
+    if not HERE.exists():
+        raise ConfigurationError(
+            f"there is no {HERE} here, so nobody says who must have signed",
+            hint="name --config, or --certificate-identity and --certificate-oidc-issuer",
+        )
+    return HERE

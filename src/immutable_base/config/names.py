@@ -33,7 +33,14 @@ def find_reference(text: str, settings: Settings | None) -> Reference:
     Raises ConfigurationError if it is neither a reference nor a configured variant.
     """
     if "/" in text:
-        return Reference.parse(text)
+        reference = Reference.parse(text)
+        host = reference.repository.partition("/")[0]
+        if not ("." in host or ":" in host or host == "localhost"):
+            raise ConfigurationError(
+                f"'{text}' does not say which registry: other programs would look at Docker Hub",
+                hint="write registry/path:tag or registry/path@sha256:...",
+            )
+        return reference
     name, _, tag = text.partition(":")
     if settings is None:
         raise ConfigurationError(

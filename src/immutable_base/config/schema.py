@@ -8,13 +8,10 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from immutable_base.config.signing import Signing
+from immutable_base.config.types import Fingerprint, Name, Url
 from immutable_base.model.document import Frozen
 from immutable_base.model.reference import REPOSITORY, TAG, fill_tag
-
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
-Fingerprint = Annotated[str, StringConstraints(pattern=r"^[0-9A-F]{40}$")]
-Url = Annotated[str, StringConstraints(pattern=r"^https?://")]
-
 
 UNDEFINED = "undefined_name"
 """Type of the error for a name that nothing defines; its context has `name` and `known`."""
@@ -121,26 +118,9 @@ class Registry(Frozen):
     """`host[:port]/path`; an image is pushed to `<destination>/<variant>`."""
     ca_bundle: str = ""
     """PEM file of the registry's private CA; empty: the system's CAs."""
-
-
-class Signing(Frozen):
-    """Who signs, and how anybody can verify it."""
-
-    certificate_identity: str
-    """The pipeline that signs: subject of the certificate of every signature."""
-    certificate_oidc_issuer: Url
-    """OIDC issuer that vouches for the pipeline's identity."""
-    fulcio_url: Url
-    """URL of Fulcio, which issues the certificates."""
-    rekor_url: Url
-    """URL of Rekor, the transparency log."""
-    fulcio_root: str = ""
-    """PEM file with the roots of a private Fulcio; empty: the public instance's, by TUF."""
-    rekor_key: str = ""
-    """PEM file with the key of a private Rekor; empty: the public instance's, by TUF."""
-    ct_log_key: str = ""
-    """PEM file with the key of a private CT log; empty: the public instance's, by TUF. A private
-    Fulcio without a CT log issues no SCT, so none is verified."""
+    mirrors: tuple[Annotated[str, Field(pattern=f"^{REPOSITORY.pattern}$")], ...] = ()
+    """Copies of `destination`: what was signed for `<destination>/<variant>` is accepted as
+    `<mirror>/<variant>` too."""
 
 
 class Publish(Frozen):
@@ -207,6 +187,10 @@ class Settings(Frozen):
         """Return the configured private CA, None if there is none; `folder` is this file's."""
         name = self.registry.ca_bundle
         return (folder / name).resolve() if name else None
+
+    def mirrors(self) -> dict[str, str]:
+        """Return each declared mirror with what it mirrors."""
+        return dict.fromkeys(self.registry.mirrors, self.registry.destination)
 
     def repository_of(self, variant: str) -> str:
         """Return the repository that a variant is published to, without a tag."""

@@ -39,13 +39,25 @@ def only_manifest(folder: Path) -> str:
             f"{folder} is not an OCI layout: it has no index.json",
             hint="`immutable-base build --variant` makes it",
         ) from error
-    except ValueError as error:
-        raise VerificationError(f"{folder}/index.json is not JSON", details=str(error)) from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise VerificationError(
+            f"{folder}/index.json cannot be read as JSON", details=str(error)
+        ) from error
     with foreign_data(f"{folder}/index.json", VerificationError):
         found = [str(manifest["digest"]) for manifest in index["manifests"]]
     if len(found) != 1:
         raise VerificationError(f"{folder} holds {len(found)} images, not one")
     return found[0]
+
+
+def require_manifest(folder: Path, digest: str) -> None:
+    """Require that a layout holds exactly one image, this one.
+
+    Raises CheckError if it is another one, VerificationError as `only_manifest`.
+    """
+    found = only_manifest(folder)
+    if found != digest:
+        raise CheckError(f"{folder} holds {found}, not {digest}", hint="build the image again")
 
 
 def require_image(folder: Path, *, digest: str, image_id: str) -> int:
@@ -55,9 +67,7 @@ def require_image(folder: Path, *, digest: str, image_id: str) -> int:
     layers are not read. Raises CheckError if it is another image, VerificationError if a document
     of the layout is missing or changed.
     """
-    found = only_manifest(folder)
-    if found != digest:
-        raise CheckError(f"{folder} holds {found}, not {digest}", hint="build the image again")
+    require_manifest(folder, digest)
     config, *layers = _parts(folder, digest)
     if config.digest != f"sha256:{image_id}":
         raise CheckError(

@@ -12,7 +12,16 @@ TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 """Of the registered algorithms the one that registries use. Source: OCI Image Specification 1.1,
 "Digests"."""
-REPOSITORY = re.compile(r"[A-Za-z0-9.-]+(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+")
+_LABEL = "[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
+REPOSITORY = re.compile(
+    rf"{_LABEL}([.]{_LABEL})*(:[0-9]{{1,5}})?"
+    r"(/[a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*)+"
+)
+"""No part begins with a dash. Source of the path: OCI Distribution Specification 1.1, "Pulling
+manifests"."""
+
+LONGEST = 255
+"""Characters of a repository; source: distribution/reference, NameTotalLengthMax."""
 
 
 def fill_tag(template: str, *, date: str, kernel: str) -> str:
@@ -38,7 +47,7 @@ class Reference:
         head, slash, last = name.rpartition("/")
         last, colon, tag = last.partition(":")
         repository = f"{head}{slash}{last}"
-        fine = REPOSITORY.fullmatch(repository) is not None
+        fine = len(repository) <= LONGEST and REPOSITORY.fullmatch(repository) is not None
         fine &= not colon or TAG.fullmatch(tag) is not None
         fine &= "@" not in text or DIGEST.fullmatch(digest) is not None
         if not fine:

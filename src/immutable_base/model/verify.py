@@ -13,13 +13,29 @@ class VerificationReport(Frozen):
     schema_version: Literal[1] = 1
     image: str
     """`repository@sha256:...`"""
+    tag: str | None
+    """The tag that named the digest when it was asked for; null if it was asked for by digest."""
+    configuration: str | None
+    """The file that named whom to trust; null: none, so the public instance."""
+    instance: str
+    """The Sigstore instance: URL of its Fulcio."""
+    trusted: tuple[str, ...]
+    """SHA-256 of every root certificate and log key that was trusted."""
     signer: str
     """Identity in the certificate of signature and attestation."""
     issuer: str
     """OIDC issuer in the same certificates."""
+    signed_for: str
+    """Repository that the signed text names."""
+    signed_at: str
+    """Time of the newest signature by the transparency log (RFC 3339, UTC)."""
     rekor_log_index: int | None
     """Entry of the newest signature in the transparency log."""
+    claims: dict[str, str]
+    """What the certificate says about the job: project, ref, commit, trigger, runner, URL."""
     sct_checked: bool
     """False: this Sigstore instance has no CT log, so there is no timestamp of one to check."""
     sbom_components: tuple[int, ...]
-    """Components of each attested SBOM; at least one SBOM."""
+    """Components of each attested SBOM, the newest first; at least one SBOM."""
+    skipped: int
+    """Signatures, attestations and other things beside the image that do not count."""

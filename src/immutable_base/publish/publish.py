@@ -11,15 +11,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from immutable_base.errors import CheckError, RemoteError, VerificationError
+from immutable_base.errors import ImmutableBaseError, RemoteError, VerificationError
+from immutable_base.image.oci import require_manifest
 from immutable_base.model.publish import Publication, PublicationStatus, StepTime
 from immutable_base.publish.tag_mover import TagMover
 from immutable_base.sign import job_token
 from immutable_base.tools import cosign, skopeo
+from immutable_base.verification.verify_image import moment
 from immutable_base.verify import NO_CT_LOG, VerifiedImage, Verifier
 from immutable_base.workspace import file_digest
 
 log = logging.getLogger(__name__)
+LONGEST_RUN = 86400
+"""Seconds; GitLab ends a job after a day at the latest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +52,8 @@ class PublishRequest:
     layout: Path
     """OCI layout that holds exactly this digest."""
     sbom: Path
+    epoch: int
+    """When the newest of its inputs was made, in seconds since 1970."""
     tags: Sequence[str]
     rests_on: Mapping[str, str]
     """Of the publication: documents by name, and their SHA-256."""
@@ -73,7 +79,7 @@ def publish_variant(verifier: Verifier, request: PublishRequest) -> Publication:
     fails. In each case the tags stay where they were.
     """
     times = _StepClock()
-    _require_digest(request)
+    require_manifest(request.layout, request.digest)
     mover = TagMover(
         run=verifier.run,
         environment=verifier.sigstore.environment,
@@ -81,6 +87,7 @@ def publish_variant(verifier: Verifier, request: PublishRequest) -> Publication:
     )
     with times.step("read what is published"):
         before = mover.read(request.tags)
+        _refuse_overtaken(verifier, request, before)
         verified = _verified_already(verifier, request)
     unchanged = verified is not None and set(before.values()) == {request.digest}
     if verified is None:
@@ -109,10 +116,10 @@ def sign_variant(verifier: Verifier, request: PublishRequest) -> str:
 
     Raises as `publish_variant`.
     """
-    _require_digest(request)
-    token = job_token(verifier.signer)
+    require_manifest(request.layout, request.digest)
+    token = job_token(verifier.signer, protected_ref=verifier.protected_ref)
     _push(verifier, request)
-    cosign.sign(verifier.run, request.pinned, verifier.sigstore, token)
+    _sign(verifier, request, token)
     return request.pinned
 
 
@@ -121,12 +128,13 @@ def attest_variant(verifier: Verifier, request: PublishRequest) -> str:
 
     Raises as `publish_variant`, and RemoteError if the image was not pushed.
     """
-    token, environment = job_token(verifier.signer), verifier.sigstore.environment
+    token = job_token(verifier.signer, protected_ref=verifier.protected_ref)
+    environment = verifier.sigstore.environment
     if skopeo.manifest_digest(verifier.run, request.pinned, environment) is None:
         raise RemoteError(
             f"{request.pinned} is not in the registry", hint="`immutable-base sign` pushes it"
         )
-    cosign.attest(verifier.run, request.pinned, request.sbom, verifier.sigstore, token)
+    _attest(verifier, request, token)
     return request.pinned
 
 
@@ -134,22 +142,18 @@ def _push(verifier: Verifier, request: PublishRequest) -> None:
     skopeo.push(verifier.run, request.layout, request.pinned, verifier.sigstore.environment)
 
 
-def _require_digest(request: PublishRequest) -> None:
-    """Refuse a layout that does not hold exactly the image to be published."""
-    index = json.loads((request.layout / "index.json").read_text())
-    found = [manifest["digest"] for manifest in index["manifests"]]
-    if found != [request.digest]:
-        raise CheckError(
-            f"{request.layout} holds {', '.join(found) or 'no image'}, not {request.digest}",
-            hint="build the image again",
-        )
+def _sign(verifier: Verifier, request: PublishRequest, token: str) -> None:
+    with _naming_what_is_in_the_way(verifier, request, "sig"):
+        cosign.sign(verifier.run, request.pinned, verifier.sigstore, token)
+
+
+def _attest(verifier: Verifier, request: PublishRequest, token: str) -> None:
+    with _naming_what_is_in_the_way(verifier, request, "att"):
+        cosign.attest(verifier.run, request.pinned, request.sbom, verifier.sigstore, token)
 
 
 def _verified_already(verifier: Verifier, request: PublishRequest) -> VerifiedImage | None:
     """Return the image as an earlier run published it, None if something is missing."""
-    environment = verifier.sigstore.environment
-    if skopeo.manifest_digest(verifier.run, request.pinned, environment) is None:
-        return None
     try:
         verified = verifier.verify(request.repository, request.digest)
     except VerificationError as error:
@@ -158,15 +162,66 @@ def _verified_already(verifier: Verifier, request: PublishRequest) -> VerifiedIm
     return verified if verified.has_sbom(request.read_sbom()) else None
 
 
+def _refuse_overtaken(
+    verifier: Verifier, request: PublishRequest, before: Mapping[str, str | None]
+) -> None:
+    """Refuse to move a tag back to older inputs while a newer run's image is fresh.
+
+    Two machines may build at once, and the slower one may have the older plan. An image that was
+    signed longer ago than any run takes is no rival: upstream may take its packages back.
+    """
+    recent = time.time() - LONGEST_RUN
+    for digest in sorted({found for found in before.values() if found} - {request.digest}):
+        try:
+            rival = verifier.verify(request.repository, digest).proof
+        except VerificationError as error:
+            log.info("not a rival: %s", error.message)
+            continue
+        if rival.signature.signed_at > recent and skopeo.seconds(rival.created) > request.epoch:
+            names = ", ".join(name for name, found in before.items() if found == digest)
+            raise RemoteError(
+                f"another run has published newer inputs: {names} of {request.repository}",
+                details=f"{digest}, made {rival.created}, "
+                f"signed {moment(rival.signature.signed_at)}",
+                hint="nothing was written and no tag was moved; plan and run again",
+            )
+
+
+@contextmanager
+def _naming_what_is_in_the_way(
+    verifier: Verifier, request: PublishRequest, kind: str
+) -> Iterator[None]:
+    """Say who must clear it away if cosign fails and something broken lies where it writes.
+
+    Nothing is cleared away here: it may be another team's.
+    """
+    try:
+        yield
+    except RemoteError as error:
+        try:
+            broken = verifier.count_broken(request.repository, request.digest, kind)
+        except ImmutableBaseError:
+            broken = 0
+        if broken == 0:
+            raise
+        tag = f"{request.repository}:{request.digest.replace(':', '-')}.{kind}"
+        raise RemoteError(
+            error.message,
+            details=error.details,
+            hint=f"{broken} broken things under the tag {tag} may stand in cosign's way: whoever "
+            "may delete in this registry must delete that tag; then run again",
+        ) from error
+
+
 def _make_verified(verifier: Verifier, request: PublishRequest, times: _StepClock) -> VerifiedImage:
     # Before anything is written: a wrong token must not leave half a publication behind.
-    token = job_token(verifier.signer)
+    token = job_token(verifier.signer, protected_ref=verifier.protected_ref)
     with times.step("push by digest"):
         _push(verifier, request)
     with times.step("sign"):
-        cosign.sign(verifier.run, request.pinned, verifier.sigstore, token)
+        _sign(verifier, request, token)
     with times.step("attest the SBOM"):
-        cosign.attest(verifier.run, request.pinned, request.sbom, verifier.sigstore, token)
+        _attest(verifier, request, token)
     with times.step("verify signature and SBOM"):
         verified = verifier.verify(request.repository, request.digest)
         if not verified.has_sbom(request.read_sbom()):

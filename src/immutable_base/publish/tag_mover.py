@@ -29,9 +29,11 @@ class TagMover:
     def move(self, before: Mapping[str, str | None], digest: str) -> tuple[Tag, ...]:
         """Make every tag of `before` name `digest` and read it back.
 
-        Tags that are new go first, those that hosts follow already last. If one fails, those that
-        were moved go back to where they were; a new one cannot be taken back everywhere, but it
-        names a digest that has been verified.
+        Tags that are new go first, those that hosts follow already last. Each is read again right
+        before it is set: one that another run has moved since `before` is left alone, and is an
+        error. If one fails, those that this run has set go back to where they were, unless another
+        run has moved them on; a new one cannot be taken back everywhere, but it names a digest that
+        has been verified.
 
         Raises RemoteError with the registry's message and the names of tags that could not be set
         back.
@@ -39,7 +41,7 @@ class TagMover:
         moved: list[str] = []
         try:
             for name in sorted(before, key=lambda name: before[name] is not None):
-                if before[name] != digest:
+                if before[name] != digest and self._is_unmoved(name, before[name], digest):
                     moved.append(name)
                     self._set(name, digest)
         except ImmutableBaseError as error:
@@ -53,6 +55,21 @@ class TagMover:
                 ) from error
             raise
         return tuple(Tag(name=name, before=before[name], digest=digest) for name in before)
+
+    def _is_unmoved(self, name: str, before: str | None, digest: str) -> bool:
+        """Tell whether a tag is where it was; False if another run set it to the same digest.
+
+        Registries have no compare-and-swap: this leaves an instant, where there were minutes.
+        """
+        found = self._read(name)
+        if found not in {before, digest}:
+            raise RemoteError(
+                f"the tag {self.repository}:{name} was moved by another run meanwhile: from "
+                f"{before} to {found}",
+                hint="the other run's image stays; let one pipeline at a time write here "
+                "(in GitLab: `resource_group`), and run again",
+            )
+        return found == before
 
     def _set(self, name: str, digest: str) -> None:
         tagged = f"{self.repository}:{name}"
@@ -68,7 +85,10 @@ class TagMover:
         return skopeo.manifest_digest(self.run, f"{self.repository}:{name}", self.environment)
 
     def _undo(self, before: Mapping[str, str | None], moved_to: str) -> list[str]:
-        """Set tags back, also when the run is being interrupted; return those that failed."""
+        """Set back what this run has set, also when it is being interrupted; return what failed.
+
+        A tag that names something else by now belongs to whoever set it.
+        """
         uninterruptible = replace(
             self, run=lambda command: self.run(replace(command, even_if_interrupted=True))
         )
@@ -76,9 +96,9 @@ class TagMover:
         for name, digest in before.items():
             try:
                 found = uninterruptible._read(name)  # noqa: SLF001  ourselves
-                if digest is not None and found != digest:
+                if found == moved_to and digest is not None:
                     uninterruptible._set(name, digest)  # noqa: SLF001  ourselves
-                elif digest is None and found == moved_to:
+                elif found == moved_to:
                     left.append(name)
             except ImmutableBaseError as error:
                 log.warning("the tag %s could not be set back to %s: %s", name, digest, error)

@@ -126,6 +126,7 @@ class Stages:
             digest=layout.digest,
             layout=documents.layout(variant),
             sbom=sbom,
+            epoch=variant.source_date_epoch,
             tags=tags_of(self.context.settings, variant),
             rests_on=documents.rests_on(Publication, variant),
         )

@@ -1,5 +1,6 @@
 """`sign` and `attest` by themselves: a part of a publication, in which no tag moves."""
 
+import dataclasses
 import json
 
 import pytest
@@ -8,7 +9,7 @@ from immutable_base.errors import CheckError, ConfigurationError, RemoteError
 from immutable_base.model.publish import PublicationStatus
 from immutable_base.publish.publish import PublishRequest, attest_variant, sign_variant
 from support.publish_fixtures import TAGS
-from support.publish_world import DIGEST, OLD
+from support.publish_world import DIGEST, MANIFEST, OLD, junk
 
 
 @pytest.fixture
@@ -17,6 +18,7 @@ def request_of(context, variant, image):
     return PublishRequest(
         variant=variant.name, repository=context.repository_of(variant.name), digest=DIGEST,
         layout=layout, sbom=sbom, tags=TAGS, rests_on={},
+        epoch=variant.source_date_epoch,
     )  # fmt: skip
 
 
@@ -62,6 +64,19 @@ def test_without_a_token_nothing_is_written(world, context, request_of, stage, m
     with pytest.raises(ConfigurationError):
         stage(context.verifier(), request_of)
     assert world.writes() == []
+
+
+@pytest.mark.parametrize(("step", "kind"), [("sign", "sig"), ("attest", "att")])
+def test_what_stands_in_cosigns_way_is_named(world, token, context, request_of, step, kind):
+    stage = {"sign": sign_variant, "attest": attest_variant}[step]
+    world.manifests[DIGEST] = MANIFEST
+    tag = junk(world, kind)
+    world.fail, world.says = step, "panic: interface conversion"
+    verifier = dataclasses.replace(context, open_reader=world.open_reader).verifier()
+    with pytest.raises(RemoteError) as caught:
+        stage(verifier, request_of)
+    assert "must delete that tag" in caught.value.hint
+    assert tag in caught.value.hint
 
 
 def test_a_publication_after_both_only_verifies_and_moves_the_tags(

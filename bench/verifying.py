@@ -1,0 +1,58 @@
+"""`verify` against the two commands of cosign that it stands for."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+
+from common import PRODUCT, SETTINGS, TINY, Row, timed
+
+ROOTS = {
+    "SIGSTORE_ROOT_FILE": "fulcio_root",
+    "SIGSTORE_REKOR_PUBLIC_KEY": "rekor_key",
+    "SIGSTORE_CT_LOG_PUBLIC_KEY_FILE": "ct_log_key",
+}
+VARIANT = "tiny"
+REPEATS = 5
+
+
+def _cosign(verb: tuple[str, ...], reference: str) -> float:
+    signing = SETTINGS["signing"]
+    return timed(
+        "cosign",
+        *verb,
+        "--new-bundle-format=false",
+        f"--certificate-identity={signing['certificate_identity']}",
+        f"--certificate-oidc-issuer={signing['certificate_oidc_issuer']}",
+        reference,
+        env={name: signing[key] for name, key in ROOTS.items() if signing.get(key)},
+    )
+
+
+def _memory(argv: tuple[str, ...]) -> float:
+    """Return the MiB that a program had in memory at most."""
+    child = subprocess.Popen(argv, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode != 0:
+        raise SystemExit(f"{' '.join(argv)}: status {child.returncode}")
+    return usage.ru_maxrss / 1024
+
+
+def verify_rows() -> list[Row]:
+    """Measure `verify` of an image of the tiny stream, which `tiny_rows` has published."""
+    argv = (*PRODUCT, "verify", VARIANT, "--config", str(TINY))
+    reference = f"{SETTINGS['registry']['destination']}/{VARIANT}:latest"
+    ours, theirs = [], []
+    for _ in range(REPEATS):  # In turns, so that both have the same neighbours.
+        ours.append(timed(*argv))
+        theirs.append(
+            _cosign(("verify",), reference)
+            + _cosign(("verify-attestation", "--type=cyclonedx"), reference)
+        )
+    what = "`verify` against `cosign verify` and `cosign verify-attestation`"
+    return [
+        Row(what, statistics.median(ours), statistics.median(theirs), "≤ 1.0"),
+        Row("memory of `verify`", _memory(argv), None, "≤ 60 MiB", digits=0, unit="MiB"),
+    ]

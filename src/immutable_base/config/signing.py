@@ -1,0 +1,74 @@
+"""The table `[signing]` of immutable-base.toml: who signs, and the whole trust in an instance."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import ConfigDict, model_validator
+from pydantic_core import PydanticCustomError
+
+from immutable_base.config.types import Identity, Name, SecureUrl
+from immutable_base.model.document import Frozen
+
+PUBLIC_FULCIO = "https://fulcio.sigstore.dev"
+
+
+class Signing(Frozen):
+    """Who signs, and how anybody can verify it."""
+
+    # A line break at the end of an identity is a mistake to be told, not to be corrected.
+    model_config = ConfigDict(str_strip_whitespace=False)
+
+    certificate_identity: Identity
+    """The pipeline that signs: subject of the certificate of every signature."""
+    certificate_oidc_issuer: SecureUrl
+    """OIDC issuer that vouches for the pipeline's identity."""
+    fulcio_url: SecureUrl
+    """URL of Fulcio, which issues the certificates."""
+    rekor_url: SecureUrl
+    """URL of Rekor, the transparency log."""
+    fulcio_root: str = ""
+    """PEM file with the roots of a private Fulcio; empty: those of `trusted_root`."""
+    rekor_key: str = ""
+    """PEM file with the key of a private Rekor; needed with `fulcio_root`."""
+    ct_log_key: str = ""
+    """PEM file with the key of a private CT log; needed with `fulcio_root`, unless
+    `without_ct_log`."""
+    without_ct_log: bool = False
+    """The private instance has no CT log: certificates need not prove that one has seen them."""
+    trusted_root: str = ""
+    """A trusted_root.json with all the trust in an instance; empty: the public instance's, as it
+    was when this version was made."""
+    project_id: str = ""
+    """GitLab's number of the project, which survives a rename and is not inherited by who takes a
+    path that was given up; empty: any."""
+    runner_environment: Literal["", "gitlab-hosted", "self-hosted"] = ""
+    """Where the job must have run; empty: anywhere."""
+    build_triggers: tuple[Name, ...] = ()
+    """Sources of pipelines that may sign, e.g. `schedule`; empty: any."""
+    source_ref: str = ""
+    """Ref that must have been built, e.g. `refs/heads/main`; empty: any."""
+    protected_ref: bool = False
+    """Sign on protected refs only. A certificate does not say it, so verifying cannot ask."""
+
+    @model_validator(mode="after")
+    def _trust_is_complete(self) -> Signing:
+        """Refuse half a trust: it would be completed from somewhere else without a word."""
+        private = bool(self.fulcio_root)
+        if private != bool(self.rekor_key) or (not private and self.ct_log_key):
+            raise _incomplete("fulcio_root and rekor_key belong together: set both, or neither")
+        if private and bool(self.ct_log_key) == self.without_ct_log:
+            raise _incomplete(
+                "a private instance needs ct_log_key, or without_ct_log = true if it has no CT log"
+            )
+        if not private and self.without_ct_log:
+            raise _incomplete("without_ct_log is for a private instance: fulcio_root is not set")
+        if private and self.trusted_root:
+            raise _incomplete("trusted_root is all the trust there is: fulcio_root is set too")
+        if not private and not self.trusted_root and self.fulcio_url != PUBLIC_FULCIO:
+            raise _incomplete("a private fulcio_url needs fulcio_root, or trusted_root")
+        return self
+
+
+def _incomplete(sentence: str) -> PydanticCustomError:
+    return PydanticCustomError("trust", "{sentence}", {"sentence": sentence})

@@ -1,0 +1,188 @@
+"""A few GET requests over TLS: limited in time and size, and nothing is written to disk."""
+
+from __future__ import annotations
+
+import http.client
+import ipaddress
+import logging
+import re
+import ssl
+import urllib.parse
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from immutable_base.errors import ConfigurationError, RemoteError
+from immutable_base.verification.deadline import Deadline
+
+log = logging.getLogger(__name__)
+REDIRECTS = 5
+ONE_WAIT = 20.0
+"""Seconds that one read may take; the whole has the deadline."""
+CHUNK = 1 << 16
+_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a server said."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Names in lower case."""
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Client:
+    """Who asks: the trust in TLS, and how long all of it may take."""
+
+    deadline: Deadline
+    tls: ssl.SSLContext
+    kept: dict[str, http.client.HTTPConnection] = field(default_factory=dict)
+    """Open connections, by host and port."""
+
+    def get(self, url: str, headers: Mapping[str, str], largest: int) -> Answer:
+        """Return the answer to a GET, after redirections; a body over `largest` is an error.
+
+        `Authorization` goes to the first host only. Raises RemoteError.
+        """
+        host = urllib.parse.urlsplit(url).netloc
+        try:
+            return self._follow(url, host, dict(headers), largest)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            self.deadline.remaining()
+            raise RemoteError(
+                f"nothing can be known: {host} cannot be asked",
+                details=f"{type(error).__name__}: {error}"[:500],
+                hint="is the registry up, and does this machine trust its certificate?",
+            ) from error
+
+    def _follow(self, url: str, first: str, headers: dict[str, str], largest: int) -> Answer:
+        for _ in range(REDIRECTS):
+            parts = urllib.parse.urlsplit(url)
+            if parts.scheme != "https":
+                raise ValueError("only https is spoken")
+            if not _HOST.fullmatch(parts.hostname or ""):
+                raise ValueError("there is no host in the address")
+            if parts.netloc != first:
+                headers.pop("Authorization", None)
+            answer = self._ask(parts, headers, largest)
+            log.debug("%s for %s", answer.status, url)
+            if answer.status not in {301, 302, 303, 307, 308}:
+                return answer
+            url = urllib.parse.urljoin(url, answer.headers.get("location", ""))
+        raise RemoteError(f"nothing can be known: {first} redirects more than {REDIRECTS} times")
+
+    def _ask(
+        self, parts: urllib.parse.SplitResult, headers: Mapping[str, str], largest: int
+    ) -> Answer:
+        kept = self.kept.pop(parts.netloc, None)
+        if kept is not None:
+            try:
+                return self._exchange(kept, parts, headers, largest)
+            except (ConnectionError, http.client.BadStatusLine):
+                log.debug("%s has ended the connection", parts.netloc)
+        return self._exchange(self._connection(parts), parts, headers, largest)
+
+    def _exchange(
+        self,
+        connection: http.client.HTTPConnection,
+        parts: urllib.parse.SplitResult,
+        headers: Mapping[str, str],
+        largest: int,
+    ) -> Answer:
+        """Ask over a connection; it is kept for the next question if the answer ended in order."""
+        try:
+            target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+            if connection.sock is not None:
+                connection.sock.settimeout(min(ONE_WAIT, self.deadline.remaining()))
+            connection.request("GET", target, headers={**headers, "Accept-Encoding": "identity"})
+            with connection.getresponse() as response:
+                if response.headers.get("Content-Encoding", "identity") != "identity":
+                    raise ValueError("an answer is encoded, though nobody asked for it")
+                body = self._read(connection, response, largest)
+                if not response.will_close:
+                    self.kept[parts.netloc] = connection
+                return Answer(
+                    status=response.status,
+                    headers={name.lower(): value for name, value in response.getheaders()},
+                    body=body,
+                )
+        finally:
+            if self.kept.get(parts.netloc) is not connection:
+                connection.close()
+
+    def close(self) -> None:
+        """End what is still open."""
+        for connection in self.kept.values():
+            connection.close()
+        self.kept.clear()
+
+    def _connection(self, parts: urllib.parse.SplitResult) -> http.client.HTTPConnection:
+        host, port = parts.hostname or "", parts.port
+        wait = min(ONE_WAIT, self.deadline.remaining())
+        proxy = _proxy_for(host)
+        if proxy is None:
+            return http.client.HTTPSConnection(host, port, timeout=wait, context=self.tls)
+        connection = http.client.HTTPSConnection(
+            proxy.hostname or "", proxy.port, timeout=wait, context=self.tls
+        )
+        connection.set_tunnel(host, port or 443)
+        return connection
+
+    def _read(
+        self,
+        connection: http.client.HTTPConnection,
+        response: http.client.HTTPResponse,
+        largest: int,
+    ) -> bytes:
+        content = bytearray()
+        while True:
+            left = self.deadline.remaining()
+            if connection.sock is not None:
+                connection.sock.settimeout(min(ONE_WAIT, left))
+            chunk = response.read1(CHUNK)
+            if not chunk:
+                break
+            content += chunk
+            if len(content) > largest:
+                raise RemoteError(f"the registry's answer is larger than {largest} bytes")
+        if response.length:
+            raise http.client.IncompleteRead(bytes(content[:0]), response.length)
+        return bytes(content)
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host is this machine, by its name alone."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _proxy_for(host: str) -> urllib.parse.SplitResult | None:
+    """Return the proxy that the environment names for a host; loopback is reached directly."""
+    if is_loopback(host) or urllib.request.proxy_bypass(host):
+        return None
+    found = urllib.request.getproxies().get("https", "")
+    return urllib.parse.urlsplit(found if "//" in found else f"//{found}") if found else None
+
+
+def tls_context(authority: Path | None) -> ssl.SSLContext:
+    """Return the trust in TLS: the system's CAs, and a private one.
+
+    Raises ConfigurationError if its file cannot be used.
+    """
+    context = ssl.create_default_context()
+    if authority is not None:
+        try:
+            context.load_verify_locations(cafile=str(authority))
+        except (OSError, ValueError) as error:  # also ssl.SSLError
+            raise ConfigurationError(
+                f"registry.ca_bundle: {authority} cannot be used", details=str(error)
+            ) from error
+    return context

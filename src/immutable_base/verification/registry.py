@@ -1,0 +1,131 @@
+"""One repository of an OCI registry, read over HTTP; source: OCI Distribution Specification 1.1."""
+
+from __future__ import annotations
+
+import re
+import time
+import urllib.parse
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from immutable_base.errors import RemoteError
+from immutable_base.verification.client import Answer, Client
+from immutable_base.verification.image import MANIFESTS
+from immutable_base.verification.login import login_for
+from immutable_base.verification.skipped import Skipped
+from immutable_base.verification.strict import parse_json
+
+LARGEST_MANIFEST = 8 << 20
+"""Bytes; registries take 4 MiB, and a thousand signatures need about 7."""
+INDEXES = (
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+)
+ACCEPT = ", ".join((*MANIFESTS, *INDEXES))
+TRANSIENT = frozenset({408, 425, 500, 502, 503, 504})
+WAITS = (0.3, 1.0)
+"""Seconds before the second and the third attempt."""
+_CHALLENGE = re.compile(r'([a-z]+)="([^"]*)"', re.IGNORECASE)
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{1,16384}")
+"""Source: RFC 6750, 2.1; anything else could end the header."""
+
+
+@dataclass(slots=True, kw_only=True)
+class RegistryReader:
+    """A repository as anybody with this login sees it."""
+
+    client: Client
+    repository: str
+    """`host[:port]/path`."""
+    environment: Mapping[str, str]
+    _authorization: dict[str, str] = field(default_factory=dict)
+
+    def manifest(self, reference: str) -> bytes | None:
+        """Return the manifest that a tag or digest names, None if there is none.
+
+        Raises RemoteError if the registry does not tell.
+        """
+        return self._get(f"manifests/{reference}", LARGEST_MANIFEST)
+
+    def blob(self, digest: str, size: int) -> bytes | None:
+        """Return a blob of at most `size` bytes, None if there is none.
+
+        Raises RemoteError if the registry does not tell, or sends more.
+        """
+        return self._get(f"blobs/{digest}", size)
+
+    def close(self) -> None:
+        """End the connections to the registry."""
+        self.client.close()
+
+    def _get(self, path: str, largest: int) -> bytes | None:
+        answer = self._patiently(path, largest)
+        if answer.status == 401:
+            self._authorize(answer)
+            answer = self._patiently(path, largest)
+        if answer.status == 200:
+            return answer.body
+        if answer.status == 404:
+            return None
+        raise RemoteError(
+            f"nothing can be known: the registry answers {answer.status} about {self.repository}",
+            details=answer.body[:1000].decode("utf-8", "replace"),
+            hint="is the login right (`skopeo login`, or REGISTRY_AUTH_FILE)?"
+            if answer.status in {401, 403}
+            else "try again later",
+        )
+
+    def _patiently(self, path: str, largest: int) -> Answer:
+        host, _, name = self.repository.partition("/")
+        if host in {"docker.io", "index.docker.io"}:
+            host = "registry-1.docker.io"
+        url = f"https://{host}/v2/{name}/{path}"
+        headers = {"Accept": ACCEPT if path.startswith("manifests/") else "*/*"}
+        # An error's text must find room even where little was asked for.
+        room = max(largest, 1 << 16)
+        answer = self.client.get(url, {**headers, **self._authorization}, room)
+        for wait in WAITS:
+            if answer.status not in TRANSIENT:
+                break
+            time.sleep(min(wait, self.client.deadline.remaining()))
+            answer = self.client.get(url, {**headers, **self._authorization}, room)
+        if answer.status == 200 and len(answer.body) > largest:
+            raise RemoteError(f"the registry sends more than the {largest} bytes of {path}")
+        return answer
+
+    def _authorize(self, answer: Answer) -> None:
+        """Get what the registry asks for, with the login if there is one."""
+        challenge = answer.headers.get("www-authenticate", "")
+        login = login_for(self.repository, self.environment)
+        basic = {"Authorization": f"Basic {login}"} if login else {}
+        if not challenge.lower().startswith("bearer "):
+            self._authorization = basic
+            return
+        fields = {name.lower(): value for name, value in _CHALLENGE.findall(challenge)}
+        asked = {
+            "service": fields.get("service", ""),
+            "scope": f"repository:{self.repository.partition('/')[2]}:pull",
+        }
+        url = f"{fields.get('realm', '')}?{urllib.parse.urlencode(asked)}"
+        given = self.client.get(url, basic, 1 << 16)
+        token = _token_in(given)
+        if token is None:
+            raise RemoteError(
+                f"nothing can be known: no token for {self.repository} ({given.status})",
+                details=given.body[:1000].decode("utf-8", "replace"),
+                hint="is the login right (`skopeo login`, or REGISTRY_AUTH_FILE)?",
+            )
+        self._authorization = {"Authorization": f"Bearer {token}"}
+
+
+def _token_in(answer: Answer) -> str | None:
+    if answer.status != 200:
+        return None
+    try:
+        document = parse_json(answer.body, "the token")
+    except Skipped:
+        return None
+    if not isinstance(document, dict):
+        return None
+    found = document.get("token") or document.get("access_token")
+    return found if isinstance(found, str) and _TOKEN.fullmatch(found) else None

@@ -1,0 +1,39 @@
+"""What others say reaches a terminal as text, and does nothing there."""
+
+import pytest
+
+from immutable_base.errors import RemoteError, VerificationError, printable
+
+ACTING = [
+    "\x1b[2J",
+    "\x9b31m",
+    "\x07",
+    "\x08\x08",
+    "\r",
+    "\x00",
+    "\x7f",
+    "\u202e",
+    "\u2066",
+    "\u200b",
+    "\ufeff",
+    "\u2028",
+]
+
+
+@pytest.mark.parametrize("text", ACTING)
+def test_what_acts_on_a_terminal_is_shown_instead(text):
+    error = RemoteError(f"a{text}b", details=f"c{text}d", hint=f"e{text}f")
+    for part in (str(error), error.message, error.details, error.hint):
+        assert text[0] not in part
+        assert f"\\x{ord(text[0]):02x}" in part
+
+
+def test_letters_of_every_language_lines_and_tabs_stay():
+    text = "Gr\u00fc\u00dfe\t\u4f60\u597d\n\U0001f600"
+    assert printable(text) == text
+    assert VerificationError(text).message == text
+
+
+def test_no_hint_and_no_details_stay_none():
+    error = VerificationError("x")
+    assert (error.hint, error.details, str(error)) == (None, None, "x")

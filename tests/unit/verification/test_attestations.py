@@ -1,0 +1,27 @@
+"""The corpus, second part: SBOM attestations. What is used must be what was signed, byte for byte."""
+
+import pytest
+
+from support.attestation_cases import CASES
+from support.forge import NOW, SBOM, statement
+from support.scene import OK
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_attestations(name, scene, foreign):
+    spoil, expected, words = CASES[name]
+    scene.foreign = foreign
+    spoil(scene)
+    outcome = scene.verify()
+    assert outcome.code == expected, f"{outcome.out}\n{outcome.err}"
+    assert words in outcome.out + outcome.err
+    assert ("verified" in outcome.out) is (expected == OK)
+    assert "1234 components" not in outcome.out
+
+
+def test_of_two_sboms_the_newest_is_told_and_that_there_is_another_one(scene):
+    newer = {**SBOM, "components": [{"name": "a"}, {"name": "b"}]}
+    scene.set_att(scene.att(statement(scene.digest, newer), when=NOW + 9), scene.att())
+    outcome = scene.verify()
+    assert "2 components" in outcome.out
+    assert "1 older SBOMs by the same signer" in outcome.out

@@ -1,0 +1,113 @@
+"""The trust in an instance is whole, or an error."""
+
+import base64
+import json
+import warnings
+
+import pytest
+
+from immutable_base.errors import ConfigurationError
+from immutable_base.sign import PUBLIC_ROOT
+from immutable_base.verification.certificate import read_leaf, require_chain
+from immutable_base.verification.roots import private_roots, public_roots
+from immutable_base.verification.skipped import Skipped
+from support.forge import NOW, Instance, authority, new_key, pem_of, public_pem, spki
+
+DOCUMENT = json.loads(PUBLIC_ROOT.read_text())
+
+
+def described(instance, *, start="2021-01-01T00:00:00Z", end=None):
+    """Return a trusted_root.json about an instance of the tests' own."""
+    der = base64.b64encode(instance.root.public_bytes(encoding_der())).decode()
+    period = {"start": start, **({"end": end} if end else {})}
+
+    def log(key):
+        return {"publicKey": {"rawBytes": base64.b64encode(spki(key)).decode(), "validFor": period}}
+
+    return {
+        "mediaType": DOCUMENT["mediaType"],
+        "certificateAuthorities": [
+            {"certChain": {"certificates": [{"rawBytes": der}]}, "validFor": period}
+        ],
+        "tlogs": [log(instance.rekor_key)],
+        "ctlogs": [log(instance.ct_key)],
+    }
+
+
+def encoding_der():
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    return Encoding.DER
+
+
+def read(document):
+    return public_roots(json.dumps(document).encode(), instance="x")
+
+
+def test_the_public_instances_trust_is_what_it_was_when_this_version_was_made():
+    roots = public_roots(PUBLIC_ROOT.read_bytes(), instance="x")
+    assert [item.split()[0] for item in roots.fingerprints] == [
+        "fulcio",
+        "fulcio",
+        "rekor",
+        "ct",
+        "ct",
+    ]
+    assert [len(item.intermediates) for item in roots.authorities] == [0, 1]
+    assert roots.authorities[0].period.end is not None
+
+
+def test_a_trusted_root_of_ones_own(instance):
+    roots = read(described(instance))
+    assert roots.fingerprints == instance.roots().fingerprints
+    leaf = read_leaf(instance.leaf().pem)
+    assert require_chain(leaf, [], roots, NOW + 1) == instance.root
+
+
+@pytest.mark.parametrize(
+    "period", [{"start": "2030-01-01T00:00:00Z"}, {"end": "2026-01-01T00:00:00Z"}]
+)
+def test_a_root_counts_only_in_its_time(instance, period):
+    with pytest.raises(Skipped, match="no trusted root"):
+        require_chain(
+            read_leaf(instance.leaf().pem), [], read(described(instance, **period)), NOW + 1
+        )
+
+
+@pytest.mark.parametrize("part", ["certificateAuthorities", "tlogs", "ctlogs"])
+@pytest.mark.parametrize("value", [[], None, 7, [{}], [7], "x"])
+def test_a_part_of_a_trusted_root_is_no_trust(instance, part, value):
+    with pytest.raises(ConfigurationError, match=r"trusted_root\.json"):
+        read({**described(instance), part: value})
+
+
+@pytest.mark.parametrize(
+    "raw", [b"", b"[]", b"{}", b"hello", b"[" * 100_000, b'{"mediaType": "x"}']
+)
+def test_what_is_no_trusted_root(raw):
+    with pytest.raises(ConfigurationError, match=r"trusted_root\.json"):
+        public_roots(raw, instance="x")
+
+
+def test_an_intermediate_alone_is_no_root(instance):
+    between = authority("between", new_key(), instance.root, instance.root_key)
+    with pytest.raises(ConfigurationError, match="no self-signed certificate"):
+        private_roots(instance="x", fulcio=pem_of(between).encode(), rekor=b"", ct=None)
+
+
+def test_roots_and_intermediates_in_one_file(instance):
+    key = new_key()
+    between = authority("between", key, instance.root, instance.root_key)
+    roots = private_roots(
+        instance="x", fulcio=(pem_of(between) + pem_of(instance.root)).encode(),
+        rekor=public_pem(instance.rekor_key) + public_pem(new_key()), ct=public_pem(instance.ct_key),
+    )  # fmt: skip
+    leaf = read_leaf(instance.leaf(by=(between, key)).pem)
+    assert require_chain(leaf, [], roots, NOW + 1) == between
+    assert len(roots.rekor) == 2
+
+
+def test_two_instances_with_the_same_name_are_told_apart(instance):
+    other = Instance()
+    with warnings.catch_warnings(), pytest.raises(Skipped):
+        require_chain(read_leaf(other.leaf().pem), [], instance.roots(), NOW + 1)
