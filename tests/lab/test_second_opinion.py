@@ -31,7 +31,7 @@ STRICTER = {
     "one certificate, in one spelling": ("the certificate is two", "the certificate in other lines"),
     "made for this repository and tag": (
         "made for another repository (S2)", "made for a repository above (S2)", "made for a repository below (S2)",
-        "made for another registry (S2)", "made for no repository (S2)", "made for another tag",
+        "made for another registry (S2)", "made for no repository (S2)", "made for a repository with a line break", "made for another tag",
     ),
     "the signed text is what the specification says": (
         "another type (S15)", "an empty type (S15)", "no type", "a key more", "no statement (S15)",

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from immutable_base.build.graph import image_tag
+from immutable_base.errors import OtherSignerError
 from immutable_base.image.program import mounted_image
 from immutable_base.process import run
 from immutable_base.tools import buildah, bwrap
@@ -57,7 +58,7 @@ def test_verify_agrees_and_refuses_another_identity(tiny_lab, tiny):
     assert tiny_lab.product("verify", reference).returncode == 0
     other = "https://gitlab.com/mallory/os//.gitlab-ci.yml@refs/heads/main"
     refused = tiny_lab.product("verify", reference, "--certificate-identity", other)
-    assert refused.returncode == 12
+    assert refused.returncode == OtherSignerError.exit_code
 
 
 def test_the_module_is_compiled_for_the_kernel_that_the_base_keeps(tiny_night, plan):
