@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
 
 from immutable_base.config.signing import PUBLIC_FULCIO, Signing
 from immutable_base.errors import ConfigurationError, VerificationError
+from immutable_base.public_trust import public_trust
 from immutable_base.tools import cosign
 from immutable_base.verification.policy import Signer
 from immutable_base.verification.roots import TrustRoots, private_roots, public_roots
@@ -26,9 +27,6 @@ JWT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 """Source: RFC 7515, 3.1 (compact serialization); in a signed token no part is empty."""
 STANZA = f"id_tokens: {{{TOKEN_VARIABLE}: {{aud: {AUDIENCE}}}}}"
 """What a GitLab job needs to get the token."""
-PUBLIC_ROOT = Path(__file__).parent / "verification/public_root.json"
-"""The public instance's trust, as sigstore-python 4.5.1 ships it; what it was got by TUF from is
-named in docs/explanation/trust-model.md."""
 
 
 class TokenClaims(BaseModel):
@@ -197,11 +195,10 @@ def roots_of(signing: Signing | None, folder: Path) -> TrustRoots:
     hold what it should.
     """
     if signing is None or not (signing.fulcio_root or signing.trusted_root):
-        # Source: the release that PUBLIC_ROOT's docstring names.
-        return public_roots(PUBLIC_ROOT.read_bytes(), instance=PUBLIC_FULCIO)
+        return public_trust(PUBLIC_FULCIO)
     if signing.trusted_root:
-        raw = _key_file(signing.trusted_root, folder).read_bytes()
-        return public_roots(raw, instance=signing.fulcio_url)
+        path = _key_file(signing.trusted_root, folder)
+        return public_roots(path.read_bytes(), instance=signing.fulcio_url, source=str(path))
     ct = signing.ct_log_key
     return private_roots(
         instance=signing.fulcio_url,

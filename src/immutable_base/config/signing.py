@@ -37,8 +37,8 @@ class Signing(Frozen):
     without_ct_log: bool = False
     """The private instance has no CT log: certificates need not prove that one has seen them."""
     trusted_root: str = ""
-    """A trusted_root.json with all the trust in an instance; empty: the public instance's, as it
-    was when this version was made."""
+    """A trusted_root.json with all the trust in an instance; empty: the public instance's, as this
+    version was made with it or `immutable-base trust update` got it since."""
     project_id: str = ""
     """GitLab's number of the project, which survives a rename and is not inherited by who takes a
     path that was given up; empty: any."""

@@ -20,6 +20,8 @@ def verification_report(
         tag=verified.tag,
         configuration=str(configuration) if configuration else None,
         instance=verified.roots.instance,
+        trust_source=verified.roots.source,
+        trust_dated=None if verified.roots.dated is None else moment(verified.roots.dated),
         trusted=verified.roots.fingerprints,
         signer=verified.signer.identity,
         issuer=verified.signer.issuer,
@@ -46,6 +48,7 @@ def verification_text(report: VerificationReport) -> str:
         f"job       {report.claims.get('job_url', '-')}",
         f"SBOM      attested by the same signer, {newest} components",
         f"trust     {report.instance}, by {report.configuration or 'no configuration'}",
+        f"          {_source(report)}",
         *(f"          {line}" for line in report.trusted),
     ]
     if older:
@@ -55,3 +58,8 @@ def verification_text(report: VerificationReport) -> str:
     if not report.sct_checked:
         lines.append(f"note      {NO_CT_LOG}")
     return "\n".join(map(printable, lines)) + "\n"
+
+
+def _source(report: VerificationReport) -> str:
+    """Return where the trust was read, and of what date it is."""
+    return report.trust_source + (f", of {report.trust_dated}" if report.trust_dated else "")

@@ -7,7 +7,7 @@ import warnings
 import pytest
 
 from immutable_base.errors import ConfigurationError
-from immutable_base.sign import PUBLIC_ROOT
+from immutable_base.public_trust import SHIPPED as PUBLIC_ROOT
 from immutable_base.verification.certificate import read_leaf, require_chain
 from immutable_base.verification.roots import private_roots, public_roots
 from immutable_base.verification.skipped import Skipped
@@ -41,11 +41,11 @@ def encoding_der():
 
 
 def read(document):
-    return public_roots(json.dumps(document).encode(), instance="x")
+    return public_roots(json.dumps(document).encode(), instance="x", source="here")
 
 
 def test_the_public_instances_trust_is_what_it_was_when_this_version_was_made():
-    roots = public_roots(PUBLIC_ROOT.read_bytes(), instance="x")
+    roots = public_roots(PUBLIC_ROOT.read_bytes(), instance="x", source="here")
     assert [item.split()[0] for item in roots.fingerprints] == [
         "fulcio",
         "fulcio",
@@ -86,7 +86,7 @@ def test_a_part_of_a_trusted_root_is_no_trust(instance, part, value):
 )
 def test_what_is_no_trusted_root(raw):
     with pytest.raises(ConfigurationError, match=r"trusted_root\.json"):
-        public_roots(raw, instance="x")
+        public_roots(raw, instance="x", source="here")
 
 
 def test_an_intermediate_alone_is_no_root(instance):
