@@ -7,14 +7,12 @@ import os
 from pathlib import Path
 
 from immutable_base.cli.options import write_result
-from immutable_base.config.load import load_settings
-from immutable_base.config.schema import Settings
-from immutable_base.config.signing import PUBLIC_FULCIO
+from immutable_base.config.trust import PUBLIC_FULCIO, TrustSettings, load_trust
 from immutable_base.errors import ConfigurationError
 from immutable_base.log import log_to_terminal
 from immutable_base.report.trust import trust_text
-from immutable_base.sign import roots_of
 from immutable_base.state import trust_folder
+from immutable_base.trusted import roots_of
 from immutable_base.update_trust import REPOSITORY, trusted_until, update_trust
 from immutable_base.verification.client import Client, tls_context
 from immutable_base.verification.deadline import SECONDS, Deadline
@@ -49,7 +47,7 @@ def run(namespace: argparse.Namespace) -> int:
     """Show whom a verification with this configuration trusts, after an update if asked for."""
     log_to_terminal(verbose=namespace.verbose)
     path = Path(namespace.config).resolve() if namespace.config else None
-    settings = load_settings(path) if path else None
+    settings = load_trust(path) if path else None
     folder = path.parent if path else Path()
     if namespace.action == "update":
         _update(settings, folder, namespace.mirror)
@@ -58,7 +56,7 @@ def run(namespace: argparse.Namespace) -> int:
     return 0
 
 
-def _update(settings: Settings | None, folder: Path, mirror: str) -> None:
+def _update(settings: TrustSettings | None, folder: Path, mirror: str) -> None:
     if settings is not None and (settings.signing.fulcio_root or settings.signing.trusted_root):
         raise ConfigurationError(
             "the trust in this instance is in files that the configuration names: there is nothing "
