@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from immutable_base.errors import ConfigurationError
@@ -35,11 +36,15 @@ def stored_trust(instance: str) -> TrustRoots | None:
     """Return what the last update brought, None without one; raises as `public_trust`."""
     path = trust_folder() / STORED
     try:
-        raw = path.read_bytes()
+        with path.open("rb") as file:
+            status, raw = os.fstat(file.fileno()), file.read()
     except FileNotFoundError:
         return None
     except OSError as error:
         raise _unusable(path, error.strerror or "it cannot be read") from error
+    # Under sudo it may be the folder of the user who called it.
+    if status.st_uid not in {0, os.geteuid()} or status.st_mode & 0o022:
+        raise _unusable(path, "somebody else may write to it")
     try:
         return public_roots(raw, instance=instance, source=str(path))
     except ConfigurationError as error:

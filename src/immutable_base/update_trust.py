@@ -19,7 +19,14 @@ from tuf.ngclient.fetcher import FetcherInterface
 from tuf.ngclient.updater import Updater
 
 from immutable_base.errors import ConfigurationError, RemoteError, VerificationError
-from immutable_base.public_trust import PINNED_ROOT, STORED, is_older, public_trust, shipped_trust
+from immutable_base.public_trust import (
+    PINNED_ROOT,
+    STORED,
+    is_older,
+    public_trust,
+    shipped_trust,
+    stored_trust,
+)
 from immutable_base.state import trust_folder
 from immutable_base.verification.client import Client
 from immutable_base.verification.roots import TrustRoots, public_roots
@@ -101,10 +108,17 @@ def update_trust(client: Client, *, instance: str, repository: str = REPOSITORY)
                 details=f"{error.message}\n{error.details or ''}",
             ) from error
         _refuse_older(found, repository)
-        is_new = not path.is_file() or path.read_bytes() != raw
+        is_new = not _is_stored(raw, path, instance)
         if is_new:
             write_atomically(path, raw)
     return Updated(roots=found, is_new=is_new)
+
+
+def _is_stored(raw: bytes, path: Path, instance: str) -> bool:
+    """Tell whether exactly this was kept before, and can be used."""
+    with suppress(ConfigurationError):
+        return stored_trust(instance) is not None and path.read_bytes() == raw
+    return False
 
 
 def trusted_until() -> str | None:

@@ -1,9 +1,12 @@
 """The public instance's trust is updated by TUF, and nothing bad replaces what is there."""
 
 import json
+import os
+from types import SimpleNamespace
 
 import pytest
 
+from immutable_base.errors import ConfigurationError
 from immutable_base.public_trust import SHIPPED, public_trust
 from immutable_base.state import trust_folder
 from immutable_base.verification.verify_image import moment
@@ -270,6 +273,27 @@ def test_a_file_that_was_spoilt_is_told_and_mended_by_an_update(repository, cont
     assert "immutable-base trust update" in outcome.err
     assert update(repository).code == OK
     assert stored() == NEWER
+
+
+def test_a_file_that_somebody_else_may_write_is_told_and_replaced(repository):
+    update(repository)
+    path = trust_folder() / "trusted_root.json"
+    path.chmod(0o666)
+    outcome = command(["trust", "show"])
+    assert (outcome.code, "somebody else may write to it" in outcome.err) == (CONFIG, True)
+    assert update(repository).code == OK
+    assert path.stat().st_mode & 0o022 == 0
+
+
+def test_the_file_of_another_user_is_not_trusted(repository, monkeypatch):
+    """Under sudo the folder may be that of the user who called it."""
+    update(repository)
+    foreign = SimpleNamespace(st_uid=os.geteuid() + 1, st_mode=0o100644)
+    seen = SimpleNamespace(fstat=lambda number: foreign, geteuid=os.geteuid)
+    monkeypatch.setattr("immutable_base.public_trust.os", seen)
+    with pytest.raises(ConfigurationError) as caught:
+        public_trust("x")
+    assert caught.value.details == "somebody else may write to it"
 
 
 def test_shown_is_the_instance_its_roots_from_where_and_until_when(repository):
