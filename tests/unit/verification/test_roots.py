@@ -8,10 +8,13 @@ import pytest
 
 from immutable_base.errors import ConfigurationError
 from immutable_base.public_trust import SHIPPED as PUBLIC_ROOT
+from immutable_base.verification.attached import BUNDLE
 from immutable_base.verification.certificate import read_leaf, require_chain
+from immutable_base.verification.log_entry import read_entry
 from immutable_base.verification.roots import private_roots, public_roots
+from immutable_base.verification.sct import require_sct
 from immutable_base.verification.skipped import Skipped
-from support.forge import NOW, Instance, authority, new_key, pem_of, public_pem, spki
+from support.forge import NOW, Instance, authority, new_key, pem_of, public_pem, signature, spki
 
 DOCUMENT = json.loads(PUBLIC_ROOT.read_text())
 
@@ -72,6 +75,25 @@ def test_a_root_counts_only_in_its_time(instance, period):
         require_chain(
             read_leaf(instance.leaf().pem), [], read(described(instance, **period)), NOW + 1
         )
+
+
+OUT_OF_TIME = [{"start": "2030-01-01T00:00:00Z"}, {"end": "2026-01-01T00:00:00Z"}]
+
+
+@pytest.mark.parametrize("period", OUT_OF_TIME)
+def test_a_transparency_log_counts_only_in_its_time(instance, period):
+    bundle = signature(instance, b"{}").annotations[BUNDLE]
+    assert read_entry(bundle, read(described(instance))).integrated == NOW + 1
+    with pytest.raises(Skipped, match="log's signature of the entry does not hold"):
+        read_entry(bundle, read(described(instance, **period)))
+
+
+@pytest.mark.parametrize("period", OUT_OF_TIME)
+def test_a_ct_log_counts_only_in_its_time(instance, period):
+    certificate = read_leaf(instance.leaf().pem).certificate
+    require_sct(certificate, instance.root, read(described(instance)))
+    with pytest.raises(Skipped, match="no trusted CT log has signed"):
+        require_sct(certificate, instance.root, read(described(instance, **period)))
 
 
 @pytest.mark.parametrize("part", ["certificateAuthorities", "tlogs", "ctlogs"])
