@@ -19,7 +19,7 @@ from immutable_base.plan.zfs_meta import linux_maximum
 from immutable_base.process import run
 from immutable_base.repository import keys, metadata
 from support.plan_world import configuration
-from support.rpm_files import sha256
+from support.rpm_files import checksum
 from support.rpmmd import Signer, gpg
 
 
@@ -106,7 +106,7 @@ def package_of(path: Path, url: str, repository: str, **changes: object) -> Pack
     name, version, release = path.name.removesuffix(".noarch.rpm").rsplit("-", 2)
     values = {
         "name": name, "epoch": 0, "version": version, "release": release, "arch": "noarch",
-        "repository": repository, "url": url, "sha256": sha256(path), "size": path.stat().st_size,
+        "repository": repository, "url": url, "checksum": checksum(path), "size": path.stat().st_size,
         "build_time": 1, **changes,
     }  # fmt: skip
     return Package.model_validate(values)

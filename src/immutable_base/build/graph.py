@@ -78,7 +78,7 @@ class BuildGraph:
     def packages(self) -> tuple[Package, ...]:
         """Every package to fetch, once, sorted."""
         wanted = {
-            package.sha256: package
+            package.required: package
             for packages in (
                 *(step.module.builder for step in self.modules if self.compiles),
                 *(step.layer.install for step in self.layers),
@@ -87,7 +87,7 @@ class BuildGraph:
             if package.repository != LOCAL
         }
         return tuple(
-            sorted(wanted.values(), key=lambda package: (package.file_name, package.sha256))
+            sorted(wanted.values(), key=lambda package: (package.file_name, str(package.required)))
         )
 
     @property

@@ -17,8 +17,9 @@ from functools import partial
 from pathlib import Path
 
 from immutable_base.build.inputs import BuildInputs
-from immutable_base.download import Checksum, Downloader, open_downloader
+from immutable_base.download import Downloader, open_downloader
 from immutable_base.errors import ImmutableBaseError, VerificationError
+from immutable_base.model.checksum import Checksum
 from immutable_base.model.plan import Package
 from immutable_base.process import LineSink
 from immutable_base.repository.keys import KeyFetcher
@@ -31,20 +32,20 @@ WORKERS = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Store:
-    """A run's packages: files named by their sha256, and why others are missing."""
+    """A run's packages: files named by their checksum, and why others are missing."""
 
     folder: Path
-    failures: Mapping[str, ImmutableBaseError] = field(default_factory=dict)
-    """sha256 of a package to the reason why it is not here."""
+    failures: Mapping[Checksum, ImmutableBaseError] = field(default_factory=dict)
+    """Checksum of a package to the reason why it is not here."""
 
     def path(self, package: Package) -> Path:
         """Return where the verified file of a package is.
 
         Raises what fetching or verifying it raised.
         """
-        if package.sha256 in self.failures:
-            raise self.failures[package.sha256]
-        return self.folder / f"{package.sha256}.rpm"
+        if package.required in self.failures:
+            raise self.failures[package.required]
+        return self.folder / f"{package.required.file_stem}.rpm"
 
 
 def fetch_packages(inputs: BuildInputs, packages: Sequence[Package], report: LineSink) -> Store:
@@ -66,7 +67,7 @@ def fetch_packages(inputs: BuildInputs, packages: Sequence[Package], report: Lin
         )
         by_key: dict[str, list[Package]] = defaultdict(list)
         for package in packages:
-            if package.sha256 not in failures:
+            if package.required not in failures:
                 by_key[settings.repositories[package.repository].key].append(package)
         for name, group in sorted(by_key.items()):
             failures |= _verify_signatures(keys, name, store, group)
@@ -77,19 +78,20 @@ def fetch_packages(inputs: BuildInputs, packages: Sequence[Package], report: Lin
 
 def _fetch_all(
     downloader: Downloader, store: Store, packages: Sequence[Package]
-) -> dict[str, ImmutableBaseError]:
-    """Return, by sha256, why packages could not be fetched."""
+) -> dict[Checksum, ImmutableBaseError]:
+    """Return, by checksum, why packages could not be fetched."""
     fetch = partial(_fetch, downloader, store)
     with ThreadPoolExecutor(WORKERS, thread_name_prefix="fetch") as pool:
         errors = zip(packages, pool.map(fetch, packages), strict=True)
-        return {package.sha256: error for package, error in errors if error is not None}
+        return {package.required: error for package, error in errors if error is not None}
 
 
 def _fetch(downloader: Downloader, store: Store, package: Package) -> ImmutableBaseError | None:
-    checksum = Checksum("sha256", package.sha256, package.size)
     what = f"the package {package.nevra} of '{package.repository}'"
     try:
-        downloader.fetch_file(package.url, what, checksum, store.path(package))
+        downloader.fetch_file(
+            package.url, what, package.required, store.path(package), size=package.size
+        )
     except ImmutableBaseError as error:
         log.info("%s", error)
         return error
@@ -98,16 +100,18 @@ def _fetch(downloader: Downloader, store: Store, package: Package) -> ImmutableB
 
 def _verify_signatures(
     keys: KeyFetcher, name: str, store: Store, packages: Sequence[Package]
-) -> dict[str, ImmutableBaseError]:
-    """Return, by sha256, the error of each package that is not signed by the named key."""
+) -> dict[Checksum, ImmutableBaseError]:
+    """Return, by checksum, the error of each package that is not signed by the named key."""
     files = {store.path(package): package for package in packages}
     try:
         armored = keys.fetch_armored(name)
         with tempfile.TemporaryDirectory(prefix="rpmkeys-") as folder:
             bad = rpmkeys.unsigned(keys.run, armored, tuple(files), Path(folder))
     except ImmutableBaseError as error:
-        return {package.sha256: error for package in packages}
-    return {files[path].sha256: _refusal(files[path], name, output) for path, output in bad.items()}
+        return {package.required: error for package in packages}
+    return {
+        files[path].required: _refusal(files[path], name, output) for path, output in bad.items()
+    }
 
 
 def _refusal(package: Package, key: str, output: str) -> VerificationError:

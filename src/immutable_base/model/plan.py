@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Literal
 
+from immutable_base.model.checksum import Checksum
 from immutable_base.model.document import Frozen
 from immutable_base.model.evr import Evr, Nevra
 from immutable_base.model.reference import Reference
@@ -51,11 +52,19 @@ class Package(Frozen):
     """Repository id in immutable-base.toml; `local` for the kmod packages that we build."""
     url: str
     """Where the file is; empty for `local`."""
-    sha256: str
+    checksum: Checksum | None
+    """What the file must be; null for `local`."""
     size: int
     """Bytes of the file."""
     build_time: int
     """Seconds since 1970, from the package."""
+
+    @property
+    def required(self) -> Checksum:
+        """What the file must be. Raises ValueError for `local`: nobody has described its file."""
+        if self.checksum is None:
+            raise ValueError(f"no checksum of {self.nevra} is known before it is built")
+        return self.checksum
 
     @property
     def exact_name(self) -> Nevra:

@@ -17,7 +17,6 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import urljoin
 
 from immutable_base.config.schema import Key, Repository, Settings
-from immutable_base.download import Checksum
 from immutable_base.errors import (
     ConfigurationError,
     HostError,
@@ -25,6 +24,7 @@ from immutable_base.errors import (
     VerificationError,
     foreign_data,
 )
+from immutable_base.model.checksum import Checksum
 from immutable_base.repository import compression
 from immutable_base.repository.keys import KeyFetcher, PinnedKey, verify_detached
 from immutable_base.tools import libsolv
@@ -49,6 +49,8 @@ class DataFile:
 
     url: str
     checksum: Checksum
+    size: int
+    """Bytes; 0 where repomd.xml does not say."""
     suffix: str
     """`.xml.gz` and the like: libsolv decompresses by it."""
 
@@ -125,9 +127,11 @@ class MetadataFetcher:
     def fetch_file(self, source: Source, files: Mapping[str, DataFile], kind: str) -> Path:
         """Return a metadata file from the cache or the repository, its checksum checked."""
         data = files[kind]
-        target = self.cache / f"{data.checksum.hex}{data.suffix}"
+        target = self.cache / f"{data.checksum.file_stem}{data.suffix}"
         what = f"{kind} metadata of repository '{source.id}'"
-        return self.keys.downloader.fetch_file(data.url, what, data.checksum, target)
+        return self.keys.downloader.fetch_file(
+            data.url, what, data.checksum, target, size=data.size
+        )
 
     def _result(self, source: Source, keys: Mapping[str, Future[PinnedKey]]) -> MetadataResult:
         name = self.repositories[source.id].metadata_key
@@ -198,10 +202,7 @@ def _data_file(source: Source, kind: str, position: libsolv.Position) -> DataFil
         )
     return DataFile(
         url=urljoin(source.url, location),
-        checksum=Checksum(
-            checksum.typestr(),
-            checksum.hex(),
-            position.lookup_num(solv.REPOSITORY_REPOMD_SIZE),
-        ),
+        checksum=Checksum.of(checksum.typestr(), checksum.hex()),
+        size=position.lookup_num(solv.REPOSITORY_REPOMD_SIZE),
         suffix="".join(dict.fromkeys((".xml", suffix))),
     )

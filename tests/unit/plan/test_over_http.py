@@ -10,7 +10,7 @@ import pytest
 from immutable_base import context, download
 from immutable_base.model.plan import Verdict
 from immutable_base.process import run
-from support.rpm_files import build_rpm, sha256
+from support.rpm_files import build_rpm, checksum
 
 VERSION = "2.3.10"
 
@@ -34,7 +34,7 @@ def mirrored(world, site, monkeypatch):
             evr=f"{VERSION}-1.el10",
             provides=(f"zfs-kmod = {VERSION}",) if item.name == "zfs-dkms" else (),
             requires=(f"zfs-kmod = {VERSION}",) if item.name == "zfs" else (),
-            **({"checksum": sha256(rpm), "size": rpm.stat().st_size} if item.name == "zfs-dkms" else {}),
+            **({"checksum": checksum(rpm).hex, "size": rpm.stat().st_size} if item.name == "zfs-dkms" else {}),
         )
         for item in world.repositories["openzfs"]
         if "2.3.9" in item.evr
