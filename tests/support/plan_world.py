@@ -231,7 +231,7 @@ def configuration() -> dict:
         "repositories": {
             name: {"url": f"http://mirror.invalid/{name}/", "key": "k", "metadata_key": "k"} for name in names
         },
-        "keys": {"k": {"url": "http://mirror.invalid/key.asc", "fingerprint": "0" * 40}},
+        "keys": {"k": {"places": ["http://mirror.invalid/key.asc"], "fingerprint": "0" * 40}},
         "registry": {"destination": "registry.invalid/x"},
         "signing": {
             "certificate_identity": "i", "certificate_oidc_issuer": "https://i.invalid",

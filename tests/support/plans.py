@@ -83,6 +83,7 @@ def plan():
 
     return Plan(
         repositories=(),
+        keys=(),
         variants=(
             variant("base", "6.12.0", utilities),
             variant("base-zfs", K2, *stack(K2, zfs2), modules=[zfs2]),

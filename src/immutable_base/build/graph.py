@@ -12,6 +12,7 @@ from immutable_base.model.plan import (
     KERNEL_LAYER,
     LOCAL,
     BasePlan,
+    KeyPlan,
     LayerPlan,
     ModulePlan,
     Package,
@@ -73,6 +74,8 @@ class BuildGraph:
     images: tuple[ImageStep, ...]
     compiles: bool = True
     """False: the packages of `modules` are here, made by an earlier build of the same plan."""
+    keys: tuple[KeyPlan, ...] = ()
+    """What packages must be signed with."""
 
     @property
     def packages(self) -> tuple[Package, ...]:
@@ -113,7 +116,7 @@ class BuildGraph:
                 f"the plan compiles no module '{name}'" + (f" for {kernel}" if kernel else ""),
                 hint=f"it compiles: {', '.join(planned) or 'none'}",
             )
-        return BuildGraph(modules=found, layers=(), images=())
+        return BuildGraph(modules=found, layers=(), images=(), keys=self.keys)
 
     def only_images(self, variants: Collection[str]) -> BuildGraph:
         """Return the part that makes these variants' images, from kmod packages that are here."""
@@ -126,6 +129,7 @@ class BuildGraph:
             layers=tuple(filter(wanted, self.layers)),
             images=tuple(step for step in self.images if step.variant.name in variants),
             compiles=False,
+            keys=self.keys,
         )
 
 
@@ -151,7 +155,10 @@ def build_graph(plan: Plan) -> BuildGraph:
             ImageStep(id=f"image:{variant.name}", tag=tag, variant=variant, parent=parent)
         )
     return BuildGraph(
-        modules=tuple(modules.values()), layers=tuple(layers.values()), images=tuple(images)
+        modules=tuple(modules.values()),
+        layers=tuple(layers.values()),
+        images=tuple(images),
+        keys=plan.keys,
     )
 
 

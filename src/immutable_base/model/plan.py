@@ -28,7 +28,8 @@ class Verdict(StrEnum):
 
     BUILD = "build"
     HOLD = "hold"
-    """No kernel fits; the published image stays. `reasons` names what would release it."""
+    """No kernel fits, or a key is not pinned; the published image stays. `reasons` names what would
+    release it."""
     FAIL = "fail"
 
 
@@ -94,7 +95,7 @@ class BasePlan(Frozen):
     """As the configuration has it, with its moving tag."""
     digest: str
     """`sha256:...` of the manifest for this architecture; every later step uses only this. Empty
-    when the verdict is `fail` because the image could not be resolved."""
+    when it could not be resolved (verdict `fail`), or was not asked for (a key is not pinned)."""
     created: int
     """Seconds since 1970, from the image's configuration; 0 when the image does not say."""
 
@@ -221,11 +222,26 @@ class RepositoryPlan(Frozen):
     packages: int
 
 
+class KeyPlan(Frozen):
+    """A key that packages must be signed with, as it was judged when the plan was made."""
+
+    name: str
+    """Key under `keys` in immutable-base.toml."""
+    fingerprint: str
+    """Of the primary key."""
+    file_sha256: str | None
+    """SHA-256 of the key file where the configuration pins it; else null."""
+    armored: str
+    """The key itself, alone: builds verify packages with these bytes, and fetch no key."""
+
+
 class Plan(Frozen):
     """The document plan.json; the same inputs give the same bytes."""
 
     schema_version: Literal[1] = 1
     repositories: tuple[RepositoryPlan, ...]
+    keys: tuple[KeyPlan, ...]
+    """Keys of the packages of `repositories`, each once, sorted by name."""
     variants: tuple[VariantPlan, ...]
 
     @property

@@ -2,7 +2,7 @@ import pytest
 
 from immutable_base.build.graph import build_graph
 from immutable_base.model.checksum import Checksum
-from immutable_base.model.plan import Plan, Verdict
+from immutable_base.model.plan import KeyPlan, Plan, Verdict
 from support.plans import BASE, K1, K2, layer, module, package, plan, variant
 
 
@@ -56,11 +56,18 @@ def test_every_package_is_fetched_once_and_local_ones_never(graph):
     assert not [name for name in names if "prebuilt" in name]
 
 
+def test_the_keys_of_the_plan_go_with_every_part_of_it():
+    key = KeyPlan(name="k", fingerprint="A" * 40, file_sha256=None, armored="key")
+    graph = build_graph(plan().model_copy(update={"keys": (key,)}))
+    parts = (graph, graph.only_modules("zfs", None), graph.only_images({"base"}))
+    assert [part.keys for part in parts] == [(key,)] * 3
+
+
 # ------------------------------------------------------------------ what must not be shared
 
 
 def of(*variants):
-    return build_graph(Plan(repositories=(), variants=variants))
+    return build_graph(Plan(repositories=(), keys=(), variants=variants))
 
 
 def test_the_same_layer_on_different_parents_is_built_on_each():

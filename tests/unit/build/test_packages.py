@@ -14,6 +14,7 @@ from support.trust import (
     exported,
     fetch_rpms,
     package_of,
+    planned_keys,
     revoke_subkey,
 )
 
@@ -164,13 +165,35 @@ def test_a_package_that_is_not_there_fails_alone(mirror, rpms):
     assert store.path(good).is_file()
 
 
-def test_a_key_that_cannot_be_had_fails_the_packages_of_its_repositories_alone(mirror, rpms):
-    del mirror.replies["/ours.asc"]
+def test_packages_whose_key_the_plan_has_not_are_refused_alone(mirror, rpms):
     ours, theirs = offer(mirror, rpms["ours"]), offer(mirror, rpms["foreign"], "theirs")
-    store = fetch(mirror, ours, theirs)
+    keys = [key for key in planned_keys(mirror.folder, mirror.settings) if key.name == "foreign"]
+    store = fetch_rpms(mirror.folder, mirror.settings, [ours, theirs], keys)
     assert set(store.failures) == {ours.checksum}
-    with pytest.raises(RemoteError, match="the key 'ours'"):
+    with pytest.raises(VerificationError, match="the plan has no key 'ours'"):
         store.path(ours)
+    assert store.path(theirs).is_file()
+
+
+def test_packages_are_held_to_the_key_that_the_plan_judged_whatever_its_place_serves_now(
+    mirror, rpms, signers
+):
+    keys = planned_keys(mirror.folder, mirror.settings)
+    mirror.serve("/ours.asc", exported(signers["foreign"]))
+    asked = mirror.requests.count("/ours.asc")
+    good, bad = offer(mirror, rpms["ours"]), offer(mirror, rpms["foreign"])
+    store = fetch_rpms(mirror.folder, mirror.settings, [good, bad], keys)
+    assert set(store.failures) == {bad.checksum}
+    assert mirror.requests.count("/ours.asc") == asked, "no key is fetched half an hour later"
+
+
+def test_a_plan_made_with_another_pin_verifies_nothing(mirror, rpms, signers):
+    keys = planned_keys(mirror.folder, mirror.settings)
+    mirror.settings["keys"]["ours"]["fingerprint"] = signers["foreign"].fingerprint
+    package = offer(mirror, rpms["ours"])
+    store = fetch_rpms(mirror.folder, mirror.settings, [package], keys)
+    with pytest.raises(VerificationError, match="is not the one that the configuration pins"):
+        store.path(package)
 
 
 def test_a_package_of_an_earlier_run_is_checked_as_well(mirror, rpms):

@@ -13,7 +13,7 @@ ORDER = EvrOrder()
 
 
 def document(*variants):
-    return Plan(repositories=(), variants=variants)
+    return Plan(repositories=(), keys=(), variants=variants)
 
 
 def diff_of(before, after):

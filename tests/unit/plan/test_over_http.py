@@ -26,6 +26,7 @@ def mirrored(world, site, monkeypatch):
     for name, table in world.document["repositories"].items():
         del table["metadata_key"]
         table["url"] = f"{site.url}/{name}/"
+    world.document["keys"]["k"]["places"] = [f"{site.url}/key.asc"]
     meta = {f"/usr/src/zfs-{VERSION}/META": b"Author: Andr\xe9\nLinux-Maximum: 6.12\n"}
     rpm = build_rpm(world.folder, "zfs-dkms", VERSION, "1.el10", files=meta)
     world.repositories["openzfs"] = [
@@ -54,7 +55,7 @@ def test_the_plan_is_made_from_what_the_server_has(mirrored, site):
     assert {item.id: item.metadata_signed_by for item in plan.repositories} == {
         "baseos": None, "openzfs": None,
     }  # fmt: skip
-    assert not [path for path in site.requests if path.endswith(".asc")]
+    assert not [path for path in site.requests if path.endswith("repomd.xml.asc")]
 
 
 def test_metadata_that_nobody_signs_is_held_to_its_checksums(mirrored, site):

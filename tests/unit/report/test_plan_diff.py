@@ -9,7 +9,7 @@ from support.plans import K1, K2, layer, module, package, variant
 
 
 def words(before, after):
-    plans = [Plan(repositories=(), variants=variants) for variants in (before, after)]
+    plans = [Plan(repositories=(), keys=(), variants=variants) for variants in (before, after)]
     return plan_diff_text(diff_plans(*plans, EvrOrder()), "old.json").splitlines()
 
 
