@@ -18,6 +18,7 @@ from urllib.request import url2pathname
 import httpx
 
 from immutable_base.errors import CommandError, ConfigurationError, RemoteError, VerificationError
+from immutable_base.model.checksum import Checksum
 from immutable_base.process import is_interrupted
 from immutable_base.workspace import file_digest, whole_file
 
@@ -33,8 +34,6 @@ SMALL = 4 << 20
 LARGEST = 8 << 30
 """Bytes of a file whose repository declares no size: a body without an end fills no disk."""
 TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
-ALGORITHMS = frozenset({"sha256", "sha384", "sha512"})
-"""Checksums that still hold; sha1 and md5 do not."""
 
 
 class _TransientError(Exception):
@@ -56,16 +55,18 @@ class Downloader:
             return _local(url, what)
         return _retrying(lambda: self._fetch_small(url, what), url, what)
 
-    def fetch_file(self, url: str, what: str, checksum: Checksum, target: Path) -> Path:
+    def fetch_file(
+        self, url: str, what: str, checksum: Checksum, target: Path, *, size: int = 0
+    ) -> Path:
         """Fetch a file into a content-addressed cache, unless it is there; return its path.
 
-        Raises RemoteError if it cannot be fetched, VerificationError if it is not what `checksum`
-        requires.
+        Where `size` is not 0, no more bytes are read than that. Raises RemoteError if it cannot be
+        fetched, VerificationError if it is not what `checksum` requires.
         """
         if target.is_file() and file_digest(target, checksum.algorithm) == checksum.hex:
             os.utime(target)  # Still in use: see `prune`.
             return target
-        return _retrying(lambda: self._fetch_file(url, what, checksum, target), url, what)
+        return _retrying(lambda: self._fetch_file(url, what, checksum, target, size), url, what)
 
     def _fetch_small(self, url: str, what: str) -> bytes:
         with self._client.stream("GET", url) as response:
@@ -77,51 +78,28 @@ class Downloader:
                     raise RemoteError(f"{what} is larger than {SMALL >> 20} MiB: {url}")
             return bytes(content)
 
-    def _fetch_file(self, url: str, what: str, checksum: Checksum, target: Path) -> Path:
+    def _fetch_file(self, url: str, what: str, checksum: Checksum, target: Path, size: int) -> Path:
         with (
             whole_file(target, durable=False) as file,
             self._client.stream("GET", url) as response,
         ):
             _check_status(response, what)
-            digest, size = hashlib.new(checksum.algorithm), 0
+            digest, read = hashlib.new(checksum.algorithm), 0
             # Raw bytes: the checksum is of the file, not of what a Content-Encoding makes of it.
             for chunk in response.iter_raw(1 << 20):
                 if is_interrupted():
                     raise CommandError(f"{what} was not fetched: the run is being interrupted")
                 digest.update(chunk)
-                size += len(chunk)
-                if checksum.size and size > checksum.size:
+                read += len(chunk)
+                if size and read > size:
                     break
-                if size > LARGEST:
+                if read > LARGEST:
                     raise VerificationError(
                         f"{what} is larger than {LARGEST >> 30} GiB", details=url
                     )
                 file.write(chunk)
-            checksum.require(digest.hexdigest(), what, url)
+            _require(checksum, digest.hexdigest(), what, url)
         return target
-
-
-class Checksum:
-    """What a file must be."""
-
-    __slots__ = ("algorithm", "hex", "size")
-
-    def __init__(self, algorithm: str, hexadecimal: str, size: int = 0) -> None:
-        if algorithm not in ALGORITHMS:
-            raise VerificationError(
-                f"{algorithm} is no longer accepted as a checksum",
-                hint=f"the repository must use one of {', '.join(sorted(ALGORITHMS))}",
-            )
-        self.algorithm, self.hex, self.size = algorithm, hexadecimal, size
-
-    def require(self, actual: str, what: str, url: str) -> None:
-        """Raise VerificationError, naming the file, unless the digest is the expected one."""
-        if actual != self.hex:
-            raise VerificationError(
-                f"{what} is not the one that its repository describes",
-                details=f"{url}\nexpected {self.algorithm} {self.hex}\nreceived {actual}",
-                hint="a mirror in the middle of an update, or somebody changed it; try again later",
-            )
 
 
 @contextmanager
@@ -152,6 +130,16 @@ def prune(folder: Path, seconds: float) -> None:
         with contextlib.suppress(FileNotFoundError):
             if path.stat().st_mtime < oldest:
                 path.unlink()
+
+
+def _require(checksum: Checksum, actual: str, what: str, url: str) -> None:
+    """Raise VerificationError, naming the file, unless the digest is the expected one."""
+    if actual != checksum.hex:
+        raise VerificationError(
+            f"{what} is not the one that its repository describes",
+            details=f"{url}\nexpected {checksum.algorithm} {checksum.hex}\nreceived {actual}",
+            hint="a mirror in the middle of an update, or somebody changed it; try again later",
+        )
 
 
 def _check_status(response: httpx.Response, what: str) -> None:

@@ -19,11 +19,12 @@ def measure(folder: Path, packages: int) -> dict[str, float]:
     from immutable_base.repository.metadata import Metadata, Source, read_repomd
     from immutable_base.solver.pool import PackagePool
     from immutable_base.solver.transaction import TransactionRequest, solve
+    from support.pools import NO_KEY
 
     source = Source(id="big", url=folder.as_uri() + "/")
     revision, files = read_repomd(source, (folder / "repodata" / "repomd.xml").read_bytes())
     metadata = Metadata(
-        source=source, revision=revision, repomd_sha256="", signed_by=None,
+        source=source, revision=revision, repomd_sha256="", signed_by=None, key=NO_KEY,
         primary=next((folder / "repodata").glob("*-primary.xml.gz")), files=files,
     )  # fmt: skip
     started = time.process_time()

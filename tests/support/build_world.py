@@ -42,10 +42,10 @@ class BuildWorld:
         self.context.documents.write(PLAN, plan)
         self.graph = build_graph(plan)
         self.build, self.nodes = build_nodes(self.context.build_inputs(), self.graph)
-        self.build.store = self.fetch(self.build.inputs, self.build.graph.packages, None)
+        self.build.store = self.fetch(self.build.inputs, self.graph.packages, self.graph.keys, None)
 
     @staticmethod
-    def fetch(inputs, packages, _report) -> Store:
+    def fetch(inputs, packages, _keys, _report) -> Store:
         """Stand in for `fetch_packages`: every package is had."""
         store = Store(folder=inputs.run_folder / "packages")
         store.folder.mkdir(parents=True, exist_ok=True)

@@ -95,6 +95,8 @@ class World:
     requests: list[str] = field(default_factory=list)
     tampered: dict[str, bytes] = field(default_factory=dict)
     packer: str = "gz"
+    checksum: str = "sha256"
+    """Algorithm by which repomd.xml describes its files."""
     written: dict[str, list[Rpm]] = field(default_factory=dict)
 
     def write(self) -> None:
@@ -103,7 +105,10 @@ class World:
                 continue
             self.written[name] = list(rpms)
             shutil.rmtree(self.folder / "www" / name, ignore_errors=True)
-            write_repository(self.folder / "www" / name, rpms, self.signer, packer=self.packer)
+            write_repository(
+                self.folder / "www" / name, rpms, self.signer,
+                packer=self.packer, checksum=self.checksum,
+            )  # fmt: skip
         shutil.copy(self.signer.public, self.folder / "www" / "key.asc")
 
     def handle(self, request: httpx.Request) -> httpx.Response:
@@ -226,7 +231,7 @@ def configuration() -> dict:
         "repositories": {
             name: {"url": f"http://mirror.invalid/{name}/", "key": "k", "metadata_key": "k"} for name in names
         },
-        "keys": {"k": {"url": "http://mirror.invalid/key.asc", "fingerprint": "0" * 40}},
+        "keys": {"k": {"places": ["http://mirror.invalid/key.asc"], "fingerprint": "0" * 40}},
         "registry": {"destination": "registry.invalid/x"},
         "signing": {
             "certificate_identity": "https://i.invalid/ci", "certificate_oidc_issuer": "https://i.invalid",
@@ -301,14 +306,15 @@ def world(tmp_path: Path, signer: Signer, monkeypatch: pytest.MonkeyPatch) -> Wo
     return world
 
 
-def digest_rpms(world: World) -> None:
+def digest_rpms(world: World, algorithm: str = "sha256") -> None:
     """Make the checksums of the packages those of the files that `handle` serves."""
     for name, rpms in world.repositories.items():
         world.repositories[name] = [
             Rpm(
                 **{
                     **rpm.__dict__,
-                    "checksum": hashlib.sha256(f"rpm {rpm.file_name}".encode()).hexdigest(),
+                    "checksum": hashlib.new(algorithm, f"rpm {rpm.file_name}".encode()).hexdigest(),
+                    "checksum_type": algorithm,
                 }
             )
             for rpm in rpms

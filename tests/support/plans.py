@@ -1,5 +1,6 @@
 """A small plan, as the planner would make it."""
 
+from immutable_base.model.checksum import Checksum
 from immutable_base.model.plan import (
     BasePlan,
     KernelAction,
@@ -18,11 +19,16 @@ BASE = BasePlan(
 K1, K2 = "6.12.94-1.el10.x86_64", "6.12.117-1.el10.x86_64"
 
 
+def sha256_of(text):
+    return Checksum.of("sha256", text.encode().hex().ljust(64, "0")[:64])
+
+
 def package(name, version="1", release="1.el10", *, epoch=0, arch="x86_64", repository="baseos"):
     return Package(
         name=name, epoch=epoch, version=version, release=release, arch=arch, repository=repository,
         url="" if repository == "local" else f"https://repo.example/{name}.rpm",
-        sha256=f"{name}-{epoch}:{version}-{release}".encode().hex().ljust(64, "0")[:64], size=10, build_time=2_000,
+        checksum=None if repository == "local" else sha256_of(f"{name}-{epoch}:{version}-{release}"),
+        size=10, build_time=2_000,
     )  # fmt: skip
 
 
@@ -77,6 +83,7 @@ def plan():
 
     return Plan(
         repositories=(),
+        keys=(),
         variants=(
             variant("base", "6.12.0", utilities),
             variant("base-zfs", K2, *stack(K2, zfs2), modules=[zfs2]),

@@ -3,10 +3,14 @@
 from pathlib import Path
 
 from immutable_base.image.rpmdb import parse
+from immutable_base.repository.keys import PinnedKey
 from immutable_base.repository.metadata import Metadata, Source
 from immutable_base.solver.pool import PackagePool
 from support.plan_world import installed_text
 from support.rpmmd import Rpm, write_repository
+
+NO_KEY = PinnedKey(name="none", fingerprint="", keyring=b"", armored="")
+"""Nothing is verified here."""
 
 
 def installed(*rpms: Rpm):
@@ -22,7 +26,7 @@ def pool_of(folder: Path, repositories: dict[str, list[Rpm]], base: tuple[Rpm, .
         metadata.append(
             Metadata(
                 source=Source(id=name, url=f"https://repo.example/{name}/"), revision="1", repomd_sha256="0" * 64,
-                signed_by=None, primary=written.files["primary"], files={},
+                signed_by=None, key=NO_KEY, primary=written.files["primary"], files={},
             )
         )  # fmt: skip
     return PackagePool(metadata, installed(*base), lambda _name: None)

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from immutable_base.model.checksum import Checksum
 from support.rpmmd import Signer
 
 SPEC = """\
@@ -70,8 +71,8 @@ def sign_rpm(path: Path, signer: Signer, key: str | None = None) -> Path:
     return path
 
 
-def sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def checksum(path: Path, algorithm: str = "sha256") -> Checksum:
+    return Checksum.of(algorithm, hashlib.new(algorithm, path.read_bytes()).hexdigest())
 
 
 def _start(*argv: str) -> None:

@@ -31,6 +31,7 @@ class Rpm:
     files: tuple[str, ...] = ()
     build_time: int = 1_700_000_000
     checksum: str = ""
+    checksum_type: str = "sha256"
     location: str = ""
     xml_base: str = ""
     vendor: str = ""
@@ -50,10 +51,12 @@ class Rpm:
         return f"{self.name}-{version}-{release}.{self.arch}.rpm"
 
     @property
-    def sha256(self) -> str:
+    def digest(self) -> str:
         return (
             self.checksum
-            or hashlib.sha256(f"{self.name}-{self.evr}.{self.arch}".encode()).hexdigest()
+            or hashlib.new(
+                self.checksum_type, f"{self.name}-{self.evr}.{self.arch}".encode()
+            ).hexdigest()
         )
 
 
@@ -91,7 +94,7 @@ def package_xml(rpm: Rpm) -> str:
     )
     return f"""<package type="rpm"><name>{rpm.name}</name><arch>{rpm.arch}</arch>
 <version epoch="{epoch}" ver="{version}" rel="{release}"/>
-<checksum type="sha256" pkgid="YES">{rpm.sha256}</checksum>
+<checksum type="{rpm.checksum_type}" pkgid="YES">{rpm.digest}</checksum>
 <summary>s</summary><description>d</description><packager/><url/>
 <time file="{rpm.build_time}" build="{rpm.build_time}"/><size package="{rpm.size}" installed="2000" archive="2100"/>
 <location{xml_base} href="{rpm.location or "Packages/" + rpm.file_name}"/>
@@ -110,7 +113,7 @@ def primary_xml(rpms: list[Rpm]) -> bytes:
 
 def filelists_xml(rpms: list[Rpm]) -> bytes:
     body = "".join(
-        f'<package pkgid="{r.sha256}" name="{r.name}" arch="{r.arch}"><version epoch="{r.parts[0]}" ver="{r.parts[1]}" '
+        f'<package pkgid="{r.digest}" name="{r.name}" arch="{r.arch}"><version epoch="{r.parts[0]}" ver="{r.parts[1]}" '
         f'rel="{r.parts[2]}"/>{"".join(f"<file>{escape(f)}</file>" for f in r.files)}</package>\n'
         for r in rpms
     )
@@ -183,6 +186,7 @@ def write_repository(
     *,
     filelists: bool = True,
     packer: str = "gz",
+    checksum: str = "sha256",
 ) -> Written:
     """Write `repodata/` below a folder, signed if a signer is given."""
     repodata = folder / "repodata"
@@ -193,13 +197,13 @@ def write_repository(
     data, files = "", {}
     for kind, text in contents.items():
         packed = PACKERS[packer](text)
-        digest = hashlib.sha256(packed).hexdigest()
+        digest = hashlib.new(checksum, packed).hexdigest()
         path = repodata / f"{digest}-{kind}.xml.{packer}"
         path.write_bytes(packed)
         files[kind] = path
         data += (
-            f'<data type="{kind}"><checksum type="sha256">{digest}</checksum>'
-            f'<open-checksum type="sha256">{hashlib.sha256(text).hexdigest()}</open-checksum>'
+            f'<data type="{kind}"><checksum type="{checksum}">{digest}</checksum>'
+            f'<open-checksum type="{checksum}">{hashlib.new(checksum, text).hexdigest()}</open-checksum>'
             f'<location href="repodata/{path.name}"/><timestamp>1700000000</timestamp>'
             f"<size>{len(packed)}</size><open-size>{len(text)}</open-size></data>\n"
         )

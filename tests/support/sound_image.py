@@ -1,6 +1,7 @@
 """The plan and the facts of an image that passes every check."""
 
 from immutable_base.config.load import load_settings
+from immutable_base.model.checksum import Checksum
 from immutable_base.model.facts import (
     ImageFacts,
     InitramfsFact,
@@ -32,7 +33,7 @@ FINE = ProgramOutput(status=0, text="")
 def package(name, version, *, repository="baseos", release="1"):
     return Package(
         name=name, epoch=0, version=version, release=release, arch="x86_64", repository=repository,
-        url="https://repo.example/x.rpm", sha256="0" * 64, size=1, build_time=1,
+        url="https://repo.example/x.rpm", checksum=Checksum.of("sha256", "0" * 64), size=1, build_time=1,
     )  # fmt: skip
 
 

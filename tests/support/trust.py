@@ -14,12 +14,12 @@ from immutable_base.build.packages import Store, fetch_packages
 from immutable_base.config.schema import Settings
 from immutable_base.context import Context
 from immutable_base.download import open_downloader
-from immutable_base.model.plan import Package
+from immutable_base.model.plan import KeyPlan, Package
 from immutable_base.plan.zfs_meta import linux_maximum
 from immutable_base.process import run
 from immutable_base.repository import keys, metadata
 from support.plan_world import configuration
-from support.rpm_files import sha256
+from support.rpm_files import checksum
 from support.rpmmd import Signer, gpg
 
 
@@ -27,7 +27,7 @@ def document(url: str, signers: dict[str, Signer], **repositories: dict) -> dict
     """Return a configuration whose keys lie at `url`/NAME.asc and whose repositories are these."""
     found = configuration()
     found["keys"] = {
-        name: {"url": f"{url}/{name}.asc", "fingerprint": signer.fingerprint}
+        name: {"places": [f"{url}/{name}.asc"], "fingerprint": signer.fingerprint}
         for name, signer in signers.items()
     }
     first = next(iter(signers))
@@ -61,11 +61,6 @@ def fetch_pinned(folder: Path, settings: dict, name: str) -> keys.PinnedKey:
         return inputs.metadata.keys.fetch(name)
 
 
-def fetch_armored(folder: Path, settings: dict, name: str) -> str:
-    with context_of(folder, settings).open_plan_inputs() as inputs:
-        return inputs.metadata.keys.fetch_armored(name)
-
-
 def verify_detached(
     folder: Path, settings: dict, key: keys.PinnedKey, *, data: bytes, signature: bytes
 ) -> None:
@@ -85,10 +80,25 @@ def source_url(folder: Path, settings: dict, name: str, release: str) -> str:
     return metadata.source_of(context_of(folder, settings).settings, name, release).url
 
 
-def fetch_rpms(folder: Path, settings: dict, packages: Iterable[Package]) -> Store:
-    return fetch_packages(
-        context_of(folder, settings).build_inputs(), tuple(packages), lambda line: None
-    )
+def planned_keys(folder: Path, settings: dict) -> tuple[KeyPlan, ...]:
+    """Return every key as a plan holds it."""
+    found = {name: fetch_pinned(folder, settings, name) for name in settings["keys"]}
+    return tuple(
+        KeyPlan(
+            name=name, fingerprint=key.fingerprint, armored=key.armored,
+            file_sha256=settings["keys"][name].get("sha256"),
+        )
+        for name, key in found.items()
+    )  # fmt: skip
+
+
+def fetch_rpms(
+    folder: Path, settings: dict, packages: Iterable[Package], keys: Iterable[KeyPlan] | None = None
+) -> Store:
+    """Fetch packages as a build does, with the keys of its plan: by default those of now."""
+    planned = planned_keys(folder, settings) if keys is None else tuple(keys)
+    inputs = context_of(folder, settings).build_inputs()
+    return fetch_packages(inputs, tuple(packages), planned, lambda line: None)
 
 
 def maximum_of(folder: Path, settings: dict, package: Package) -> str:
@@ -106,7 +116,7 @@ def package_of(path: Path, url: str, repository: str, **changes: object) -> Pack
     name, version, release = path.name.removesuffix(".noarch.rpm").rsplit("-", 2)
     values = {
         "name": name, "epoch": 0, "version": version, "release": release, "arch": "noarch",
-        "repository": repository, "url": url, "sha256": sha256(path), "size": path.stat().st_size,
+        "repository": repository, "url": url, "checksum": checksum(path), "size": path.stat().st_size,
         "build_time": 1, **changes,
     }  # fmt: skip
     return Package.model_validate(values)

@@ -17,6 +17,9 @@ from immutable_base.workspace import write_atomically
 from immutable_base_lab.core.files import remove
 from immutable_base_lab.services.service import ProductSettings
 
+GONE = "moved-away"
+"""Where nothing is, below the URL of the repositories."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replacements:
@@ -43,8 +46,12 @@ def lab_configuration(product: str, lab: Replacements) -> str:
         # metadata_key stays where it is: upstream signs the metadata of few of its repositories.
         repository["url"] = f"{lab.repositories}/{name}/"
     for key in document["keys"].values():
-        key["url"] = lab.key_url
+        # Outside, places move: where a key has more than one, all but the last are gone here.
+        gone = [f"{lab.repositories}/{GONE}/{number}" for number in range(1, len(key["places"]))]
+        key["places"] = [*gone, lab.key_url]
         key["fingerprint"] = lab.key_fingerprint
+        for pin in ("sha256", "witness_key_id", "witness_sha256"):
+            key.pop(pin, None)
     for module, branch in lab.branches.items():
         document["modules"][module]["branch"] = branch
     for table, keys in lab.settings.items():

@@ -12,6 +12,7 @@ from immutable_base.model.plan import (
     KERNEL_LAYER,
     LOCAL,
     BasePlan,
+    KeyPlan,
     LayerPlan,
     ModulePlan,
     Package,
@@ -73,12 +74,14 @@ class BuildGraph:
     images: tuple[ImageStep, ...]
     compiles: bool = True
     """False: the packages of `modules` are here, made by an earlier build of the same plan."""
+    keys: tuple[KeyPlan, ...] = ()
+    """What packages must be signed with."""
 
     @property
     def packages(self) -> tuple[Package, ...]:
         """Every package to fetch, once, sorted."""
         wanted = {
-            package.sha256: package
+            package.required: package
             for packages in (
                 *(step.module.builder for step in self.modules if self.compiles),
                 *(step.layer.install for step in self.layers),
@@ -87,7 +90,7 @@ class BuildGraph:
             if package.repository != LOCAL
         }
         return tuple(
-            sorted(wanted.values(), key=lambda package: (package.file_name, package.sha256))
+            sorted(wanted.values(), key=lambda package: (package.file_name, str(package.required)))
         )
 
     @property
@@ -113,7 +116,7 @@ class BuildGraph:
                 f"the plan compiles no module '{name}'" + (f" for {kernel}" if kernel else ""),
                 hint=f"it compiles: {', '.join(planned) or 'none'}",
             )
-        return BuildGraph(modules=found, layers=(), images=())
+        return BuildGraph(modules=found, layers=(), images=(), keys=self.keys)
 
     def only_images(self, variants: Collection[str]) -> BuildGraph:
         """Return the part that makes these variants' images, from kmod packages that are here."""
@@ -126,6 +129,7 @@ class BuildGraph:
             layers=tuple(filter(wanted, self.layers)),
             images=tuple(step for step in self.images if step.variant.name in variants),
             compiles=False,
+            keys=self.keys,
         )
 
 
@@ -151,7 +155,10 @@ def build_graph(plan: Plan) -> BuildGraph:
             ImageStep(id=f"image:{variant.name}", tag=tag, variant=variant, parent=parent)
         )
     return BuildGraph(
-        modules=tuple(modules.values()), layers=tuple(layers.values()), images=tuple(images)
+        modules=tuple(modules.values()),
+        layers=tuple(layers.values()),
+        images=tuple(images),
+        keys=plan.keys,
     )
 
 

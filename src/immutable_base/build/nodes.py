@@ -53,16 +53,16 @@ def _base_id(base: BasePlan) -> str:
 
 
 def _fetch_node(build: Build) -> Node:
-    packages = build.graph.packages
+    graph, packages = build.graph, build.graph.packages
 
     def action(report: LineSink) -> str:
-        build.store = fetch_packages(build.inputs, packages, report)
+        build.store = fetch_packages(build.inputs, packages, graph.keys, report)
         missing = len(build.store.failures)
         size = sum(package.size for package in packages) / 1e6
         return f"{missing} of {len(packages)} cannot be used" if missing else f"{size:.0f} MB"
 
     title = f"fetch {len(packages)} packages"
-    return Node(id=FETCH, title=title, action=action, variants=build.graph.variants, cost=30)
+    return Node(id=FETCH, title=title, action=action, variants=graph.variants, cost=30)
 
 
 def _base_node(build: Build, base: BasePlan, variants: tuple[str, ...]) -> Node:

@@ -8,9 +8,10 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from immutable_base.config.key import Key
 from immutable_base.config.signing import Signing
 from immutable_base.config.trust import TrustSettings
-from immutable_base.config.types import Fingerprint, Name, Url
+from immutable_base.config.types import Name, Url
 from immutable_base.model.document import Frozen
 from immutable_base.model.reference import REPOSITORY, TAG, fill_tag
 
@@ -40,15 +41,6 @@ class Repository(Frozen):
     """Key that repomd.xml must be signed with; leave it out where upstream does not sign it."""
     release: str | None = None
     """Release number for `{release}` in the URL, where it differs from the stream's."""
-
-
-class Key(Frozen):
-    """An OpenPGP key, pinned by its fingerprint."""
-
-    url: str
-    """URL to fetch the key from: https://..., file:///..., or a path relative to this file."""
-    fingerprint: Fingerprint
-    """Fingerprint of the primary key: 40 hexadecimal digits, verified out of band."""
 
 
 class Module(Frozen):
@@ -166,7 +158,7 @@ class Settings(Frozen):
     repositories: dict[Name, Repository]
     """RPM repositories that packages come from."""
     keys: dict[Name, Key]
-    """OpenPGP keys that sign packages and repositories, each pinned by its fingerprint."""
+    """OpenPGP keys that sign packages and repositories, each by its pin."""
     modules: dict[Name, Module]
     """Out-of-tree kernel modules that are compiled ahead."""
     layers: dict[Name, Layer]

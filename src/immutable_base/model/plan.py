@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Literal
 
+from immutable_base.model.checksum import Checksum
 from immutable_base.model.document import Frozen
 from immutable_base.model.evr import Evr, Nevra
 from immutable_base.model.reference import Reference
@@ -27,7 +28,8 @@ class Verdict(StrEnum):
 
     BUILD = "build"
     HOLD = "hold"
-    """No kernel fits; the published image stays. `reasons` names what would release it."""
+    """No kernel fits, or a key is not pinned; the published image stays. `reasons` names what would
+    release it."""
     FAIL = "fail"
 
 
@@ -51,11 +53,19 @@ class Package(Frozen):
     """Repository id in immutable-base.toml; `local` for the kmod packages that we build."""
     url: str
     """Where the file is; empty for `local`."""
-    sha256: str
+    checksum: Checksum | None
+    """What the file must be; null for `local`."""
     size: int
     """Bytes of the file."""
     build_time: int
     """Seconds since 1970, from the package."""
+
+    @property
+    def required(self) -> Checksum:
+        """What the file must be. Raises ValueError for `local`: nobody has described its file."""
+        if self.checksum is None:
+            raise ValueError(f"no checksum of {self.nevra} is known before it is built")
+        return self.checksum
 
     @property
     def exact_name(self) -> Nevra:
@@ -85,7 +95,7 @@ class BasePlan(Frozen):
     """As the configuration has it, with its moving tag."""
     digest: str
     """`sha256:...` of the manifest for this architecture; every later step uses only this. Empty
-    when the verdict is `fail` because the image could not be resolved."""
+    when it could not be resolved (verdict `fail`), or was not asked for (a key is not pinned)."""
     created: int
     """Seconds since 1970, from the image's configuration; 0 when the image does not say."""
 
@@ -212,11 +222,26 @@ class RepositoryPlan(Frozen):
     packages: int
 
 
+class KeyPlan(Frozen):
+    """A key that packages must be signed with, as it was judged when the plan was made."""
+
+    name: str
+    """Key under `keys` in immutable-base.toml."""
+    fingerprint: str
+    """Of the primary key."""
+    file_sha256: str | None
+    """SHA-256 of the key file where the configuration pins it; else null."""
+    armored: str
+    """The key itself, alone: builds verify packages with these bytes, and fetch no key."""
+
+
 class Plan(Frozen):
     """The document plan.json; the same inputs give the same bytes."""
 
     schema_version: Literal[1] = 1
     repositories: tuple[RepositoryPlan, ...]
+    keys: tuple[KeyPlan, ...]
+    """Keys of the packages of `repositories`, each once, sorted by name."""
     variants: tuple[VariantPlan, ...]
 
     @property

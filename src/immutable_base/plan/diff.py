@@ -87,7 +87,7 @@ def _kernel(plan: KernelPlan) -> dict[Key, Item]:
 
 
 def _modules(plan: VariantPlan) -> dict[Key, Item]:
-    return {(item.name, ""): (item.source.evr, item.source.sha256) for item in plan.modules}
+    return {(item.name, ""): (item.source.evr, str(item.source.checksum)) for item in plan.modules}
 
 
 def _installed(plan: VariantPlan) -> dict[Key, Item]:
@@ -100,7 +100,7 @@ def _builders(plan: VariantPlan) -> dict[Key, Item]:
 
 
 def _packages(packages: Iterable[Package]) -> dict[Key, Item]:
-    return {(item.name, item.arch): (item.evr, item.sha256) for item in packages}
+    return {(item.name, item.arch): (item.evr, str(item.checksum)) for item in packages}
 
 
 def _changes(

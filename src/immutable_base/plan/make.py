@@ -12,18 +12,12 @@ from pathlib import Path
 from immutable_base.config.schema import Settings
 from immutable_base.download import prune
 from immutable_base.errors import HostError, ImmutableBaseError, foreign_data
-from immutable_base.model.plan import (
-    BasePlan,
-    KernelPlan,
-    Plan,
-    RepositoryPlan,
-    VariantPlan,
-    Verdict,
-)
+from immutable_base.model.plan import KeyPlan, Plan, RepositoryPlan, VariantPlan
 from immutable_base.plan.base_image import Base, read_base
 from immutable_base.plan.compat import Ledger, load_ledger
 from immutable_base.plan.modules import Maximum
 from immutable_base.plan.stream import StreamPlanner
+from immutable_base.plan.undecided import failed, held_for, unpinned_keys
 from immutable_base.plan.zfs_meta import linux_maximum
 from immutable_base.repository.metadata import (
     Metadata,
@@ -69,22 +63,29 @@ class _Remote:
 def make_plan(inputs: PlanInputs, variants: Iterable[str]) -> Plan:
     """Return the plan for these variants, in the configuration's order.
 
-    A variant that cannot be planned has the verdict `fail` and the reason; the others go on.
+    A variant that cannot be planned has the verdict `fail` and the reason; the others go on. One
+    that needs a key which is not pinned is held, and nothing is fetched for it.
     Raises HostError if this host lacks something.
     """
     settings, wanted = inputs.settings, set(variants)
     names = [name for name in settings.variants if name in wanted]
     prune(inputs.metadata.cache, CACHE_SECONDS)
-    remote = _read(inputs, names)
-    planned: dict[str, VariantPlan] = {}
-    repositories: set[RepositoryPlan] = set()
-    for stream in dict.fromkeys(settings.variants[name].stream for name in names):
-        mine = [name for name in names if settings.variants[name].stream == stream]
+    planned: dict[str, VariantPlan] = {
+        name: held_for(settings, name, keys)
+        for name in names
+        if (keys := unpinned_keys(settings, name))
+    }
+    ready = [name for name in names if name not in planned]
+    remote = _read(inputs, ready)
+    repositories: dict[RepositoryPlan, KeyPlan] = {}
+    for stream in dict.fromkeys(settings.variants[name].stream for name in ready):
+        mine = [name for name in ready if settings.variants[name].stream == stream]
         found, used = _plan_stream(inputs, remote, stream, mine)
         planned |= found
         repositories |= used
     return Plan(
         repositories=tuple(sorted(repositories, key=lambda item: (item.id, item.url))),
+        keys=tuple(sorted(set(repositories.values()), key=lambda item: item.name)),
         variants=tuple(planned[name] for name in names),
     )
 
@@ -131,11 +132,11 @@ def _base(inputs: PlanInputs, reference: str) -> Base | ImmutableBaseError:
 
 def _plan_stream(
     inputs: PlanInputs, remote: _Remote, stream: str, names: Sequence[str]
-) -> tuple[dict[str, VariantPlan], set[RepositoryPlan]]:
+) -> tuple[dict[str, VariantPlan], dict[RepositoryPlan, KeyPlan]]:
     """Plan the variants of one stream; its metadata is let go of before the next one's is read."""
     settings, base = inputs.settings, remote.bases[stream]
     if isinstance(base, ImmutableBaseError):
-        return {name: _failed(settings, name, base, None) for name in names}, set()
+        return {name: _failed(settings, name, base, None) for name in names}, {}
     pool, usable = _fill_pool(inputs, remote, _in_order(settings, names), base)
     planner = StreamPlanner(settings, stream, base, pool, remote.ledger, _linux_maximum(inputs))
     planned = {}
@@ -147,7 +148,9 @@ def _plan_stream(
             if errors
             else _plan_variant(settings, planner, name, base)
         )
-    return planned, {_repository(metadata, pool) for metadata in usable.values()}
+    return planned, {
+        _repository(metadata, pool): _key(settings, metadata) for metadata in usable.values()
+    }
 
 
 def _fill_pool(
@@ -195,32 +198,18 @@ def _worst(errors: list[ImmutableBaseError]) -> ImmutableBaseError:
 def _failed(
     settings: Settings, name: str, error: ImmutableBaseError, base: Base | None
 ) -> VariantPlan:
-    """Return the record of a variant that could not be planned, with the error's own message."""
     log.warning("%s cannot be planned: %s", name, error.message)
-    stream = settings.variants[name].stream
-    reference = settings.streams[stream].base
-    details = (error.details or "").splitlines()
-    hint = [f"hint: {error.hint}"] if error.hint else []
-    return VariantPlan(
+    return failed(settings, name, error, base)
+
+
+def _key(settings: Settings, metadata: Metadata) -> KeyPlan:
+    # By the repository's own name for it: two names may have one pin, and are fetched once.
+    name = settings.repositories[metadata.source.id].key
+    return KeyPlan(
         name=name,
-        stream=stream,
-        verdict=Verdict.FAIL,
-        base=base.plan if base else BasePlan(reference=reference, digest="", created=0),
-        kernel=KernelPlan(
-            image=base.kernel.release if base else "",
-            image_evr=base.kernel.evr if base else "",
-            chosen=None,
-            chosen_evr=None,
-            action=None,
-            source=None,
-            ceiling=None,
-            rejected=(),
-        ),
-        modules=(),
-        layers=(),
-        packages=(),
-        reasons=(error.message, *details, *hint),
-        exit_code=error.exit_code,
+        fingerprint=metadata.key.fingerprint,
+        file_sha256=settings.keys[name].sha256,
+        armored=metadata.key.armored,
     )
 
 

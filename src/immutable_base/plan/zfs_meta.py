@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from immutable_base.config.schema import Module
-from immutable_base.download import Checksum, Downloader
+from immutable_base.download import Downloader
 from immutable_base.errors import PlanError
 from immutable_base.model.plan import Package
 from immutable_base.process import Runner
@@ -24,15 +24,17 @@ def linux_maximum(
 ) -> str:
     """Return the newest kernel (`major.minor`) that a package with META declares.
 
-    `cache` keeps META by the package's sha256. Raises RemoteError or VerificationError if the
+    `cache` keeps META by the package's checksum. Raises RemoteError or VerificationError if the
     package cannot be fetched as its repository describes it, PlanError if it declares
     nothing.
     """
-    cached = cache / f"{package.sha256}.META"
+    stem = package.required.file_stem
+    cached = cache / f"{stem}.META"
     if not cached.is_file():
         what = f"the package {package.nevra}"
-        checksum = Checksum("sha256", package.sha256, package.size)
-        rpm = downloader.fetch_file(package.url, what, checksum, cache / f"{package.sha256}.rpm")
+        rpm = downloader.fetch_file(
+            package.url, what, package.required, cache / f"{stem}.rpm", size=package.size
+        )
         member = f"/usr/src/{module.dkms_name}-{package.version}/META"
         write_atomically(cached, read_member(run, rpm, member))
         rpm.unlink()

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import urljoin
 
-from immutable_base.config.schema import Key, Repository, Settings
-from immutable_base.download import Checksum
+from immutable_base.config.key import Key
+from immutable_base.config.schema import Repository, Settings
 from immutable_base.errors import (
     ConfigurationError,
     HostError,
@@ -25,6 +25,7 @@ from immutable_base.errors import (
     VerificationError,
     foreign_data,
 )
+from immutable_base.model.checksum import Checksum
 from immutable_base.repository import compression
 from immutable_base.repository.keys import KeyFetcher, PinnedKey, verify_detached
 from immutable_base.tools import libsolv
@@ -49,6 +50,8 @@ class DataFile:
 
     url: str
     checksum: Checksum
+    size: int
+    """Bytes; 0 where repomd.xml does not say."""
     suffix: str
     """`.xml.gz` and the like: libsolv decompresses by it."""
 
@@ -62,6 +65,8 @@ class Metadata:
     repomd_sha256: str
     signed_by: str | None
     """Fingerprint of the key that signed repomd.xml; None where none is configured."""
+    key: PinnedKey
+    """Key that packages must be signed with."""
     primary: Path
     files: Mapping[str, DataFile]
 
@@ -87,13 +92,14 @@ class MetadataFetcher:
     """Folder of files named by their checksum."""
 
     def fetch_all(self, sources: Sequence[Source]) -> dict[Source, MetadataResult]:
-        """Fetch every repository's metadata, several at a time; failures are values."""
-        names = {self.repositories[source.id].metadata_key for source in sources}
+        """Fetch every repository's metadata and keys, several at a time; failures are values."""
+        used = [self.repositories[source.id] for source in sources]
+        names = {name for item in used for name in (item.key, item.metadata_key) if name}
         with ThreadPoolExecutor(WORKERS) as pool:
             # Two names of one key (the same place and pin) are fetched once.
             fetched: dict[Key, Future[PinnedKey]] = {}
             keys: dict[str, Future[PinnedKey]] = {}
-            for name in sorted(filter(None, names)):
+            for name in sorted(names):
                 key = self.keys.keys[name]
                 if key not in fetched:
                     fetched[key] = pool.submit(self.keys.fetch, name)
@@ -101,15 +107,13 @@ class MetadataFetcher:
             found = {source: pool.submit(self._result, source, keys) for source in sources}
             return {source: future.result() for source, future in found.items()}
 
-    def fetch(self, source: Source, key: PinnedKey | None) -> Metadata:
-        """Fetch and verify repomd.xml and primary.
+    def fetch(self, source: Source, key: PinnedKey, metadata_key: PinnedKey | None) -> Metadata:
+        """Fetch and verify repomd.xml and primary; `key` is that of the packages.
 
         Raises RemoteError if a file cannot be fetched, VerificationError if a signature or
         checksum is wrong.
         """
-        repomd = self._fetch_index(source, "repomd.xml")
-        if key is not None:
-            self._verify(source, repomd, key)
+        repomd = self.fetch_repomd(source, metadata_key)
         revision, files = read_repomd(source, repomd)
         if "primary" not in files:
             raise VerificationError("repomd.xml names no primary metadata", details=source.url)
@@ -117,25 +121,36 @@ class MetadataFetcher:
             source=source,
             revision=revision,
             repomd_sha256=hashlib.sha256(repomd).hexdigest(),
-            signed_by=key.fingerprint if key else None,
+            signed_by=metadata_key.fingerprint if metadata_key else None,
+            key=key,
             primary=self.fetch_file(source, files, "primary"),
             files=files,
         )
 
+    def fetch_repomd(self, source: Source, metadata_key: PinnedKey | None) -> bytes:
+        """Fetch repomd.xml, verified where it must be signed; raises as `fetch` does."""
+        repomd = self._fetch_index(source, "repomd.xml")
+        if metadata_key is not None:
+            self._verify(source, repomd, metadata_key)
+        return repomd
+
     def fetch_file(self, source: Source, files: Mapping[str, DataFile], kind: str) -> Path:
         """Return a metadata file from the cache or the repository, its checksum checked."""
         data = files[kind]
-        target = self.cache / f"{data.checksum.hex}{data.suffix}"
+        target = self.cache / f"{data.checksum.file_stem}{data.suffix}"
         what = f"{kind} metadata of repository '{source.id}'"
-        return self.keys.downloader.fetch_file(data.url, what, data.checksum, target)
+        return self.keys.downloader.fetch_file(
+            data.url, what, data.checksum, target, size=data.size
+        )
 
     def _result(self, source: Source, keys: Mapping[str, Future[PinnedKey]]) -> MetadataResult:
-        name = self.repositories[source.id].metadata_key
+        repository = self.repositories[source.id]
         try:
             # Keys were submitted first, so the workers that fetch them are ahead of us.
-            key = keys[name].result() if name else None
+            key = keys[repository.key].result()
+            signer = keys[repository.metadata_key].result() if repository.metadata_key else None
             with foreign_data("its metadata"):
-                return self.fetch(source, key)
+                return self.fetch(source, key, signer)
         except (ConfigurationError, HostError):
             raise
         except ImmutableBaseError as error:
@@ -198,10 +213,7 @@ def _data_file(source: Source, kind: str, position: libsolv.Position) -> DataFil
         )
     return DataFile(
         url=urljoin(source.url, location),
-        checksum=Checksum(
-            checksum.typestr(),
-            checksum.hex(),
-            position.lookup_num(solv.REPOSITORY_REPOMD_SIZE),
-        ),
+        checksum=Checksum.of(checksum.typestr(), checksum.hex()),
+        size=position.lookup_num(solv.REPOSITORY_REPOMD_SIZE),
         suffix="".join(dict.fromkeys((".xml", suffix))),
     )

@@ -1,6 +1,6 @@
 """libsolv's binary form of verified metadata: read in a tenth of the time of the XML.
 
-A file is named by the SHA-256 of the primary metadata that it was made from, and carries the
+A file is named by the checksum of the primary metadata that it was made from, and carries the
 SHA-256 of itself: what is damaged, or made by another libsolv, is made again.
 """
 

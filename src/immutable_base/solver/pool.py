@@ -11,6 +11,7 @@ from urllib.parse import urljoin
 
 from immutable_base.errors import VerificationError
 from immutable_base.image.rpmdb import Installed, Relation
+from immutable_base.model.checksum import Checksum
 from immutable_base.model.evr import Evr, MalformedVersionError, Nevra
 from immutable_base.model.plan import LOCAL, Package
 from immutable_base.repository import compression
@@ -144,8 +145,8 @@ class PackagePool:
     def package(self, solvable: libsolv.Solvable) -> Package:
         """Return a package as the plan records it.
 
-        Raises VerificationError if its repository describes it by no SHA-256, or by a version or
-        place that cannot be one.
+        Raises VerificationError if its repository describes it by no checksum that holds, or by a
+        version or place that cannot be one.
         """
         try:
             if solvable.id not in self._packages:
@@ -161,12 +162,7 @@ class PackagePool:
         solv = libsolv.library()
         repository = solvable.repo.name
         evr = Evr.parse(solvable.evr)
-        checksum = solvable.lookup_checksum(solv.SOLVABLE_CHECKSUM)
         local = repository == LOCAL
-        if not local and (checksum is None or checksum.typestr() != "sha256"):
-            raise VerificationError(
-                f"repository '{repository}' describes {solvable.name} by no SHA-256 checksum"
-            )
         # xml:base of a package replaces the repository's own place.
         place = solvable.lookup_str(solv.SOLVABLE_MEDIABASE) or self._urls[repository]
         location = solvable.lookup_location()[0] or ""
@@ -178,7 +174,7 @@ class PackagePool:
             arch=solvable.arch,
             repository=repository,
             url="" if local else urljoin(place, location),
-            sha256="" if checksum is None else checksum.hex(),
+            checksum=None if local else _checksum(solvable),
             size=solvable.lookup_num(solv.SOLVABLE_DOWNLOADSIZE),
             build_time=solvable.lookup_num(solv.SOLVABLE_BUILDTIME),
         )
@@ -288,6 +284,18 @@ class PackagePool:
         signs = {"<": solv.REL_LT, "=": solv.REL_EQ, ">": solv.REL_GT}
         flags = sum(int(signs[sign]) for sign in relation.comparison)
         return pool.rel2id(name, pool.str2id(relation.evr), flags)
+
+
+def _checksum(solvable: libsolv.Solvable) -> Checksum:
+    found = solvable.lookup_checksum(libsolv.library().SOLVABLE_CHECKSUM)
+    try:
+        return Checksum.of(found.typestr() if found else "", found.hex() if found else "")
+    except VerificationError as error:
+        raise VerificationError(
+            f"repository '{solvable.repo.name}' describes {solvable.name} by a checksum that "
+            f"proves nothing: {error.message}",
+            hint=error.hint,
+        ) from error
 
 
 def dependency_keys() -> dict[str, int]:

@@ -1,95 +1,149 @@
-"""gpg: turn a published key file into a keyring that holds one pinned key and nothing else."""
+"""gpg: which keys a key file holds, and a keyring with one of them and nothing else."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from immutable_base.errors import CommandError, VerificationError
-from immutable_base.process import Command, Runner
+from immutable_base.errors import VerificationError
+from immutable_base.process import ANY_STATUS, Command, Result, Runner
+from immutable_base.tools.openpgp import certificates
 
 TIMEOUT = 30.0
-FINGERPRINT_FIELD = 9
-"""Field 10 of an `fpr` record. Source: GnuPG, doc/DETAILS."""
-KEY_RECORDS = frozenset({"pub", "sub"})
+MOST_KEYS = 200
+"""Certificates of one file; Fedora's has one for each release."""
+VALIDITY, CREATED, EXPIRES, FINGERPRINT, USER_ID = 1, 5, 6, 9, 9
+"""Fields 2, 6, 7 and 10 of a record. Source: GnuPG, doc/DETAILS."""
+REVOKED, EXPIRED = "r", "e"
 
 
-def pinned_keyring(run: Runner, key_file: Path, fingerprint: str, folder: Path) -> Path:
-    """Write and return a binary keyring with the key whose primary fingerprint is pinned.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedKey:
+    """A primary key as gpg lists it."""
 
-    `folder` is a private, empty folder (mode 0700) and serves as gpg's home.
-    Raises VerificationError if the file holds no key with that primary fingerprint, or if the key
-    is revoked. One that has expired is taken: it was pinned on purpose, and old signatures stay.
+    fingerprint: str
+    validity: str
+    """`r` if its owner has revoked it, `e` if it has expired. Source: GnuPG, doc/DETAILS."""
+    created: int
+    """Seconds since 1970; 0 where gpg does not say."""
+    expires: int | None
+    """Seconds since 1970; None if it never expires."""
+    user_ids: tuple[str, ...] = ()
+    revoked_subkeys: tuple[str, ...] = ()
+    """Fingerprints."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyFile:
+    """What a key file holds."""
+
+    keys: tuple[ListedKey, ...] = ()
+    certificates: int = 0
+    """How many keys the file has, with those that gpg cannot read."""
+    said: str = ""
+    """What gpg said while it read them."""
+
+
+def read_keys(run: Runner, content: bytes, home: Path) -> KeyFile:
+    """Import every key of a file that gpg can read, and return what it lists then.
+
+    gpg's exit status tells nothing: it is a failure as soon as one key of several cannot be read.
+    `home` is a private, empty folder (mode 0700) and serves as gpg's home. Raises
+    VerificationError if the file has more than `MOST_KEYS` keys, CommandError if gpg cannot be
+    asked.
     """
-    try:
-        _gpg(run, folder, "--import", str(key_file))
-    except CommandError as error:
-        raise VerificationError(
-            "the file is not an OpenPGP key", details=error.details or error.message
-        ) from error
-    listing = _list_keys(run, folder)
-    found = primary_fingerprints(listing)
-    if fingerprint not in found:
-        raise VerificationError(
-            f"the configuration pins the key {fingerprint}, the file holds "
-            f"{', '.join(found) or 'none'}",
-            hint="if the key was rotated, verify the new fingerprint out of band, then pin it",
-        )
-    if fingerprint in revoked_fingerprints(listing):
-        raise VerificationError(
-            f"the pinned key {fingerprint} was revoked by its owner",
-            hint="find upstream's new key, verify its fingerprint out of band, then pin it",
-        )
-    keyring = folder / "pinned.gpg"
-    keyring.write_bytes(_gpg(run, folder, "--export", fingerprint))
-    return keyring
+    found = certificates(content)
+    if len(found) > MOST_KEYS:
+        raise VerificationError(f"the file holds more than {MOST_KEYS} keys")
+    files = []
+    for number, certificate in enumerate(found):
+        files.append(home / f"certificate-{number}")
+        files[-1].write_bytes(certificate)
+    said = ""
+    if files:
+        said = _gpg(run, home, "--import", *map(str, files), ok=ANY_STATUS).stderr_tail
+    # Names of owners are in whatever encoding the owner had.
+    listing = _gpg(run, home, "--with-colons", "--list-keys").stdout.decode("utf-8", "replace")
+    return KeyFile(keys=listed_keys(listing), certificates=len(found), said=said)
 
 
-def armored(run: Runner, fingerprint: str, folder: Path) -> str:
-    """Return the pinned key of a folder that `pinned_keyring` filled, as dnf and rpm read it.
+def export(run: Runner, key: ListedKey, home: Path) -> bytes:
+    """Return a binary keyring with this key alone, for gpgv; `home` is that of `read_keys`."""
+    return _gpg(run, home, "--export", key.fingerprint).stdout
+
+
+def armored(run: Runner, key: ListedKey, home: Path) -> str:
+    """Return this key alone, as dnf and rpm read it; `home` is that of `read_keys`.
 
     Without revoked subkeys: what they sign is not to be trusted, and rpm 4.18 refuses to import
     a key that has one.
     """
-    listing = _list_keys(run, folder, fingerprint)
-    revoked = [key for record, key, how in _keys(listing) if record == "sub" and how == "r"]
-    drop = " || ".join(f"fpr = {key}" for key in revoked)
-    options = ("--export-filter", f"drop-subkey={drop}") if revoked else ()
-    return _gpg(run, folder, *options, "--armor", "--export", fingerprint).decode("ascii")
+    drop = " || ".join(f"fpr = {subkey}" for subkey in key.revoked_subkeys)
+    options = ("--export-filter", f"drop-subkey={drop}") if drop else ()
+    return _gpg(run, home, *options, "--armor", "--export", key.fingerprint).stdout.decode("ascii")
 
 
-def primary_fingerprints(colons: str) -> tuple[str, ...]:
-    """Return the fingerprints of the primary keys in gpg's colon listing, not of subkeys."""
-    return tuple(key for record, key, _ in _keys(colons) if record == "pub")
+def listed_keys(colons: str) -> tuple[ListedKey, ...]:
+    """Return the primary keys of gpg's colon listing.
 
-
-def revoked_fingerprints(colons: str) -> tuple[str, ...]:
-    """Return those of the primary keys that their owners have revoked."""
-    return tuple(key for record, key, how in _keys(colons) if record == "pub" and how == "r")
-
-
-def _keys(colons: str) -> Iterator[tuple[str, str, str]]:
-    """Yield record (`pub` or `sub`), fingerprint and validity of each key.
-
-    Records that are too short to hold them are passed over. Source: GnuPG, doc/DETAILS.
+    Records that are too short to hold what they should are passed over. Source: GnuPG,
+    doc/DETAILS.
     """
-    record, validity = "", ""
-    for line in colons.split("\n"):
-        fields = line.split(":")
-        if fields[0] in KEY_RECORDS:
-            record, validity = fields[0], fields[1] if len(fields) > 1 else ""
-        elif fields[0] == "fpr" and record:
-            if len(fields) > FINGERPRINT_FIELD:
-                yield record, fields[FINGERPRINT_FIELD], validity
-            record = ""
+    return tuple(
+        key for records in _by_primary_key(colons) if (key := _listed(records)) is not None
+    )
 
 
-def _list_keys(run: Runner, home: Path, *fingerprints: str) -> str:
-    # Names of owners are in whatever encoding the owner had.
-    listing = _gpg(run, home, "--with-colons", "--list-keys", *fingerprints)
-    return listing.decode("utf-8", "replace")
+def _by_primary_key(colons: str) -> Iterator[list[list[str]]]:
+    """Yield the records of each primary key, split in fields."""
+    records: list[list[str]] = []
+    # Not splitlines(): the name of a key's owner is in there, and may hold U+2028 and its like.
+    for fields in (line.split(":") for line in colons.split("\n")):
+        if fields[0] == "pub":
+            if records:
+                yield records
+            records = [fields]
+        elif records:
+            records.append(fields)
+    if records:
+        yield records
 
 
-def _gpg(run: Runner, home: Path, *arguments: str) -> bytes:
+def _listed(records: Sequence[Sequence[str]]) -> ListedKey | None:
+    primary = records[0]
+    fingerprint = _fingerprint_after(records, 0)
+    if fingerprint is None:
+        return None
+    revoked = [
+        _fingerprint_after(records, index)
+        for index, fields in enumerate(records)
+        if fields[0] == "sub" and _field(fields, VALIDITY) == REVOKED
+    ]
+    return ListedKey(
+        fingerprint=fingerprint,
+        validity=_field(primary, VALIDITY),
+        created=_seconds(_field(primary, CREATED)) or 0,
+        expires=_seconds(_field(primary, EXPIRES)),
+        user_ids=tuple(_field(fields, USER_ID) for fields in records if fields[0] == "uid"),
+        revoked_subkeys=tuple(filter(None, revoked)),
+    )
+
+
+def _fingerprint_after(records: Sequence[Sequence[str]], index: int) -> str | None:
+    """Return the fingerprint of the key whose record is at `index`: it is in the next record."""
+    following = records[index + 1] if index + 1 < len(records) else ("",)
+    return _field(following, FINGERPRINT) or None if following[0] == "fpr" else None
+
+
+def _field(fields: Sequence[str], number: int) -> str:
+    return fields[number] if len(fields) > number else ""
+
+
+def _seconds(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() else None
+
+
+def _gpg(run: Runner, home: Path, *arguments: str, ok: frozenset[int] = frozenset({0})) -> Result:
     argv = ("gpg", "--batch", "--quiet", "--no-autostart", "--homedir", str(home), *arguments)
-    return run(Command(argv=argv, timeout=TIMEOUT)).stdout
+    return run(Command(argv=argv, timeout=TIMEOUT, ok=ok))

@@ -1,7 +1,8 @@
 import pytest
 
 from immutable_base.build.graph import build_graph
-from immutable_base.model.plan import Plan, Verdict
+from immutable_base.model.checksum import Checksum
+from immutable_base.model.plan import KeyPlan, Plan, Verdict
 from support.plans import BASE, K1, K2, layer, module, package, plan, variant
 
 
@@ -55,11 +56,18 @@ def test_every_package_is_fetched_once_and_local_ones_never(graph):
     assert not [name for name in names if "prebuilt" in name]
 
 
+def test_the_keys_of_the_plan_go_with_every_part_of_it():
+    key = KeyPlan(name="k", fingerprint="A" * 40, file_sha256=None, armored="key")
+    graph = build_graph(plan().model_copy(update={"keys": (key,)}))
+    parts = (graph, graph.only_modules("zfs", None), graph.only_images({"base"}))
+    assert [part.keys for part in parts] == [(key,)] * 3
+
+
 # ------------------------------------------------------------------ what must not be shared
 
 
 def of(*variants):
-    return build_graph(Plan(repositories=(), variants=variants))
+    return build_graph(Plan(repositories=(), keys=(), variants=variants))
 
 
 def test_the_same_layer_on_different_parents_is_built_on_each():
@@ -135,10 +143,10 @@ def test_a_plan_that_builds_without_a_kernel_is_refused():
 
 def test_files_of_one_name_in_two_repositories_are_both_fetched():
     one, other = package("lib"), package("lib", repository="epel")
-    other = other.model_copy(update={"sha256": "f" * 64})
+    other = other.model_copy(update={"checksum": Checksum.of("sha512", "f" * 128)})
     assert one.file_name == other.file_name
     graph = of(variant("base", "k", layer("base", one), layer("more", other)))
-    assert {item.sha256 for item in graph.packages} == {one.sha256, "f" * 64}
+    assert {item.checksum for item in graph.packages} == {one.checksum, other.checksum}
 
 
 def test_the_compilers_packages_are_fetched_too():
@@ -148,5 +156,5 @@ def test_the_compilers_packages_are_fetched_too():
 
 
 def test_packages_are_fetched_in_an_order_that_is_always_the_same(graph):
-    names = [(item.file_name, item.sha256) for item in graph.packages]
+    names = [(item.file_name, str(item.checksum)) for item in graph.packages]
     assert names == sorted(names)

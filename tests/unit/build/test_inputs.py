@@ -128,7 +128,7 @@ def test_a_step_whose_package_could_not_be_fetched_fails_with_the_reason_and_bui
     lost = next(p for p in world.build.graph.packages if p.name == "htop")
     world.build.store = type(world.build.store)(
         folder=world.build.store.folder,
-        failures={lost.sha256: CheckError("the mirror has no htop")},
+        failures={lost.checksum: CheckError("the mirror has no htop")},
     )
     (node,) = [n for n in world.nodes if n.id.startswith("layer:centos-stream-10:base:")]
     with pytest.raises(CheckError, match="the mirror has no htop"):

@@ -4,9 +4,11 @@ from immutable_base.build.graph import build_graph
 from immutable_base.build.input_folder import copy_context
 from immutable_base.build.log_tail import following
 from immutable_base.build.nodes import build_nodes
+from immutable_base.build.packages import Store
 from immutable_base.build.steps import _split
 from immutable_base.config.load import load_settings
 from immutable_base.context import Context
+from immutable_base.model.plan import KeyPlan
 from immutable_base.plan.labels import variant_labels
 from support.paths import ROOT
 from support.plans import BASE, K1, K2, plan
@@ -44,6 +46,21 @@ def test_an_image_needs_its_whole_stack_and_nothing_of_other_kernels(nodes):
 def test_every_node_names_the_variants_that_need_it(nodes):
     assert nodes["fetch"].variants == ("base", "base-zfs", "base-zfs-again", "base-zfs-old")
     assert nodes[f"module:centos-stream-10:zfs-2.3.9:{K1}"].variants == ("base-zfs-old",)
+
+
+def test_packages_are_verified_with_the_keys_of_the_plan(context, monkeypatch):
+    key = KeyPlan(name="k", fingerprint="A" * 40, file_sha256=None, armored="key")
+    graph = build_graph(plan().model_copy(update={"keys": (key,)}))
+    asked = []
+
+    def fetch(inputs, packages, keys, report):
+        asked.extend(keys)
+        return Store(folder=inputs.run_folder)
+
+    monkeypatch.setattr("immutable_base.build.nodes.fetch_packages", fetch)
+    _, (first, *_) = build_nodes(context.build_inputs(), graph)
+    first.action(lambda _line: None)
+    assert asked == [key]
 
 
 def test_kernels_and_the_dkms_package_are_installed_without_scriptlets(context):

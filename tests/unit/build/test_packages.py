@@ -5,7 +5,8 @@ import shutil
 import pytest
 
 from immutable_base.errors import CommandError, RemoteError, VerificationError
-from support.rpm_files import build_rpm, sign_rpm
+from immutable_base.model.checksum import Checksum
+from support.rpm_files import build_rpm, checksum, sign_rpm
 from support.rpmmd import make_signer
 from support.trust import (
     add_subkey,
@@ -13,6 +14,7 @@ from support.trust import (
     exported,
     fetch_rpms,
     package_of,
+    planned_keys,
     revoke_subkey,
 )
 
@@ -76,14 +78,14 @@ def test_each_repository_has_its_own_key(mirror, rpms):
     ours, theirs = offer(mirror, rpms["ours"]), offer(mirror, rpms["foreign"], "theirs")
     assert fetch(mirror, ours, theirs).failures == {}
     swapped = offer(mirror, rpms["foreign"], "ours"), offer(mirror, rpms["ours"], "theirs")
-    assert set(fetch(mirror, *swapped).failures) == {package.sha256 for package in swapped}
+    assert set(fetch(mirror, *swapped).failures) == {package.checksum for package in swapped}
 
 
 def test_a_second_key_in_the_key_file_signs_no_packages(mirror, rpms, signers):
     mirror.serve("/ours.asc", exported(signers["ours"], signers["foreign"]))
     good, bad = offer(mirror, rpms["ours"]), offer(mirror, rpms["foreign"])
     assert "foreign-1-1.noarch" in refused(mirror, good, bad)
-    assert set(fetch(mirror, good, bad).failures) == {bad.sha256}
+    assert set(fetch(mirror, good, bad).failures) == {bad.checksum}
 
 
 def test_a_package_that_was_changed_after_it_was_signed_is_refused(mirror, rpms, tmp_path):
@@ -125,9 +127,19 @@ def test_a_package_signed_by_a_revoked_subkey_is_refused(mirror, rpms, tmp_path)
     assert "is not signed by the key 'ours'" in refused(mirror, package)
 
 
+@pytest.mark.parametrize("algorithm", ["sha384", "sha512"])
+def test_a_package_described_by_a_longer_checksum_is_held_to_it(mirror, rpms, algorithm):
+    """NVIDIA describes its container toolkit by SHA-512."""
+    good = checksum(rpms["ours"], algorithm)
+    bad = good.model_copy(update={"hex": "0" * len(good.hex)})
+    assert f"expected {algorithm}" in refused(mirror, offer(mirror, rpms["ours"], checksum=bad))
+    package = offer(mirror, rpms["ours"], checksum=good)
+    assert fetch(mirror, package).path(package).read_bytes() == rpms["ours"].read_bytes()
+
+
 def test_another_checksum_than_the_metadatas_is_refused(mirror, rpms):
     assert "not the one that its repository describes" in refused(
-        mirror, offer(mirror, rpms["ours"], sha256="0" * 64)
+        mirror, offer(mirror, rpms["ours"], checksum=Checksum.of("sha256", "0" * 64))
     )
 
 
@@ -139,7 +151,7 @@ def test_one_bad_package_among_many_is_named_and_the_others_are_used(
     packages.insert(1, offer(mirror, rpms["unsigned"]))
     packages.append(offer(mirror, rpms["foreign"], "theirs"))
     store = fetch(mirror, *packages)
-    assert set(store.failures) == {packages[1].sha256}
+    assert set(store.failures) == {packages[1].checksum}
     for package in (packages[0], *packages[2:]):
         assert store.path(package).is_file()
 
@@ -153,13 +165,35 @@ def test_a_package_that_is_not_there_fails_alone(mirror, rpms):
     assert store.path(good).is_file()
 
 
-def test_a_key_that_cannot_be_had_fails_the_packages_of_its_repositories_alone(mirror, rpms):
-    del mirror.replies["/ours.asc"]
+def test_packages_whose_key_the_plan_has_not_are_refused_alone(mirror, rpms):
     ours, theirs = offer(mirror, rpms["ours"]), offer(mirror, rpms["foreign"], "theirs")
-    store = fetch(mirror, ours, theirs)
-    assert set(store.failures) == {ours.sha256}
-    with pytest.raises(RemoteError, match="the key 'ours'"):
+    keys = [key for key in planned_keys(mirror.folder, mirror.settings) if key.name == "foreign"]
+    store = fetch_rpms(mirror.folder, mirror.settings, [ours, theirs], keys)
+    assert set(store.failures) == {ours.checksum}
+    with pytest.raises(VerificationError, match="the plan has no key 'ours'"):
         store.path(ours)
+    assert store.path(theirs).is_file()
+
+
+def test_packages_are_held_to_the_key_that_the_plan_judged_whatever_its_place_serves_now(
+    mirror, rpms, signers
+):
+    keys = planned_keys(mirror.folder, mirror.settings)
+    mirror.serve("/ours.asc", exported(signers["foreign"]))
+    asked = mirror.requests.count("/ours.asc")
+    good, bad = offer(mirror, rpms["ours"]), offer(mirror, rpms["foreign"])
+    store = fetch_rpms(mirror.folder, mirror.settings, [good, bad], keys)
+    assert set(store.failures) == {bad.checksum}
+    assert mirror.requests.count("/ours.asc") == asked, "no key is fetched half an hour later"
+
+
+def test_a_plan_made_with_another_pin_verifies_nothing(mirror, rpms, signers):
+    keys = planned_keys(mirror.folder, mirror.settings)
+    mirror.settings["keys"]["ours"]["fingerprint"] = signers["foreign"].fingerprint
+    package = offer(mirror, rpms["ours"])
+    store = fetch_rpms(mirror.folder, mirror.settings, [package], keys)
+    with pytest.raises(VerificationError, match="is not the one that the configuration pins"):
+        store.path(package)
 
 
 def test_a_package_of_an_earlier_run_is_checked_as_well(mirror, rpms):

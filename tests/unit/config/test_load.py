@@ -67,6 +67,26 @@ def test_fingerprint_must_be_whole(tmp_path):
     assert "keys.openzfs.fingerprint" in words
 
 
+@pytest.mark.parametrize(
+    ("table", "key"),
+    [
+        ("places = []", "places"),
+        ('url = "https://x/key"', "url: unknown key"),
+        ('places = ["ftp://x/key"]', "places"),
+        ('places = ["file://key.asc"]', "places"),
+        ('places = ["https://"]', "places"),
+        ('places = [""]', "places"),
+        (f'places = ["x"]\nsha256 = "{"A" * 64}"', "sha256"),
+        (f'places = ["x"]\nsha256 = "{"a" * 63}"', "sha256"),
+        ('places = ["x"]\nwitness_key_id = "0xCDF6BA43"', "witness_key_id"),
+        ('places = ["x"]\nwitness_key_id = "BA43"', "witness_key_id"),
+    ],
+)
+def test_a_key_without_places_or_with_half_a_pin_is_refused(tmp_path, table, key):
+    words = broken(tmp_path, "[keys.centos]\n", f"[keys.extra]\n{table}\n\n[keys.centos]\n")
+    assert f"keys.extra.{key}" in words
+
+
 def test_missing_file(tmp_path):
     with pytest.raises(ConfigurationError, match="cannot read the configuration"):
         load_settings(tmp_path / "nothing.toml")

@@ -26,8 +26,9 @@ LAB = replace(replacements(AT, merged_settings(AT)), branches={"nvidia": "550"})
 MAY_DIFFER = (
     "streams.*.base",
     "repositories.*.url",
-    "keys.*.url",
+    "keys.*.places",
     "keys.*.fingerprint",
+    "keys.*.witness_*",  # what is said of the real one
     "modules.nvidia.branch",  # Debian's archive has 550: a reference to what is there
     "registry.destination",
     "registry.ca_bundle",
@@ -59,6 +60,21 @@ def test_lab_configuration_is_valid_and_leaves_nothing_outside():
     assert all(r.url.startswith(f"{AT.url('files')}/") for r in settings.repositories.values())
     assert {k.fingerprint for k in settings.keys.values()} == {"A" * 40}
     assert {s.base.split("/")[0] for s in settings.streams.values()} == {AT.address("registry")}
+
+
+def test_every_key_is_the_labs_and_is_at_its_last_place_alone():
+    """Outside, addresses are wrong or move: a key that has several places has lost the others."""
+    inside = tomllib.loads(lab_configuration(PRODUCT, LAB))["keys"]
+    outside = tomllib.loads(PRODUCT)["keys"]
+    assert {name: len(key["places"]) for name, key in inside.items()} == {
+        name: len(key["places"]) for name, key in outside.items()
+    }
+    for key in inside.values():
+        assert key["places"][-1] == LAB.key_url
+        assert all(
+            place.startswith(f"{AT.url('files')}/moved-away/") for place in key["places"][:-1]
+        )
+    assert max(len(key["places"]) for key in inside.values()) > 1
 
 
 def test_signing_and_trust_are_those_of_the_labs_services():

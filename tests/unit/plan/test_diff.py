@@ -2,6 +2,7 @@
 
 import pytest
 
+from immutable_base.model.checksum import Checksum
 from immutable_base.model.plan import Plan, Verdict
 from immutable_base.model.plan_diff import ChangeKind, VariantChange
 from immutable_base.plan.diff import diff_plans
@@ -12,7 +13,7 @@ ORDER = EvrOrder()
 
 
 def document(*variants):
-    return Plan(repositories=(), variants=variants)
+    return Plan(repositories=(), keys=(), variants=variants)
 
 
 def diff_of(before, after):
@@ -63,7 +64,7 @@ def test_the_order_of_versions_is_rpms(older, newer):
 
 
 def test_another_file_of_the_same_version_is_no_silence():
-    rebuilt = package("x").model_copy(update={"sha256": "f" * 64})
+    rebuilt = package("x").model_copy(update={"checksum": Checksum.of("sha256", "f" * 64)})
     assert packages_of([package("x")], [rebuilt]) == [("x", "rebuilt", "1-1.el10", "1-1.el10")]
 
 

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from immutable_base.model.plan import KernelAction, Plan, Verdict
-from support.plan_world import kernel_rpms, zfs_rpms
+from support.plan_world import digest_rpms, kernel_rpms, zfs_rpms
 from support.rpmmd import Rpm
 
 
@@ -181,7 +181,35 @@ def test_a_module_branch_that_nobody_offers_fails_with_what_is_offered(world):
     assert any("2.4.4" in reason for reason in variant.reasons)
 
 
+@pytest.mark.parametrize("algorithm", ["md5", "sha1"])
+def test_packages_described_by_what_proves_nothing_fail_their_variants_by_name(world, algorithm):
+    others = {name: list(rpms) for name, rpms in world.repositories.items() if name != "cuda"}
+    digest_rpms(world, algorithm)
+    world.repositories |= others
+    plan = world.plan("base-zfs", "base-zfs-nvidia")
+    assert [(item.verdict, item.exit_code) for item in plan.variants] == [
+        (Verdict.BUILD, 0),
+        (Verdict.FAIL, 12),
+    ]
+    assert f"{algorithm} is not accepted as a checksum" in plan.variants[1].reasons[0]
+
+
 # ------------------------------------------------------------------ what must come out
+
+
+@pytest.mark.parametrize("algorithm", ["sha384", "sha512"])
+def test_repositories_that_describe_all_by_longer_checksums_are_planned(world, algorithm):
+    """As NVIDIA's container toolkit is: `createrepo_c -s sha512` sets both."""
+    world.checksum = algorithm
+    digest_rpms(world, algorithm)
+    variant = world.variant("base-zfs-nvidia")
+    assert variant.verdict is Verdict.BUILD, variant.reasons
+    fetched = [p for item in variant.layers for p in item.install if p.repository != "local"]
+    assert {package.checksum.algorithm for package in fetched} == {algorithm}
+    stored = {
+        path.name.partition("-")[0] for path in (world.folder / "ws/cache/metadata").iterdir()
+    }
+    assert stored == {algorithm}
 
 
 def test_both_directions(world):

@@ -10,7 +10,7 @@ import pytest
 from immutable_base import context, download
 from immutable_base.model.plan import Verdict
 from immutable_base.process import run
-from support.rpm_files import build_rpm, sha256
+from support.rpm_files import build_rpm, checksum
 
 VERSION = "2.3.10"
 
@@ -26,6 +26,7 @@ def mirrored(world, site, monkeypatch):
     for name, table in world.document["repositories"].items():
         del table["metadata_key"]
         table["url"] = f"{site.url}/{name}/"
+    world.document["keys"]["k"]["places"] = [f"{site.url}/key.asc"]
     meta = {f"/usr/src/zfs-{VERSION}/META": b"Author: Andr\xe9\nLinux-Maximum: 6.12\n"}
     rpm = build_rpm(world.folder, "zfs-dkms", VERSION, "1.el10", files=meta)
     world.repositories["openzfs"] = [
@@ -34,7 +35,7 @@ def mirrored(world, site, monkeypatch):
             evr=f"{VERSION}-1.el10",
             provides=(f"zfs-kmod = {VERSION}",) if item.name == "zfs-dkms" else (),
             requires=(f"zfs-kmod = {VERSION}",) if item.name == "zfs" else (),
-            **({"checksum": sha256(rpm), "size": rpm.stat().st_size} if item.name == "zfs-dkms" else {}),
+            **({"checksum": checksum(rpm).hex, "size": rpm.stat().st_size} if item.name == "zfs-dkms" else {}),
         )
         for item in world.repositories["openzfs"]
         if "2.3.9" in item.evr
@@ -54,7 +55,7 @@ def test_the_plan_is_made_from_what_the_server_has(mirrored, site):
     assert {item.id: item.metadata_signed_by for item in plan.repositories} == {
         "baseos": None, "openzfs": None,
     }  # fmt: skip
-    assert not [path for path in site.requests if path.endswith(".asc")]
+    assert not [path for path in site.requests if path.endswith("repomd.xml.asc")]
 
 
 def test_metadata_that_nobody_signs_is_held_to_its_checksums(mirrored, site):

@@ -1,5 +1,6 @@
 """What a plan changes, in words."""
 
+from immutable_base.model.checksum import Checksum
 from immutable_base.model.plan import Plan, Verdict
 from immutable_base.plan.diff import diff_plans
 from immutable_base.report.plan_diff import plan_diff_text
@@ -8,12 +9,12 @@ from support.plans import K1, K2, layer, module, package, variant
 
 
 def words(before, after):
-    plans = [Plan(repositories=(), variants=variants) for variants in (before, after)]
+    plans = [Plan(repositories=(), keys=(), variants=variants) for variants in (before, after)]
     return plan_diff_text(diff_plans(*plans, EvrOrder()), "old.json").splitlines()
 
 
 def test_every_kind_of_change_in_words():
-    rebuilt = package("jq").model_copy(update={"sha256": "f" * 64})
+    rebuilt = package("jq").model_copy(update={"checksum": Checksum.of("sha256", "f" * 64)})
     new = module(K2, version="2.3.10")
     before = [
         variant("base", K1, layer("base", package("jq"), package("tree", "2"), package("nano"))),

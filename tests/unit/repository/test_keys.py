@@ -1,17 +1,24 @@
 """Pinned keys: whatever else lies beside them, only what was pinned signs anything."""
 
+import hashlib
+import logging
+
 import pytest
 
+from immutable_base.config.key import Key
 from immutable_base.errors import RemoteError, VerificationError
-from immutable_base.repository.keys import PinnedKey
+from immutable_base.process import run
+from immutable_base.repository.keys import PinnedKey, judge_planned
+from immutable_base.tools import rpmkeys
+from support.key_files import armour, binary, make_old_signer, revoke, version_6_key
 from support.rpmmd import make_signer
 from support.trust import (
     add_subkey,
     detached,
     document,
     exported,
-    fetch_armored,
     fetch_pinned,
+    planned_keys,
     primaries_in,
     revoke_subkey,
     verify_detached,
@@ -45,9 +52,8 @@ def data(tmp_path):
 
 
 def test_of_a_file_with_two_keys_only_the_pinned_one_is_taken(published, signers, tmp_path):
-    keyring = fetch(published).keyring
-    armored = fetch_armored(published.folder, published.settings, "ours")
-    for name, content in (("keyring", keyring), ("armored", armored.encode())):
+    key = fetch(published)
+    for name, content in (("keyring", key.keyring), ("armored", key.armored.encode())):
         (tmp_path / name).write_bytes(content)
         found = primaries_in(tmp_path / name, tmp_path / "home")
         assert found == {signers["ours"].fingerprint}, name
@@ -67,6 +73,7 @@ def test_the_signer_is_compared_with_the_pin_whatever_the_keyring_holds(publishe
         name="ours",
         fingerprint=signers["ours"].fingerprint,
         keyring=fetch_both(signers, data),
+        armored="",
     )
     verify(published, key, data, detached(signers["ours"], data))
     with pytest.raises(VerificationError, match="not by the pinned key"):
@@ -156,8 +163,221 @@ def test_a_key_that_is_not_there_is_named(published):
         fetch(published)
 
 
+# ------------------------------------------------------------------ keys as they are published
+
+
+def pin(published, signer, content=None, **changes):
+    """Pin a signer's key alone, and serve it or other content."""
+    place = f"{published.url}/ours.asc"
+    published.serve("/ours.asc", signer.public.read_bytes() if content is None else content)
+    table = {"places": [place], "fingerprint": signer.fingerprint, **changes}
+    published.settings["keys"]["ours"] = table
+
+
+def test_a_revoked_key_is_refused(published, tmp_path):
+    signer = make_signer(tmp_path / "revoked")
+    pin(published, signer)
+    assert fetch(published).fingerprint == signer.fingerprint
+    revoke(signer)
+    pin(published, signer)
+    with pytest.raises(VerificationError, match=f"{signer.fingerprint} was revoked by its owner"):
+        fetch(published)
+
+
+def test_an_expired_key_is_refused(published, tmp_path):
+    signer = make_old_signer(tmp_path / "old", expires="1y")
+    pin(published, signer)
+    with pytest.raises(VerificationError, match=f"{signer.fingerprint} has expired"):
+        fetch(published)
+
+
+def test_an_expired_subkey_is_no_reason_to_refuse_its_key(published, tmp_path, data):
+    """NVIDIA's key of the container toolkit has one."""
+    signer = make_old_signer(tmp_path / "old", subkey="1y")
+    pin(published, signer)
+    key = fetch(published)
+    verify(published, key, data, detached(signer, data, signer.fingerprint))
+    rpmkeys.unsigned(run, key.armored, (), tmp_path)
+
+
+def test_a_pinned_key_beside_a_post_quantum_one_is_taken(published, signers, data):
+    """As in Red Hat's key file; gpg ends with status 2 on it."""
+    content = armour(version_6_key() + binary(signers["ours"]) + version_6_key(100))
+    pin(published, signers["ours"], content)
+    verify(published, fetch(published), data, detached(signers["ours"], data))
+
+
+def test_a_file_of_which_gpg_can_read_nothing_is_refused_in_words(published, signers):
+    """As CentOS' post-quantum file is."""
+    pin(published, signers["ours"], armour(version_6_key()))
+    with pytest.raises(VerificationError, match="gpg can read none of the 1 key") as caught:
+        fetch(published)
+    assert "version 6" in (caught.value.hint or "")
+    assert "unknown version 6" in (caught.value.details or "")
+
+
+def test_keys_that_cannot_be_read_are_counted_where_the_pinned_one_is_not(published, signers):
+    content = armour(binary(signers["foreign"]) + version_6_key())
+    pin(published, signers["ours"], content)
+    with pytest.raises(VerificationError, match="and 1 that gpg cannot read"):
+        fetch(published)
+
+
+# ------------------------------------------------------------------ pins
+
+
+def file_digest(content):
+    return hashlib.sha256(content).hexdigest()
+
+
+@pytest.mark.parametrize("pins_both", [True, False])
+def test_a_key_file_is_pinned_by_its_sum(published, signers, pins_both):
+    content = exported(signers["ours"])
+    fingerprint = signers["ours"].fingerprint if pins_both else None
+    pin(published, signers["ours"], sha256=file_digest(content), fingerprint=fingerprint)
+    assert fetch(published).fingerprint == signers["ours"].fingerprint
+    published.serve("/ours.asc", content + b"\n")
+    with pytest.raises(VerificationError, match=f"pins the file {file_digest(content)}"):
+        fetch(published)
+
+
+def test_of_two_pins_both_must_fit(published, signers):
+    content = exported(signers["foreign"])
+    pin(published, signers["ours"], content, sha256=file_digest(content))
+    with pytest.raises(VerificationError, match="the file holds"):
+        fetch(published)
+
+
+def test_the_sum_of_a_file_with_several_keys_does_not_say_which_of_them(published, signers):
+    content = exported(*signers.values())
+    pin(published, signers["ours"], content, sha256=file_digest(content), fingerprint=None)
+    with pytest.raises(VerificationError, match="holds several keys"):
+        fetch(published)
+    pin(published, signers["ours"], content, sha256=file_digest(content))
+    assert fetch(published).fingerprint == signers["ours"].fingerprint
+
+
+def test_the_sum_of_a_file_with_a_post_quantum_key_says_which_one_is_used(published, signers):
+    content = armour(version_6_key() + binary(signers["ours"]))
+    pin(published, signers["ours"], content, sha256=file_digest(content), fingerprint=None)
+    assert fetch(published).fingerprint == signers["ours"].fingerprint
+
+
+def test_a_key_without_a_pin_is_not_even_asked_for(published, signers):
+    pin(published, signers["ours"], fingerprint=None)
+    with pytest.raises(VerificationError) as caught:
+        fetch(published)
+    assert caught.value.message == (
+        "the key `ours` is not pinned; `immutable-base keys check ours` shows how"
+    )
+    assert published.requests == []
+
+
+# ------------------------------------------------------------------ places
+
+
+def places(published, *paths):
+    found = [f"{published.url}{path}" if path.startswith("/") else path for path in paths]
+    published.settings["keys"]["ours"]["places"] = found
+    return found
+
+
 def test_a_key_file_beside_the_configuration_is_read(published, signers):
     (published.folder / "beside.asc").write_bytes(signers["ours"].public.read_bytes())
-    published.settings["keys"]["ours"]["url"] = "beside.asc"
+    places(published, "beside.asc")
     assert fetch(published).fingerprint == signers["ours"].fingerprint
     assert published.requests == []
+
+
+def test_the_first_place_that_has_the_key_is_the_last_that_is_asked(published):
+    places(published, "/ours.asc", "/never.asc")
+    fetch(published)
+    assert published.requests == ["/ours.asc"]
+
+
+@pytest.mark.parametrize("first", ["gone", "down", "another key", "a login page", "no file"])
+def test_a_place_that_has_not_the_key_is_told_and_the_next_is_asked(
+    published, signers, caplog, first
+):
+    published.serve("/foreign.asc", exported(signers["foreign"]))
+    published.serve("/login", b"<html>")
+    place = {
+        "gone": "/gone.asc", "down": "http://127.0.0.1:9/key.asc", "another key": "/foreign.asc",
+        "a login page": "/login", "no file": "not-here.asc",
+    }[first]  # fmt: skip
+    wrong, _ = places(published, place, "/ours.asc")
+    assert fetch(published).fingerprint == signers["ours"].fingerprint
+    (told,) = [record for record in caplog.records if record.levelno == logging.WARNING]
+    assert told.getMessage().startswith(f"{wrong}: the key 'ours' ")
+    assert published.requests[-1:] == ["/ours.asc"]
+
+
+def test_a_place_cannot_choose_the_key(published, signers):
+    """However many places have it: only the pin decides."""
+    published.serve("/foreign.asc", exported(signers["foreign"]))
+    published.serve("/again.asc", exported(signers["foreign"]))
+    found = places(published, "/foreign.asc", "/again.asc", "/gone.asc")
+    with pytest.raises(VerificationError) as caught:
+        fetch(published)
+    assert caught.value.message == "the key 'ours': none of its 3 places has the pinned one"
+    for place in found:
+        assert f"{place}: the key 'ours'" in caught.value.details
+    assert signers["foreign"].fingerprint in caught.value.details
+    assert "the server answered 404" in caught.value.details
+
+
+def test_places_of_which_none_answers_are_all_named_with_what_each_said(published):
+    found = places(published, "/gone.asc", "http://127.0.0.1:9/key.asc", "not-here.asc")
+    with pytest.raises(RemoteError) as caught:
+        fetch(published)
+    assert caught.value.message == "the key 'ours': none of its 3 places can be reached"
+    said = dict(zip(found, caught.value.details.splitlines(), strict=True))
+    assert all(line.startswith(f"{place}: ") for place, line in said.items())
+    assert [words in line for words, line in zip(
+        ("the server answered 404", "Connection refused", "No such file"), said.values(), strict=True
+    )] == [True] * 3  # fmt: skip
+
+
+# ------------------------------------------------------------------ from plan to build
+
+
+def planned(published, **changes):
+    (key,) = planned_keys(published.folder, published.settings)
+    return key.model_copy(update=changes)
+
+
+def judge_again(published, key):
+    pinned = Key.model_validate(published.settings["keys"]["ours"])
+    return judge_planned(run, pinned, key)
+
+
+def test_a_build_takes_the_bytes_that_the_plan_judged_and_asks_no_server(published, signers):
+    key = planned(published)
+    published.replies.clear()
+    asked = len(published.requests)
+    assert judge_again(published, key).fingerprint == signers["ours"].fingerprint
+    assert judge_again(published, key).armored.strip() == key.armored
+    assert len(published.requests) == asked
+
+
+def test_a_plan_with_another_key_than_the_configuration_pins_is_refused(published, signers):
+    key = planned(published)
+    published.settings["keys"]["ours"]["fingerprint"] = signers["foreign"].fingerprint
+    with pytest.raises(VerificationError, match="is not the one that the configuration pins"):
+        judge_again(published, key)
+
+
+@pytest.mark.parametrize("pins", [{"fingerprint": None}, {"sha256": "0" * 64}])
+def test_a_pin_that_was_changed_after_the_plan_was_made_is_refused(published, pins):
+    key = planned(published)
+    published.settings["keys"]["ours"] |= pins
+    with pytest.raises(VerificationError, match="is not the one that the configuration pins"):
+        judge_again(published, key)
+
+
+def test_a_plan_whose_key_is_not_the_one_that_it_names_is_refused(published, signers):
+    key = planned(published, armored=exported(signers["foreign"]).decode())
+    with pytest.raises(VerificationError, match="the file holds"):
+        judge_again(published, key)
+    key = planned(published, armored=exported(*signers.values()).decode())
+    assert signers["foreign"].fingerprint not in judge_again(published, key).armored

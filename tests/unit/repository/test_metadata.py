@@ -6,6 +6,7 @@ import pytest
 
 from immutable_base.errors import ImmutableBaseError, RemoteError, VerificationError
 from immutable_base.repository import metadata
+from immutable_base.tools import gpg
 from support.rpmmd import Rpm, write_repository
 from support.trust import document, fetch_metadata, source_url
 
@@ -56,11 +57,18 @@ def mirrored(mirror, name, kind):
     return path.read_bytes()
 
 
-def test_without_a_metadata_key_no_signature_is_asked_for_and_no_signer_is_claimed(mirror):
+def test_without_a_metadata_key_no_signature_is_asked_for_and_no_signer_is_claimed(mirror, signers):
     found = fetch(mirror, "plain")["plain"]
     assert found.signed_by is None
     assert found.primary.read_bytes() == mirrored(mirror, "plain", "primary")
-    assert not [path for path in mirror.requests if path.endswith(".asc")]
+    assert not [path for path in mirror.requests if path.endswith("repomd.xml.asc")]
+    assert found.key.fingerprint == signers["ours"].fingerprint, "that of the packages is judged"
+
+
+def test_a_key_that_signs_packages_alone_is_fetched_with_the_metadata(mirror):
+    """It was fetched half an hour later, when the packages were."""
+    mirror.serve("/ours.asc", b"<html>")
+    assert "the key 'ours' is not the pinned one" in fetch(mirror, "plain")["plain"].message
 
 
 def test_without_a_metadata_key_checksums_count_all_the_same(mirror):
@@ -112,7 +120,7 @@ def test_the_parser_is_watched_where_the_test_before_watches_it(mirror, monkeypa
 def test_two_keys_of_one_url_each_have_their_own_pin(mirror, signers):
     """The file at the one URL holds the first key: only what pins that one is satisfied."""
     for table in mirror.settings["keys"].values():
-        table["url"] = f"{mirror.url}/ours.asc"
+        table["places"] = [f"{mirror.url}/ours.asc"]
     found = fetch(mirror, "signed", "foreign")
     assert found["signed"].signed_by == signers["ours"].fingerprint
     assert isinstance(found["foreign"], VerificationError)
@@ -123,7 +131,7 @@ def test_a_file_with_both_keys_serves_both_pins(mirror, signers):
     both = b"".join(signer.public.read_bytes() for signer in signers.values())
     mirror.serve("/both.asc", both)
     for table in mirror.settings["keys"].values():
-        table["url"] = f"{mirror.url}/both.asc"
+        table["places"] = [f"{mirror.url}/both.asc"]
     found = fetch(mirror, "signed", "foreign")
     assert {name: item.signed_by for name, item in found.items()} == {
         "signed": signers["ours"].fingerprint,
@@ -197,10 +205,14 @@ def test_a_checksum_that_proves_nothing_is_one_repositorys_error(mirror, algorit
 
 
 def test_a_program_that_fails_on_one_key_is_one_repositorys_error(mirror, monkeypatch):
-    def broken(run, key_file, fingerprint, folder):
-        raise ImmutableBaseError("`gpg` exited with status 2")
+    real = gpg.read_keys
 
-    monkeypatch.setattr("immutable_base.tools.gpg.pinned_keyring", broken)
-    found = fetch(mirror, "plain", "signed")
+    def broken(run, content, home):
+        if content == mirror.replies["/foreign.asc"][0].body:
+            raise ImmutableBaseError("`gpg` exited with status 2")
+        return real(run, content, home)
+
+    monkeypatch.setattr("immutable_base.tools.gpg.read_keys", broken)
+    found = fetch(mirror, "plain", "foreign")
     assert found["plain"].signed_by is None
-    assert "repository 'signed': `gpg` exited" in found["signed"].message
+    assert "repository 'foreign': `gpg` exited" in found["foreign"].message

@@ -60,7 +60,7 @@ def run_of(context, files, plan=VARIANT):
     set_aside(context)
     layout = context.run_folder / "oci/base"
     write_layout(layout, files)
-    document = Plan(repositories=(), variants=(plan,))
+    document = Plan(repositories=(), keys=(), variants=(plan,))
     (context.run_folder / "plan.json").write_text(document.to_json())
     return difference(context, plan)
 

@@ -102,7 +102,7 @@ def product(request):
 def package(name):
     return Package(
         name=name, epoch=0, version="2.3.9", release="1", arch="x86_64", repository="local",
-        url="", sha256="", size=0, build_time=0,
+        url="", checksum=None, size=0, build_time=0,
     )  # fmt: skip
 
 

@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from immutable_base.errors import VerificationError
+from immutable_base.model.checksum import Checksum
 from immutable_base.model.plan import Package
 from immutable_base.solver.pool import ROOM, PackagePool
 from support.pools import pool_of
@@ -49,9 +51,33 @@ def test_the_plan_records_a_package_as_its_repository_describes_it(tmp_path):
     rpm = Rpm("jq", "1:1.7-2.el10", "noarch", build_time=1_800_000_000, size=1234)
     assert recorded(tmp_path, rpm) == Package(
         name="jq", epoch=1, version="1.7", release="2.el10", arch="noarch", repository="any",
-        url="https://repo.example/any/Packages/jq-1.7-2.el10.noarch.rpm", sha256=rpm.sha256,
+        url="https://repo.example/any/Packages/jq-1.7-2.el10.noarch.rpm", checksum=Checksum.of("sha256", rpm.digest),
         size=1234, build_time=1_800_000_000,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("algorithm", ["md5", "sha1", "sha224"])
+def test_a_package_described_by_a_checksum_that_proves_nothing_is_refused_by_name(
+    tmp_path, algorithm
+):
+    with pytest.raises(VerificationError) as caught:
+        recorded(tmp_path, Rpm("jq", checksum_type=algorithm))
+    assert "repository 'any' describes jq" in caught.value.message
+    assert f"{algorithm} is not accepted" in caught.value.message
+
+
+@pytest.mark.parametrize("algorithm", ["blake2b", ""])
+def test_a_package_described_by_a_checksum_that_nobody_knows_is_refused(tmp_path, algorithm):
+    """libsolv reads no package of such a repository."""
+    rpm = Rpm("jq", checksum="0" * 64, checksum_type=algorithm)
+    with pytest.raises(VerificationError, match="the metadata of repository 'any' cannot be read"):
+        recorded(tmp_path, rpm)
+
+
+@pytest.mark.parametrize("algorithm", ["sha384", "sha512"])
+def test_algorithm_and_digest_travel_together_into_the_plan(tmp_path, algorithm):
+    rpm = Rpm("jq", checksum_type=algorithm)
+    assert recorded(tmp_path, rpm).checksum == Checksum.of(algorithm, rpm.digest)
 
 
 def test_a_package_that_lies_elsewhere_than_its_metadata_is_fetched_from_there(tmp_path):

@@ -14,8 +14,9 @@ from typing import Any
 from debian.deb822 import Packages, Release
 from debian.debian_support import Version
 
-from immutable_base.download import Checksum, Downloader, open_downloader
+from immutable_base.download import Downloader, open_downloader
 from immutable_base.errors import HostError, VerificationError
+from immutable_base.model.checksum import Checksum
 from immutable_base.process import Command, run
 from immutable_base.tools import gpgv
 
@@ -197,7 +198,7 @@ def _read_suite(downloader: Downloader, uri: str, suite: Suite, folder: Path) ->
         copy = downloader.fetch_file(
             f"{uri}/dists/{suite.name}/{path}",
             f"Debian's index of {suite.name}/{component}",
-            Checksum("sha256", digests[path]),
+            Checksum(algorithm="sha256", hex=digests[path]),
             folder / f"{suite.name}-{component}-Packages.xz",
         )
         for stanza in lzma.decompress(copy.read_bytes()).decode().split("\n\n"):
@@ -237,7 +238,7 @@ def download(debs: Iterable[Deb], folder: Path) -> dict[str, Path]:
                 downloader.fetch_file,
                 f"{deb.base_uri}/{deb.fields['filename']}",
                 f"Debian's package {file_name}",
-                Checksum("sha256", deb.fields["sha256"]),
+                Checksum(algorithm="sha256", hex=deb.fields["sha256"]),
                 folder / file_name,
             )
             for file_name, deb in wanted.items()

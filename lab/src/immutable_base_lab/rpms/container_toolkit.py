@@ -21,6 +21,8 @@ PROGRAMS = ("nvidia-ctk", "nvidia-cdi-hook")
 VERSION = re.compile(r"\b(\d+\.\d+\.\d+)\b")
 # The programs carry no date: one fixed second keeps the package the same.
 MTIME = 1_700_000_000
+CHECKSUM = "sha512"
+"""Upstream's. Source: NVIDIA/nvidia-container-toolkit, scripts/packages-sign-all.sh."""
 
 
 def make_repository(paths: LabPaths) -> None:
@@ -39,7 +41,9 @@ def make_repository(paths: LabPaths) -> None:
         made = cache.key_of(jobs.FORMAT, key.fingerprint, digests)
         folder = paths.converted / f"{NAME}-{made[:16]}"
         cache.ensure(folder, made, lambda half: _make(half, programs, units, key))
-        signed_repository.make_repository(paths.rpms / REPOSITORY, folder.glob("*.rpm"), key)
+        signed_repository.make_repository(
+            paths.rpms / REPOSITORY, folder.glob("*.rpm"), key, checksum=CHECKSUM
+        )
 
 
 def _units(folder: Path) -> list[Path]:
