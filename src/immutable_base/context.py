@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,6 +36,8 @@ class Context:
     workspace: Path
     run: Runner
     tls: Tls = field(default_factory=Tls)
+    clock: Callable[[], float] = time.time
+    """Returns the seconds since 1970."""
 
     @property
     def run_folder(self) -> Path:
@@ -76,6 +79,7 @@ class Context:
                 storage=self.storage,
                 environment=self.tls.environment,
                 cache=cache,
+                now=self.clock(),
             )
 
     def build_inputs(self) -> BuildInputs:

@@ -28,7 +28,7 @@ FOLLOWED = "latest"
 """The tag that names an earlier image before the run: hosts follow it, so it moves last."""
 VARIANT = """
 [variants.{name}]
-stream = "fedora-43"
+stream = "fedora-44"
 layers = ["base"]
 description = "Killed in session {session}"
 """

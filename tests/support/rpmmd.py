@@ -183,6 +183,7 @@ def write_repository(
     *,
     filelists: bool = True,
     packer: str = "gz",
+    timestamp: int | None = 1_700_000_000,
 ) -> Written:
     """Write `repodata/` below a folder, signed if a signer is given."""
     repodata = folder / "repodata"
@@ -191,6 +192,7 @@ def write_repository(
     if filelists:
         contents["filelists"] = filelists_xml(rpms)
     data, files = "", {}
+    made = "" if timestamp is None else f"<timestamp>{timestamp}</timestamp>"
     for kind, text in contents.items():
         packed = PACKERS[packer](text)
         digest = hashlib.sha256(packed).hexdigest()
@@ -200,7 +202,7 @@ def write_repository(
         data += (
             f'<data type="{kind}"><checksum type="sha256">{digest}</checksum>'
             f'<open-checksum type="sha256">{hashlib.sha256(text).hexdigest()}</open-checksum>'
-            f'<location href="repodata/{path.name}"/><timestamp>1700000000</timestamp>'
+            f'<location href="repodata/{path.name}"/>{made}'
             f"<size>{len(packed)}</size><open-size>{len(text)}</open-size></data>\n"
         )
     repomd = repodata / "repomd.xml"

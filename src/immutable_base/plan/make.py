@@ -5,32 +5,34 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 from immutable_base.config.schema import Settings
 from immutable_base.download import prune
 from immutable_base.errors import HostError, ImmutableBaseError, foreign_data
-from immutable_base.model.plan import (
-    BasePlan,
-    KernelPlan,
-    Plan,
-    RepositoryPlan,
-    VariantPlan,
-    Verdict,
-)
+from immutable_base.model.plan import Plan, RepositoryPlan, SkippedRepository, VariantPlan
+from immutable_base.plan import verdicts
 from immutable_base.plan.base_image import Base, read_base
 from immutable_base.plan.compat import Ledger, load_ledger
+from immutable_base.plan.freshness import staleness
 from immutable_base.plan.modules import Maximum
-from immutable_base.plan.stream import StreamPlanner
+from immutable_base.plan.published import Published, read_published
+from immutable_base.plan.sources import (
+    all_sources,
+    is_skipped,
+    skipped_repositories,
+    sources_of,
+)
+from immutable_base.plan.stream import StreamFacts, StreamPlanner
+from immutable_base.plan.support import judge_support, today_of
 from immutable_base.plan.zfs_meta import linux_maximum
 from immutable_base.repository.metadata import (
     Metadata,
     MetadataFetcher,
     MetadataResult,
     Source,
-    source_of,
 )
 from immutable_base.solver.pool import PackagePool, UnreadableRepositoryError
 from immutable_base.tools.buildah import Storage
@@ -54,6 +56,8 @@ class PlanInputs:
     """Tells programs which CAs to trust."""
     cache: Path
     """Folder of what is named by a checksum and may be reused."""
+    now: float
+    """Seconds since 1970."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +67,8 @@ class _Remote:
     bases: dict[str, Base | ImmutableBaseError]
     """By stream."""
     metadata: dict[Source, MetadataResult]
+    published: dict[str, Published]
+    """By variant, of those that have modules."""
     ledger: Ledger
 
 
@@ -78,45 +84,51 @@ def make_plan(inputs: PlanInputs, variants: Iterable[str]) -> Plan:
     remote = _read(inputs, names)
     planned: dict[str, VariantPlan] = {}
     repositories: set[RepositoryPlan] = set()
+    skipped: list[SkippedRepository] = []
     for stream in dict.fromkeys(settings.variants[name].stream for name in names):
         mine = [name for name in names if settings.variants[name].stream == stream]
-        found, used = _plan_stream(inputs, remote, stream, mine)
-        planned |= found
-        repositories |= used
+        result = _plan_stream(inputs, remote, stream, mine)
+        planned |= result.variants
+        repositories |= result.repositories
+        skipped += result.skipped
     return Plan(
         repositories=tuple(sorted(repositories, key=lambda item: (item.id, item.url))),
+        skipped=tuple(skipped),
         variants=tuple(planned[name] for name in names),
     )
 
 
 def _read(inputs: PlanInputs, names: Sequence[str]) -> _Remote:
-    """Ask the registry and the repositories at the same time."""
+    """Ask the registries and the repositories at the same time."""
     settings = inputs.settings
     streams = dict.fromkeys(settings.variants[name].stream for name in names)
-    sources = dict.fromkeys(source for name in names for source in _sources(settings, name))
     references = {stream: settings.streams[stream].base for stream in streams}
-    with ThreadPoolExecutor(BASES_AT_ONCE) as pool:
+    with ThreadPoolExecutor(BASES_AT_ONCE) as pool, ThreadPoolExecutor(BASES_AT_ONCE) as others:
         # Each reference once: it may move in between, and streams that share it share the image.
         reading = {name: pool.submit(_base, inputs, name) for name in set(references.values())}
-        metadata = inputs.metadata.fetch_all(tuple(sources))
+        asking = {
+            name: others.submit(_published, inputs, name) for name in _with_modules(settings, names)
+        }
+        metadata = inputs.metadata.fetch_all(all_sources(settings, names, {}))
         bases = {stream: reading[name].result() for stream, name in references.items()}
-    return _Remote(bases=bases, metadata=metadata, ledger=load_ledger())
+        published = {name: asked.result() for name, asked in asking.items()}
+    # Where the compose of a base image is, only the image tells.
+    composes = {name: base.plan.compose for name, base in bases.items() if isinstance(base, Base)}
+    rest = [it for it in all_sources(settings, names, composes) if it not in metadata]
+    metadata |= inputs.metadata.fetch_all(rest)
+    return _Remote(bases=bases, metadata=metadata, published=published, ledger=load_ledger())
 
 
-def _sources(settings: Settings, name: str) -> list[Source]:
-    variant = settings.variants[name]
-    release = settings.streams[variant.stream].release
-    return [source_of(settings, item, release) for item in settings.repositories_of(variant)]
+def _with_modules(settings: Settings, names: Iterable[str]) -> list[str]:
+    return [
+        name
+        for name in names
+        if any(settings.layers[layer].module for layer in settings.variants[name].layers)
+    ]
 
 
-def _in_order(settings: Settings, names: Sequence[str]) -> list[Source]:
-    """Return what some variants of one stream need, in the order of the configuration.
-
-    Of equal versions the first repository wins: no other variant may change which one that is.
-    """
-    wanted = {source for name in names for source in _sources(settings, name)}
-    order = {name: number for number, name in enumerate(settings.repositories)}
-    return sorted(wanted, key=lambda source: order[source.id])
+def _published(inputs: PlanInputs, name: str) -> Published:
+    return read_published(inputs.storage.run, inputs.settings, name, inputs.environment)
 
 
 def _base(inputs: PlanInputs, reference: str) -> Base | ImmutableBaseError:
@@ -129,25 +141,103 @@ def _base(inputs: PlanInputs, reference: str) -> Base | ImmutableBaseError:
         return error
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _StreamPlan:
+    variants: dict[str, VariantPlan]
+    repositories: set[RepositoryPlan] = field(default_factory=set)
+    skipped: tuple[SkippedRepository, ...] = ()
+
+
 def _plan_stream(
     inputs: PlanInputs, remote: _Remote, stream: str, names: Sequence[str]
-) -> tuple[dict[str, VariantPlan], set[RepositoryPlan]]:
+) -> _StreamPlan:
     """Plan the variants of one stream; its metadata is let go of before the next one's is read."""
     settings, base = inputs.settings, remote.bases[stream]
     if isinstance(base, ImmutableBaseError):
-        return {name: _failed(settings, name, base, None) for name in names}, set()
-    pool, usable = _fill_pool(inputs, remote, _in_order(settings, names), base)
-    planner = StreamPlanner(settings, stream, base, pool, remote.ledger, _linux_maximum(inputs))
+        return _StreamPlan(variants={n: verdicts.failed(settings, n, base, None) for n in names})
+    support = judge_support(
+        base.plan, stream, today_of(base.plan, inputs.now),
+        allowed=settings.streams[stream].allow_unsupported,
+    )  # fmt: skip
+    if support.held:
+        return _StreamPlan(
+            variants={n: verdicts.held(settings, n, base, support.held, ()) for n in names}
+        )
+    found = _plan_variants(inputs, remote, stream, names, base)
+    warned = {
+        name: plan.model_copy(update={"warnings": (*support.warnings, *plan.warnings)})
+        for name, plan in found.variants.items()
+    }
+    return replace(found, variants=warned)
+
+
+def _plan_variants(
+    inputs: PlanInputs, remote: _Remote, stream: str, names: Sequence[str], base: Base
+) -> _StreamPlan:
+    settings = inputs.settings
+    sources = sources_of(settings, names, base.plan.compose)
+    _refuse_stale(inputs, remote, sources, max(inputs.now, base.plan.created))
+    skipped = skipped_repositories(settings, stream, names, base.plan.compose, remote.metadata)
+    pool, usable = _fill_pool(inputs, remote, sources, base)
+    facts = StreamFacts(
+        base=base,
+        pool=pool,
+        ledger=remote.ledger,
+        maximum=_linux_maximum(inputs),
+        published=remote.published,
+        skipped=skipped,
+    )
+    planner = StreamPlanner(settings, stream, facts)
     planned = {}
     for name in names:
-        results = [remote.metadata[source] for source in _sources(settings, name)]
-        errors = [result for result in results if isinstance(result, ImmutableBaseError)]
-        planned[name] = (
-            _failed(settings, name, _worst(errors), base)
-            if errors
+        error = _obstacle(settings, remote, name, base)
+        found = (
+            verdicts.failed(settings, name, error, base)
+            if error
             else _plan_variant(settings, planner, name, base)
         )
-    return planned, {_repository(metadata, pool) for metadata in usable.values()}
+        archived = _archived(remote, sources_of(settings, [name], base.plan.compose))
+        planned[name] = found.model_copy(update={"warnings": (*archived, *found.warnings)})
+    return _StreamPlan(
+        variants=planned,
+        repositories={_repository(metadata, pool) for metadata in usable.values()},
+        skipped=skipped,
+    )
+
+
+def _refuse_stale(
+    inputs: PlanInputs, remote: _Remote, sources: Iterable[Source], now: float
+) -> None:
+    """Make metadata that is older than its repository may be the error that it is."""
+    for source in sources:
+        found = remote.metadata[source]
+        if isinstance(found, Metadata):
+            stale = staleness(found, inputs.settings.repositories[source.id], now)
+            remote.metadata[source] = stale or found
+
+
+def _archived(remote: _Remote, sources: Iterable[Source]) -> tuple[str, ...]:
+    """Return which repositories were read from their archives."""
+    found = [(source, remote.metadata[source]) for source in sources]
+    return tuple(
+        f"repository '{source.id}' has left {source.url}: {metadata.url} is used, which gets no "
+        "updates any more"
+        for source, metadata in found
+        if isinstance(metadata, Metadata) and metadata.archived
+    )
+
+
+def _obstacle(
+    settings: Settings, remote: _Remote, name: str, base: Base
+) -> ImmutableBaseError | None:
+    """Return the worst of what is wrong with the repositories that a variant needs."""
+    results = [
+        remote.metadata[source]
+        for source in sources_of(settings, [name], base.plan.compose)
+        if not is_skipped(settings, source, remote.metadata[source])
+    ]
+    errors = [result for result in results if isinstance(result, ImmutableBaseError)]
+    return max(errors, key=lambda error: error.exit_code, default=None)
 
 
 def _fill_pool(
@@ -173,7 +263,7 @@ def _plan_variant(settings: Settings, planner: StreamPlanner, name: str, base: B
     except HostError:
         raise
     except ImmutableBaseError as error:
-        return _failed(settings, name, error, base)
+        return verdicts.failed(settings, name, error, base)
 
 
 def _linux_maximum(inputs: PlanInputs) -> Maximum:
@@ -188,47 +278,13 @@ def _filelists(inputs: PlanInputs, usable: Mapping[str, Metadata], name: str) ->
     return inputs.metadata.fetch_file(metadata.source, metadata.files, "filelists")
 
 
-def _worst(errors: list[ImmutableBaseError]) -> ImmutableBaseError:
-    return max(errors, key=lambda error: error.exit_code)
-
-
-def _failed(
-    settings: Settings, name: str, error: ImmutableBaseError, base: Base | None
-) -> VariantPlan:
-    """Return the record of a variant that could not be planned, with the error's own message."""
-    log.warning("%s cannot be planned: %s", name, error.message)
-    stream = settings.variants[name].stream
-    reference = settings.streams[stream].base
-    details = (error.details or "").splitlines()
-    hint = [f"hint: {error.hint}"] if error.hint else []
-    return VariantPlan(
-        name=name,
-        stream=stream,
-        verdict=Verdict.FAIL,
-        base=base.plan if base else BasePlan(reference=reference, digest="", created=0),
-        kernel=KernelPlan(
-            image=base.kernel.release if base else "",
-            image_evr=base.kernel.evr if base else "",
-            chosen=None,
-            chosen_evr=None,
-            action=None,
-            source=None,
-            ceiling=None,
-            rejected=(),
-        ),
-        modules=(),
-        layers=(),
-        packages=(),
-        reasons=(error.message, *details, *hint),
-        exit_code=error.exit_code,
-    )
-
-
 def _repository(metadata: Metadata, pool: PackagePool) -> RepositoryPlan:
     return RepositoryPlan(
         id=metadata.source.id,
-        url=metadata.source.url,
+        url=metadata.url,
+        archived=metadata.archived,
         revision=metadata.revision,
+        timestamp=metadata.timestamp,
         repomd_sha256=metadata.repomd_sha256,
         metadata_signed_by=metadata.signed_by,
         packages=pool.size_of(metadata.source.id),

@@ -28,7 +28,7 @@ def breaks_from(first):
 
 
 def words(*variants):
-    return plan_text(Plan(repositories=(), variants=variants), width=300, colour=False)
+    return plan_text(Plan(repositories=(), variants=variants), now=0, width=300, colour=False)
 
 
 def below(text):
