@@ -104,7 +104,7 @@ def read_os_release(text: str) -> dict[str, str]:
     found = {}
     for line in text.splitlines():
         name, sign, value = line.strip().partition("=")
-        if not sign or name.startswith("#"):
+        if not sign:
             continue
         try:
             words = shlex.split(value)

@@ -29,9 +29,13 @@ def test_a_server_that_only_fails_is_no_reason_for_old_packages(archived, answer
 
 def test_an_archive_is_verified_as_the_repository_is(archived):
     archived.answers = OLD
-    archived.tampered = {"/old/43/repodata/repomd.xml": b"<repomd/>"}
-    found = archived.variant("fedora-base")
+    archived.write()
+    repomd = (archived.folder / "www/old/43/repodata/repomd.xml").read_bytes()
+    changed = repomd.replace(b"<revision>1700000000", b"<revision>1700000001")
+    archived.tampered = {"/old/43/repodata/repomd.xml": changed}
+    found = archived.variant("fedora-base", write=False)
     assert (found.verdict, found.exit_code) == (Verdict.FAIL, 12)
+    assert "repomd.xml is not signed by the pinned key" in found.reasons[0]
 
 
 def test_a_part_that_is_missing_is_no_reason_for_old_packages(archived):
@@ -50,8 +54,9 @@ def test_what_is_in_neither_place_fails(archived):
 # ------------------------------------------------------------------ what must come out
 
 
-def test_what_has_left_the_mirrors_is_read_from_its_archive_and_said(archived):
-    archived.answers = OLD
+@pytest.mark.parametrize("answer", [404, 410])
+def test_what_has_left_the_mirrors_is_read_from_its_archive_and_said(archived, answer):
+    archived.answers = dict.fromkeys(OLD, answer)
     plan = archived.plan("fedora-base")
     [found] = plan.variants
     assert found.verdict is Verdict.BUILD, found.reasons

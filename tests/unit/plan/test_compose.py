@@ -88,8 +88,11 @@ def test_what_is_wrong_besides_is_a_failure(newer):
 
 def test_a_compose_with_a_wrong_signature_is_not_skipped(newer):
     newer.document["repositories"]["compose"]["metadata_key"] = "k"
-    newer.tampered = {f"/{COMPOSE}/os/repodata/repomd.xml": b"<repomd/>"}
-    plan = newer.plan("base")
+    newer.write()
+    repomd = (newer.folder / "www" / COMPOSE / "os/repodata/repomd.xml").read_bytes()
+    changed = repomd.replace(b"<revision>1700000000", b"<revision>1700000001")
+    newer.tampered = {f"/{COMPOSE}/os/repodata/repomd.xml": changed}
+    plan = newer.plan("base", write=False)
     assert plan.variants[0].exit_code == 12
     assert plan.skipped == ()
 

@@ -92,9 +92,10 @@ def test_the_words_are_the_same_every_day(world):
     assert planned(world, "2026-11-21") == planned(world, "2026-11-28")
 
 
-def test_who_allows_it_builds_it_with_a_warning(world):
+@pytest.mark.parametrize("today", ["2026-12-02", "2027-03-01"])
+def test_who_allows_it_builds_it_with_a_warning(world, today):
     world.document["streams"]["fc"]["allow_unsupported"] = True
-    found = planned(world, "2027-03-01")
+    found = planned(world, today)
     assert found.verdict is Verdict.BUILD
     assert found.warnings == (
         "the base image has no support since 2026-12-02 (its SUPPORT_END): streams.fc.allow_unsupported",
