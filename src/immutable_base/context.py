@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ from immutable_base.config.schema import Settings
 from immutable_base.documents import Documents
 from immutable_base.download import open_downloader
 from immutable_base.errors import ConfigurationError
-from immutable_base.plan.make import PlanInputs
+from immutable_base.plan.remote import PlanInputs
 from immutable_base.process import Runner
 from immutable_base.repository.keys import KeyFetcher
 from immutable_base.repository.metadata import MetadataFetcher
@@ -37,6 +38,8 @@ class Context:
     workspace: Path
     run: Runner
     tls: Tls = field(default_factory=Tls)
+    clock: Callable[[], float] = time.time
+    """Returns the seconds since 1970."""
     open_reader: ReaderOpener | None = None
     """How a verification reads a registry; None: over HTTPS."""
 
@@ -80,6 +83,7 @@ class Context:
                 storage=self.storage,
                 environment=self.tls.environment,
                 cache=cache,
+                now=self.clock(),
             )
 
     def build_inputs(self) -> BuildInputs:

@@ -34,6 +34,11 @@ SMALL = 4 << 20
 LARGEST = 8 << 30
 """Bytes of a file whose repository declares no size: a body without an end fills no disk."""
 TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
+NOT_FOUND = frozenset({404, 410})
+
+
+class NotFoundError(RemoteError):
+    """The server has no such file, and says so."""
 
 
 class _TransientError(Exception):
@@ -49,7 +54,7 @@ class Downloader:
     def fetch_small(self, url: str, what: str) -> bytes:
         """Return a small file; `what` names it in errors.
 
-        Raises RemoteError if it cannot be fetched.
+        Raises RemoteError if it cannot be fetched, NotFoundError if the server has no such file.
         """
         if url.startswith("file:"):
             return _local(url, what)
@@ -146,7 +151,8 @@ def _check_status(response: httpx.Response, what: str) -> None:
     if response.status_code in TRANSIENT:
         raise _TransientError(f"the server answered {response.status_code}")
     if response.status_code != httpx.codes.OK:
-        raise RemoteError(
+        kind = NotFoundError if response.status_code in NOT_FOUND else RemoteError
+        raise kind(
             f"{what} cannot be fetched: the server answered {response.status_code}",
             details=str(response.url),
         )

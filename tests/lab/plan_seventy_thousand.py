@@ -22,10 +22,10 @@ def measure(folder: Path, packages: int) -> dict[str, float]:
     from support.pools import NO_KEY
 
     source = Source(id="big", url=folder.as_uri() + "/")
-    revision, files = read_repomd(source, (folder / "repodata" / "repomd.xml").read_bytes())
+    index = read_repomd(source, (folder / "repodata" / "repomd.xml").read_bytes())
     metadata = Metadata(
-        source=source, revision=revision, repomd_sha256="", signed_by=None, key=NO_KEY,
-        primary=next((folder / "repodata").glob("*-primary.xml.gz")), files=files,
+        source=source, revision=index.revision, repomd_sha256="", signed_by=None, key=NO_KEY,
+        primary=next((folder / "repodata").glob("*-primary.xml.gz")), files=index.files,
     )  # fmt: skip
     started = time.process_time()
     pool = PackagePool([metadata], [], lambda name: None)

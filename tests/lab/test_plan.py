@@ -64,6 +64,19 @@ def test_the_transactions_hold_one_kernel_and_no_compiler(planned):
         assert names.count("kernel-core") == (variant["kernel"]["action"] != "keep")
 
 
+def test_what_a_driver_requires_without_a_version_is_of_its_own(planned):
+    """The repository has later branches of it as well."""
+    packages = {p["name"]: p for p in planned[1]["base-zfs-nvidia"]["packages"]}
+    driver, part = (packages[name]["evr"] for name in ("nvidia-driver-cuda", "nvidia-modprobe"))
+    assert part.partition("-")[0] == driver.partition("-")[0]
+
+
+def test_a_compose_that_is_not_there_is_skipped_and_said(planned):
+    skipped = json.loads(planned[0].stdout)["skipped"]
+    assert {item["id"] for item in skipped} == {"compose-baseos", "compose-appstream"}
+    assert all("404" in item["reason"] for item in skipped)
+
+
 def test_a_repository_that_is_down_spares_the_others(lab, tmp_path):
     config = lab.config_with(tmp_path, ("/openzfs/", "/no-such-folder/"))
     done, variants = plan(lab, "--config", str(config))
@@ -91,7 +104,7 @@ def test_a_key_that_is_not_the_pinned_one_is_refused_by_name(lab, tmp_path):
 
 
 def test_a_base_image_that_is_not_there(lab, tmp_path):
-    config = lab.config_with(tmp_path, ("fedora-bootc:43", "fedora-bootc:no-such-tag"))
+    config = lab.config_with(tmp_path, ("fedora-bootc:44", "fedora-bootc:no-such-tag"))
     done, variants = plan(lab, "--config", str(config), "--variant", "fedora-base")
     assert done.returncode == 6, done.stderr
     assert "no-such-tag" in variants["fedora-base"]["reasons"][0]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import hashlib
+import json
 import shutil
 import tempfile
 from dataclasses import dataclass, field
@@ -15,11 +17,14 @@ import pytest
 from immutable_base import context, download
 from immutable_base.config.schema import Settings
 from immutable_base.context import Context
+from immutable_base.errors import CommandError
 from immutable_base.model.plan import Plan, VariantPlan
 from immutable_base.plan.make import make_plan
 from immutable_base.process import Command, Result, run
 from support.rpmmd import Rpm, Signer, make_signer, write_repository
 
+NOW = 1_795_000_000
+"""2026-11-18, some days before the bases were made; seconds since 1970."""
 IMAGE_KERNEL = ("6.12.105-1", "6.12.105-1.x86_64")
 
 
@@ -89,6 +94,14 @@ class World:
     """Part of a base's reference to the manifest that the registry has for it."""
     installed: str | None = None
     """What the bases' rpm prints, where it is not what `base` describes."""
+    labels: dict[str, str] = field(default_factory=dict)
+    """Of the bases."""
+    os_release: str | None = None
+    """Text of the bases' os-release."""
+    published: dict[str, dict[str, str] | str] = field(default_factory=dict)
+    """Variant to the labels of its last image, or to what skopeo says instead."""
+    now: float = NOW
+    """Seconds since 1970."""
     redirects: dict[str, str] = field(default_factory=dict)
     answers: dict[str, int] = field(default_factory=dict)
     """URL path to the HTTP status it gets instead of its file."""
@@ -97,6 +110,8 @@ class World:
     packer: str = "gz"
     checksum: str = "sha256"
     """Algorithm by which repomd.xml describes its files."""
+    timestamps: dict[str, int | None] = field(default_factory=dict)
+    """When the metadata of repositories was made, in seconds since 1970."""
     written: dict[str, list[Rpm]] = field(default_factory=dict)
 
     def write(self) -> None:
@@ -106,8 +121,8 @@ class World:
             self.written[name] = list(rpms)
             shutil.rmtree(self.folder / "www" / name, ignore_errors=True)
             write_repository(
-                self.folder / "www" / name, rpms, self.signer,
-                packer=self.packer, checksum=self.checksum,
+                self.folder / "www" / name, rpms, self.signer, packer=self.packer,
+                checksum=self.checksum, timestamp=self.timestamps.get(name, NOW),
             )  # fmt: skip
         shutil.copy(self.signer.public, self.folder / "www" / "key.asc")
 
@@ -149,10 +164,20 @@ class World:
         return self._buildah(words)
 
     def _skopeo(self, words: tuple[str, ...]) -> Result:
+        if "registry.invalid/x/" in words[-1]:
+            return self._our_registry(words)
         if "--config" in words:
-            return self._said('{"created": "2026-11-20T00:00:00Z"}')
+            config = {"created": "2026-11-20T00:00:00Z", "config": {"Labels": self.labels}}
+            return self._said(json.dumps(config))
         found = [raw for name, raw in self.raw.items() if f"/{name}:" in words[-1]]
         return self._said(found[0] if found else '{"layers": []}')
+
+    def _our_registry(self, words: tuple[str, ...]) -> Result:
+        variant = words[-1].rpartition("/")[2].removesuffix(":latest")
+        found = self.published.get(variant, "reading manifest latest: name unknown")
+        if isinstance(found, str):
+            raise CommandError("skopeo failed", details=found)
+        return self._said(json.dumps({"config": {"Labels": found}}))
 
     def _buildah(self, words: tuple[str, ...]) -> Result:
         assert "buildah" in words, words
@@ -161,6 +186,8 @@ class World:
             for kernel in self.kernels:
                 (root / "usr/lib/modules" / kernel).mkdir(parents=True)
                 (root / "usr/lib/modules" / kernel / "vmlinuz").touch()
+            if self.os_release is not None:
+                (root / "usr/lib/os-release").write_text(self.os_release)
             return self._said(str(root))
         return self._said("container-or-image-id")
 
@@ -176,6 +203,7 @@ class World:
             layers_folder=self.folder,
             workspace=self.folder / "ws",
             run=self.run,
+            clock=lambda: self.now,
         )
 
     def plan(self, *variants: str, write: bool = True) -> Plan:
@@ -326,3 +354,20 @@ def opened(world: World):
     transport = httpx.MockTransport(world.handle)
     with httpx.Client(transport=transport, follow_redirects=True) as client:
         yield download.Downloader(client)
+
+
+def edit_metadata(world, repository, *replacements, kind="primary"):
+    """Change the text of a repository's metadata; checksums and signature follow."""
+    repodata = world.folder / "www" / repository / "repodata"
+    (path,) = repodata.glob(f"*-{kind}.*")
+    repomd = repodata / "repomd.xml"
+    text = gzip.decompress(path.read_bytes())
+    for old, new in replacements:
+        assert old in text, old
+        text = text.replace(old, new)
+    packed = gzip.compress(text, mtime=0)
+    old, new = (hashlib.sha256(content).hexdigest() for content in (path.read_bytes(), packed))
+    size = f"<size>{path.stat().st_size}</size>", f"<size>{len(packed)}</size>"
+    path.rename(path.with_name(path.name.replace(old, new))).write_bytes(packed)
+    repomd.write_text(repomd.read_text().replace(old, new).replace(*size))
+    world.signer.sign(repomd)

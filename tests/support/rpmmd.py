@@ -187,6 +187,7 @@ def write_repository(
     filelists: bool = True,
     packer: str = "gz",
     checksum: str = "sha256",
+    timestamp: int | None = 1_700_000_000,
 ) -> Written:
     """Write `repodata/` below a folder, signed if a signer is given."""
     repodata = folder / "repodata"
@@ -195,6 +196,7 @@ def write_repository(
     if filelists:
         contents["filelists"] = filelists_xml(rpms)
     data, files = "", {}
+    made = "" if timestamp is None else f"<timestamp>{timestamp}</timestamp>"
     for kind, text in contents.items():
         packed = PACKERS[packer](text)
         digest = hashlib.new(checksum, packed).hexdigest()
@@ -204,7 +206,7 @@ def write_repository(
         data += (
             f'<data type="{kind}"><checksum type="{checksum}">{digest}</checksum>'
             f'<open-checksum type="{checksum}">{hashlib.new(checksum, text).hexdigest()}</open-checksum>'
-            f'<location href="repodata/{path.name}"/><timestamp>1700000000</timestamp>'
+            f'<location href="repodata/{path.name}"/>{made}'
             f"<size>{len(packed)}</size><open-size>{len(text)}</open-size></data>\n"
         )
     repomd = repodata / "repomd.xml"

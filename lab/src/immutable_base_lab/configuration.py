@@ -12,6 +12,7 @@ from pathlib import Path
 
 import tomlkit
 
+from immutable_base.config.schema import COMPOSE
 from immutable_base.errors import HostError
 from immutable_base.workspace import write_atomically
 from immutable_base_lab.core.files import remove
@@ -44,7 +45,10 @@ def lab_configuration(product: str, lab: Replacements) -> str:
         stream["base"] = f"{lab.registry}/{stream['base'].rpartition('/')[2]}"
     for name, repository in document["repositories"].items():
         # metadata_key stays where it is: upstream signs the metadata of few of its repositories.
-        repository["url"] = f"{lab.repositories}/{name}/"
+        compose = f"{COMPOSE}/" if COMPOSE in repository["url"] else ""
+        repository["url"] = f"{lab.repositories}/{name}/{compose}"
+        if "archive" in repository:
+            repository["archive"] = f"{lab.repositories}/archive/{name}/"
     for key in document["keys"].values():
         # Outside, places move: where a key has more than one, all but the last are gone here.
         gone = [f"{lab.repositories}/{GONE}/{number}" for number in range(1, len(key["places"]))]

@@ -27,6 +27,7 @@ from immutable_base.plan.make import make_plan
 from immutable_base.process import heed_interrupts
 from immutable_base.report.explain import explanation
 from immutable_base.report.plan_diff import plan_diff_text
+from immutable_base.report.repositories import repository_lines
 from immutable_base.solver.order import EvrOrder
 from immutable_base.workspace import exclusive
 
@@ -74,7 +75,7 @@ def run(namespace: argparse.Namespace) -> int:
     log_to_terminal(verbose=namespace.verbose)
     plan = _saved(context, variants) if namespace.save else _made(context, variants)
     diff = _diff(earlier, plan, namespace.variant) if earlier else None
-    write_result(_result(namespace, plan, diff), namespace.output)
+    write_result(_result(namespace, plan, diff, context.clock()), namespace.output)
     return plan.exit_code
 
 
@@ -101,15 +102,15 @@ def _diff(earlier: Plan, plan: Plan, asked: Collection[str]) -> PlanDiff:
     return diff_plans(earlier.model_copy(update={"variants": kept}), plan, EvrOrder())
 
 
-def _result(namespace: argparse.Namespace, plan: Plan, diff: PlanDiff | None) -> str:
+def _result(namespace: argparse.Namespace, plan: Plan, diff: PlanDiff | None, now: float) -> str:
     if namespace.format == "json":
         return (diff or plan).to_json()
     if diff is not None:
         return plan_diff_text(diff, str(namespace.diff))
     if namespace.explain:
-        return explanation(plan.variants[0], EvrOrder())
+        return explanation(plan.variants[0], EvrOrder(), repository_lines(plan, now))
     # What draws the table takes a while to import, and nothing else needs it.
     from immutable_base.report.plan import plan_text  # noqa: PLC0415  see above
 
     width = max(shutil.get_terminal_size().columns, NARROWEST)
-    return plan_text(plan, width=width, colour=wants_colour(namespace.output))
+    return plan_text(plan, now=now, width=width, colour=wants_colour(namespace.output))

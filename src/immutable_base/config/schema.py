@@ -15,6 +15,9 @@ from immutable_base.config.types import Name, Url
 from immutable_base.model.document import Frozen
 from immutable_base.model.reference import REPOSITORY, TAG, fill_tag
 
+COMPOSE = "{compose}"
+"""Stands in the URL of a repository for the compose that the base image was made from."""
+
 UNDEFINED = "undefined_name"
 """Type of the error for a name that nothing defines; its context has `name` and `known`."""
 
@@ -28,19 +31,39 @@ class Stream(Frozen):
     """Release number; stands for `{release}` in repository URLs."""
     repositories: tuple[Name, ...]
     """Repositories that every variant of the stream may use."""
+    allow_unsupported: bool = False
+    """Whether images are built although the base image's own SUPPORT_END has passed."""
 
 
 class Repository(Frozen):
     """A repository of RPM packages."""
 
     url: Url
-    """URL of the folder that holds `repodata/`; `{release}` is the stream's."""
+    """URL of the folder that holds `repodata/`; `{release}` is the stream's, `{compose}` the base
+    image's label `redhat.compose-id`."""
+    archive: Url | None = None
+    """URL to use when `url` answers 404: where a release is kept that has left the mirrors."""
+    optional: bool = False
+    """Whether it is done without the repository when it is not there or cannot be reached. Of equal
+    versions, one from a repository that is not optional is taken."""
+    maximum_age_days: Annotated[int, Field(ge=1)] | None = None
+    """Age of the metadata, by its own timestamps, beyond which it is refused; none: any."""
     key: Name
     """Key that packages must be signed with."""
     metadata_key: Name | None = None
     """Key that repomd.xml must be signed with; leave it out where upstream does not sign it."""
     release: str | None = None
     """Release number for `{release}` in the URL, where it differs from the stream's."""
+
+    @model_validator(mode="after")
+    def _compose_is_optional(self) -> Repository:
+        """Refuse what no base image without the label could use, nor any after some weeks."""
+        if COMPOSE in f"{self.url} {self.archive or ''}" and not self.optional:
+            raise PydanticCustomError(
+                "compose_optional",
+                "a URL with {compose} needs `optional = true`: composes go after some weeks",
+            )
+        return self
 
 
 class Module(Frozen):
@@ -56,6 +79,8 @@ class Module(Frozen):
     """Name of the module in DKMS, as in `dkms status`."""
     branch: str
     """Version prefix to stay on, e.g. `2.3`; its newest version is taken."""
+    allow_rollback_to: str | None = None
+    """Version that may be built although the last published image has a newer one."""
     repositories: tuple[Name, ...]
     """Repositories of `source_package` and its userspace."""
     ko: tuple[str, ...]

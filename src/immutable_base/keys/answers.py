@@ -41,7 +41,7 @@ class PlaceAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Signed:
+class SignatureAnswer:
     """Something that the key should have signed."""
 
     what: str
@@ -86,7 +86,7 @@ def about_the_file(
     )
 
 
-def about_signatures(name: str, answers: Sequence[Signed]) -> tuple[KeyFinding, ...]:
+def about_signatures(name: str, answers: Sequence[SignatureAnswer]) -> tuple[KeyFinding, ...]:
     """Return what was found out about something that the key should have signed."""
     return tuple(
         KeyFinding(

@@ -24,7 +24,7 @@ from immutable_base.keys.answers import (
     PACKAGE,
     KeyFinding,
     PlaceAnswer,
-    Signed,
+    SignatureAnswer,
     about_signatures,
     about_the_file,
     candidate,
@@ -89,7 +89,10 @@ def check_key(
 
 
 def sources_of(settings: Settings, name: str) -> tuple[Source, ...]:
-    """Return the repositories that variants use and that this key should have signed."""
+    """Return the repositories that variants use and that this key should have signed.
+
+    Without those of a compose: which one that is, only a base image tells.
+    """
     found = [
         source_of(settings, repository, settings.streams[variant.stream].release)
         for variant in settings.variants.values()
@@ -97,7 +100,7 @@ def sources_of(settings: Settings, name: str) -> tuple[Source, ...]:
         if name
         in {settings.repositories[repository].key, settings.repositories[repository].metadata_key}
     ]
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(source for source in found if source is not None))
 
 
 def _ask(fetcher: MetadataFetcher, name: str, place: str) -> PlaceAnswer:
@@ -119,18 +122,20 @@ def _ask(fetcher: MetadataFetcher, name: str, place: str) -> PlaceAnswer:
     )
 
 
-def _metadata(fetcher: MetadataFetcher, settings: Settings, key: PinnedKey) -> Sequence[Signed]:
+def _metadata(
+    fetcher: MetadataFetcher, settings: Settings, key: PinnedKey
+) -> Sequence[SignatureAnswer]:
     """Verify repomd.xml of each repository whose metadata the key should have signed."""
 
-    def verify(source: Source) -> Signed:
+    def verify(source: Source) -> SignatureAnswer:
         what = f"repomd.xml of '{source.id}'"
         try:
             fetcher.fetch_repomd(source, key)
         except HostError:
             raise
         except ImmutableBaseError as error:
-            return Signed(what=what, error=_in_a_line(error))
-        return Signed(what=what)
+            return SignatureAnswer(what=what, error=_in_a_line(error))
+        return SignatureAnswer(what=what)
 
     sources = sources_of(settings, key.name)
     return [verify(it) for it in sources if settings.repositories[it.id].metadata_key == key.name]
@@ -138,18 +143,18 @@ def _metadata(fetcher: MetadataFetcher, settings: Settings, key: PinnedKey) -> S
 
 def _packages(
     fetcher: MetadataFetcher, settings: Settings, key: PinnedKey, name: str
-) -> Sequence[Signed]:
+) -> Sequence[SignatureAnswer]:
     """Verify a package in each repository that has it and whose packages the key should sign."""
     sources = sources_of(settings, key.name)
     used = [it for it in sources if settings.repositories[it.id].key == key.name]
     found = [signed for source in used for signed in _package(fetcher, settings, source, key, name)]
     nowhere = f"none of {', '.join(source.id for source in used) or 'no repository'} has it"
-    return found or [Signed(what=name, error=nowhere)]
+    return found or [SignatureAnswer(what=name, error=nowhere)]
 
 
 def _package(
     fetcher: MetadataFetcher, settings: Settings, source: Source, key: PinnedKey, name: str
-) -> Iterator[Signed]:
+) -> Iterator[SignatureAnswer]:
     what = f"{name} of '{source.id}'"
     signs = settings.repositories[source.id].metadata_key == key.name
     try:
@@ -160,11 +165,11 @@ def _package(
             for package in map(pool.package, newest):
                 what = f"{package.nevra} of '{source.id}'"
                 _verify(fetcher, key, package)
-                yield Signed(what=what)
+                yield SignatureAnswer(what=what)
     except HostError:
         raise
     except ImmutableBaseError as error:
-        yield Signed(what=what, error=_in_a_line(error))
+        yield SignatureAnswer(what=what, error=_in_a_line(error))
 
 
 def _verify(fetcher: MetadataFetcher, key: PinnedKey, package: Package) -> None:

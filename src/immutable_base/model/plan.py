@@ -28,8 +28,9 @@ class Verdict(StrEnum):
 
     BUILD = "build"
     HOLD = "hold"
-    """No kernel fits, or a key is not pinned; the published image stays. `reasons` names what would
-    release it."""
+    """Nothing is wrong with us, but something outside has to change first: no kernel fits, a key is
+    not pinned, the base image is newer than the repositories, or its support has ended. The
+    published image stays; `reasons` names what would release it."""
     FAIL = "fail"
 
 
@@ -98,6 +99,10 @@ class BasePlan(Frozen):
     when it could not be resolved (verdict `fail`), or was not asked for (a key is not pinned)."""
     created: int
     """Seconds since 1970, from the image's configuration; 0 when the image does not say."""
+    compose: str = ""
+    """The compose that it was made from, by its label `redhat.compose-id`; empty without one."""
+    support_end: str = ""
+    """First day without support (`YYYY-MM-DD`), by its os-release; empty when that does not say."""
 
     @property
     def pinned(self) -> str:
@@ -190,6 +195,8 @@ class VariantPlan(Frozen):
     layers: tuple[LayerPlan, ...]
     packages: tuple[PlannedPackage, ...]
     reasons: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+    """What is no obstacle yet, but somebody should know."""
     exit_code: int = 0
     """The error's, when the verdict is `fail` (docs/reference/exit-codes.md); else 0."""
 
@@ -215,7 +222,13 @@ class RepositoryPlan(Frozen):
 
     id: str
     url: str
+    """Of the folder that it was read from: the archive's, where `archived`."""
+    archived: bool = False
+    """Whether it has left its own URL, and was read from the archive that the configuration has."""
     revision: str
+    timestamp: int | None = None
+    """When the metadata was made, by its own statement, in seconds since 1970; null where it states
+    none."""
     repomd_sha256: str
     metadata_signed_by: str | None
     """Fingerprint of the key that signed repomd.xml; null where upstream does not sign it."""
@@ -235,6 +248,14 @@ class KeyPlan(Frozen):
     """The key itself, alone: builds verify packages with these bytes, and fetch no key."""
 
 
+class SkippedRepository(Frozen):
+    """An optional repository that a stream does without."""
+
+    id: str
+    stream: str
+    reason: str
+
+
 class Plan(Frozen):
     """The document plan.json; the same inputs give the same bytes."""
 
@@ -242,6 +263,7 @@ class Plan(Frozen):
     repositories: tuple[RepositoryPlan, ...]
     keys: tuple[KeyPlan, ...]
     """Keys of the packages of `repositories`, each once, sorted by name."""
+    skipped: tuple[SkippedRepository, ...] = ()
     variants: tuple[VariantPlan, ...]
 
     @property

@@ -66,6 +66,8 @@ class VariantDiff(Frozen):
     """What the builders of modules install; none of it reaches a host."""
     reasons: tuple[str, ...] = ()
     """The later plan's, where the verdict is another than it was."""
+    warnings: tuple[str, ...] = ()
+    """Those of the later plan that the earlier one did not have."""
 
 
 class PlanDiff(Frozen):

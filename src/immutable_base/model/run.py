@@ -14,7 +14,7 @@ class VariantOutcome(StrEnum):
 
     PUBLISHED = "published"
     HELD = "held"
-    """Not built: the plan found no kernel that fits; the published image stays."""
+    """Not built: something outside has to change first, and the published image stays."""
     FAILED = "failed"
 
 
@@ -41,6 +41,8 @@ class VariantResult(Frozen):
     action: KernelAction | None
     reason: str
     """One line: why this kernel, or why not published."""
+    warnings: tuple[str, ...] = ()
+    """The plan's: no obstacle yet, but somebody should know."""
     modules: tuple[str, ...]
     """`name version`."""
     packages: int

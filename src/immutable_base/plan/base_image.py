@@ -7,6 +7,8 @@ are a hint that real bases no longer carry, and `uname -r` is the build machine'
 from __future__ import annotations
 
 import logging
+import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +25,12 @@ from immutable_base.model.plan import BasePlan
 from immutable_base.tools import buildah, skopeo
 from immutable_base.tools.buildah import Storage
 from immutable_base.workspace import write_atomically
+
+COMPOSE_LABEL = "redhat.compose-id"
+COMPOSE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+"""What may become part of an URL: `CentOS-Stream-10-20250427.0` and its like."""
+OS_RELEASE = Path("usr/lib/os-release")
+"""Source of its name and form: os-release(5)."""
 
 log = logging.getLogger(__name__)
 
@@ -49,8 +57,10 @@ class Base:
 class Contents(Frozen):
     """What was read out of an image; in the cache by the image's digest."""
 
-    version: Literal[2] = 2
+    version: Literal[3] = 3
     rpm_output: str
+    os_release: str
+    """/usr/lib/os-release; empty where it is no file."""
     kernels: tuple[str, ...]
     """Folders of /usr/lib/modules that hold a vmlinuz."""
 
@@ -63,7 +73,12 @@ def read_base(storage: Storage, env: Mapping[str, str], cache: Path, reference: 
     one kernel.
     """
     resolved = skopeo.resolve(storage.run, reference, env)
-    plan = BasePlan(reference=reference, digest=resolved.digest, created=resolved.created)
+    plan = BasePlan(
+        reference=reference,
+        digest=resolved.digest,
+        created=resolved.created,
+        compose=compose_id(resolved.labels),
+    )
     cached = cache / f"{plan.digest.removeprefix('sha256:')}.json"
     known = _load_cached(cached)
     contents = known or _read(storage, buildah.pull(storage, plan.pinned, env))
@@ -73,7 +88,30 @@ def read_base(storage: Storage, env: Mapping[str, str], cache: Path, reference: 
     if known is None:
         write_atomically(cached, contents.model_dump_json())
     log.info("%s is %s with kernel %s", reference, resolved.digest, kernel.release)
+    support_end = read_os_release(contents.os_release).get("SUPPORT_END", "")
+    plan = plan.model_copy(update={"support_end": support_end})
     return Base(plan=plan, packages=packages, kernel=kernel)
+
+
+def compose_id(labels: Mapping[str, str]) -> str:
+    """Return the compose that an image's labels name, nothing if it could not be one."""
+    found = labels.get(COMPOSE_LABEL, "")
+    return found if COMPOSE_ID.fullmatch(found) else ""
+
+
+def read_os_release(text: str) -> dict[str, str]:
+    """Return the assignments of an os-release file; lines that are none are left out."""
+    found = {}
+    for line in text.splitlines():
+        name, sign, value = line.strip().partition("=")
+        if not sign:
+            continue
+        try:
+            words = shlex.split(value)
+        except ValueError:
+            continue
+        found[name] = words[0] if words else ""
+    return found
 
 
 def only_kernel(
@@ -118,7 +156,19 @@ def _load_cached(path: Path) -> Contents | None:
 
 def _read(storage: Storage, image: str) -> Contents:
     with mounted_image(storage, image) as mounted:
-        return Contents(rpm_output=rpmdb.query_text(mounted), kernels=_kernels(mounted.root))
+        return Contents(
+            rpm_output=rpmdb.query_text(mounted),
+            os_release=_os_release(mounted.root),
+            kernels=_kernels(mounted.root),
+        )
+
+
+def _os_release(root: Path) -> str:
+    # A link could lead out of the image.
+    on_the_way = [root / part for part in (OS_RELEASE, *OS_RELEASE.parents[:-1])]
+    if not (root / OS_RELEASE).is_file() or any(part.is_symlink() for part in on_the_way):
+        return ""
+    return (root / OS_RELEASE).read_text("utf-8", errors="replace")
 
 
 def _kernels(root: Path) -> tuple[str, ...]:

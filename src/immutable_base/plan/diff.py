@@ -52,6 +52,7 @@ def _variant(before: VariantPlan | None, after: VariantPlan, order: Order) -> Va
         base_before=None,
         base_after=after.base.digest,
         reasons=after.reasons,
+        warnings=after.warnings,
     )
     if before is None:
         return diff
@@ -59,6 +60,7 @@ def _variant(before: VariantPlan | None, after: VariantPlan, order: Order) -> Va
         "verdict_before": before.verdict,
         "base_before": before.base.digest,
         "reasons": after.reasons if before.verdict is not after.verdict else (),
+        "warnings": tuple(text for text in after.warnings if text not in before.warnings),
     }
     if before.verdict is after.verdict is Verdict.BUILD:
         known |= _content(before, after, order)

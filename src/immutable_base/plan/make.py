@@ -2,62 +2,34 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 from immutable_base.config.schema import Settings
 from immutable_base.download import prune
 from immutable_base.errors import HostError, ImmutableBaseError, foreign_data
-from immutable_base.model.plan import KeyPlan, Plan, RepositoryPlan, VariantPlan
-from immutable_base.plan.base_image import Base, read_base
-from immutable_base.plan.compat import Ledger, load_ledger
+from immutable_base.model.plan import KeyPlan, Plan, RepositoryPlan, SkippedRepository, VariantPlan
+from immutable_base.plan import verdicts
+from immutable_base.plan.base_image import Base
+from immutable_base.plan.freshness import staleness
 from immutable_base.plan.modules import Maximum
-from immutable_base.plan.stream import StreamPlanner
-from immutable_base.plan.undecided import failed, held_for, unpinned_keys
-from immutable_base.plan.zfs_meta import linux_maximum
-from immutable_base.repository.metadata import (
-    Metadata,
-    MetadataFetcher,
-    MetadataResult,
-    Source,
-    source_of,
+from immutable_base.plan.remote import PlanInputs, Remote, read_remote
+from immutable_base.plan.sources import (
+    is_skipped,
+    skipped_repositories,
+    sources_of,
+    unpinned_keys,
 )
+from immutable_base.plan.stream import StreamFacts, StreamPlanner
+from immutable_base.plan.support import judge_support, today_of
+from immutable_base.plan.zfs_meta import linux_maximum
+from immutable_base.repository.metadata import Metadata, Source
 from immutable_base.solver.pool import PackagePool, UnreadableRepositoryError
-from immutable_base.tools.buildah import Storage
-
-log = logging.getLogger(__name__)
 
 CACHE_SECONDS = 14 * 86400.0
 """Metadata that no plan has used for so long is removed."""
-BASES_AT_ONCE = 2
-"""Images are large: more at once only compete for the same bandwidth."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlanInputs:
-    """What a plan is made from, and by what means."""
-
-    settings: Settings
-    metadata: MetadataFetcher
-    storage: Storage
-    environment: Mapping[str, str]
-    """Tells programs which CAs to trust."""
-    cache: Path
-    """Folder of what is named by a checksum and may be reused."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Remote:
-    """What was read from outside."""
-
-    bases: dict[str, Base | ImmutableBaseError]
-    """By stream."""
-    metadata: dict[Source, MetadataResult]
-    ledger: Ledger
 
 
 def make_plan(inputs: PlanInputs, variants: Iterable[str]) -> Plan:
@@ -70,91 +42,135 @@ def make_plan(inputs: PlanInputs, variants: Iterable[str]) -> Plan:
     settings, wanted = inputs.settings, set(variants)
     names = [name for name in settings.variants if name in wanted]
     prune(inputs.metadata.cache, CACHE_SECONDS)
-    planned: dict[str, VariantPlan] = {
-        name: held_for(settings, name, keys)
+    planned = {
+        name: verdicts.held_for(settings, name, unpinned)
         for name in names
-        if (keys := unpinned_keys(settings, name))
+        if (unpinned := unpinned_keys(settings, name))
     }
     ready = [name for name in names if name not in planned]
-    remote = _read(inputs, ready)
-    repositories: dict[RepositoryPlan, KeyPlan] = {}
+    remote = read_remote(inputs, ready)
+    repositories: set[RepositoryPlan] = set()
+    keys: dict[str, KeyPlan] = {}
+    skipped: list[SkippedRepository] = []
     for stream in dict.fromkeys(settings.variants[name].stream for name in ready):
         mine = [name for name in ready if settings.variants[name].stream == stream]
-        found, used = _plan_stream(inputs, remote, stream, mine)
-        planned |= found
-        repositories |= used
+        result = _plan_stream(inputs, remote, stream, mine)
+        planned |= result.variants
+        repositories |= result.repositories
+        keys = result.keys | keys
+        skipped += result.skipped
     return Plan(
         repositories=tuple(sorted(repositories, key=lambda item: (item.id, item.url))),
-        keys=tuple(sorted(set(repositories.values()), key=lambda item: item.name)),
+        keys=tuple(keys[name] for name in sorted(keys)),
+        skipped=tuple(skipped),
         variants=tuple(planned[name] for name in names),
     )
 
 
-def _read(inputs: PlanInputs, names: Sequence[str]) -> _Remote:
-    """Ask the registry and the repositories at the same time."""
-    settings = inputs.settings
-    streams = dict.fromkeys(settings.variants[name].stream for name in names)
-    sources = dict.fromkeys(source for name in names for source in _sources(settings, name))
-    references = {stream: settings.streams[stream].base for stream in streams}
-    with ThreadPoolExecutor(BASES_AT_ONCE) as pool:
-        # Each reference once: it may move in between, and streams that share it share the image.
-        reading = {name: pool.submit(_base, inputs, name) for name in set(references.values())}
-        metadata = inputs.metadata.fetch_all(tuple(sources))
-        bases = {stream: reading[name].result() for stream, name in references.items()}
-    return _Remote(bases=bases, metadata=metadata, ledger=load_ledger())
-
-
-def _sources(settings: Settings, name: str) -> list[Source]:
-    variant = settings.variants[name]
-    release = settings.streams[variant.stream].release
-    return [source_of(settings, item, release) for item in settings.repositories_of(variant)]
-
-
-def _in_order(settings: Settings, names: Sequence[str]) -> list[Source]:
-    """Return what some variants of one stream need, in the order of the configuration.
-
-    Of equal versions the first repository wins: no other variant may change which one that is.
-    """
-    wanted = {source for name in names for source in _sources(settings, name)}
-    order = {name: number for number, name in enumerate(settings.repositories)}
-    return sorted(wanted, key=lambda source: order[source.id])
-
-
-def _base(inputs: PlanInputs, reference: str) -> Base | ImmutableBaseError:
-    try:
-        with foreign_data(f"the base image {reference}"):
-            return read_base(inputs.storage, inputs.environment, inputs.cache / "base", reference)
-    except HostError:
-        raise
-    except ImmutableBaseError as error:
-        return error
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _StreamPlan:
+    variants: dict[str, VariantPlan]
+    repositories: set[RepositoryPlan] = field(default_factory=set)
+    keys: dict[str, KeyPlan] = field(default_factory=dict)
+    """Of the packages of `repositories`, by their names."""
+    skipped: tuple[SkippedRepository, ...] = ()
 
 
 def _plan_stream(
-    inputs: PlanInputs, remote: _Remote, stream: str, names: Sequence[str]
-) -> tuple[dict[str, VariantPlan], dict[RepositoryPlan, KeyPlan]]:
+    inputs: PlanInputs, remote: Remote, stream: str, names: Sequence[str]
+) -> _StreamPlan:
     """Plan the variants of one stream; its metadata is let go of before the next one's is read."""
     settings, base = inputs.settings, remote.bases[stream]
     if isinstance(base, ImmutableBaseError):
-        return {name: _failed(settings, name, base, None) for name in names}, {}
-    pool, usable = _fill_pool(inputs, remote, _in_order(settings, names), base)
-    planner = StreamPlanner(settings, stream, base, pool, remote.ledger, _linux_maximum(inputs))
+        return _StreamPlan(variants={n: verdicts.failed(settings, n, base, None) for n in names})
+    support = judge_support(
+        base.plan, stream, today_of(base.plan, inputs.now),
+        allowed=settings.streams[stream].allow_unsupported,
+    )  # fmt: skip
+    if support.held:
+        return _StreamPlan(
+            variants={n: verdicts.held(settings, n, base, support.held, ()) for n in names}
+        )
+    found = _plan_variants(inputs, remote, stream, names, base)
+    warned = {
+        name: plan.model_copy(update={"warnings": (*support.warnings, *plan.warnings)})
+        for name, plan in found.variants.items()
+    }
+    return replace(found, variants=warned)
+
+
+def _plan_variants(
+    inputs: PlanInputs, remote: Remote, stream: str, names: Sequence[str], base: Base
+) -> _StreamPlan:
+    settings = inputs.settings
+    sources = sources_of(settings, names, base.plan.compose)
+    _refuse_stale(inputs, remote, sources, max(inputs.now, base.plan.created))
+    skipped = skipped_repositories(settings, stream, names, base.plan.compose, remote.metadata)
+    pool, usable = _fill_pool(inputs, remote, sources, base)
+    facts = StreamFacts(
+        base=base,
+        pool=pool,
+        ledger=remote.ledger,
+        maximum=_linux_maximum(inputs),
+        published=remote.published,
+        skipped=skipped,
+    )
+    planner = StreamPlanner(settings, stream, facts)
     planned = {}
     for name in names:
-        results = [remote.metadata[source] for source in _sources(settings, name)]
-        errors = [result for result in results if isinstance(result, ImmutableBaseError)]
-        planned[name] = (
-            _failed(settings, name, _worst(errors), base)
-            if errors
+        error = _obstacle(settings, remote, name, base)
+        found = (
+            verdicts.failed(settings, name, error, base)
+            if error
             else _plan_variant(settings, planner, name, base)
         )
-    return planned, {
-        _repository(metadata, pool): _key(settings, metadata) for metadata in usable.values()
-    }
+        archived = _archived(remote, sources_of(settings, [name], base.plan.compose))
+        planned[name] = found.model_copy(update={"warnings": (*archived, *found.warnings)})
+    return _StreamPlan(
+        variants=planned,
+        repositories={_repository(metadata, pool) for metadata in usable.values()},
+        keys=_keys(settings, usable.values()),
+        skipped=skipped,
+    )
+
+
+def _refuse_stale(
+    inputs: PlanInputs, remote: Remote, sources: Iterable[Source], now: float
+) -> None:
+    """Make metadata that is older than its repository may be the error that it is."""
+    for source in sources:
+        found = remote.metadata[source]
+        if isinstance(found, Metadata):
+            stale = staleness(found, inputs.settings.repositories[source.id], now)
+            remote.metadata[source] = stale or found
+
+
+def _archived(remote: Remote, sources: Iterable[Source]) -> tuple[str, ...]:
+    """Return which repositories were read from their archives."""
+    found = [(source, remote.metadata[source]) for source in sources]
+    return tuple(
+        f"repository '{source.id}' has left {source.url}: {metadata.url} is used, which gets no "
+        "updates any more"
+        for source, metadata in found
+        if isinstance(metadata, Metadata) and metadata.archived
+    )
+
+
+def _obstacle(
+    settings: Settings, remote: Remote, name: str, base: Base
+) -> ImmutableBaseError | None:
+    """Return the worst of what is wrong with the repositories that a variant needs."""
+    results = [
+        remote.metadata[source]
+        for source in sources_of(settings, [name], base.plan.compose)
+        if not is_skipped(settings, source, remote.metadata[source])
+    ]
+    errors = [result for result in results if isinstance(result, ImmutableBaseError)]
+    return max(errors, key=lambda error: error.exit_code, default=None)
 
 
 def _fill_pool(
-    inputs: PlanInputs, remote: _Remote, wanted: Iterable[Source], base: Base
+    inputs: PlanInputs, remote: Remote, wanted: Iterable[Source], base: Base
 ) -> tuple[PackagePool, dict[str, Metadata]]:
     """Return the packages of every repository that can be used, and those repositories by id.
 
@@ -176,7 +192,7 @@ def _plan_variant(settings: Settings, planner: StreamPlanner, name: str, base: B
     except HostError:
         raise
     except ImmutableBaseError as error:
-        return _failed(settings, name, error, base)
+        return verdicts.failed(settings, name, error, base)
 
 
 def _linux_maximum(inputs: PlanInputs) -> Maximum:
@@ -191,33 +207,29 @@ def _filelists(inputs: PlanInputs, usable: Mapping[str, Metadata], name: str) ->
     return inputs.metadata.fetch_file(metadata.source, metadata.files, "filelists")
 
 
-def _worst(errors: list[ImmutableBaseError]) -> ImmutableBaseError:
-    return max(errors, key=lambda error: error.exit_code)
-
-
-def _failed(
-    settings: Settings, name: str, error: ImmutableBaseError, base: Base | None
-) -> VariantPlan:
-    log.warning("%s cannot be planned: %s", name, error.message)
-    return failed(settings, name, error, base)
-
-
-def _key(settings: Settings, metadata: Metadata) -> KeyPlan:
-    # By the repository's own name for it: two names may have one pin, and are fetched once.
-    name = settings.repositories[metadata.source.id].key
-    return KeyPlan(
-        name=name,
-        fingerprint=metadata.key.fingerprint,
-        file_sha256=settings.keys[name].sha256,
-        armored=metadata.key.armored,
-    )
+def _keys(settings: Settings, used: Iterable[Metadata]) -> dict[str, KeyPlan]:
+    """Return the keys of some repositories' packages by name, each as it was fetched first."""
+    keys: dict[str, KeyPlan] = {}
+    for metadata in used:
+        # By the repository's own name for it: two names may have one pin, and are fetched once.
+        name = settings.repositories[metadata.source.id].key
+        plan = KeyPlan(
+            name=name,
+            fingerprint=metadata.key.fingerprint,
+            file_sha256=settings.keys[name].sha256,
+            armored=metadata.key.armored,
+        )
+        keys.setdefault(name, plan)
+    return keys
 
 
 def _repository(metadata: Metadata, pool: PackagePool) -> RepositoryPlan:
     return RepositoryPlan(
         id=metadata.source.id,
-        url=metadata.source.url,
+        url=metadata.url,
+        archived=metadata.archived,
         revision=metadata.revision,
+        timestamp=metadata.timestamp,
         repomd_sha256=metadata.repomd_sha256,
         metadata_signed_by=metadata.signed_by,
         packages=pool.size_of(metadata.source.id),

@@ -116,13 +116,21 @@ def plan_module(
 
 
 def exact_userspace(
-    pool: PackagePool, name: str, source: ModuleSource, repositories: tuple[str, ...]
+    pool: PackagePool,
+    name: str,
+    source: ModuleSource,
+    repositories: tuple[str, ...],
+    hidden: frozenset[int] = frozenset(),
 ) -> libsolv.Solvable | None:
     """Return the newest build of a package at the module's own version, if it is offered.
+
+    Packages of `hidden` (ids) do not count.
 
     Userspace and module must not differ: libzfs checks it, NVIDIA's driver refuses to start.
     """
     for solvable in pool.named(name, repositories):
+        if solvable.id in hidden:
+            continue
         package = pool.package(solvable)
         wanted = (source.package.epoch, source.package.version)
         if (package.epoch, package.version) == wanted:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from immutable_base.config.schema import Module, Settings, Variant
+from immutable_base.config.schema import Settings, Variant
 from immutable_base.model.plan import (
     KERNEL_LAYER,
     KernelAction,
@@ -14,18 +15,39 @@ from immutable_base.model.plan import (
     ModulePlan,
     Package,
     PlannedPackage,
+    SkippedRepository,
     VariantPlan,
     Verdict,
 )
-from immutable_base.plan import candidates, kernel, modules
+from immutable_base.plan import candidates, kernel, modules, verdicts
 from immutable_base.plan.base_image import Base
 from immutable_base.plan.compat import Ledger
 from immutable_base.plan.modules import Maximum, ModuleSource
+from immutable_base.plan.published import Published, forbid_rollback
+from immutable_base.plan.requests import Requests
 from immutable_base.solver.order import EvrOrder
 from immutable_base.solver.pool import PackagePool
-from immutable_base.solver.transaction import Transaction, TransactionRequest, solve
+from immutable_base.solver.transaction import (
+    InstalledNewerError,
+    Transaction,
+    TransactionRequest,
+    solve,
+)
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamFacts:
+    """What was read from outside for one stream."""
+
+    base: Base
+    pool: PackagePool
+    ledger: Ledger
+    maximum: Maximum
+    published: Mapping[str, Published]
+    """The last image of each variant that has modules."""
+    skipped: tuple[SkippedRepository, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,24 +71,21 @@ class _Stack:
 class StreamPlanner:
     """Plans the variants of one stream; what they share is solved once."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        stream: str,
-        base: Base,
-        pool: PackagePool,
-        ledger: Ledger,
-        maximum: Maximum,
-    ) -> None:
+    def __init__(self, settings: Settings, stream: str, facts: StreamFacts) -> None:
         self._settings = settings
         self._stream = stream
-        self._base = base
-        self._pool = pool
-        self._ledger = ledger
-        self._maximum = maximum
+        self._facts = facts
+        self._base = facts.base
+        self._pool = facts.pool
         self._order = EvrOrder()
         self._repositories = settings.streams[stream].repositories
-        self._kernel_set = candidates.installed_set(base, settings.kernel)
+        self._kernel_set = candidates.installed_set(facts.base, settings.kernel)
+        self._requests = Requests(
+            settings=settings,
+            pool=facts.pool,
+            repositories=self._repositories,
+            kernel_set=self._kernel_set,
+        )
         self._solved: dict[tuple[tuple[int, ...], TransactionRequest], Transaction] = {}
         self._sources: dict[str, ModuleSource] = {}
         self._built: dict[tuple[str, str], BuiltModule] = {}
@@ -78,13 +97,35 @@ class StreamPlanner:
         """
         variant = self._settings.variants[name]
         sources = self._module_sources(variant)
+        warnings = self._forbid_rollback(name, sources)
         decision = self._decide(sources)
+        try:
+            return self._planned(name, sources, decision, warnings)
+        except InstalledNewerError as error:
+            # What only other variants use says nothing of this one.
+            used = self._settings.repositories_of(variant)
+            skipped = [item for item in self._facts.skipped if item.id in used]
+            reasons = verdicts.newer_than_offered(error, skipped)
+            return verdicts.held(self._settings, name, self._base, reasons, warnings)
+
+    def _forbid_rollback(self, name: str, sources: tuple[ModuleSource, ...]) -> tuple[str, ...]:
+        if not sources:
+            return ()
+        return forbid_rollback(self._facts.published[name], sources, self._order)
+
+    def _planned(
+        self,
+        name: str,
+        sources: tuple[ModuleSource, ...],
+        decision: kernel.Decision,
+        warnings: tuple[str, ...],
+    ) -> VariantPlan:
         chosen = decision.plan
         built: dict[str, BuiltModule] = {}
         layers: list[LayerPlan] = []
         if chosen.chosen is not None:
             built = {source.name: self._build(source, chosen) for source in sources}
-            layers = self._layers(variant, chosen, built)
+            layers = self._layers(self._settings.variants[name], chosen, built)
         return VariantPlan(
             name=name,
             stream=self._stream,
@@ -95,6 +136,7 @@ class StreamPlanner:
             layers=tuple(layers),
             packages=_listed(layers),
             reasons=decision.reasons,
+            warnings=warnings,
         )
 
     def _module_sources(self, variant: Variant) -> tuple[ModuleSource, ...]:
@@ -105,7 +147,7 @@ class StreamPlanner:
         if name not in self._sources:
             module = self._settings.modules[name]
             self._sources[name] = modules.find_source(
-                self._pool, name, module, module.repositories, self._maximum
+                self._pool, name, module, module.repositories, self._facts.maximum
             )
         return self._sources[name]
 
@@ -124,35 +166,16 @@ class StreamPlanner:
             ),
             ceilings=ceilings,
             modules=tuple(source.name for source in sources),
-            known_break=modules.known_break(sources, self._ledger, self._order),
+            known_break=modules.known_break(sources, self._facts.ledger, self._order),
             policy=candidates.kernel_policy(policy, self._kernel_set),
         )
         return kernel.decide(constraints, self._order)
 
     def _build(self, source: ModuleSource, chosen: KernelPlan) -> BuiltModule:
-        """Solve what a module's builder installs, once for each kernel.
-
-        Where the kernel moves, the builder's moves too: a DKMS package may require a kernel that it
-        accepts (zfs-dkms since 2026), and the base image's need not be one.
-        """
+        """Solve what a module's builder installs, once for each kernel."""
         release = chosen.chosen or ""
         if (source.name, release) not in self._built:
-            module = source.settings
-            devel = candidates.devel_for(
-                self._pool, self._repositories, self._settings.kernel, release
-            )
-            request = TransactionRequest(
-                title=f"the builder of {source.name}",
-                repositories=(*self._repositories, *module.repositories),
-                install=(source.solvable, devel),
-                names=module.toolchain,
-                exclude=self._kernel_names(),
-            )
-            if chosen.action is not KernelAction.KEEP:
-                kernel = self._kernel_request(chosen)
-                request = replace(
-                    request, install=(*request.install, *kernel.install), erase=kernel.erase
-                )
+            request = self._requests.builder(source, chosen)
             transaction = self._solve(self._pool.base, request)
             kmod = self._pool.promise(modules.promised_kmod(source, release))
             plan = modules.plan_module(
@@ -175,52 +198,14 @@ class StreamPlanner:
             layer = self._settings.layers[name]
             if swap and layer.module:
                 # Before the first module, after what all variants of the stream share.
-                self._add(stack, KERNEL_LAYER, self._kernel_request(chosen), {})
+                self._add(stack, KERNEL_LAYER, self._requests.kernel(chosen), {})
                 swap = False
             module = built[layer.module] if layer.module else None
-            request = self._layer_request(name, layer.packages, layer.repositories, module)
+            request = self._requests.layer(
+                name, module.source if module else None, module.kmod if module else None
+            )
             self._add(stack, name, request, {module.kmod: module.plan.kmod} if module else {})
         return stack.layers
-
-    def _kernel_request(self, chosen: KernelPlan) -> TransactionRequest:
-        evr = chosen.chosen_evr or ""
-        return TransactionRequest(
-            title=f"the kernel {chosen.chosen}",
-            repositories=self._repositories,
-            install=tuple(self._exact(name, evr) for name in self._kernel_set.swapped),
-            erase=self._kernel_set.erased,
-        )
-
-    def _layer_request(
-        self,
-        name: str,
-        packages: tuple[str, ...],
-        extra: tuple[str, ...],
-        module: BuiltModule | None,
-    ) -> TransactionRequest:
-        repositories = (*self._repositories, *extra)
-        install: list[int] = []
-        if module is not None:
-            repositories += module.source.settings.repositories
-            install.append(module.kmod)
-        names = []
-        for package in packages:
-            exact = module and modules.exact_userspace(
-                self._pool, package, module.source, repositories
-            )
-            if exact:
-                install.append(exact.id)
-            else:
-                names.append(package)
-        return TransactionRequest(
-            title=f"layer {name}",
-            repositories=tuple(dict.fromkeys(repositories)),
-            install=tuple(install),
-            names=tuple(names),
-            # Neither a second kernel nor a package that would compile on the host may slip in as
-            # a dependency.
-            exclude=self._kernel_names() | self._source_packages(),
-        )
 
     def _add(
         self, stack: _Stack, name: str, request: TransactionRequest, promised: dict[int, Package]
@@ -250,24 +235,11 @@ class StreamPlanner:
             self._solved[state, request] = solve(self._pool, state, request)
         return self._solved[state, request]
 
-    def _exact(self, name: str, evr: str) -> int:
-        """Return the id of a package of the stream that is known to be there."""
-        offered = self._pool.named(name, self._repositories)
-        return next(item.id for item in offered if item.evr == evr)
-
     def _packages(self, numbers: tuple[int, ...]) -> tuple[Package, ...]:
         return tuple(self._pool.package(self._pool.solvable(n)) for n in numbers)
 
     def _nevras(self, numbers: tuple[int, ...]) -> tuple[str, ...]:
         return tuple(package.nevra for package in self._packages(numbers))
-
-    def _kernel_names(self) -> frozenset[str]:
-        policy = self._settings.kernel
-        return frozenset((*policy.packages, *policy.optional_packages))
-
-    def _source_packages(self) -> frozenset[str]:
-        all_modules: list[Module] = list(self._settings.modules.values())
-        return frozenset(module.source_package for module in all_modules)
 
 
 def _listed(layers: list[LayerPlan]) -> tuple[PlannedPackage, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 from immutable_base.model.plan import (
@@ -20,16 +20,21 @@ from immutable_base.report.reasons import other_reasons, reasons_by_kernel
 from immutable_base.solver.order import Order, order_key
 
 
-def explanation(variant: VariantPlan, order: Order) -> str:
+def explanation(variant: VariantPlan, order: Order, repositories: Iterable[str] = ()) -> str:
     """Return everything that was decided for a variant, and why, in words.
 
-    `order` compares versions: kernels are listed newest first.
+    `order` compares versions: kernels are listed newest first. `repositories` are lines about those
+    that it may use.
     """
     said = other_reasons(variant)
     lines = [f"{variant.name}: {variant.verdict}, on stream {variant.stream}"]
     if variant.verdict is not Verdict.BUILD:
         lines += [f"  {reason}" for reason in said if not reason.startswith(RELEASED_BY)]
+    lines += [f"  warning: {text}" for text in variant.warnings]
     lines += ["", "base image", *_indented(_base(variant.base, variant.kernel))]
+    known = tuple(repositories)
+    if known:
+        lines += ["", "repositories", *_indented(iter(known))]
     lines += ["", "kernels, newest first", *_indented(_kernels(variant, said, order))]
     released = [item.removeprefix(RELEASED_BY) for item in said if item.startswith(RELEASED_BY)]
     if released:
@@ -54,6 +59,10 @@ def _base(base: BasePlan, kernel: KernelPlan) -> Iterator[str]:
         yield f"created {datetime.fromtimestamp(base.created, UTC):%Y-%m-%d %H:%M} UTC"
     if kernel.image:
         yield f"its kernel: {kernel.image}"
+    if base.compose:
+        yield f"its compose: {base.compose}"
+    if base.support_end:
+        yield f"no support from {base.support_end} on, by its os-release"
 
 
 def _kernels(variant: VariantPlan, said: tuple[str, ...], order: Order) -> Iterator[str]:

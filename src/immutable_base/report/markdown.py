@@ -9,7 +9,7 @@ HEADINGS = ("variant", "verdict", "kernel", "modules", "packages", "size", "imag
 
 
 def run_markdown(report: RunReport) -> str:
-    """Return a table of variants, and below it why each one is held or failed."""
+    """Return a table of variants, and below it why each one is held or failed, and warnings."""
     lines = [_row(HEADINGS), _row(["---"] * len(HEADINGS))]
     lines += [_row(_cells(variant)) for variant in report.variants]
     for variant in report.variants:
@@ -17,6 +17,8 @@ def run_markdown(report: RunReport) -> str:
             lines += ["", f"**{variant.name}** failed:", "", "```text", variant.error, "```"]
         elif variant.reason:
             lines += ["", f"**{variant.name}**: {variant.reason}"]
+        for warning in variant.warnings:
+            lines += ["", f"**{variant.name}** warning: {warning}"]
     return "\n".join(lines) + "\n"
 
 

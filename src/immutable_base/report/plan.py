@@ -11,14 +11,16 @@ from rich.text import Text
 
 from immutable_base.model.plan import KernelAction, Plan, VariantPlan, Verdict
 from immutable_base.report.reasons import other_reasons, rejections
+from immutable_base.report.repositories import repository_lines
 
 STYLES = {Verdict.BUILD: "green", Verdict.HOLD: "yellow", Verdict.FAIL: "red"}
 
 
-def plan_text(plan: Plan, *, width: int, colour: bool) -> str:
-    """Return the table of variants and, below it, the reasons for each kernel, every one once.
+def plan_text(plan: Plan, *, now: float, width: int, colour: bool) -> str:
+    """Return the table of variants and, below it, what there is to say of them, all of it once.
 
-    `width` is in columns.
+    That is warnings, the reasons for each kernel, and how old the repositories are. `now` is in
+    seconds since 1970, `width` in columns.
     """
     table = Table(title="The plan", title_justify="left", expand=False)
     for name in ("variant", "verdict", "kernel", "modules", "packages"):
@@ -27,7 +29,7 @@ def plan_text(plan: Plan, *, width: int, colour: bool) -> str:
         table.add_row(*_row(variant))
     sink = io.StringIO()
     console = Console(file=sink, width=width, highlight=False, force_terminal=colour)
-    console.print(Group(table, *_explanations(plan.variants)))
+    console.print(Group(table, *_explanations(plan.variants), *_repositories(plan, now)))
     return "\n".join(line.rstrip() for line in sink.getvalue().splitlines()) + "\n"
 
 
@@ -60,6 +62,8 @@ def _explanations(variants: Iterable[VariantPlan]) -> Iterator[Group]:
         grid = Table.grid(padding=(0, 1))
         grid.add_column(no_wrap=True)
         grid.add_column(overflow="fold")
+        for warning in variant.warnings:
+            grid.add_row(Text(" "), Text(f"warning: {warning}", style="yellow"))
         for line in _reasons(variant, told):
             grid.add_row(Text(" "), Text(line))
         for rejection in rejections(variant.kernel):
@@ -67,6 +71,14 @@ def _explanations(variants: Iterable[VariantPlan]) -> Iterator[Group]:
             why = rejection.reason if before == variant.name else f"as for {before}"
             grid.add_row(Text("  not"), Text(f"{', '.join(rejection.kernels)}: {why}"))
         yield Group(heading, grid)
+
+
+def _repositories(plan: Plan, now: float) -> Iterator[Text]:
+    lines = repository_lines(plan, now)
+    if lines:
+        yield Text("\nrepositories")
+    for line in lines:
+        yield Text(f"  {line}")
 
 
 def _reasons(variant: VariantPlan, told: dict[str, str]) -> tuple[str, ...]:

@@ -44,9 +44,10 @@ def _headline(variant: VariantDiff) -> str:
 
 
 def _details(variant: VariantDiff) -> list[str]:
+    lines = [f"warning: {text}" for text in variant.warnings]
     if variant.change in {VariantChange.SAME, VariantChange.GONE}:
-        return []
-    lines = list(variant.reasons)
+        return lines
+    lines += variant.reasons
     if variant.base_before is not None and variant.base_before != variant.base_after:
         lines.append(f"base image: {_short(variant.base_before)} → {_short(variant.base_after)}")
     if variant.kernel:

@@ -46,6 +46,9 @@ def _lines(report: RunReport) -> Iterator[Text]:
         if variant.reason and variant.reason != variant.error:
             yield Text(f"{variant.name}: {variant.reason}")
     for variant in report.variants:
+        for warning in variant.warnings:
+            yield Text(f"{variant.name}: warning: {warning}", style="yellow")
+    for variant in report.variants:
         if variant.difference:
             yield Text(
                 f"{variant.name}: differs from the last image of the same plan: "

@@ -17,7 +17,8 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import urljoin
 
 from immutable_base.config.key import Key
-from immutable_base.config.schema import Repository, Settings
+from immutable_base.config.schema import COMPOSE, Repository, Settings
+from immutable_base.download import NotFoundError
 from immutable_base.errors import (
     ConfigurationError,
     HostError,
@@ -38,10 +39,12 @@ KINDS = ("primary", "filelists")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A repository as one stream uses it: its id, and its URL with the release filled in."""
+    """A repository as one stream uses it: its id, and its URLs with their fields filled in."""
 
     id: str
     url: str
+    archive: str | None = None
+    """Where it is once it has left `url`; None where nothing is known of such a place."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +64,11 @@ class Metadata:
     """A repository's verified metadata."""
 
     source: Source
+    archived: bool = False
+    """Whether it was read from the source's archive, because `url` has it no more."""
     revision: str
+    timestamp: int | None = None
+    """When the newest of its files was made, in seconds since 1970; None where none states it."""
     repomd_sha256: str
     signed_by: str | None
     """Fingerprint of the key that signed repomd.xml; None where none is configured."""
@@ -70,16 +77,31 @@ class Metadata:
     primary: Path
     files: Mapping[str, DataFile]
 
+    @property
+    def url(self) -> str:
+        """URL of the folder that it was read from."""
+        return (self.source.archive or "") if self.archived else self.source.url
+
 
 MetadataResult = Metadata | ImmutableBaseError
 """A repository that cannot be used is no reason to stop variants that do not need it."""
 
 
-def source_of(settings: Settings, name: str, release: str) -> Source:
-    """Return a repository as a stream of this release uses it."""
+def source_of(settings: Settings, name: str, release: str, compose: str = "") -> Source | None:
+    """Return a repository as a stream of this release uses it.
+
+    `compose` is the base image's, empty where it names none: None for a repository that needs it.
+    """
     repository = settings.repositories[name]
-    url = repository.url.replace("{release}", repository.release or release)
-    return Source(id=name, url=url if url.endswith("/") else f"{url}/")
+    if COMPOSE in f"{repository.url}{repository.archive}" and not compose:
+        return None
+
+    def filled(url: str) -> str:
+        known = url.replace("{release}", repository.release or release).replace(COMPOSE, compose)
+        return known if known.endswith("/") else f"{known}/"
+
+    archive = repository.archive
+    return Source(id=name, url=filled(repository.url), archive=filled(archive) if archive else None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,13 +135,16 @@ class MetadataFetcher:
         Raises RemoteError if a file cannot be fetched, VerificationError if a signature or
         checksum is wrong.
         """
-        repomd = self.fetch_repomd(source, metadata_key)
-        revision, files = read_repomd(source, repomd)
+        place, repomd = self.fetch_repomd(source, metadata_key)
+        index = read_repomd(place, repomd)
+        files = index.files
         if "primary" not in files:
-            raise VerificationError("repomd.xml names no primary metadata", details=source.url)
+            raise VerificationError("repomd.xml names no primary metadata", details=place.url)
         return Metadata(
             source=source,
-            revision=revision,
+            archived=place is not source,
+            revision=index.revision,
+            timestamp=index.timestamp,
             repomd_sha256=hashlib.sha256(repomd).hexdigest(),
             signed_by=metadata_key.fingerprint if metadata_key else None,
             key=key,
@@ -127,12 +152,15 @@ class MetadataFetcher:
             files=files,
         )
 
-    def fetch_repomd(self, source: Source, metadata_key: PinnedKey | None) -> bytes:
-        """Fetch repomd.xml, verified where it must be signed; raises as `fetch` does."""
-        repomd = self._fetch_index(source, "repomd.xml")
+    def fetch_repomd(self, source: Source, metadata_key: PinnedKey | None) -> tuple[Source, bytes]:
+        """Fetch repomd.xml, from the archive if `url` has none, verified where it must be signed.
+
+        Returns the source as it is where that was found, too. Raises as `fetch` does.
+        """
+        place, repomd = self._find_repomd(source)
         if metadata_key is not None:
-            self._verify(source, repomd, metadata_key)
-        return repomd
+            self._verify(place, repomd, metadata_key)
+        return place, repomd
 
     def fetch_file(self, source: Source, files: Mapping[str, DataFile], kind: str) -> Path:
         """Return a metadata file from the cache or the repository, its checksum checked."""
@@ -159,6 +187,17 @@ class MetadataFetcher:
                 f"repository '{source.id}': {error.message}", details=error.details, hint=error.hint
             )
 
+    def _find_repomd(self, source: Source) -> tuple[Source, bytes]:
+        """Return repomd.xml, and the source as it is where that was found."""
+        try:
+            return source, self._fetch_index(source, "repomd.xml")
+        except NotFoundError:
+            if source.archive is None:
+                raise
+            archive = Source(id=source.id, url=source.archive)
+            log.info("repository %s is not at %s any more", source.id, source.url)
+            return archive, self._fetch_index(archive, "repomd.xml")
+
     def _fetch_index(self, source: Source, name: str) -> bytes:
         return self.keys.downloader.fetch_small(urljoin(source.url, f"repodata/{name}"), name)
 
@@ -174,8 +213,18 @@ class MetadataFetcher:
             ) from error
 
 
-def read_repomd(source: Source, repomd: bytes) -> tuple[str, dict[str, DataFile]]:
-    """Return the revision and the files that repomd.xml describes, read by libsolv.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Index:
+    """What repomd.xml says."""
+
+    revision: str
+    timestamp: int | None
+    """As in `Metadata`."""
+    files: Mapping[str, DataFile]
+
+
+def read_repomd(source: Source, repomd: bytes) -> Index:
+    """Return what repomd.xml describes, read by libsolv.
 
     Raises VerificationError if it is not such a file.
     """
@@ -197,7 +246,11 @@ def read_repomd(source: Source, repomd: bytes) -> tuple[str, dict[str, DataFile]
         hits.prepend_keyname(solv.REPOSITORY_REPOMD)
         for hit in hits:
             files[kind] = _data_file(source, kind, hit.parentpos())
-    return repo.meta.lookup_str(solv.REPOSITORY_REVISION) or "", files
+    return Index(
+        revision=repo.meta.lookup_str(solv.REPOSITORY_REVISION) or "",
+        timestamp=repo.meta.lookup_num(solv.REPOSITORY_TIMESTAMP) or None,
+        files=files,
+    )
 
 
 def _data_file(source: Source, kind: str, position: libsolv.Position) -> DataFile:

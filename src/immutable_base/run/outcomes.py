@@ -45,6 +45,7 @@ def variant_result(
         kernel=variant.kernel.chosen,
         action=variant.kernel.action,
         reason="; ".join(variant.reasons),
+        warnings=variant.warnings,
         modules=tuple(f"{module.name} {module.version}" for module in variant.modules),
         packages=results.packages,
         size=results.size,

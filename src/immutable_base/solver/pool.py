@@ -79,8 +79,8 @@ class PackagePool:
         return self._repos[repository].nsolvables
 
     def ids(self, repositories: Iterable[str]) -> list[int]:
-        """Return the ids of every package of some repositories."""
-        return [number for name in repositories for number in self._ids[name]]
+        """Return the ids of every package of some repositories; one that was skipped has none."""
+        return [number for name in repositories for number in self._ids.get(name, ())]
 
     def consider(self, ids: Iterable[int]) -> None:
         """Make these the only packages that queries and the solver take into account."""
@@ -219,7 +219,7 @@ class PackagePool:
         # architectures are among them: libsolv installs none, as `setarch` says.
         first = next((item.id for item in repo.solvables), 0)
         self._ids[name] = range(first, first + repo.nsolvables)
-        self._urls[name] = metadata.source.url
+        self._urls[name] = metadata.url
         log.debug("repository %s: %d packages", name, repo.nsolvables)
 
     def _add(self, name: str, path: Path, language: str | None, flags: int) -> None:

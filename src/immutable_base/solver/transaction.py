@@ -6,7 +6,7 @@ No weak dependencies, nothing removed that was not named, nothing downgraded in 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -19,6 +19,27 @@ log = logging.getLogger(__name__)
 
 class UnsolvableError(PlanError):
     """No set of packages satisfies the request; `details` holds libsolv's explanation."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skew:
+    """An installed package that is newer than any repository offers it."""
+
+    name: str
+    installed: str
+    """`[epoch:]version-release`, as `offered`."""
+    offered: str
+    """What the request would need instead."""
+    repository: str
+    """The repository that offers it."""
+
+
+class InstalledNewerError(UnsolvableError):
+    """The request could be satisfied if `skews`, and nothing else, were downgraded."""
+
+    def __init__(self, message: str, skews: tuple[Skew, ...], *, details: str | None) -> None:
+        super().__init__(message, details=details)
+        self.skews = skews
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +58,8 @@ class TransactionRequest:
     """Names of installed packages to remove first."""
     exclude: frozenset[str] = frozenset()
     """Names that must not come in."""
+    hidden: frozenset[int] = frozenset()
+    """Ids of packages that must not come in, whatever else has their names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +79,8 @@ class Transaction:
 def solve(pool: PackagePool, state: tuple[int, ...], request: TransactionRequest) -> Transaction:
     """Return what the request changes, where `state` is installed.
 
-    Raises UnsolvableError with libsolv's explanation if there is no solution.
+    Raises UnsolvableError with libsolv's explanation if there is no solution, InstalledNewerError
+    if there would be one with what is offered in place of what is installed and newer.
     """
     with _installed(pool, state) as copies:
         solving = _Solving(pool, state, copies, request)
@@ -68,12 +92,19 @@ def solve(pool: PackagePool, state: tuple[int, ...], request: TransactionRequest
                 "%s needs %s: reading all lists of files", request.title, solution.missing_files
             )
             solution = solving.solve()
-    if isinstance(solution, _Problems):
-        raise UnsolvableError(
-            f"the packages of {request.title} cannot be installed together",
-            details="\n".join(solution.sentences),
-        )
+        if isinstance(solution, _Problems):
+            raise _refusal(
+                f"the packages of {request.title} cannot be installed together",
+                solving.skews(),
+                "\n".join(solution.sentences),
+            )
     return solution
+
+
+def _refusal(message: str, skews: tuple[Skew, ...], details: str | None = None) -> UnsolvableError:
+    if skews:
+        return InstalledNewerError(message, skews, details=details)
+    return UnsolvableError(message, details=details)
 
 
 @contextmanager
@@ -122,22 +153,41 @@ class _Solving:
     request: TransactionRequest
 
     def solve(self) -> Transaction | _Problems:
+        self._consider()
+        solver = self._solver()
+        problems = solver.solve(self._jobs())
+        return self._explain(problems) if problems else self._read(solver.transaction())
+
+    def skews(self) -> tuple[Skew, ...]:
+        """Return what alone stands in the way because it is newer than any repository has it.
+
+        Nothing, if downgrades would not help, or one of them would be of what is offered as new as
+        it is installed: then somebody requires an old version on purpose.
+        """
+        self._consider()
+        solver = self._solver(libsolv.library().Solver.SOLVER_FLAG_ALLOW_DOWNGRADE)
+        if solver.solve(self._jobs()):
+            return ()
+        solution = solver.transaction()
+        return self._skews(self._downgrades(solution.newsolvables(), self._removed(solution)))
+
+    def _available(self) -> set[int]:
         request = self.request
         excluded = {
             item.id
             for name in request.exclude
             for item in self.pool.named(name, request.repositories)
         }
-        available = set(self.pool.ids(request.repositories)) - excluded
-        self.pool.consider([*available, *request.install, *self.copies])
-        solver = self._solver()
-        problems = solver.solve(self._jobs())
-        return self._explain(problems) if problems else self._read(solver.transaction())
+        return set(self.pool.ids(request.repositories)) - excluded - request.hidden
 
-    def _solver(self) -> libsolv.Solver:
+    def _consider(self) -> None:
+        self.pool.consider([*self._available(), *self.request.install, *self.copies])
+
+    def _solver(self, *more: int) -> libsolv.Solver:
         flags = libsolv.library().Solver
         solver = self.pool.pool.Solver()
         for flag in (
+            *more,
             flags.SOLVER_FLAG_IGNORE_RECOMMENDED,
             # As dnf does: the newest of what the policy allows, from any vendor, and all packages
             # into which an installed one was split.
@@ -172,7 +222,7 @@ class _Solving:
 
     def _read(self, solution: libsolv.SolverTransaction) -> Transaction:
         new = sorted(solution.newsolvables(), key=lambda item: (item.name, item.evr, item.arch))
-        removed = {self.copies[step.id] for step in solution.steps() if step.id in self.copies}
+        removed = self._removed(solution)
         self._refuse_downgrades(new, removed)
         numbers = tuple(item.id for item in new)
         wanted = set(self.request.install)
@@ -187,17 +237,47 @@ class _Solving:
             state=tuple(number for number in self.state if number not in removed) + numbers,
         )
 
+    def _removed(self, solution: libsolv.SolverTransaction) -> set[int]:
+        return {self.copies[step.id] for step in solution.steps() if step.id in self.copies}
+
     def _refuse_downgrades(self, new: list[libsolv.Solvable], removed: set[int]) -> None:
+        found = self._downgrades(new, removed)
+        if found:
+            old, item = found[0]
+            raise _refusal(
+                f"{self.request.title} would downgrade {item.name} from {old.evr} to {item.evr}",
+                self._skews(found),
+            )
+
+    def _downgrades(
+        self, new: Iterable[libsolv.Solvable], removed: set[int]
+    ) -> list[tuple[libsolv.Solvable, libsolv.Solvable]]:
+        """Return each package that would get older, as it is installed and as it comes in."""
         gone = {}
         for number in removed:
             solvable = self.pool.solvable(number)
             gone[solvable.name] = solvable
-        for item in new:
-            old = gone.get(item.name)
-            if old is not None and item.name not in self.request.erase and item.evrcmp(old) < 0:
-                raise UnsolvableError(
-                    f"{self.request.title} would downgrade {item.name} from {old.evr} to {item.evr}"
-                )
+        return [
+            (old, item)
+            for item in new
+            if (old := gone.get(item.name)) is not None
+            and item.name not in self.request.erase
+            and item.evrcmp(old) < 0
+        ]
+
+    def _skews(
+        self, downgrades: list[tuple[libsolv.Solvable, libsolv.Solvable]]
+    ) -> tuple[Skew, ...]:
+        available = self._available()
+        for old, item in downgrades:
+            offered = self.pool.named(item.name, self.request.repositories)
+            if any(it.evrcmp(old) >= 0 for it in offered if it.id in available):
+                return ()
+        found = [
+            Skew(name=new.name, installed=old.evr, offered=new.evr, repository=new.repo.name)
+            for old, new in downgrades
+        ]
+        return tuple(sorted(found, key=lambda skew: skew.name))
 
     def _explain(self, problems: list[libsolv.Problem]) -> _Problems:
         sentences: list[str] = []

@@ -26,6 +26,9 @@ INDEX_TYPES = (
 PLATFORM = ("linux", "amd64")
 _NOT_THERE = ("manifest unknown", "name unknown", "repository name not known to registry")
 """Codes of the OCI Distribution Specification 1.1, as skopeo spells them."""
+_NOT_ALLOWED = ("unauthorized", "denied", "forbidden")
+"""Codes of the same, and the words of HTTP status 403."""
+_LOGIN_HINT = "log in: `skopeo login`, or REGISTRY_AUTH_FILE"
 _HINT = "is the registry up, and does this machine trust its certificate?"
 _WRITE_HINT = (
     "is the registry up, is its certificate trusted, may this login write "
@@ -41,6 +44,7 @@ class Resolved:
     """`sha256:...` of the manifest for our platform."""
     created: int
     """Seconds since 1970; 0 when the image does not state it."""
+    labels: Mapping[str, str]
 
 
 def resolve(run: Runner, reference: str, env: Mapping[str, str]) -> Resolved:
@@ -57,7 +61,11 @@ def resolve(run: Runner, reference: str, env: Mapping[str, str]) -> Resolved:
         digest = _of_platform(manifest, reference)
     pinned = parsed.pinned(digest)
     config = _document(_inspect(run, pinned, env, "--config"), pinned)
-    return Resolved(digest=digest, created=seconds(str(config.get("created") or "")))
+    return Resolved(
+        digest=digest,
+        created=seconds(str(config.get("created") or "")),
+        labels=_labels(config),
+    )
 
 
 def manifest_digest(run: Runner, reference: str, env: Mapping[str, str]) -> str | None:
@@ -73,6 +81,27 @@ def manifest_digest(run: Runner, reference: str, env: Mapping[str, str]) -> str 
         if any(code in output for code in _NOT_THERE):
             return None
         raise
+
+
+class NotAllowedError(RemoteError):
+    """The registry wants a login, or another one; of an image that is not there it may say so."""
+
+
+def published_labels(run: Runner, reference: str, env: Mapping[str, str]) -> dict[str, str] | None:
+    """Return the labels of an image that we published, None if the registry has no such image.
+
+    Raises NotAllowedError if the registry does not tell, RemoteError if it does not answer.
+    """
+    try:
+        raw = _inspect(run, reference, env, "--config")
+    except RemoteError as error:
+        output = (error.details or "").lower()
+        if any(code in output for code in _NOT_THERE):
+            return None
+        if any(code in output for code in _NOT_ALLOWED):
+            raise NotAllowedError(error.message, details=error.details, hint=_LOGIN_HINT) from error
+        raise
+    return _labels(_document(raw, reference))
 
 
 def push(run: Runner, layout: Path, pinned: str, env: Mapping[str, str]) -> None:
@@ -137,6 +166,14 @@ def _document(raw: bytes, reference: str) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise RemoteError(f"the registry's answer about {reference} is not an image")
     return document
+
+
+def _labels(config: Mapping[str, Any]) -> dict[str, str]:
+    """Return the labels of an image's configuration; what is none is left out."""
+    inner = config.get("config")
+    labels = inner.get("Labels") if isinstance(inner, dict) else None
+    found = labels.items() if isinstance(labels, dict) else ()
+    return {key: value for key, value in found if isinstance(value, str)}
 
 
 def _of_platform(index: dict[str, Any], reference: str) -> str:

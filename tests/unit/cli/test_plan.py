@@ -173,3 +173,16 @@ def test_explain_refuses_what_makes_no_sense(cli, capsys, world, words, said):
     assert cli(*words) == 2
     assert said in capsys.readouterr().err
     assert world.requests == []
+
+
+def test_warnings_and_the_age_of_repositories_are_shown(cli, capsys, world):
+    world.os_release = "SUPPORT_END=2026-12-02\n"
+    assert cli() == 0
+    text = capsys.readouterr().out
+    assert "warning: the base image has no support from 2026-12-02 on" in text
+    assert "  openzfs: metadata of 2026-11-18" in text
+    assert cli("--explain", "base-zfs") == 0
+    text = capsys.readouterr().out
+    assert "warning: the base image has no support from 2026-12-02 on" in text
+    assert "  openzfs: metadata of 2026-11-18" in text
+    assert "cuda" not in text

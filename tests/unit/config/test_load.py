@@ -35,11 +35,39 @@ def test_unknown_key_in_a_table_of_tables(tmp_path):
 
 
 def test_unknown_reference_says_did_you_mean(tmp_path):
-    words = broken(tmp_path, 'stream = "fedora-43"', 'stream = "fedora-34"')
+    words = broken(tmp_path, 'stream = "fedora-44"', 'stream = "fedora44"')
     assert (
-        "variants.fedora-base.stream: 'fedora-34' is not defined; did you mean 'fedora-43'?"
-        in words
+        "variants.fedora-base.stream: 'fedora44' is not defined; did you mean 'fedora-44'?" in words
     )
+
+
+def test_a_compose_is_never_needed(tmp_path):
+    """It is gone after some weeks, and no other base image has one."""
+    words = broken(tmp_path, "optional = true", "optional = false")
+    assert "repositories.compose-baseos" in words
+    assert "optional = true" in words
+    archive = 'archive = "https://archive.invalid/{compose}/"\n'
+    words = broken(tmp_path, "[repositories.epel]\n", f"[repositories.epel]\n{archive}")
+    assert "repositories.epel" in words
+
+
+@pytest.mark.parametrize("days", ["0", "-1", '"x"'])
+def test_a_limit_of_age_is_some_days(tmp_path, days):
+    line = f"[repositories.epel]\nmaximum_age_days = {days}\n"
+    words = broken(tmp_path, "[repositories.epel]\n", line)
+    assert "repositories.epel.maximum_age_days" in words
+
+
+def test_the_next_fedora_is_ready():
+    """Its repositories, in the same order, and a key of its own: one word of the variant changes."""
+    settings = load_settings(PRODUCT)
+    now, after = (settings.streams[f"fedora-{number}"] for number in (44, 45))
+    assert settings.variants["fedora-base"].stream == "fedora-44"
+    for old, new in zip(now.repositories, after.repositories, strict=True):
+        before, later = settings.repositories[old], settings.repositories[new]
+        assert (before.url, before.archive) == (later.url, later.archive)
+        assert settings.keys[later.key].fingerprint != settings.keys[before.key].fingerprint
+        assert "archives.fedoraproject.org" in (later.archive or "")
 
 
 def test_malformed_toml(tmp_path):

@@ -26,6 +26,7 @@ LAB = replace(replacements(AT, merged_settings(AT)), branches={"nvidia": "550"})
 MAY_DIFFER = (
     "streams.*.base",
     "repositories.*.url",
+    "repositories.*.archive",
     "keys.*.places",
     "keys.*.fingerprint",
     "keys.*.witness_*",  # what is said of the real one
@@ -57,7 +58,12 @@ def test_only_urls_keys_and_references_differ():
 def test_lab_configuration_is_valid_and_leaves_nothing_outside():
     text = lab_configuration(PRODUCT, LAB)
     settings = Settings.model_validate(tomllib.loads(text))
-    assert all(r.url.startswith(f"{AT.url('files')}/") for r in settings.repositories.values())
+    places = [
+        place for r in settings.repositories.values() for place in (r.url, r.archive) if place
+    ]
+    assert all(place.startswith(f"{AT.url('files')}/") for place in places)
+    composed = {name for name, r in settings.repositories.items() if "{compose}" in r.url}
+    assert composed == {"compose-baseos", "compose-appstream"}
     assert {k.fingerprint for k in settings.keys.values()} == {"A" * 40}
     assert {s.base.split("/")[0] for s in settings.streams.values()} == {AT.address("registry")}
 

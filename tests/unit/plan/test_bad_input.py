@@ -1,6 +1,5 @@
 """What others write is wrong: one variant or stream fails with a sentence, the others go on."""
 
-import gzip
 import hashlib
 import json
 
@@ -8,8 +7,9 @@ import pytest
 
 from immutable_base.errors import HostError, VerificationError
 from immutable_base.model.plan import Verdict
-from immutable_base.plan import make
+from immutable_base.plan import remote
 from immutable_base.plan.stream import StreamPlanner
+from support.plan_world import edit_metadata
 from support.rpmmd import Rpm
 
 ALL = {"base", "base-zfs", "base-zfs-nvidia", "fedora-base"}
@@ -24,26 +24,9 @@ def failed(plan):
     return found
 
 
-def edit(world, repository, *replacements, kind="primary"):
-    """Change the text of a repository's metadata; checksums and signature follow."""
-    repodata = world.folder / "www" / repository / "repodata"
-    (path,) = repodata.glob(f"*-{kind}.*")
-    repomd = repodata / "repomd.xml"
-    text = gzip.decompress(path.read_bytes())
-    for old, new in replacements:
-        assert old in text, old
-        text = text.replace(old, new)
-    packed = gzip.compress(text, mtime=0)
-    old, new = (hashlib.sha256(content).hexdigest() for content in (path.read_bytes(), packed))
-    size = f"<size>{path.stat().st_size}</size>", f"<size>{len(packed)}</size>"
-    path.rename(path.with_name(path.name.replace(old, new))).write_bytes(packed)
-    repomd.write_text(repomd.read_text().replace(old, new).replace(*size))
-    world.signer.sign(repomd)
-
-
 def test_the_sample_is_planned_as_it_is_and_after_an_edit_that_changes_nothing(world):
     assert failed(world.plan()) == {}
-    edit(world, "cuda", (b"<summary>s</summary>", b"<summary>other</summary>"))
+    edit_metadata(world, "cuda", (b"<summary>s</summary>", b"<summary>other</summary>"))
     assert failed(world.plan(write=False)) == {}
 
 
@@ -59,7 +42,7 @@ def test_an_author_in_latin_1_does_not_matter(world):
 def test_an_epoch_that_is_no_number_fails_the_variants_that_choose_the_package(world, epoch):
     world.write()
     version = b'ver="1.7" rel="1"'
-    edit(world, "baseos", (b'epoch="0" ' + version, b'epoch="' + epoch + b'" ' + version))
+    edit_metadata(world, "baseos", (b'epoch="0" ' + version, b'epoch="' + epoch + b'" ' + version))
     found = failed(world.plan(write=False))
     assert set(found) == EL
     text = " ".join(found["base"].reasons)
@@ -79,7 +62,7 @@ def test_metadata_that_cannot_be_parsed_fails_the_variants_that_need_its_reposit
     world, replacement
 ):
     world.write()
-    edit(world, "cuda", replacement)
+    edit_metadata(world, "cuda", replacement)
     found = failed(world.plan(write=False))
     assert set(found) == {"base-zfs-nvidia"}
     assert "repository 'cuda'" in found["base-zfs-nvidia"].reasons[0]
@@ -139,7 +122,7 @@ def test_lists_of_files_that_are_gone_are_named_by_every_variant_that_needs_them
 
 def test_lists_of_files_that_cannot_be_parsed_are_named_by_every_variant_that_needs_them(world):
     need_a_file(world)
-    edit(world, "baseos", (b"<filelists", b"junk"), kind="filelists")
+    edit_metadata(world, "baseos", (b"<filelists", b"junk"), kind="filelists")
     found = failed(world.plan(write=False))
     assert set(found) == EL
     for variant in found.values():
@@ -211,14 +194,14 @@ def test_a_form_that_nobody_foresaw_fails_one_variant(world, monkeypatch, error)
 
 @pytest.mark.parametrize("error", [ValueError, TypeError, KeyError, RecursionError])
 def test_a_base_of_a_form_that_nobody_foresaw_fails_one_stream(world, monkeypatch, error):
-    read = make.read_base
+    read = remote.read_base
 
     def reading(storage, environment, cache, reference):
         if "el:10" in reference:
             raise error("of a form")
         return read(storage, environment, cache, reference)
 
-    monkeypatch.setattr(make, "read_base", reading)
+    monkeypatch.setattr(remote, "read_base", reading)
     assert set(failed(world.plan())) == EL
 
 

@@ -169,7 +169,10 @@ def test_a_dependency_may_not_bring_another_kernel(world, other):
 def test_a_dependency_may_not_downgrade_what_the_base_has(world):
     world.base += [Rpm("lib", "2-1")]
     world.repositories["baseos"] += [Rpm("lib", "1-1"), Rpm("tree", "3-1", requires=("lib = 1-1",))]
-    assert world.variant("base").verdict is Verdict.FAIL
+    held = world.variant("base")
+    assert (held.verdict, held.layers) == (Verdict.HOLD, ())
+    world.repositories["baseos"] += [Rpm("lib", "2-1")]
+    assert world.variant("base").verdict is Verdict.FAIL, "no newer repository would help"
 
 
 def test_a_module_branch_that_nobody_offers_fails_with_what_is_offered(world):

@@ -28,7 +28,8 @@ def breaks_from(first):
 
 
 def words(*variants):
-    return plan_text(Plan(repositories=(), keys=(), variants=variants), width=300, colour=False)
+    plan = Plan(repositories=(), keys=(), variants=variants)
+    return plan_text(plan, now=0, width=300, colour=False)
 
 
 def below(text):

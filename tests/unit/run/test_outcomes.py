@@ -135,3 +135,10 @@ def test_a_skipped_variant_without_an_error_of_its_own_is_not_green():
         PLANNED, NODES, outcomes(publish_base="skipped"), StageResults(publication=None)
     )
     assert (row.outcome, row.exit_code) == ("failed", 1)
+
+
+def test_what_the_plan_warns_of_is_told_however_the_variant_ended():
+    warned = PLANNED.model_copy(update={"warnings": ("no support from 2026-12-02 on",)})
+    for results in (StageResults(publication=PUBLICATION), StageResults()):
+        row = variant_result(warned, NODES, outcomes(), results)
+        assert row.warnings == ("no support from 2026-12-02 on",)

@@ -1,8 +1,16 @@
 """What a transaction may do to installed packages, and what it may not."""
 
+import dataclasses
+
 import pytest
 
-from immutable_base.solver.transaction import TransactionRequest, UnsolvableError, solve
+from immutable_base.solver.transaction import (
+    InstalledNewerError,
+    Skew,
+    TransactionRequest,
+    UnsolvableError,
+    solve,
+)
 from support.pools import pool_of
 from support.rpmmd import Rpm
 
@@ -47,6 +55,78 @@ def test_what_an_installed_package_does_not_tolerate_is_refused(tmp_path, how):
     with pytest.raises(UnsolvableError) as caught:
         solved(tmp_path, [Rpm("tree")], [Rpm("forest", **{how: ("tree",)})], "tree")
     assert "forest-1-1" in caught.value.details
+
+
+def refused(folder, offered, installed, *names, **more):
+    with pytest.raises(UnsolvableError) as caught:
+        solved(folder, offered, installed, *names, **more)
+    return caught.value
+
+
+def compiler(version):
+    """Return packages as gcc's are: one requires another of exactly its own version."""
+    return [
+        Rpm("gcc", "14-1", requires=("glibc-devel",)),
+        Rpm("glibc-devel", version, requires=(f"glibc = {version}",)),
+        Rpm("glibc", version, requires=(f"glibc-common = {version}",)),
+        Rpm("glibc-common", version),
+    ]
+
+
+def test_an_old_version_that_is_required_beside_a_newer_one_is_a_fault_of_the_repository(tmp_path):
+    """No mirror that catches up would cure it."""
+    offered = [Rpm("lib", "1-1"), Rpm("lib", "2-1"), Rpm("tree", requires=("lib = 1-1",))]
+    error = refused(tmp_path, offered, [Rpm("lib", "2-1")], "tree")
+    assert not isinstance(error, InstalledNewerError)
+
+
+def test_what_is_missing_as_well_is_a_fault_that_newer_packages_would_not_cure(tmp_path):
+    offered = [*compiler("2.39-23"), Rpm("make", requires=("libmissing.so",))]
+    installed = [Rpm("glibc", "2.39-31")]
+    error = refused(tmp_path, offered, installed, "gcc", "make")
+    assert not isinstance(error, InstalledNewerError)
+    assert "libmissing.so" in error.details
+
+
+def test_one_fault_of_the_repository_beside_what_is_newer_is_a_fault(tmp_path):
+    offered = [
+        *compiler("2.39-23"), Rpm("lib", "1-1"), Rpm("lib", "2-1"), Rpm("tree", requires=("lib = 1-1",)),
+    ]  # fmt: skip
+    installed = [Rpm("glibc", "2.39-31"), Rpm("lib", "2-1")]
+    assert not isinstance(refused(tmp_path, offered, installed, "gcc", "tree"), InstalledNewerError)
+
+
+def test_what_is_installed_and_newer_than_offered_is_named_when_nothing_else_is_in_the_way(
+    tmp_path,
+):
+    installed = [
+        Rpm("glibc", "2.39-31", requires=("glibc-common = 2.39-31",)), Rpm("glibc-common", "2.39-31"),
+        Rpm("bash", "9-1"),
+    ]  # fmt: skip
+    error = refused(tmp_path, [*compiler("2.39-23"), Rpm("bash", "5-1")], installed, "gcc")
+    assert isinstance(error, InstalledNewerError)
+    assert error.skews == tuple(
+        Skew(name=name, installed="2.39-31", offered="2.39-23", repository="any")
+        for name in ("glibc", "glibc-common")
+    )
+    assert "glibc-devel" in error.details
+
+
+def test_a_package_that_is_hidden_does_not_come_in(tmp_path):
+    pool = pool_of(tmp_path, {"any": [Rpm("tree", "2-1"), Rpm("tree", "1-1")]})
+    newest = pool.named("tree", ["any"])[0]
+    asked = dataclasses.replace(request(pool, "tree"), hidden=frozenset({newest.id}))
+    found = solve(pool, pool.base, asked)
+    assert [pool.solvable(number).evr for number in found.new] == ["1-1"]
+
+
+def test_what_is_hidden_does_not_count_as_offered(tmp_path):
+    offered = [Rpm("lib", "1-1"), Rpm("lib", "3-1"), Rpm("tree", requires=("lib = 1-1",))]
+    pool = pool_of(tmp_path, {"any": offered}, (Rpm("lib", "2-1"),))
+    newest = pool.named("lib", ["any"])[0]
+    asked = dataclasses.replace(request(pool, "tree"), hidden=frozenset({newest.id}))
+    with pytest.raises(InstalledNewerError):
+        solve(pool, pool.base, asked)
 
 
 # ------------------------------------------------------------------ what must come out

@@ -126,3 +126,45 @@ def test_when_an_image_was_made_does_not_depend_on_the_zone_of_the_machine(zone,
 def test_a_time_that_is_none_is_refused(created):
     with pytest.raises(RemoteError, match="which is no time"):
         skopeo.seconds(created)
+
+
+def published(answer, **config):
+    def run(command):
+        assert command.argv[-1] == "docker://h/a:latest"
+        assert "--config" in command.argv
+        if isinstance(answer, str):
+            raise CommandError("exited", details=answer)
+        return Result(status=0, stdout=json.dumps(config).encode(), stderr_tail="")
+
+    return skopeo.published_labels(run, "h/a:latest", CA)
+
+
+@pytest.mark.parametrize("words", ["unauthorized: authentication required", "Denied: access forbidden", "StatusCode: 403 Forbidden"])  # fmt: skip
+def test_a_registry_that_wants_a_login_says_so(words):
+    with pytest.raises(skopeo.NotAllowedError, match="skopeo login"):
+        published(words)
+
+
+@pytest.mark.parametrize("words", ["connection refused", "500 Internal Server Error", ""])
+def test_a_registry_that_does_not_answer_has_not_said_that_nothing_is_there(words):
+    with pytest.raises(RemoteError) as caught:
+        published(words)
+    assert not isinstance(caught.value, skopeo.NotAllowedError)
+
+
+def test_an_image_that_is_not_there_has_no_labels_to_compare():
+    assert published("reading manifest latest in h/a: manifest unknown") is None
+
+
+@pytest.mark.parametrize("config", [{}, {"config": None}, {"config": "x"}, {"config": {"Labels": None}}, {"config": {"Labels": []}}])  # fmt: skip
+def test_a_configuration_without_labels(config):
+    assert published(0, **config) == {}
+
+
+def test_what_is_no_text_is_no_label():
+    assert published(0, config={"Labels": {"a": "1", "b": 2, "c": None}}) == {"a": "1"}
+
+
+def test_a_base_is_resolved_with_its_labels():
+    registry = Registry(b'{"layers": []}', {"config": {"Labels": {"redhat.compose-id": "C-1"}}})
+    assert skopeo.resolve(registry, "h/a", CA).labels == {"redhat.compose-id": "C-1"}

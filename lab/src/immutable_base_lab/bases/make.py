@@ -17,7 +17,7 @@ from immutable_base_lab.core.signing_key import SigningKey, signing_key
 from immutable_base_lab.debian import catalogue, root
 from immutable_base_lab.debian.catalogue import Distribution
 
-FORMAT = 2
+FORMAT = 3
 WORK = f"{root.TEMPORARY}/work"
 TOOLS = f"{root.TEMPORARY}/tools"
 REPOSITORY = f"{WORK}/repo"
@@ -106,6 +106,13 @@ def _encapsulate(paths: LabPaths, folder: Path, stream: Distribution, epoch: int
         f"{TOOLS}/bin/ostree-ext-cli", "container", "encapsulate", f"--repo={REPOSITORY}", "base",
         f"oci:{WORK}/oci", "--compression-fast", "--cmd=/sbin/init", "--label=containers.bootc=1",
         "--label=ostree.bootable=1",
-        f"--label=org.opencontainers.image.version={version}",
+        f"--label=org.opencontainers.image.version={version}", *_compose(stream, day),
     )  # fmt: skip
     shutil.rmtree(folder / "repo")
+
+
+def _compose(stream: Distribution, day: datetime) -> tuple[str, ...]:
+    """Return the label that names the compose that a base of CentOS Stream was made from."""
+    if stream.id != "centos":
+        return ()
+    return (f"--label=redhat.compose-id=CentOS-Stream-{stream.version_id}-{day:%Y%m%d}.0",)

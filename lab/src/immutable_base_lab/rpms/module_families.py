@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from debian.debian_support import Version
@@ -30,6 +31,8 @@ NVIDIA_LIBRARIES = {
     "libnvidia-cfg": "libnvidia-cfg1",
     "libnvidia-gpucomp": "libnvidia-gpucomp",
 }
+LATER_BRANCHES = ("590.48.01-1", "595.71.05-1")
+"""NVIDIA's repository carries several branches of the driver, and so of what comes with it."""
 NVIDIA_LICENSE = "LicenseRef-NVIDIA-proprietary"
 NVIDIA_OTHERS = frozenset(
     {"nvidia-support", "nvidia-alternative", "nvidia-legacy-check", "nvidia-kernel-support"}
@@ -205,8 +208,18 @@ def _nvidia_userspace(
             f"nvidia-persistenced = {same}", "nvidia-modprobe",
         ),
         _other(archive, "nvidia-persistenced", "libnvidia-cfg", version=evr.version),
-        _other(archive, "nvidia-modprobe"),
+        *branches_of(_other(archive, "nvidia-modprobe"), evr),
     ]  # fmt: skip
+
+
+def branches_of(merged: Merged, evr: Evr) -> tuple[Merged, ...]:
+    """Return a package as it is in the driver's version, and as later branches have it.
+
+    It is required without a version: the newest would come beside any driver.
+    """
+    later = [Evr.parse(text) for text in LATER_BRANCHES]
+    versions = [evr, *(replace(item, epoch=NVIDIA_EPOCH) for item in later)]
+    return tuple(replace(merged, evr=version) for version in versions)
 
 
 def _other(archive: Archive, name: str, *requires: str, version: str | None = None) -> Merged:
