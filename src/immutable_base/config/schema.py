@@ -134,6 +134,9 @@ class Signing(Frozen):
     """URL of Fulcio, which issues the certificates."""
     rekor_url: Url
     """URL of Rekor, the transparency log."""
+    sbom_limit_kib: Annotated[int, Field(gt=0)] = 1024
+    """Largest SBOM to attest, in KiB: Rekor gets the whole of it. The public instance has refused
+    documents of a few MiB since February 2026 and names no limit."""
     fulcio_root: str = ""
     """PEM file with the roots of a private Fulcio; empty: the public instance's, by TUF."""
     rekor_key: str = ""
