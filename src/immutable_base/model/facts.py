@@ -76,7 +76,7 @@ class CardServiceFact(Frozen):
 
 
 class Declared(Frozen):
-    """What a line of tmpfiles.d makes."""
+    """What a line of tmpfiles.d makes; fields that it leaves open are `-`."""
 
     file: str
     """The file with the line, below the image's root."""
@@ -86,9 +86,7 @@ class Declared(Frozen):
     user: str
     group: str
     target: str
-    """Of a link; `-` and empty fields are empty."""
-    strangers: tuple[str, ...]
-    """Of user and group, those that no host has: in no file of accounts and in no sysusers.d."""
+    """Of a link."""
 
 
 class VarFact(Frozen):
@@ -101,6 +99,9 @@ class VarFact(Frozen):
     """Four octal digits."""
     user: str
     group: str
+    user_known: bool
+    """Whether a host has the user: in a file of accounts or by sysusers.d."""
+    group_known: bool
     target: str
     """Of a link; empty for a folder."""
     declared: Declared | None

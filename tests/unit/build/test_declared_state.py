@@ -11,7 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from immutable_base.check.hosts import accounts_declared, var_declared
+from immutable_base.check.interface import Subject
+from immutable_base.inspect.accounts import declared_accounts, read_accounts
+from immutable_base.inspect.var import read_var
 from support.paths import ROOT
+from support.sound_image import FACTS, PLAN, SETTINGS
 
 SCRIPTS = ROOT / "layers/scripts"
 TMPFILES = "usr/lib/tmpfiles.d/zz-immutable-base-var.conf"
@@ -98,12 +103,20 @@ def image(tmp_path):
 def test_what_a_package_has_is_made_with_modes_owners_and_targets_as_rpm_knows_them(image):
     spec = image.folder / "x.spec"
     spec.write_text(SPEC)
-    options = ("--define", f"_topdir {image.folder}/top", "--define", f"_rpmdir {image.folder}/made")
+    options = (
+        "--define",
+        f"_topdir {image.folder}/top",
+        "--define",
+        f"_rpmdir {image.folder}/made",
+    )
     image.start("rpmbuild", "-bb", "--quiet", *options, spec)
     image.rpm(f'exec {shutil.which("rpm")} --dbpath "{image.folder}/db" "$@"')
     flags = ("--install", "--justdb", "--nodeps", "--noscripts", "--nosignature")
     image.start("rpm", *flags, *(image.folder / "made").rglob("*.rpm"))
-    assert image.declare("var") == ["d /var/lib/x 2750 root mail - -", "L /var/mail - - - - spool/mail"]
+    assert image.declare("var") == [
+        "d /var/lib/x 2750 root mail - -",
+        "L /var/mail - - - - spool/mail",
+    ]
 
 
 def test_an_rpm_that_fails_is_no_image_without_folders(image):
@@ -191,7 +204,13 @@ def test_paths_are_escaped_so_that_systemd_makes_exactly_them(image):
 
 
 def test_the_same_packages_give_the_same_bytes_in_any_order(image):
-    rows = [row("/var/b"), row("/var/a"), row("/var/a", mode=0o40700), row("/var/b-c"), row("/var/b/c")]
+    rows = [
+        row("/var/b"),
+        row("/var/a"),
+        row("/var/a", mode=0o40700),
+        row("/var/b-c"),
+        row("/var/b/c"),
+    ]
     texts = set()
     for order in (rows, rows[::-1]):
         image.has(*order)
@@ -277,3 +296,46 @@ def test_systemd_makes_the_same_accounts_of_it(image):
     assert {"mail:x:8:guest,tcpdump", "persist:x:985:"} <= set(groups)
     [video] = [line for line in groups if line.startswith("video:")]
     assert video.endswith(":persist")
+
+
+# ------------------------------------------------------------------ read back by our own checks
+
+
+class Answering:
+    """A mounted image whose rpm is the shim."""
+
+    def __init__(self, image):
+        self.image, self.root = image, image.root
+
+    def read(self, *argv):
+        return self.image.start(*argv)
+
+
+def test_what_the_scripts_write_satisfies_the_checks_and_nothing_less_does(image):
+    image.file("etc/passwd", PASSWD)
+    image.file("etc/group", GROUP)
+    rows = [
+        row("/var/lib/x", mode=0o42750, user="persist", group="nobodys"),
+        row("/var/mail", mode=0o120777, target="spool/100% mail"),
+        *(row(f"/var/{name}") for name in NAMES),
+    ]
+
+    def objections():
+        # The check asks for the packages' names as well.
+        image.has(*(line.replace("\t", "\tx\t", 2).replace("\tx\t", "\t", 1) for line in rows))
+        accounts = declared_accounts(image.root)
+        facts = FACTS.model_copy(
+            update={
+                "var": read_var(Answering(image), accounts),
+                "accounts": read_accounts(image.root, accounts),
+            }
+        )
+        assert len(facts.var) == len(rows)
+        subject = Subject(facts=facts, plan=PLAN, settings=SETTINGS)
+        return [check(subject) for check in (var_declared, accounts_declared)]
+
+    assert all(objections()), "nothing is declared yet"
+    image.has(*rows)
+    image.declare("accounts")
+    image.declare("var")
+    assert objections() == [None, None]
