@@ -8,6 +8,8 @@ from pathlib import Path
 
 WORD = re.compile(r'\s*(?:"((?:\\.|[^"\\])*)"|\'((?:\\.|[^\'\\])*)\'|(\S+))')
 ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|(.))")
+LINKS = 8
+"""Links in a row that are followed."""
 LETTERS = {"n": "\n", "r": "\r", "t": "\t"}
 
 
@@ -21,11 +23,21 @@ def fragments(root: Path, name: str) -> Iterator[tuple[str, Iterator[str]]]:
     for folder in (f"usr/lib/{name}", f"etc/{name}"):
         found |= {path.name: path for path in (root / folder).glob("*.conf")}
     for _, path in sorted(found.items()):
-        yield str(path.relative_to(root)), _lines(path)
+        yield str(path.relative_to(root)), _lines(_inside(root, path))
+
+
+def _inside(root: Path, path: Path) -> Path:
+    """Follow links as the image's own programs would: an absolute one begins at its root."""
+    for _ in range(LINKS):
+        if not path.is_symlink():
+            break
+        target = path.readlink()
+        path = root / target.relative_to("/") if target.is_absolute() else path.parent / target
+    return path
 
 
 def _lines(path: Path) -> Iterator[str]:
-    # A link to /dev/null, which means "nothing", would be one of the machine's.
+    # One that is replaced by a link to /dev/null says nothing.
     if path.is_symlink() or not path.is_file():
         return
     for line in path.read_text("utf-8", "replace").splitlines():

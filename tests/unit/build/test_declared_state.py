@@ -316,6 +316,7 @@ def test_what_the_scripts_write_satisfies_the_checks_and_nothing_less_does(image
     image.file("etc/group", GROUP)
     rows = [
         row("/var/lib/x", mode=0o42750, user="persist", group="nobodys"),
+        row("/var/lib/y", user="nobodys", group="mail"),
         row("/var/mail", mode=0o120777, target="spool/100% mail"),
         *(row(f"/var/{name}") for name in NAMES),
     ]
@@ -339,3 +340,11 @@ def test_what_the_scripts_write_satisfies_the_checks_and_nothing_less_does(image
     image.declare("accounts")
     image.declare("var")
     assert objections() == [None, None]
+
+
+def test_clean_writes_everything_down_before_it_empties_var():
+    lines = [line for line in (SCRIPTS / "clean").read_text().splitlines() if line[:1] != "#"]
+    steps = ('"$scripts/declare-accounts"', '"$scripts/declare-var"', "find /var -xdev")
+    places = [next(n for n, line in enumerate(lines) if line.startswith(step)) for step in steps]
+    assert places == sorted(places)
+    assert 'scripts=$(dirname "$0")' in lines[: places[0]]

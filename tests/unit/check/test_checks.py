@@ -382,3 +382,36 @@ def test_an_error_names_ten_pieces_of_evidence_and_counts_the_rest():
         "no compiler, DKMS, kernel-devel or sources: left over from a build ("
     )
     assert lines[1:] == [*(f"    /usr/src/{number:02}" for number in range(10)), "    and 3 more"]
+
+
+def test_labels_may_name_the_kernel_that_is_kept():
+    kept = PLAN.kernel.model_copy(update={"image": K, "image_evr": PLAN.kernel.chosen_evr})
+    base = FACTS.base.model_copy(update={"kernel_packages": (K,)})
+    facts = FACTS.model_copy(update={"base": base, "labels": {**FACTS.labels, "x": f"linux-{K}"}})
+    plan = PLAN.model_copy(update={"kernel": kept})
+    found = {f.id: f for f in run_checks(facts, plan, SETTINGS)}["labels-kernel"]
+    assert found.level is Level.PASS
+
+
+def test_a_folder_of_an_unknown_owner_is_roots_as_rpm_has_it():
+    stranger = VAR.model_copy(
+        update={"user": "nobodys", "user_known": False, "declared": VAR.declared.model_copy(update={"user": "root"})}
+    )  # fmt: skip
+    assert finding("var-declared", var=(stranger,)).level is Level.PASS
+    known = stranger.model_copy(update={"user_known": True})
+    assert finding("var-declared", var=(known,)).level is Level.ERROR
+
+
+def test_another_files_line_may_differ_from_the_package():
+    """A package's own tmpfiles.d knows best: some lines are there to change a mode."""
+    line = VAR.declared.model_copy(
+        update={"file": "usr/lib/tmpfiles.d/tcpdump.conf", "mode": "0700"}
+    )
+    assert finding("var-declared", var=(VAR.model_copy(update={"declared": line}),)).level is (
+        Level.PASS
+    )
+
+
+def test_a_service_that_never_starts_by_itself_needs_no_condition():
+    service = FACTS.card_services[0].model_copy(update={"conditions": (), "state": "static"})
+    assert finding("services-need-card", card_services=(service,)).level is Level.PASS

@@ -138,3 +138,17 @@ def test_accounts_of_etc_are_told_with_the_file_that_makes_them(root):
 
 def test_an_image_without_files_of_accounts_has_none(root):
     assert read_accounts(root, declared_accounts(root)) == ()
+
+
+@pytest.mark.parametrize("absolute", [True, False])
+def test_a_file_that_is_a_link_is_read_in_the_image_and_never_on_this_machine(root, absolute):
+    outside = root / "outside.conf"
+    write(root, "image/usr/share/x/inside.conf", "d /var/inside\n")
+    outside.write_text("d /var/outside\n")
+    image, folder = root / "image", root / "image/usr/lib/tmpfiles.d"
+    folder.mkdir(parents=True)
+    target = "/usr/share/x/inside.conf" if absolute else "../../share/x/inside.conf"
+    (folder / "a.conf").symlink_to(target)
+    (folder / "b.conf").symlink_to(outside)
+    (folder / "loop.conf").symlink_to("loop.conf")
+    assert set(declared_paths(image)) == {"/var/inside"}
