@@ -154,9 +154,9 @@ def test_what_a_package_leaves_out_reaches_hosts_all_the_same(scenarios, tiny):
     accounts = inside(
         scenarios, WITH_MODULE, "cat", "/usr/lib/sysusers.d/zz-immutable-base-accounts.conf"
     )
-    assert "g metronome 990" in accounts.splitlines()
+    assert "g metronome 345" in accounts.splitlines()
     assert (
-        'u metronome 990 "The metronome" /var/lib/metronome /usr/sbin/nologin'
+        'u metronome 345 "The metronome" /var/lib/metronome /usr/sbin/nologin'
         in accounts.splitlines()
     )
     plain = inside(scenarios, PLAIN, "cat", "/usr/lib/sysusers.d/zz-immutable-base-accounts.conf")

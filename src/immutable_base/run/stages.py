@@ -153,7 +153,7 @@ NEEDS = {
     "publish": ("sbom", "export"),
 }
 """What each stage waits for in a run."""
-COSTS = {"inspect": 15.0, "check": 1.0, "sbom": 10.0}
+COSTS = {"inspect": 25.0, "check": 1.0, "sbom": 10.0}
 """Seconds on two cores; of others 20."""
 
 

@@ -19,8 +19,8 @@ FOLDER = "var/lib/metronome"
 """A folder of the program's that no tmpfiles.d makes, as many packages have one."""
 MAKE_USER = """\
 grep -q '^metronome:' /etc/passwd && exit 0
-echo 'metronome:x:990:' >>/etc/group
-echo 'metronome:x:990:990:The metronome:/var/lib/metronome:/usr/sbin/nologin' >>/etc/passwd
+echo 'metronome:x:345:' >>/etc/group
+echo 'metronome:x:345:345:The metronome:/var/lib/metronome:/usr/sbin/nologin' >>/etc/passwd
 """
 """What useradd in a scriptlet does, and no sysusers.d says."""
 # Nothing here has a date: one fixed second keeps the packages the same.
