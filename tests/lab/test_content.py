@@ -141,7 +141,20 @@ def test_bases_look_like_bootc_bases(lab):
             output("skopeo", "inspect", "--config", f"oci:{lab.state}/bases/{name}/oci")
         )["config"]
         assert config["Labels"]["containers.bootc"] == "1"
+        assert f"-{stream.version_id}-" in config["Labels"]["redhat.compose-id"]
+        assert config["Labels"]["ostree.linux"]
         assert "ostree.final-diffid" in config["Labels"]
         assert config["Cmd"] == ["/sbin/init"]
         version = config["Labels"]["org.opencontainers.image.version"]
         assert version.startswith(f"{stream.version_id}.")
+
+
+def test_the_rpm_database_is_where_ostree_bases_have_it(system):
+    assert root.enter(system, "rpm", "--eval", "%_dbpath").strip() == "/usr/share/rpm"
+    assert (system / "usr/share/rpm/rpmdb.sqlite").is_file()
+    assert (system / "usr/lib/sysimage/rpm").is_symlink()
+
+
+def test_composefs_is_demanded_only_where_the_bases_ostree_has_it(system):
+    demanded = "composefs" in (system / "usr/lib/ostree/prepare-root.conf").read_text()
+    assert demanded is ("- composefs" in root.enter(system, "ostree", "--version"))

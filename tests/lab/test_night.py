@@ -142,6 +142,29 @@ def test_sbom_counts_what_the_rpmdb_counts(night, variant):
     assert len(rpms) == len(lines)
 
 
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_label_of_the_kernel_is_true_where_the_kernel_moved_as_well(night, plan, variant):
+    facts = json.loads((night.workspace / f"tonight/inspect/{variant}.json").read_text())
+    assert facts["labels"]["ostree.linux"] == plan[variant]["kernel"]["chosen"]
+    assert facts["labels"]["redhat.compose-id"]
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_what_packages_have_in_var_is_declared_as_the_rpm_database_has_it(night, variant):
+    report = json.loads((night.workspace / f"tonight/check/{variant}.json").read_text())
+    levels = {it["id"]: it["level"] for it in report["findings"]}
+    assert levels["var-declared"] == levels["accounts-declared"] == "pass"
+    facts = json.loads((night.workspace / f"tonight/inspect/{variant}.json").read_text())
+    assert "/var/lib/smartmontools" in {it["path"] for it in facts["var"]}
+
+
+def test_services_of_nvidias_have_their_condition(night):
+    facts = json.loads((night.workspace / "tonight/inspect/base-zfs-nvidia.json").read_text())
+    services = {it["name"]: it["conditions"] for it in facts["card_services"]}
+    assert {"nvidia-persistenced.service", "nvidia-cdi-refresh.service"} <= services.keys()
+    assert any("0x10de" in it for it in services["nvidia-persistenced.service"])
+
+
 def test_kernel_modules_are_in_the_sbom(night, plan):
     bom = json.loads((night.workspace / "tonight/sbom/base-zfs-nvidia.cdx.json").read_text())
     names = {c["name"] for c in bom["components"]}

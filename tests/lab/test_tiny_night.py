@@ -167,3 +167,19 @@ def test_without_a_transparency_log_nothing_is_published(scenarios, tiny, lab):
     rows = failed(scenarios, "transparency-log-down")
     assert rows[PLAIN]["outcome"] == "failed"
     assert {name: lab.registry().tags(name) for name in before} == before
+
+
+def test_what_a_package_leaves_out_reaches_hosts_all_the_same(scenarios, tiny):
+    """The metronome has a folder in /var and a user, and neither tmpfiles.d nor sysusers.d."""
+    var = inside(scenarios, WITH_MODULE, "cat", "/usr/lib/tmpfiles.d/zz-immutable-base-var.conf")
+    assert "d /var/lib/metronome 0755 root root - -" in var.splitlines()
+    accounts = inside(
+        scenarios, WITH_MODULE, "cat", "/usr/lib/sysusers.d/zz-immutable-base-accounts.conf"
+    )
+    assert "g metronome 345" in accounts.splitlines()
+    assert (
+        'u metronome 345 "The metronome" /var/lib/metronome /usr/sbin/nologin'
+        in accounts.splitlines()
+    )
+    plain = inside(scenarios, PLAIN, "cat", "/usr/lib/sysusers.d/zz-immutable-base-accounts.conf")
+    assert "metronome" not in plain

@@ -27,6 +27,9 @@ class BuildWorld:
         """Container to its root."""
         self.images: list[dict] = []
         """What is in the storage, as `buildah images --json` lists it."""
+        self.labels: dict[str, str] = {}
+        """Labels of every image that buildah is asked about; `annotations` likewise."""
+        self.annotations: dict[str, str] = {}
         self.base_files: tuple[str, ...] = ()
         """Files in /etc of the base image, empty ones."""
         self.wrong_package = ""
@@ -125,6 +128,10 @@ class BuildWorld:
         (output / (self.wrong_package or step.module.kmod.file_name)).write_text("kmod")
         (output / "modules.sha256").write_text(f"{'e' * 64}  zfs.ko\n")
         (output / "processor-ticks").write_text("700\n")
+
+    def _inspect(self, _argv) -> str:
+        config = {"config": {"Labels": self.labels}}
+        return json.dumps({"OCIv1": config, "ImageAnnotations": self.annotations})
 
     def _images(self, _argv) -> str:
         return json.dumps(self.images)

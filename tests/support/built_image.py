@@ -13,24 +13,32 @@ from immutable_base.process import Result
 from immutable_base.tools import buildah
 
 IMAGE_ID = "f" * 64
+NO_FILES = "rpm --query --all --queryformat [%{FILEMODES"
+"""How the question for the files of packages begins."""
 
 
 class BuiltImage:
-    """`answers` is {first words of a command line: (status, output)}; `base` is the base's rpmdb."""
+    """`answers` is {first words of a command line: (status, output)}; `base_answers` is the base's.
+
+    `base` is the base's rpmdb.
+    """
 
     def __init__(self, folder: Path, *, base: str, answers: dict[str, tuple[int, str]]):
         self.root = folder / "root"
         self.root.mkdir(parents=True)
         self.base_root = folder / "base"
         self.base_root.mkdir()
-        self.base, self.answers = base, answers
+        self.answers = {NO_FILES: (0, "(none)\n"), **answers}
+        self.base_answers = {"rpm": (0, base), "dnf --quiet check": (0, "")}
         self.labels = {"containers.bootc": "1"}
+        self.annotations = {"base.name": "b"}
         self.asked: list[str] = []
         """Command lines that ran in the image, in their order."""
+        self.asked_of_base: list[str] = []
         self.storage = buildah.Storage(run=self.run, root=folder / "storage")
 
-    def file(self, path: str, content: str = "", mode: int = 0o644) -> Path:
-        target = self.root / path
+    def file(self, path: str, content: str = "", mode: int = 0o644, *, base: bool = False) -> Path:
+        target = (self.base_root if base else self.root) / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(content)
         target.chmod(mode)
@@ -51,17 +59,18 @@ class BuiltImage:
         if "inspect" in argv and any(part.startswith("--format") for part in argv):
             return IMAGE_ID
         if "inspect" in argv:
-            return json.dumps({"OCIv1": {"config": {"Labels": self.labels}}})
+            config = {"config": {"Labels": self.labels}}
+            return json.dumps({"OCIv1": config, "ImageAnnotations": self.annotations})
         return ""
 
     def _bwrap(self, argv: list[str]) -> tuple[int, str]:
         root = argv[argv.index("--bind") + 1]
         line = " ".join(argv[argv.index("--", 1) + 1 :])
-        if root == str(self.base_root):
-            return 0, self.base
-        self.asked.append(line)
+        is_base = root == str(self.base_root)
+        (self.asked_of_base if is_base else self.asked).append(line)
         # A program of the image writes: what is looked at afterwards is not what was built.
-        self.file("var/log/written-by-a-program")
-        matching = [key for key in self.answers if line.startswith(key)]
+        self.file("var/log/written-by-a-program", base=is_base)
+        answers = self.base_answers if is_base else self.answers
+        matching = [key for key in answers if line.startswith(key)]
         assert matching, f"nobody has an answer to: {line}"
-        return self.answers[max(matching, key=len)]
+        return answers[max(matching, key=len)]

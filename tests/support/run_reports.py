@@ -12,6 +12,7 @@ GOOD = VariantResult(
     modules=("zfs 2.3.9",),
     packages=412,
     size=300 << 20,
+    sbom_size=140_000,
     reference="127.0.0.1:5000/immutable-base/base-zfs@sha256:" + "ab" * 32,
     tags=("latest",),
     signer="https://gitlab.com/acme/os//.gitlab-ci.yml@refs/heads/main",

@@ -3,12 +3,17 @@
 from immutable_base.config.load import load_settings
 from immutable_base.model.checksum import Checksum
 from immutable_base.model.facts import (
+    AccountFact,
+    BaseFacts,
+    CardServiceFact,
+    Declared,
     ImageFacts,
     InitramfsFact,
     InstalledPackage,
     ModuleFact,
     ProgramOutput,
     UnitFact,
+    VarFact,
 )
 from immutable_base.model.plan import (
     BasePlan,
@@ -77,9 +82,37 @@ def module(name, **changes):
     return ModuleFact(**{**values, **changes})
 
 
+CARD = "/bin/sh -c 'grep -qs 0x10de /sys/bus/pci/devices/*/vendor'"
+INITRAMFS = InitramfsFact(
+    path=f"usr/lib/modules/{K}/initramfs.img", mode=0o600, size=1,
+    listing=ProgramOutput(status=0, text="usr/lib/ostree/ostree-prepare-root"),
+)  # fmt: skip
+OURS = "usr/lib/tmpfiles.d/zz-immutable-base-var.conf"
+VAR = VarFact(
+    path="/var/lib/tcpdump", package="tcpdump", kind="folder", mode="0750", user="tcpdump", group="nobodys",
+    user_known=True, group_known=False, target="",
+    declared=Declared(file=OURS, kind="d", mode="0750", user="tcpdump", group="root", target=""),
+)  # fmt: skip
+LINK = VarFact(
+    path="/var/mail", package="setup", kind="link", mode="0777", user="root", group="root",
+    user_known=True, group_known=True, target="spool/mail",
+    declared=Declared(file=OURS, kind="L", mode="-", user="-", group="-", target="spool/mail"),
+)  # fmt: skip
+
+
+def account(kind, name, declared_in="usr/lib/sysusers.d/zz-immutable-base-accounts.conf"):
+    return AccountFact(kind=kind, name=name, declared_in=declared_in)
+
+
+BASE = BaseFacts(
+    packages=(installed("bash", "5.2-1"), installed("kernel-core", "6.12.107-1"), installed("kernel-modules-extra", "6.12.107-1"), installed("systemd", "257-1")),
+    kernel_packages=(OLD,), initramfs=INITRAMFS.model_copy(update={"path": f"usr/lib/modules/{OLD}/initramfs.img"}),
+    leftovers=(), kargs={}, dnf_check=FINE, bootc_lint=FINE,
+)  # fmt: skip
 FACTS = ImageFacts(
-    rests_on={"build/base-zfs.json": "0" * 64}, variant="base-zfs", image_id="f" * 64,
-    labels={**variant_labels(SETTINGS, PLAN), "inherited": "too"},
+    rests_on={"build/base-zfs.json": "0" * 64}, variant="base-zfs", image_id="f" * 64, base=BASE,
+    labels={**variant_labels(SETTINGS, PLAN), "inherited": "too", "ostree.linux": K},
+    annotations={"org.opencontainers.image.base.name": PLAN.base.reference},
     kernels=(K,), module_trees=(K,), kernel_packages=(K,),
     packages=tuple(
         installed(*row)
@@ -88,16 +121,14 @@ FACTS = ImageFacts(
             ("systemd", "257-1"), ("zfs", "2.3.9-1"),
         )
     ),
-    base_packages=(installed("bash", "5.2-1"), installed("kernel-core", "6.12.107-1"), installed("kernel-modules-extra", "6.12.107-1"), installed("systemd", "257-1")),
     public_keys=(), kmod_requires={KMOD.name: ("/bin/sh", f"kernel-uname-r = {K}")}, modules=(module("spl"), module("zfs")),
-    initramfs=InitramfsFact(
-        path=f"usr/lib/modules/{K}/initramfs.img", mode=0o600, size=1,
-        listing=ProgramOutput(status=0, text="usr/lib/ostree/ostree-prepare-root"),
-    ),
+    initramfs=INITRAMFS,
     leftovers=(), firmware=(), kargs={"10.toml": 'kargs = ["quiet"]\nmatch-architectures = ["x86_64"]\n'},
     units=(
         UnitFact(name="sshd.service", preset="enable", state="enabled"),
         UnitFact(name="zfs-import-scan.service", preset="disable", state="disabled"),
     ),
+    card_services=(CardServiceFact(name="nvidia-persistenced.service", state="enabled", conditions=(CARD,)),),
+    var=(VAR, LINK), accounts=(account("user", "tcpdump"), account("group", "tcpdump"), account("member", "tcpdump mail")),
     verify={KMOD.name: FINE}, dnf_check=FINE, bootc_lint=FINE,
 )  # fmt: skip

@@ -48,6 +48,7 @@ def leave_sbom(documents, variant) -> SbomRecord:
         variant=variant.name,
         image_id=facts.image_id,
         sha256=file_digest(documents.sbom(variant)),
+        size=len(SBOM),
         packages=len(facts.packages),
     )
     documents.write(name_of(SbomRecord, variant), record)

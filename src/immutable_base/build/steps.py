@@ -18,7 +18,7 @@ from immutable_base.config.schema import Settings
 from immutable_base.documents import MODULES, PLAN, module_name, name_of, step_name
 from immutable_base.errors import CheckError, CommandError
 from immutable_base.model.build import ImageBuild, LayerRecord, ModuleBuild, ModuleFile
-from immutable_base.plan.labels import base_annotations, variant_labels
+from immutable_base.plan.labels import base_annotations, correct, variant_labels
 from immutable_base.process import LineSink
 from immutable_base.tools import buildah
 from immutable_base.workspace import file_digest
@@ -232,12 +232,7 @@ def build_image(build: Build, step: ImageStep, report: LineSink) -> str:
     started = time.monotonic()
     inputs, variant = build.inputs, step.variant
     below = build.layers[step.parent].image_id if step.parent else variant.base.pinned
-    request = buildah.CommitRequest(
-        tag=step.tag,
-        epoch=variant.source_date_epoch,
-        labels=variant_labels(inputs.settings, variant),
-        annotations=base_annotations(variant),
-    )
+    request = _commit_request(inputs, step)
     with buildah.mounted(inputs.storage, variant.base.pinned) as base:
         before = frozenset(name for name in INJECTED if os.path.lexists(base / name))
     with buildah.container(inputs.storage, below) as name:
@@ -255,6 +250,18 @@ def build_image(build: Build, step: ImageStep, report: LineSink) -> str:
     inputs.documents.write(name_of(ImageBuild, variant), record)
     build.images[variant.name] = image
     return image[:12]
+
+
+def _commit_request(inputs: BuildInputs, step: ImageStep) -> buildah.CommitRequest:
+    """Return our labels and annotations, and corrections of the base's."""
+    variant = step.variant
+    labels, annotations = buildah.image_labels(inputs.storage, variant.base.pinned)
+    return buildah.CommitRequest(
+        tag=step.tag,
+        epoch=variant.source_date_epoch,
+        labels={**correct(labels, variant.kernel), **variant_labels(inputs.settings, variant)},
+        annotations={**correct(annotations, variant.kernel), **base_annotations(variant)},
+    )
 
 
 def _stack(build: Build, step: str | None) -> list[LayerRecord]:

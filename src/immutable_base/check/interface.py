@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from immutable_base.config.schema import Settings
@@ -41,7 +42,7 @@ class Objection:
     message: str
     evidence: tuple[str, ...] = ()
     is_note: bool = False
-    """The check was not run here, for a stated reason."""
+    """Nothing that we can be blamed for: not run here, or the base image is no better."""
 
 
 CheckFunction = Callable[[Subject], Objection | None]
@@ -80,3 +81,19 @@ class Check:
 def unless(evidence: list[str], message: str) -> Objection | None:
     """Return an objection with this evidence, or None if there is none."""
     return Objection(message=message, evidence=tuple(evidence)) if evidence else None
+
+
+def unless_base(evidence: Iterable[str], message: str, *, base: Iterable[str]) -> Objection | None:
+    """Return an objection with what is not the base's as well; a note if there is no such thing.
+
+    `base` is what the same question found in the base image: not our doing, and said all the same.
+    """
+    found = tuple(evidence)
+    new = Counter(found) - Counter(base)
+    if new:
+        return Objection(message=message, evidence=tuple(new.elements()))
+    if found:
+        return Objection(
+            message=f"{message}: no more than in the base image", evidence=found, is_note=True
+        )
+    return None

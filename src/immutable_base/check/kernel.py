@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import tomllib
 from collections import Counter
+from collections.abc import Mapping
 
-from immutable_base.check.interface import Check, Objection, Subject, unless
+from immutable_base.check.interface import Check, Objection, Subject, unless, unless_base
+from immutable_base.check.outputs import lint_objections
 from immutable_base.image.rpmdb import UNAME_R
+from immutable_base.model.facts import InitramfsFact
 
 PREPARE_ROOT = "ostree-prepare-root"
 """What mounts an ostree deployment as the root. Source: ostree-prepare-root(1)."""
@@ -74,9 +77,15 @@ def modules_loadable(subject: Subject) -> Objection | None:
 
 def initramfs(subject: Subject) -> Objection | None:
     """It is there, is readable by root alone, and holds what mounts an ostree deployment."""
-    found = subject.facts.initramfs
+    found, base = subject.facts.initramfs, subject.facts.base.initramfs
     if found is None:
         return Objection(message="there is none")
+    # The base's own only where it is the same kernel's: another kernel's is of our making.
+    excused = _initramfs_faults(base) if base is not None and base.path == found.path else []
+    return unless_base(_initramfs_faults(found), found.path, base=excused)
+
+
+def _initramfs_faults(found: InitramfsFact) -> list[str]:
     wrong = []
     if found.size == 0:
         wrong.append("it is empty")
@@ -86,13 +95,19 @@ def initramfs(subject: Subject) -> Objection | None:
         wrong.append(f"lsinitrd cannot read it: {found.listing.text[-300:]}")
     elif PREPARE_ROOT not in found.listing.text:
         wrong.append(f"no {PREPARE_ROOT} in it")
-    return unless(wrong, found.path)
+    return wrong
 
 
 def kargs(subject: Subject) -> Objection | None:
     """Every file in kargs.d is TOML with known keys."""
+    wrong = _kargs_faults(subject.facts.kargs)
+    excused = _kargs_faults(subject.facts.base.kargs)
+    return unless_base(wrong, "bootc would refuse them", base=excused)
+
+
+def _kargs_faults(kargs: Mapping[str, str]) -> list[str]:
     wrong = []
-    for name, text in subject.facts.kargs.items():
+    for name, text in kargs.items():
         try:
             keys = tomllib.loads(text).keys()
         except tomllib.TOMLDecodeError as error:
@@ -101,18 +116,21 @@ def kargs(subject: Subject) -> Objection | None:
         if not name.endswith(".toml"):
             wrong.append(f"{name}: not named *.toml")
         wrong += [f"{name}: unknown key '{key}'" for key in sorted(keys - KARGS_KEYS)]
-    return unless(wrong, "bootc would refuse them")
+    return wrong
 
 
 def bootc_lint(subject: Subject) -> Objection | None:
-    """`bootc container lint` passes."""
-    output = subject.facts.bootc_lint
+    """`bootc container lint` passes; its warnings that the base does not have are noted."""
+    output, base = subject.facts.bootc_lint, subject.facts.base.bootc_lint
     if output is None:
         return Objection(message="not run: no bootc in this image", is_note=True)
-    return (
-        None
-        if output.status == 0
-        else Objection(message="bootc refuses the image", evidence=tuple(output.text.splitlines()))
+    wrong, warnings = lint_objections(output.text)
+    excused, known = lint_objections(base.text) if base else ((), ())
+    if output.status != 0 and not wrong:
+        return Objection(message="bootc's lint failed", evidence=tuple(output.text.splitlines()))
+    new = tuple(line for line in warnings if line not in known)
+    return unless_base(wrong, "bootc refuses the image", base=excused) or (
+        Objection(message="bootc warns", evidence=new, is_note=True) if new else None
     )
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 
-from immutable_base.check.interface import Check, Objection, Subject, unless
+from immutable_base.check.interface import Check, Objection, Subject, unless, unless_base
+from immutable_base.check.outputs import dnf_problems
 from immutable_base.model.evr import Evr
-from immutable_base.plan.labels import variant_labels
+from immutable_base.plan.labels import OSTREE_KERNEL, names_kernel, variant_labels
 
 BUILD_TOOLS = frozenset({
     "akmods", "dkms", "gcc", "gcc-c++", "kernel-devel", "kernel-devel-matched", "kernel-headers",
@@ -20,10 +21,13 @@ def no_build_tools(subject: Subject) -> Objection | None:
     """Neither packages nor files of a build are in the image, unless the base itself has them."""
     tools = BUILD_TOOLS | {module.source_package for module in subject.settings.modules.values()}
     tools |= {subject.settings.kernel.devel_package}
-    base = {package.name for package in subject.facts.base_packages}
-    wrong = [str(p) for p in subject.facts.packages if p.name in tools and p.name not in base]
-    wrong += [f"/{path}" for path in subject.facts.leftovers]
-    return unless(wrong, "left over from a build")
+    facts, base = subject.facts, subject.facts.base
+    theirs = {package.name for package in base.packages}
+    wrong = [str(p) for p in facts.packages if p.name in tools and p.name not in theirs]
+    wrong += [f"/{path}" for path in facts.leftovers]
+    return unless_base(
+        wrong, "left over from a build", base=[f"/{path}" for path in base.leftovers]
+    )
 
 
 def versions_equal(subject: Subject) -> Objection | None:
@@ -78,9 +82,25 @@ def labels(subject: Subject) -> Objection | None:
     return unless(wrong, "labels differ")
 
 
+def labels_kernel(subject: Subject) -> Objection | None:
+    """No label or annotation names another kernel than the image's, the base's for one."""
+    facts, old = subject.facts, subject.plan.kernel
+    stale = {*facts.base.kernel_packages, old.image, old.image_evr} - {"", *facts.kernels}
+    if old.chosen_evr == old.image_evr:
+        stale.discard(old.image_evr)
+    wrong = [
+        f"{kind} {key}: {value!r}, the image's kernel is {', '.join(facts.kernels)}"
+        for kind, texts in (("label", facts.labels), ("annotation", facts.annotations))
+        for key, value in sorted(texts.items())
+        if (key == OSTREE_KERNEL and (value,) != facts.kernels)
+        or any(names_kernel(value, kernel) for kernel in stale)
+    ]
+    return unless(wrong, "tools would take the image for one with another kernel")
+
+
 def packages_match_plan(subject: Subject) -> Objection | None:
     """The rpmdb is the base's, with the transactions of all layers carried out, and no more."""
-    expected = Counter((p.name, p.evr, p.arch) for p in subject.facts.base_packages)
+    expected = Counter((p.name, p.evr, p.arch) for p in subject.facts.base.packages)
     for layer in subject.plan.layers:
         new = [(p.name, p.evr, p.arch) for p in layer.install]
         gone = {(name, arch) for name, _, arch in new}
@@ -105,11 +125,16 @@ def rpm_verify(subject: Subject) -> Objection | None:
 
 
 def dnf_check(subject: Subject) -> Objection | None:
-    """`dnf check` finds nothing."""
-    output = subject.facts.dnf_check
+    """`dnf check` finds nothing but what it finds in the base image."""
+    output, base = subject.facts.dnf_check, subject.facts.base.dnf_check
     if output.status == 0:
         return None
-    return Objection(message="dnf check objects", evidence=tuple(output.text.splitlines()))
+    # No problem named: it ended for another reason, which the base's answer does not excuse.
+    wrong = dnf_problems(output.text)
+    if not wrong:
+        return Objection(message="dnf check failed", evidence=tuple(output.text.splitlines()))
+    excused = dnf_problems(base.text) if base.status == output.status else ()
+    return unless_base(wrong, "dnf check objects", base=excused)
 
 
 CHECKS = (
@@ -130,6 +155,12 @@ CHECKS = (
         title="the promised labels",
         reason="people and tools read kernel, modules and base from them",
         function=labels,
+    ),
+    Check(
+        id="labels-kernel",
+        title="no label of another kernel",
+        reason="tools choose kernel modules by what the base's labels say, ostree.linux for one",
+        function=labels_kernel,
     ),
     Check(
         id="packages-match-plan",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from immutable_base.check import kernel, packages, units
+from immutable_base.check import hosts, kernel, packages, units
 from immutable_base.check.interface import Subject
 from immutable_base.config.schema import Settings
 from immutable_base.errors import CheckError
@@ -12,7 +12,7 @@ from immutable_base.model.plan import VariantPlan
 
 SHOWN = 10
 """Pieces of evidence of one finding that an error names."""
-ALL_CHECKS = (*kernel.CHECKS, *packages.CHECKS, *units.CHECKS)
+ALL_CHECKS = (*kernel.CHECKS, *packages.CHECKS, *units.CHECKS, *hosts.CHECKS)
 """In the order in which they run and are reported."""
 
 

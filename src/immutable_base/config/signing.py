@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import ConfigDict, model_validator
+from pydantic import ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from immutable_base.config.trust import SigningTable
@@ -26,6 +26,9 @@ class Signing(Frozen):
     """URL of Fulcio, which issues the certificates."""
     rekor_url: SecureUrl
     """URL of Rekor, the transparency log."""
+    sbom_limit_kib: Annotated[int, Field(gt=0)] = 1024
+    """Largest SBOM to attest, in KiB: Rekor gets the whole of it. The public instance has refused
+    documents of a few MiB since February 2026 and names no limit."""
     fulcio_root: str = ""
     """PEM file with the roots of a private Fulcio; empty: those of `trusted_root`."""
     rekor_key: str = ""
@@ -51,8 +54,8 @@ class Signing(Frozen):
     """Sign on protected refs only. A certificate does not say it, so verifying cannot ask."""
 
     def table(self) -> SigningTable:
-        """Return the same, for those that do without pydantic."""
-        return SigningTable(**self.model_dump())
+        """Return what a verification needs, for those that do without pydantic."""
+        return SigningTable(**self.model_dump(exclude={"sbom_limit_kib"}))
 
     @model_validator(mode="after")
     def _trust_is_complete(self) -> Signing:

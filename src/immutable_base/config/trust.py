@@ -31,7 +31,7 @@ REGISTRY_KEYS = frozenset({"destination", "ca_bundle", "mirrors"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SigningTable:
-    """The table `[signing]`; `config.signing` explains its keys."""
+    """What a verification needs of the table `[signing]`; `config.signing` explains its keys."""
 
     certificate_identity: str
     certificate_oidc_issuer: str
@@ -126,15 +126,17 @@ def read_trust(document: dict[str, Any]) -> TrustSettings:
 
 
 def _signing(table: dict[str, Any]) -> SigningTable:
-    triggers = tuple(map(_text, _list(table.get("build_triggers", []))))
-    found = SigningTable(**{**table, "build_triggers": triggers})
+    plain = {**table, "build_triggers": tuple(map(_text, _list(table.get("build_triggers", []))))}
+    limit = plain.pop("sbom_limit_kib", 1)  # Of publishing, and no part of the trust.
+    _require(type(limit) is int and limit > 0)
+    found = SigningTable(**plain)
     for field in fields(found):
         kind = {"bool": bool, "str": str}.get(str(field.type), tuple)
         _require(isinstance(getattr(found, field.name), kind))
     _require(re.fullmatch(IDENTITY, found.certificate_identity) is not None)
     for url in (found.certificate_oidc_issuer, found.fulcio_url, found.rekor_url):
         _require(re.fullmatch(SECURE_URL, url) is not None)
-    _require(all(re.fullmatch(NAME, trigger) for trigger in triggers))
+    _require(all(re.fullmatch(NAME, trigger) for trigger in found.build_triggers))
     _require(found.runner_environment in RUNNERS and found.mistake() is None)
     return found
 

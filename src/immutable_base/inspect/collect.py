@@ -8,9 +8,17 @@ from pathlib import Path
 from immutable_base.image import rpmdb
 from immutable_base.image.layout import MODULES
 from immutable_base.image.program import MountedImage, mounted_image
+from immutable_base.inspect.accounts import declared_accounts, read_accounts
 from immutable_base.inspect.modules import read_modules
-from immutable_base.inspect.units import read_units
-from immutable_base.model.facts import ImageFacts, InitramfsFact, InstalledPackage, ProgramOutput
+from immutable_base.inspect.units import read_card_services, read_units
+from immutable_base.inspect.var import read_var
+from immutable_base.model.facts import (
+    BaseFacts,
+    ImageFacts,
+    InitramfsFact,
+    InstalledPackage,
+    ProgramOutput,
+)
 from immutable_base.model.plan import VariantPlan
 from immutable_base.tools import buildah
 
@@ -31,48 +39,67 @@ def inspect_image(
     what every image can.
     """
     with mounted_image(storage, variant.base.pinned) as base:
-        base_packages = rpmdb.parse(rpmdb.query_text(base)).packages
-    labels = buildah.image_labels(storage, image_id)
+        base_facts, _ = _common(base)
+    labels, annotations = buildah.image_labels(storage, image_id)
     with mounted_image(storage, image_id) as mounted:
-        # Before programs run in it: they make files in /var.
-        leftovers = _leftovers(mounted.root)
         return _collect(
             mounted,
             variant,
             rests_on=rests_on,
             image_id=image_id,
             labels=labels,
-            base_packages=_installed(base_packages),
-            leftovers=leftovers,
+            annotations=annotations,
+            base=BaseFacts.model_validate(base_facts),
         )
+
+
+def _common(mounted: MountedImage) -> tuple[dict[str, object], rpmdb.RpmDatabase]:
+    """Return what is asked of an image and of its base alike, and the rpm database."""
+    # In this order: programs make files in /var, and bootc's lint judges it.
+    leftovers = _leftovers(mounted.root)
+    lint = _bootc_lint(mounted)
+    database = rpmdb.parse(rpmdb.query_text(mounted))
+    kernels = _kernels(mounted.root)
+    facts: dict[str, object] = {
+        "packages": _installed(database.packages),
+        "kernel_packages": _kernel_releases(database.packages),
+        "initramfs": _initramfs(mounted, kernels[0]) if len(kernels) == 1 else None,
+        "leftovers": leftovers,
+        "kargs": _kargs(mounted.root),
+        "dnf_check": mounted.ask("dnf", "--quiet", "check"),
+        "bootc_lint": lint,
+    }
+    return facts, database
 
 
 def _collect(mounted: MountedImage, variant: VariantPlan, **known: object) -> ImageFacts:
     root = mounted.root
-    lint = _bootc_lint(mounted)
-    database = rpmdb.parse(rpmdb.query_text(mounted))
-    kernels = tuple(sorted(path.parent.name for path in (root / MODULES).glob("*/vmlinuz")))
+    common, database = _common(mounted)
+    kernels = _kernels(root)
     kmods = {module.kmod.name for module in variant.modules}
+    accounts = declared_accounts(root)
     return ImageFacts.model_validate(
         {
             **known,
+            **common,
             "variant": variant.name,
             "kernels": kernels,
             "module_trees": tuple(sorted(path.name for path in (root / MODULES).glob("*"))),
-            "kernel_packages": _kernel_releases(database.packages),
-            "packages": _installed(database.packages),
             "public_keys": database.public_keys,
             "kmod_requires": _requires(database.packages, kmods),
             "modules": read_modules(mounted, kernels[0], database) if len(kernels) == 1 else (),
-            "initramfs": _initramfs(mounted, kernels[0]) if len(kernels) == 1 else None,
             "firmware": _firmware(root),
-            "kargs": _kargs(root),
             "units": read_units(mounted),
+            "card_services": read_card_services(mounted),
+            "var": read_var(mounted, accounts),
+            "accounts": read_accounts(root, accounts),
             "verify": {name: mounted.ask("rpm", "--verify", name) for name in sorted(kmods)},
-            "dnf_check": mounted.ask("dnf", "--quiet", "check"),
-            "bootc_lint": lint,
         }
     )
+
+
+def _kernels(root: Path) -> tuple[str, ...]:
+    return tuple(sorted(path.parent.name for path in (root / MODULES).glob("*/vmlinuz")))
 
 
 def _installed(packages: Iterable[rpmdb.Installed]) -> tuple[InstalledPackage, ...]:

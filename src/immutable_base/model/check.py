@@ -12,7 +12,7 @@ class Level(StrEnum):
 
     PASS = "pass"  # noqa: S105  not a password
     NOTE = "note"
-    """Not run here, for a stated reason; never counted as a pass."""
+    """Not run here, or the base image is no better: with the reason, never counted as a pass."""
     ERROR = "error"
 
 

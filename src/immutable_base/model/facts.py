@@ -65,37 +65,104 @@ class UnitFact(Frozen):
     """`systemctl is-enabled`; `absent` where the image has no such unit."""
 
 
-class ImageFacts(StageDocument):
+class CardServiceFact(Frozen):
+    """A service of NVIDIA's, which has nothing to do on a host without a card."""
+
+    name: str
+    state: str
+    """`systemctl is-enabled`."""
+    conditions: tuple[str, ...]
+    """Its `ExecCondition=` lines, those of its drop-ins included."""
+
+
+class Declared(Frozen):
+    """What a line of tmpfiles.d makes; fields that it leaves open are `-`."""
+
+    file: str
+    """The file with the line, below the image's root."""
+    kind: str
+    """Type of the line, with its modifiers: `d`, `L+`."""
+    mode: str
+    user: str
+    group: str
+    target: str
+    """Of a link."""
+
+
+class VarFact(Frozen):
+    """A folder or link that a package has below /var, which the image itself leaves empty."""
+
+    path: str
+    package: str
+    kind: Literal["folder", "link"]
+    mode: str
+    """Four octal digits."""
+    user: str
+    group: str
+    user_known: bool
+    """Whether a host has the user: in a file of accounts or by sysusers.d."""
+    group_known: bool
+    target: str
+    """Of a link; empty for a folder."""
+    declared: Declared | None
+    """The line of tmpfiles.d that makes it on a host; None: nobody does."""
+
+
+class AccountFact(Frozen):
+    """A user or group that is in /etc/passwd or /etc/group, or a user's place in a group."""
+
+    kind: Literal["user", "group", "member"]
+    name: str
+    """Of a member: `user group`."""
+    declared_in: str
+    """The file of sysusers.d that makes it on a host, below the image's root; empty: none does."""
+
+
+class CommonFacts(Frozen):
+    """What is asked of an image and of its base alike, so that checks can judge what we added."""
+
+    packages: tuple[InstalledPackage, ...]
+    """Sorted; without public keys."""
+    kernel_packages: tuple[str, ...]
+    """What `uname -r` prints for each kernel in the rpmdb."""
+    initramfs: InitramfsFact | None
+    leftovers: tuple[str, ...]
+    """Paths that no image should hold, such as sources and DKMS trees."""
+    kargs: dict[str, str]
+    """Text of each file in /usr/lib/bootc/kargs.d."""
+    dnf_check: ProgramOutput
+    bootc_lint: ProgramOutput | None
+    """None: no bootc in this image, so it was not run."""
+
+
+class BaseFacts(CommonFacts):
+    """What the base image says, asked in the same way: whatever is in here is not our doing."""
+
+
+class ImageFacts(StageDocument, CommonFacts):
     """The document inspect/<variant>.json."""
 
     variant: str
     image_id: str
     labels: dict[str, str]
+    annotations: dict[str, str]
+    """Of the manifest."""
+    base: BaseFacts
     kernels: tuple[str, ...]
     """Folders of /usr/lib/modules that hold a vmlinuz."""
     module_trees: tuple[str, ...]
     """Every folder of /usr/lib/modules."""
-    kernel_packages: tuple[str, ...]
-    """What `uname -r` prints for each kernel in the rpmdb."""
-    packages: tuple[InstalledPackage, ...]
-    """Sorted; without public keys."""
-    base_packages: tuple[InstalledPackage, ...]
-    """The same of the base image."""
     public_keys: tuple[str, ...]
     """Keys in the rpmdb, as `rpm -qa` lists them: `gpg-pubkey-<version>-<release>`, sorted."""
     kmod_requires: dict[str, tuple[str, ...]]
     """What each kmod package requires, as `name = version`."""
     modules: tuple[ModuleFact, ...]
-    initramfs: InitramfsFact | None
-    leftovers: tuple[str, ...]
-    """Paths that no image should hold, such as sources and DKMS trees."""
     firmware: tuple[str, ...]
     """Versions of NVIDIA's GSP firmware."""
-    kargs: dict[str, str]
-    """Text of each file in /usr/lib/bootc/kargs.d."""
     units: tuple[UnitFact, ...]
+    card_services: tuple[CardServiceFact, ...]
+    var: tuple[VarFact, ...]
+    """Sorted by path."""
+    accounts: tuple[AccountFact, ...]
     verify: dict[str, ProgramOutput]
     """`rpm -V` of each kmod package."""
-    dnf_check: ProgramOutput
-    bootc_lint: ProgramOutput | None
-    """None: no bootc in this image, so it was not run."""

@@ -49,6 +49,8 @@ class VariantResult(Frozen):
     """Packages in the image's rpmdb; 0 when there is no image."""
     size: int
     """Bytes that a host downloads for the whole image; 0 when there is none."""
+    sbom_size: int
+    """Bytes of its SBOM, all of which go through the transparency log; 0 when there is none."""
     reference: str | None
     """`repository@sha256:...`"""
     tags: tuple[str, ...]

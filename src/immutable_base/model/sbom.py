@@ -12,5 +12,7 @@ class SbomRecord(StageDocument):
     image_id: str
     sha256: str
     """Of the CycloneDX file."""
+    size: int
+    """Of the CycloneDX file, in bytes: what the transparency log has to take."""
     packages: int
     """Of the image's rpm database; the SBOM has exactly these, and the kernel modules."""

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from immutable_base.config.schema import Settings
-from immutable_base.model.plan import VariantPlan
+from immutable_base.model.plan import KernelPlan, VariantPlan
 
 OCI = "org.opencontainers.image"
 """Prefix of the pre-defined keys. Source: OCI Image Specification 1.1, "Annotations"."""
 KERNEL = "io.immutable-base.kernel"
 MODULE = "io.immutable-base.module"
+OSTREE_KERNEL = "ostree.linux"
+"""What `uname -r` prints, as rpm-ostree and ostree-ext write it into bases. Others choose kernel
+modules by it, ublue-os/akmods for one."""
+OF_THE_BASE_ONLY = frozenset({
+    f"{OCI}.ref.name", f"{OCI}.revision", "build-date", "org.label-schema.build-date",
+    "org.label-schema.vcs-ref", "org.label-schema.vcs-url", "rpmostree.inputhash", "vcs-ref",
+    "vcs-type", "vcs-url",
+})  # fmt: skip
+"""Labels that tell of which commit, when and from which inputs an image was made, and its tag. Said
+of our image, beside our own `source`, the base's are wrong."""
 
 
 def variant_labels(settings: Settings, variant: VariantPlan) -> dict[str, str]:
@@ -41,3 +53,37 @@ def base_annotations(variant: VariantPlan) -> dict[str, str]:
         f"{OCI}.base.name": variant.base.reference,
         f"{OCI}.base.digest": variant.base.digest,
     }
+
+
+def correct(inherited: Mapping[str, str], kernel: KernelPlan) -> dict[str, str | None]:
+    """Return what an image must say otherwise than its base; None: nothing at all.
+
+    `inherited` are the base's labels, or its annotations. Where the kernel is another one, every
+    value that names the base's gets the chosen one.
+    """
+    found: dict[str, str | None] = {}
+    for key, value in inherited.items():
+        true = (kernel.chosen or "") if key == OSTREE_KERNEL else _with_kernel(value, kernel)
+        if key in OF_THE_BASE_ONLY:
+            found[key] = None
+        elif true != value:
+            found[key] = true
+    return found
+
+
+def names_kernel(text: str, kernel: str) -> bool:
+    """Tell whether a text holds a kernel's release or version, and not that of a longer one."""
+    return _pattern(kernel).search(text) is not None
+
+
+def _with_kernel(text: str, kernel: KernelPlan) -> str:
+    pairs = ((kernel.image, kernel.chosen), (kernel.image_evr, kernel.chosen_evr))
+    for old, new in pairs:
+        if old and new:
+            # As a function: a backslash in a template would mean something.
+            text = _pattern(old).sub(lambda _, new=new: new, text)  # type: ignore[misc]
+    return text
+
+
+def _pattern(kernel: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<![\w.]){re.escape(kernel)}(?![\w+~^-])")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from immutable_base.model.run import RunReport, VariantResult
-from immutable_base.report.run import mebibytes, verdict_text
+from immutable_base.report.run import kibibytes, mebibytes, verdict_text
 
-HEADINGS = ("variant", "verdict", "kernel", "modules", "packages", "size", "image")
+HEADINGS = ("variant", "verdict", "kernel", "modules", "packages", "size", "SBOM", "image")
 
 
 def run_markdown(report: RunReport) -> str:
@@ -31,6 +31,7 @@ def _cells(variant: VariantResult) -> list[str]:
         ", ".join(variant.modules) or "-",
         str(variant.packages or "-"),
         mebibytes(variant.size),
+        kibibytes(variant.sbom_size),
         f"`{variant.reference}`" if variant.reference else "-",
     ]
 

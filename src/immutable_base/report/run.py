@@ -17,6 +17,11 @@ COLOURS = {
     VariantOutcome.FAILED: "red",
 }
 
+HEADINGS = (
+    "variant", "verdict", "kernel", "modules", "packages", "size", "SBOM", "digest", "s",
+)  # fmt: skip
+NUMBERS = frozenset({"packages", "size", "SBOM", "s"})
+
 
 def verdict_text(variant: VariantResult) -> str:
     """Return the verdict as the table names it."""
@@ -28,12 +33,15 @@ def mebibytes(size: int) -> str:
     return f"{size / (1 << 20):.0f} MiB" if size else "-"
 
 
+def kibibytes(size: int) -> str:
+    """Return bytes as KiB, rounded up, or a dash for nothing."""
+    return f"{-(-size // 1024)} KiB" if size else "-"
+
+
 def _table(report: RunReport) -> Table:
     table = Table(title=f"The run of {report.started}", title_justify="left", expand=False)
-    for heading in ("variant", "verdict", "kernel", "modules", "packages", "size", "digest", "s"):
-        table.add_column(
-            heading, justify="right" if heading in {"packages", "size", "s"} else "left"
-        )
+    for heading in HEADINGS:
+        table.add_column(heading, justify="right" if heading in NUMBERS else "left")
     for variant in report.variants:
         table.add_row(*_cells(variant))
     return table
@@ -75,6 +83,7 @@ def _cells(variant: VariantResult) -> tuple[str | Text, ...]:
         "\n".join(variant.modules) or "-",
         str(variant.packages or "-"),
         mebibytes(variant.size),
+        kibibytes(variant.sbom_size),
         digest,
         f"{variant.seconds:.0f}",
     )

@@ -21,6 +21,7 @@ class StageResults:
 
     packages: int = 0
     size: int = 0
+    sbom_size: int = 0
     publication: Publication | None = None
     difference: str | None = None
 
@@ -49,6 +50,7 @@ def variant_result(
         modules=tuple(f"{module.name} {module.version}" for module in variant.modules),
         packages=results.packages,
         size=results.size,
+        sbom_size=results.sbom_size,
         reference=f"{published.repository}@{published.digest}" if published else None,
         tags=tuple(tag.name for tag in published.tags) if published else (),
         difference=results.difference,

@@ -11,6 +11,7 @@ from immutable_base.model.document import StageDocument
 from immutable_base.model.facts import ImageFacts
 from immutable_base.model.plan import VariantPlan
 from immutable_base.model.publish import Publication
+from immutable_base.model.sbom import SbomRecord
 from immutable_base.run.outcomes import StageResults
 from immutable_base.run.previous import difference_of
 
@@ -21,10 +22,12 @@ def stage_results(documents: Documents, variant: VariantPlan) -> StageResults:
     """Return what can be relied on; a document that is missing or was changed counts as none."""
     facts = _read(documents, ImageFacts, variant)
     layout = _read(documents, ImageLayout, variant)
+    sbom = _read(documents, SbomRecord, variant)
     differs = difference_of(documents, variant)
     return StageResults(
         packages=len(facts.packages) if facts else 0,
         size=layout.size if layout else 0,
+        sbom_size=sbom.size if sbom else 0,
         publication=_read(documents, Publication, variant),
         difference=str(differs) if differs.is_file() else None,
     )

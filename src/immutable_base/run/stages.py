@@ -29,6 +29,7 @@ from immutable_base.publish.publish import (
     sign_variant,
 )
 from immutable_base.publish.tag_names import tags_of
+from immutable_base.report.run import kibibytes
 from immutable_base.sbom.make import make_sbom
 from immutable_base.schedule import Node
 from immutable_base.tools import buildah
@@ -87,10 +88,11 @@ class Stages:
             variant=variant.name,
             image_id=facts.image_id,
             sha256=file_digest(document),
+            size=document.stat().st_size,
             packages=len(facts.packages),
         )
         self.documents.write(name_of(SbomRecord, variant), record)
-        return f"{len(facts.packages)} packages"
+        return f"{record.packages} packages, {kibibytes(record.size)}"
 
     def sign(self, variant: VariantPlan, _report: LineSink) -> str:
         """Push by digest and sign; no tag moves."""
@@ -152,7 +154,7 @@ NEEDS = {
     "publish": ("sbom", "export"),
 }
 """What each stage waits for in a run."""
-COSTS = {"inspect": 15.0, "check": 1.0, "sbom": 10.0}
+COSTS = {"inspect": 25.0, "check": 1.0, "sbom": 10.0}
 """Seconds on two cores; of others 20."""
 
 

@@ -24,16 +24,16 @@ from immutable_base.model.evr import Evr
 from immutable_base.model.facts import ImageFacts
 from immutable_base.model.plan import VariantPlan
 from immutable_base.process import Runner
+from immutable_base.sbom.compact import compact_text, package_name, short_references
 from immutable_base.sbom.modules import module_components
 from immutable_base.tools import syft
 from immutable_base.workspace import write_atomically
 
-DROPPED = ("syft:cpe23", "syft:package:", "syft:location:")
+DROPPED = ("syft:cpe23", "syft:package:", "syft:location:", "syft:metadata:")
 """Prefixes of properties that make half of the document: guesses of CPE names, which are wrong for
-distributions that backport fixes, and what is the same for every package. The attestation goes
-through a log with a limit."""
-RPM = "rpm"
-"""Type of an rpm package's purl."""
+distributions that backport fixes; what is the same for every package; and release, epoch and source
+package, which version and purl say, beside the size on disk. The attestation goes through a log
+with a limit."""
 SHOWN = 20
 """Packages of each kind that an error names."""
 NOT_UNDERSTOOD = (
@@ -57,7 +57,8 @@ def make_sbom(
     (gpg-pubkey) included, which rpm and syft both list. Its time is that of
     the newest input.
 
-    Raises CheckError if a package or module is missing or too many, CommandError if syft fails.
+    Raises CheckError if a package or module is missing or too many or the document is larger than
+    the transparency log takes, CommandError if syft fails.
     """
     document.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=document.parent, prefix=".syft-") as folder:
@@ -70,7 +71,9 @@ def make_sbom(
     epoch = variant.source_date_epoch
     repository = settings.repository_of(variant.name)
     text = render(bom, image=image_component(repository, variant, epoch), epoch=epoch)
+    # Also one that is too large: whoever is told so may want to know what fills it.
     write_atomically(document, text)
+    require_size(len(text.encode()), settings, variant=variant.name)
 
 
 def read_bom(text: bytes) -> Bom:
@@ -106,14 +109,11 @@ def _bom(document: dict[str, Any]) -> Bom:
 
 def rpm_names(bom: Bom) -> list[str]:
     """Return the packages as `rpm -qa` prints them: name-version-release[.arch]."""
-    names = []
-    for component in bom.components:
-        purl = component.purl
-        if purl is not None and purl.type == RPM:
-            version = (component.version or "").rpartition(":")[2]
-            arch = dict(purl.qualifiers).get("arch")
-            names.append(f"{component.name}-{version}" + (f".{arch}" if arch else ""))
-    return names
+    names = (
+        package_name(component, (component.version or "").rpartition(":")[2])
+        for component in bom.components
+    )
+    return [name for name in names if name is not None]
 
 
 def rpm_lines(facts: ImageFacts) -> list[str]:
@@ -184,5 +184,20 @@ def _schema_error(text: str) -> str | None:
 
 
 def _text(bom: Bom) -> str:
-    # The library's own indentation depends on whether `indent` was given before: always give it.
-    return JsonV1Dot6(bom).output_as_string(indent=1) + "\n"
+    document = json.loads(JsonV1Dot6(bom).output_as_string(indent=1))
+    return compact_text(document, short_references(bom.components))
+
+
+def require_size(size: int, settings: Settings, *, variant: str) -> None:
+    """Refuse an SBOM that the transparency log would.
+
+    `size` is in bytes. Raises CheckError with both numbers.
+    """
+    limit = settings.signing.sbom_limit_kib
+    if size > limit << 10:
+        raise CheckError(
+            f"the SBOM of {variant} has {-(-size // 1024)} KiB, more than the {limit} KiB that "
+            "may be sent to the transparency log",
+            hint=f"if {settings.signing.rekor_url} takes more, raise signing.sbom_limit_kib; "
+            f"otherwise give {variant} fewer packages",
+        )

@@ -189,19 +189,23 @@ def mount(storage: Storage, name: str) -> Path:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommitRequest:
-    """How a container becomes an image."""
+    """How a container becomes an image; a label or annotation that is None is taken away."""
 
     tag: str
     epoch: int
     """Seconds since 1970; as in `BuildRequest`."""
-    labels: Mapping[str, str]
-    annotations: Mapping[str, str]
+    labels: Mapping[str, str | None]
+    annotations: Mapping[str, str | None]
 
 
 def commit(storage: Storage, name: str, request: CommitRequest) -> str:
     """Make an image of a container as it is now, and return the image's id."""
-    flags = [f"--label={key}={value}" for key, value in sorted(request.labels.items())]
-    flags += [f"--annotation={key}={value}" for key, value in sorted(request.annotations.items())]
+    flags = [
+        # A trailing dash removes; buildah-config(1).
+        f"--{kind}={key}-" if value is None else f"--{kind}={key}={value}"
+        for kind, values in (("label", request.labels), ("annotation", request.annotations))
+        for key, value in sorted(values.items())
+    ]
     storage.run(Command(argv=_buildah(storage, "config", *flags, name), timeout=QUICK))
     argv = _buildah(
         storage, "commit", "--quiet", "--format=oci", "--identity-label=false",
@@ -246,16 +250,17 @@ def images(storage: Storage) -> tuple[Image, ...]:
     return tuple(sorted(found, key=lambda image: image.id))
 
 
-def image_labels(storage: Storage, name: str) -> dict[str, str]:
-    """Return the labels of a local image.
+def image_labels(storage: Storage, name: str) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the labels of a local image, and the annotations of its manifest.
 
     Raises CommandError if buildah describes it in a form that is not known.
     """
-    argv = _buildah(storage, "inspect", "--type=image", name)
-    text = storage.run(Command(argv=argv, timeout=QUICK)).text
+    command = Command(argv=_buildah(storage, "inspect", "--type=image", name), timeout=QUICK)
     with foreign_data(f"buildah's description of {name}", CommandError):
-        labels = json.loads(text)["OCIv1"]["config"].get("Labels") or {}
-        return {str(key): str(value) for key, value in labels.items()}
+        found = json.loads(storage.run(command).text)
+        both = (found["OCIv1"]["config"].get("Labels"), found.get("ImageAnnotations"))
+        labels, annotations = ({str(k): str(v) for k, v in (it or {}).items()} for it in both)
+        return labels, annotations
 
 
 def remove_image(storage: Storage, name: str) -> None:

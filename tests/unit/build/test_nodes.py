@@ -10,6 +10,7 @@ from immutable_base.config.load import load_settings
 from immutable_base.context import Context
 from immutable_base.model.plan import KeyPlan
 from immutable_base.plan.labels import variant_labels
+from support.build_world import BuildWorld, flags_of
 from support.paths import ROOT
 from support.plans import BASE, K1, K2, plan
 
@@ -121,3 +122,21 @@ def test_a_layer_waits_for_the_module_that_it_installs(nodes):
     (zfs,) = (n for n in nodes.values() if n.title == f"layer zfs (centos-stream-10, kernel {K1})")
     assert f"module:centos-stream-10:zfs-2.3.9:{K1}" in zfs.needs
     assert "fetch" in zfs.needs
+
+
+def test_labels_and_annotations_of_the_base_that_are_not_true_of_the_image_are_corrected(tmp_path):
+    """`ostree.linux` named the base's kernel on images with another one; others read it."""
+    world = BuildWorld(tmp_path, plan())
+    world.labels = {"ostree.linux": "6.12.0", "vcs-ref": "c0ffee", "redhat.id": "centos"}
+    world.annotations = {"x": "linux-6.12.0", "org.opencontainers.image.revision": "c0ffee"}
+    world.run_all()
+    config = next(
+        it for it in world.commands if f"--label=io.immutable-base.kernel={K2}" in it.argv
+    )
+    labels, annotations = flags_of(config, "label"), flags_of(config, "annotation")
+    assert f"ostree.linux={K2}" in labels
+    assert "--label=vcs-ref-" in config.argv
+    assert not [label for label in labels if label.startswith("redhat.id")]
+    assert f"x=linux-{K2}" in annotations
+    assert "--annotation=org.opencontainers.image.revision-" in config.argv
+    assert any(it.startswith("org.opencontainers.image.base.digest=") for it in annotations)

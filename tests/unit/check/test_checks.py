@@ -19,10 +19,13 @@ from support.sound_image import (
     FACTS,
     FINE,
     KMOD,
+    LINK,
     OLD,
     PLAN,
     SETTINGS,
+    VAR,
     K,
+    account,
     installed,
     module,
     package,
@@ -46,6 +49,10 @@ def test_a_sound_image_passes_every_check():
     assert len({f.id for f in findings}) == len(ALL_CHECKS) == len(findings)
 
 
+def with_base(**changes):
+    return {"base": FACTS.base.model_copy(update=changes)}
+
+
 def with_initramfs(**changes):
     return {"initramfs": FACTS.initramfs.model_copy(update=changes)}
 
@@ -62,6 +69,22 @@ def with_package(name, evr):
 
 def without_package(name):
     return {"packages": tuple(p for p in FACTS.packages if p.name != name)}
+
+
+def with_label(key, value):
+    return {"labels": {**FACTS.labels, key: value}}
+
+
+def with_card_service(**changes):
+    return {"card_services": (FACTS.card_services[0].model_copy(update=changes),)}
+
+
+def with_var(**changes):
+    return {"var": (VAR.model_copy(update=changes), LINK)}
+
+
+def with_line(**changes):
+    return with_var(declared=VAR.declared.model_copy(update=changes))
 
 
 EXTRA = f"usr/lib/modules/{K}/extra"
@@ -134,7 +157,27 @@ WRONG = [
     ("units-preset", with_unit(1, "enabled"), "zfs-import-scan.service: enabled, to be disabled"),
     ("units-preset", with_unit(1, "enabled-runtime"), "zfs-import-scan.service: enabled-runtime, to be disabled"),
     ("units-preset", with_unit(1, "unknown: no such program"), "zfs-import-scan.service: unknown: no such program, to be disabled"),
-    ("bootc-lint", {"bootc_lint": ProgramOutput(status=1, text="Lint warning: var-log")}, "Lint warning: var-log"),
+    ("bootc-lint", {"bootc_lint": ProgramOutput(status=1, text="Unexpected runtime error")}, "Unexpected runtime error"),
+    ("bootc-lint", {"bootc_lint": ProgramOutput(status=1, text="Failed lint: kernel: two of them")}, "kernel: two of them"),
+    ("dnf-check", {"dnf_check": ProgramOutput(status=1, text="Error: no rpmdb")}, "Error: no rpmdb"),
+    ("dnf-check", {"dnf_check": ProgramOutput(status=1, text="Check discovered 1 problem(s)")}, "Check discovered 1 problem(s)"),
+    ("labels-kernel", with_label("ostree.linux", OLD), f"label ostree.linux: '{OLD}', the image's kernel is {K}"),
+    ("labels-kernel", with_label("ostree.linux", "6.12.1-1.el10.x86_64"), "label ostree.linux: '6.12.1-1.el10.x86_64'"),
+    ("labels-kernel", with_label("description", f"with {OLD}."), "label description: "),
+    ("labels-kernel", with_label("bundle", "linux-6.12.107-1"), "label bundle: 'linux-6.12.107-1'"),
+    ("labels-kernel", {"annotations": {"x": OLD}}, f"annotation x: '{OLD}'"),
+    ("services-need-card", with_card_service(conditions=()), "nvidia-persistenced.service: no ExecCondition="),
+    ("services-need-card", with_card_service(conditions=("/bin/true",)), "nvidia-persistenced.service: no ExecCondition="),
+    ("services-need-card", with_card_service(conditions=(), state="enabled-runtime"), "nvidia-persistenced.service: no ExecCondition="),
+    ("services-need-card", {**with_card_service(name="sshd.service", conditions=(), state="disabled")}, "sshd.service: no ExecCondition="),
+    ("var-declared", with_var(declared=None), "/var/lib/tcpdump of tcpdump: made by nobody"),
+    ("var-declared", with_line(mode="0755"), "/var/lib/tcpdump of tcpdump: not as the package has it"),
+    ("var-declared", with_line(user="root"), "/var/lib/tcpdump of tcpdump: not as the package has it"),
+    ("var-declared", with_line(group="nobodys"), "/var/lib/tcpdump of tcpdump: not as the package has it"),
+    ("var-declared", with_line(kind="L"), "/var/lib/tcpdump of tcpdump: not as the package has it"),
+    ("var-declared", {"var": (LINK.model_copy(update={"target": "mail"}),)}, "/var/mail of setup: not as the package has it"),
+    ("accounts-declared", {"accounts": (account("user", "x", ""),)}, "user x: in no sysusers.d"),
+    ("accounts-declared", {"accounts": (*FACTS.accounts, account("member", "x mail", ""))}, "member x mail: in no sysusers.d"),
 ]  # fmt: skip
 """A check, facts that it must object to, and the evidence that it must name."""
 
@@ -228,15 +271,17 @@ def test_rules_are_found_where_they_are():
 def test_packages_of_two_architectures_are_two_packages():
     """An update of one of them leaves the other where it was."""
     i686 = InstalledPackage(name="bash", evr="5.2-1", arch="i686")
-    base = (*FACTS.base_packages, i686)
-    kept = finding("packages-match-plan", base_packages=base, packages=(*FACTS.packages, i686))
+    base = (*FACTS.base.packages, i686)
+    kept = finding(
+        "packages-match-plan", packages=(*FACTS.packages, i686), **with_base(packages=base)
+    )
     assert kept.level is Level.PASS
-    gone = finding("packages-match-plan", base_packages=base)
+    gone = finding("packages-match-plan", **with_base(packages=base))
     assert gone.evidence == ("missing: bash-5.2-1.i686",)
 
 
 def test_a_package_that_the_base_has_twice_is_there_twice():
-    twice = {"base_packages": (*FACTS.base_packages, installed("systemd", "257-1"))}
+    twice = with_base(packages=(*FACTS.base.packages, installed("systemd", "257-1")))
     packages = (*FACTS.packages, installed("systemd", "257-1"))
     assert finding("packages-match-plan", packages=packages, **twice).level is Level.PASS
     found = finding("packages-match-plan", **twice)
@@ -255,10 +300,10 @@ def test_what_a_later_layer_updates_is_of_its_version_only():
 
 def test_what_a_planned_package_obsoletes_may_go():
     old = installed("net-tools", "2-1")
-    base = (*FACTS.base_packages, old)
-    assert finding("packages-match-plan", base_packages=base).level is Level.ERROR
+    base = (*FACTS.base.packages, old)
+    assert finding("packages-match-plan", **with_base(packages=base)).level is Level.ERROR
     layers = (PLAN.layers[0].model_copy(update={"obsoleted": ("net-tools",)}), *PLAN.layers[1:])
-    facts = FACTS.model_copy(update={"base_packages": base})
+    facts = FACTS.model_copy(update=with_base(packages=base))
     found = run_checks(facts, PLAN.model_copy(update={"layers": layers}), SETTINGS)
     assert {f.id: f.level for f in found}["packages-match-plan"] is Level.PASS
 
@@ -271,7 +316,9 @@ def test_what_was_not_run_is_said_and_is_no_pass():
 def test_tools_of_the_base_image_itself_are_its_own_business():
     gcc = installed("gcc", "14-1")
     found = finding(
-        "no-build-tools", packages=(*FACTS.packages, gcc), base_packages=(*FACTS.base_packages, gcc)
+        "no-build-tools",
+        packages=(*FACTS.packages, gcc),
+        **with_base(packages=(*FACTS.base.packages, gcc)),
     )
     assert found.level is Level.PASS
 
@@ -335,3 +382,36 @@ def test_an_error_names_ten_pieces_of_evidence_and_counts_the_rest():
         "no compiler, DKMS, kernel-devel or sources: left over from a build ("
     )
     assert lines[1:] == [*(f"    /usr/src/{number:02}" for number in range(10)), "    and 3 more"]
+
+
+def test_labels_may_name_the_kernel_that_is_kept():
+    kept = PLAN.kernel.model_copy(update={"image": K, "image_evr": PLAN.kernel.chosen_evr})
+    base = FACTS.base.model_copy(update={"kernel_packages": (K,)})
+    facts = FACTS.model_copy(update={"base": base, "labels": {**FACTS.labels, "x": f"linux-{K}"}})
+    plan = PLAN.model_copy(update={"kernel": kept})
+    found = {f.id: f for f in run_checks(facts, plan, SETTINGS)}["labels-kernel"]
+    assert found.level is Level.PASS
+
+
+def test_a_folder_of_an_unknown_owner_is_roots_as_rpm_has_it():
+    stranger = VAR.model_copy(
+        update={"user": "nobodys", "user_known": False, "declared": VAR.declared.model_copy(update={"user": "root"})}
+    )  # fmt: skip
+    assert finding("var-declared", var=(stranger,)).level is Level.PASS
+    known = stranger.model_copy(update={"user_known": True})
+    assert finding("var-declared", var=(known,)).level is Level.ERROR
+
+
+def test_another_files_line_may_differ_from_the_package():
+    """A package's own tmpfiles.d knows best: some lines are there to change a mode."""
+    line = VAR.declared.model_copy(
+        update={"file": "usr/lib/tmpfiles.d/tcpdump.conf", "mode": "0700"}
+    )
+    assert finding("var-declared", var=(VAR.model_copy(update={"declared": line}),)).level is (
+        Level.PASS
+    )
+
+
+def test_a_service_that_never_starts_by_itself_needs_no_condition():
+    service = FACTS.card_services[0].model_copy(update={"conditions": (), "state": "static"})
+    assert finding("services-need-card", card_services=(service,)).level is Level.PASS

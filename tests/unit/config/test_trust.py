@@ -38,6 +38,7 @@ GOOD = [
     ("signing", {"project_id": "7", "build_triggers": ["schedule", "web"], "source_ref": "refs/heads/main"}),
     ("signing", {"runner_environment": "self-hosted", "protected_ref": True}),
     ("signing", {"certificate_identity": "someone@example.com"}),
+    ("signing", {"sbom_limit_kib": 64}),
     ("registry", {"mirrors": ["a.example/x", "localhost:5000/y"], "ca_bundle": "ca.pem"}),
 ]  # fmt: skip
 BAD = [
@@ -46,6 +47,7 @@ BAD = [
     *(("signing", {key: value}) for key in ("fulcio_root", "rekor_key", "ct_log_key", "trusted_root", "project_id", "source_ref", "runner_environment")
       for value in (7, True, ["x"], {})),
     *(("signing", {key: value}) for key in ("without_ct_log", "protected_ref") for value in ("maybe", [], 7)),
+    *(("signing", {"sbom_limit_kib": value}) for value in (0, -1, 1.5, "x", [])),
     *(("signing", {"build_triggers": value}) for value in ("schedule", [7], ["A"], [""], {"a": 1})),
     *(("signing", {**PRIVATE, key: ""}) for key in ("fulcio_root", "rekor_key", "ct_log_key")),
     ("signing", {**PRIVATE, "without_ct_log": True}), ("signing", {**PRIVATE, "trusted_root": "x"}),

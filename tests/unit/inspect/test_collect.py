@@ -8,12 +8,12 @@ import pytest
 from immutable_base.errors import CheckError
 from immutable_base.inspect.collect import inspect_image
 from immutable_base.model.facts import ProgramOutput
-from support.built_image import IMAGE_ID, BuiltImage
+from support.built_image import IMAGE_ID, NO_FILES, BuiltImage
 from support.plan_world import installed_text
 from support.plans import K2, layer, module, package, variant
 from support.rpmmd import Rpm
 
-TREE = f"usr/lib/modules/{K2}"
+TREE, BASE_TREE = f"usr/lib/modules/{K2}", "usr/lib/modules/6.12.105"
 KMOD = "kmod-zfs-prebuilt"
 RPMS = [
     Rpm("kernel-core", "6.12.117-1.el10", provides=(f"kernel-uname-r = {K2}",)),
@@ -53,6 +53,7 @@ def image(tmp_path):
     found.file("usr/lib/bootc/kargs.d/10-quiet.toml", 'kargs = ["quiet"]\n')
     found.file("usr/lib/firmware/nvidia/580.1/gsp_ga10x.bin.xz")
     found.file("usr/bin/bootc")
+    found.file(f"{BASE_TREE}/vmlinuz", base=True)
     return found
 
 
@@ -74,9 +75,10 @@ def test_kernel_and_packages_are_the_images_and_the_bases_are_its_own(image):
     assert [str(p) for p in facts.packages] == [
         "kernel-core-6.12.117-1.el10.x86_64", f"{KMOD}-2.3.9-1.x86_64",
     ]  # fmt: skip
-    assert {str(p) for p in facts.base_packages} == {
+    assert {str(p) for p in facts.base.packages} == {
         "kernel-core-6.12.105-1.el10.x86_64", "bash-5.2-1.x86_64",
     }  # fmt: skip
+    assert facts.annotations == {"base.name": "b"}
     assert facts.kmod_requires == {KMOD: (f"kernel-uname-r = {K2}", "kmod")}
 
 
@@ -169,3 +171,65 @@ def test_an_image_whose_programs_cannot_answer_is_refused(image, program):
     image.answers[program] = (127, "no such program")
     with pytest.raises(CheckError):
         facts_of(image)
+
+
+def test_the_base_is_asked_the_same_of_itself(image):
+    image.base_answers |= {
+        "dnf --quiet check": (1, "bash has missing requires\n"),
+        "bootc container lint": (1, "Failed lint: x: y\n"),
+        f"lsinitrd /{BASE_TREE}/initramfs.img": (0, "init\n"),
+    }
+    image.file(f"{BASE_TREE}/initramfs.img", "x", mode=0o644, base=True)
+    image.file("usr/src/annobin/x", base=True)
+    image.file("usr/lib/bootc/kargs.d/b.toml", "kargs = []", base=True)
+    image.file("usr/bin/bootc", base=True)
+    base = facts_of(image).base
+    assert base.dnf_check == ProgramOutput(status=1, text="bash has missing requires")
+    assert base.bootc_lint == ProgramOutput(status=1, text="Failed lint: x: y")
+    assert (base.initramfs.mode, base.initramfs.listing.text) == (0o644, "init")
+    assert (base.leftovers, base.kargs) == (("usr/src/annobin",), {"b.toml": "kargs = []"})
+    assert base.kernel_packages == ()
+    assert image.asked_of_base[0] == "bootc container lint"
+
+
+def test_a_base_without_bootc_and_initramfs_is_asked_for_neither(image):
+    base = facts_of(image).base
+    assert (base.bootc_lint, base.initramfs) == (None, None)
+    assert not any(line.startswith(("bootc", "lsinitrd")) for line in image.asked_of_base)
+
+
+def test_what_packages_have_in_var_is_read_with_what_declares_it(image):
+    image.answers[NO_FILES] = (0, "40750\t0\ttcpdump\ttcpdump\troot\t/var/lib/tcpdump\t\n")
+    image.file("etc/passwd", "tcpdump:x:72:72::/:/sbin/nologin\n")
+    image.file(
+        "usr/lib/tmpfiles.d/zz-immutable-base-var.conf",
+        "d /var/lib/tcpdump 0750 tcpdump root - -\n",
+    )
+    [found] = facts_of(image).var
+    assert (found.path, found.package, found.mode, found.user) == (
+        "/var/lib/tcpdump", "tcpdump", "0750", "tcpdump",
+    )  # fmt: skip
+    assert (found.user_known, found.group_known) == (True, False)
+    assert found.declared.file == "usr/lib/tmpfiles.d/zz-immutable-base-var.conf"
+    [account] = facts_of(image).accounts
+    assert (account.kind, account.name, account.declared_in) == ("user", "tcpdump", "")
+
+
+def test_services_of_nvidias_are_read_with_the_conditions_of_all_drop_ins(image):
+    folder = "usr/lib/systemd/system"
+    image.file(f"{folder}/nvidia-persistenced.service", "[Service]\nExecCondition=/bin/false\n")
+    image.file(
+        f"{folder}/nvidia-persistenced.service.d/05.conf",
+        "[Service]\nExecCondition=\nExecCondition=/bin/a\n",
+    )
+    image.file("etc/systemd/system/nvidia-persistenced.service.d/10.conf", "ExecCondition=/bin/b\n")
+    image.file(f"{folder}/nvidia-persistenced.service.d/10.conf", "ExecCondition=/bin/replaced\n")
+    image.file("etc/systemd/system/nvidia-cdi-refresh.service", "[Service]\n")
+    image.file(f"{folder}/nvidia-at@.service", "[Service]\n")
+    image.answers["systemctl --root=/ is-enabled nvidia-cdi-refresh.service nvidia-persistenced.service"] = (
+        0, "enabled\ndisabled\n"
+    )  # fmt: skip
+    assert [(it.name, it.state, it.conditions) for it in facts_of(image).card_services] == [
+        ("nvidia-cdi-refresh.service", "enabled", ()),
+        ("nvidia-persistenced.service", "disabled", ("/bin/a", "/bin/b")),
+    ]

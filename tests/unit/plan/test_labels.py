@@ -3,7 +3,8 @@
 import pytest
 
 from immutable_base.config.load import load_settings
-from immutable_base.plan.labels import variant_labels
+from immutable_base.model.plan import KernelPlan
+from immutable_base.plan.labels import correct, names_kernel, variant_labels
 from support.clock import in_zone
 from support.paths import PRODUCT
 from support.plans import layer, package, variant
@@ -16,3 +17,60 @@ def test_times_in_labels_are_utc_whatever_the_zone_of_the_machine(zone):
         labels = variant_labels(load_settings(PRODUCT), planned)
     assert labels["org.opencontainers.image.version"] == "19700101"
     assert labels["org.opencontainers.image.created"] == "1970-01-01T23:59:59Z"
+
+
+OLD, NEW = "6.12.0-24.el10.x86_64", "6.12.0-248.el10.x86_64"
+
+
+def kernel(image=OLD, chosen=NEW):
+    return KernelPlan(
+        image=image, image_evr=image.removesuffix(".x86_64"), chosen=chosen, action=None, source=None,
+        chosen_evr=chosen.removesuffix(".x86_64"), ceiling=None, rejected=(),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "true"),
+    [
+        ("ostree.linux", OLD, NEW),
+        ("ostree.linux", "6.12.0-1.el10.x86_64", NEW),
+        ("kernel", OLD, NEW),
+        ("kernel-evr", "6.12.0-24.el10", "6.12.0-248.el10"),
+        ("description", f"linux {OLD}, and more", f"linux {NEW}, and more"),
+        ("bundle", "linux-6.12.0-24.el10", "linux-6.12.0-248.el10"),
+        ("vcs-ref", "c0ffee", None),
+        ("org.opencontainers.image.revision", "c0ffee", None),
+        ("rpmostree.inputhash", "c0ffee", None),
+    ],
+)
+def test_what_the_base_says_and_is_not_true_of_the_image_is_corrected_or_removed(key, value, true):
+    assert correct({key: value}, kernel()) == {key: true}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("ostree.linux", NEW),
+        ("kernel", NEW),
+        ("kernel", "16.12.0-24.el10"),
+        ("kernel", "6.12.0-24.el10_1"),
+        ("redhat.compose-id", "CentOS-Stream-10-20250427.0"),
+        ("ostree.final-diffid", "sha256:0"),
+        ("containers.bootc", "1"),
+    ],
+)
+def test_what_is_true_stays(key, value):
+    assert correct({key: value}, kernel()) == {}
+
+
+def test_a_kernel_that_is_kept_leaves_labels_as_they_are_unless_they_were_wrong_before():
+    labels = {"ostree.linux": OLD, "x": f"linux {OLD}"}
+    assert correct(labels, kernel(chosen=OLD)) == {}
+    assert correct({"ostree.linux": NEW}, kernel(chosen=OLD)) == {"ostree.linux": OLD}
+
+
+def test_a_kernel_is_named_by_its_whole_release_only():
+    assert names_kernel(f"linux-{OLD}", OLD)
+    assert names_kernel(OLD, OLD.removesuffix(".x86_64"))
+    assert not names_kernel("6.12.0-240.el10", "6.12.0-24")
+    assert not names_kernel("6.12.107+deb13-amd64", "6.12.107")

@@ -7,7 +7,7 @@ from support.run_reports import BAD, GOOD, report
 def test_each_variant_is_a_row_and_errors_follow_in_full():
     lines = run_markdown(report(GOOD, BAD)).splitlines()
     assert lines[2].startswith(
-        "| base-zfs | published | 6.12.117 (up) | zfs 2.3.9 | 412 | 300 MiB |"
+        "| base-zfs | published | 6.12.117 (up) | zfs 2.3.9 | 412 | 300 MiB | 137 KiB |"
     )
     assert lines[3].startswith("| base | failed |")
     start = lines.index("```text")

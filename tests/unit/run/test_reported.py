@@ -39,6 +39,8 @@ def test_published_held_and_not_finished_are_told_apart(documents):
     assert base.reference.startswith("registry.example/base@sha256:")
     assert (base.packages, base.exit_code, base.seconds) == (6, 0, 2.0)
     assert base.size > 0
+    assert base.sbom_size == documents.sbom(plan().variants[0]).stat().st_size
+    assert found["base-zfs"].sbom_size == 0
     assert report_of(documents).exit_code == 2
 
 

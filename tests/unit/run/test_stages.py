@@ -100,11 +100,12 @@ def test_one_image_is_read_listed_and_published_and_every_document_says_so(stage
         stages.check(BASE, print)
     assert documents.read(CheckReport, BASE).image_id == image
     leave_check(documents, BASE)
-    stages.sbom(BASE, print)
+    assert stages.sbom(BASE, print).endswith(" KiB")
     assert stages.publish(BASE, print) == "published"
     assert world.used == [image, image]
     assert documents.read(ImageFacts, BASE).image_id == image
-    assert documents.read(SbomRecord, BASE).image_id == image
+    record = documents.read(SbomRecord, BASE)
+    assert (record.image_id, record.size) == (image, documents.sbom(BASE).stat().st_size)
     assert world.published.digest == documents.read(ImageLayout, BASE).digest
     assert world.published.rests_on == documents.rests_on(Publication, BASE)
     assert world.published.sbom == documents.sbom(BASE)

@@ -258,7 +258,7 @@ def test_what_is_no_json_is_syfts_failure(text):
 def make(settings, variant, root, tmp_path):
     """Make the SBOM of `root` with a syft that finds what it is given."""
 
-    def make_it(document, packages, variant=variant):
+    def make_it(document, packages, variant=variant, settings=settings):
         def run(command):
             [target] = [word for word in command.argv if word.startswith("--output=")]
             Path(target.rpartition("=")[2]).write_text(json.dumps(document))
@@ -326,3 +326,13 @@ def test_a_module_whose_name_begins_like_anothers_is_told_from_it(settings, vari
     found = module_components(settings, tmp_path, variant.model_copy(update={"modules": (module,)}))
     digests = {item.name: item.hashes[0].content for item in found}
     assert digests == {f"{name}.ko": sha256(name.encode()).hexdigest() for name in names}
+
+
+def test_a_document_that_the_log_would_refuse_is_written_and_is_an_error(make, settings, tmp_path):
+    signing = settings.signing.model_copy(update={"sbom_limit_kib": 1})
+    small = settings.model_copy(update={"signing": signing})
+    with pytest.raises(
+        CheckError, match=r"the SBOM of base-zfs has [2-9] KiB, more than the 1 KiB"
+    ):
+        make(SYFT, PACKAGES, settings=small)
+    assert (tmp_path / "run/sbom/base-zfs.cdx.json").is_file(), "what fills it can be looked at"

@@ -58,15 +58,38 @@ def test_a_list_of_images_in_another_form_is_an_error_in_words(tmp_path, output)
 
 
 @pytest.mark.parametrize("labels", [None, {}, {"a": "b"}])
-def test_labels_of_an_image(tmp_path, labels):
-    document = json.dumps({"OCIv1": {"config": {"Labels": labels}}})
-    assert buildah.image_labels(storage_that_prints(document, tmp_path), "x") == (labels or {})
+@pytest.mark.parametrize("annotations", [None, {}, {"c": "d"}])
+def test_labels_and_annotations_of_an_image(tmp_path, labels, annotations):
+    document = {"OCIv1": {"config": {"Labels": labels}}, "ImageAnnotations": annotations}
+    storage = storage_that_prints(json.dumps(document), tmp_path)
+    assert buildah.image_labels(storage, "x") == (labels or {}, annotations or {})
+
+
+def test_an_image_without_a_word_about_annotations_has_none(tmp_path):
+    document = json.dumps({"OCIv1": {"config": {"Labels": {"a": "b"}}}})
+    assert buildah.image_labels(storage_that_prints(document, tmp_path), "x") == ({"a": "b"}, {})
+
+
+def test_what_is_none_is_taken_away_and_the_rest_is_set(tmp_path):
+    commands = []
+
+    def run(command):
+        commands.append(command.argv)
+        return Result(status=0, stdout=b"abc", stderr_tail="")
+
+    request = CommitRequest(
+        tag="t", epoch=0, labels={"b": "1", "a": None}, annotations={"c": None, "d": "x=y"}
+    )
+    buildah.commit(Storage(run, tmp_path / "storage"), "container", request)
+    assert commands[0][commands[0].index("config") + 1 :] == (
+        "--label=a-", "--label=b=1", "--annotation=c-", "--annotation=d=x=y", "container",
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
     "output",
     ["", "{", "null", "[]", "{}", '{"OCIv1": null}', '{"OCIv1": {}}', '{"OCIv1": {"config": null}}',
-     '{"OCIv1": {"config": {"Labels": ["a"]}}}', '{"OCIv1": {"config": {"Labels": "a"}}}'],
+     '{"OCIv1": {"config": {}}, "ImageAnnotations": ["a"]}', '{"OCIv1": {"config": {"Labels": ["a"]}}}', '{"OCIv1": {"config": {"Labels": "a"}}}'],
 )  # fmt: skip
 def test_an_image_described_in_another_form_is_an_error_in_words(tmp_path, output):
     with pytest.raises(CommandError, match="buildah's description of x cannot be read"):

@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 from immutable_base.errors import HostError
 from immutable_base.process import LineSink
 from immutable_base_lab.bases import release_packages, rootfs
+from immutable_base_lab.bases.labels import base_labels
 from immutable_base_lab.core import cache
 from immutable_base_lab.core.paths import LabPaths
 from immutable_base_lab.core.signing_key import SigningKey, signing_key
 from immutable_base_lab.debian import catalogue, root
 from immutable_base_lab.debian.catalogue import Distribution
 
-FORMAT = 3
+FORMAT = 4
 WORK = f"{root.TEMPORARY}/work"
 TOOLS = f"{root.TEMPORARY}/tools"
 REPOSITORY = f"{WORK}/repo"
@@ -88,8 +88,8 @@ def _encapsulate(paths: LabPaths, folder: Path, stream: Distribution, epoch: int
     """Commit the root and write it as a container image that ostree can deploy."""
     if not paths.programs.program("ostree-ext-cli").exists():
         raise HostError("ostree-ext-cli is not built", hint="run `immutable-base lab up`")
-    day = datetime.fromtimestamp(epoch, UTC)
-    version = f"{stream.version_id}.{day:%Y%m%d}.0"
+    labels = base_labels(stream, epoch)
+    version = labels["org.opencontainers.image.version"]
     binds = {WORK: folder, TOOLS: paths.tools}
     env = {"SOURCE_DATE_EPOCH": str(epoch)}
 
@@ -104,15 +104,7 @@ def _encapsulate(paths: LabPaths, folder: Path, stream: Distribution, epoch: int
     )  # fmt: skip
     do(
         f"{TOOLS}/bin/ostree-ext-cli", "container", "encapsulate", f"--repo={REPOSITORY}", "base",
-        f"oci:{WORK}/oci", "--compression-fast", "--cmd=/sbin/init", "--label=containers.bootc=1",
-        "--label=ostree.bootable=1",
-        f"--label=org.opencontainers.image.version={version}", *_compose(stream, day),
+        f"oci:{WORK}/oci", "--compression-fast", "--cmd=/sbin/init",
+        *(f"--label={key}={value}" for key, value in sorted(labels.items())),
     )  # fmt: skip
     shutil.rmtree(folder / "repo")
-
-
-def _compose(stream: Distribution, day: datetime) -> tuple[str, ...]:
-    """Return the label that names the compose that a base of CentOS Stream was made from."""
-    if stream.id != "centos":
-        return ()
-    return (f"--label=redhat.compose-id=CentOS-Stream-{stream.version_id}-{day:%Y%m%d}.0",)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,6 +20,15 @@ INTO_VAR = {
     "home": "var/home", "mnt": "var/mnt", "opt": "var/opt", "root": "var/roothome",
     "srv": "var/srv",
 }  # fmt: skip
+RPMDB = "usr/share/rpm"
+"""Where ostree bases have it; the other places are links, with their targets. Source: rpm-ostree,
+rust/src/composepost.rs."""
+RPMDB_LINKS = {"usr/lib/sysimage/rpm": "../../share/rpm", "var/lib/rpm": "../../usr/share/rpm"}
+PREPARE_ROOT = "usr/lib/ostree/prepare-root.conf"
+COMPOSEFS = """
+[composefs]
+enabled = yes
+"""
 EMPTY = ("boot", "dev", "proc", "run", "sys", "sysroot", "tmp", "var")
 
 
@@ -34,7 +44,10 @@ def install(tree: Path, chosen: Iterable[Path], own: Path, key: SigningKey) -> i
     which brings its files, as the packages in the folder `own` do. Raises CommandError.
     """
     chosen = list(chosen)
-    _overlay(tree)
+    overlay(tree)
+    if has_composefs(root.enter(tree, "ostree", "--version")):
+        with (tree / PREPARE_ROOT).open("a") as file:
+            file.write(COMPOSEFS)
     epoch = _newest(chosen)
     (own / "chosen").mkdir()
     for rpm in chosen:
@@ -65,14 +78,29 @@ def _is_kernel(rpm: Path) -> bool:
     return rpm.name.rsplit("-", 2)[0] in KERNEL
 
 
-def _overlay(tree: Path) -> None:
+def has_composefs(version: str) -> bool:
+    """Tell whether a libostree was built with composefs, by what `ostree --version` prints.
+
+    One that was not refuses to deploy an image that demands it.
+    """
+    return "composefs" in re.findall(r"^ +- (\S+)$", version, re.MULTILINE)
+
+
+def overlay(tree: Path) -> None:
     """Add the lab's settings and make the place of the rpmdb, before the first transaction."""
     copy_data(FILES / "base" / "usr", tree / "usr")
-    shutil.rmtree(tree / "var/lib/rpm", ignore_errors=True)
-    (tree / "usr/lib/sysimage/rpm").mkdir(parents=True, exist_ok=True)
+    (tree / RPMDB).mkdir(parents=True, exist_ok=True)
+    _link_rpmdb(tree)
     for unwanted in ("etc/os-release", "usr/lib/os-release", "etc/issue", "etc/issue.net"):
         (tree / unwanted).unlink(missing_ok=True)
     (tree / "etc/debian_version").unlink(missing_ok=True)
+
+
+def _link_rpmdb(tree: Path) -> None:
+    for name, target in RPMDB_LINKS.items():
+        remove(tree / name)
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).symlink_to(target)
 
 
 def make_initramfs(tree: Path, epoch: int) -> None:
@@ -110,5 +138,6 @@ def shape(tree: Path) -> None:
     for name in ("etc/machine-id", "etc/resolv.conf", "etc/hostname"):
         (tree / name).unlink(missing_ok=True)
     (tree / "etc/machine-id").touch(mode=0o444)
+    _link_rpmdb(tree)
     for leftover in ("etc/passwd-", "etc/group-", "etc/shadow-", "etc/gshadow-", "media"):
         remove(tree / leftover)

@@ -15,6 +15,14 @@ SOUND, BROKEN = "1.0", "2.0"
 """Versions: one that compiles, and one that calls what Linux 4.15 removed."""
 REMOVED = ("timer_setup(&pendulum, beat, 0);", "init_timer(&pendulum);")
 """The call that the broken version has otherwise, and what it has instead."""
+FOLDER = "var/lib/metronome"
+"""A folder of the program's that no tmpfiles.d makes, as many packages have one."""
+MAKE_USER = """\
+grep -q '^metronome:' /etc/passwd && exit 0
+echo 'metronome:x:345:' >>/etc/group
+echo 'metronome:x:345:345:The metronome:/var/lib/metronome:/usr/sbin/nologin' >>/etc/passwd
+"""
+"""What useradd in a scriptlet does, and no sysusers.d says."""
 # Nothing here has a date: one fixed second keeps the packages the same.
 MTIME = 1_700_000_000
 
@@ -27,7 +35,8 @@ def jobs(workshop: Workshop) -> list[Job]:
 def inputs() -> list[tuple[str, str]]:
     """Return path and text of everything that the packages are made of."""
     paths = sorted(path for path in FILES.rglob("*") if path.is_file())
-    return [(str(path.relative_to(FILES)), path.read_text()) for path in paths]
+    texts = [(str(path.relative_to(FILES)), path.read_text()) for path in paths]
+    return [*texts, ("folder", FOLDER), ("%pre", MAKE_USER)]
 
 
 def source_of(version: str) -> str:
@@ -75,6 +84,7 @@ def _userspace(version: str, folder: Path) -> tuple[Recipe, Path]:
     tree = folder / "program.tree"
     copy_data(FILES / "program", tree)
     (tree / "usr/bin/metronome").chmod(0o755)
+    (tree / FOLDER).mkdir(parents=True)
     recipe = Recipe(
         name="metronome",
         version=version,
@@ -82,7 +92,8 @@ def _userspace(version: str, folder: Path) -> tuple[Recipe, Path]:
         arch="noarch",
         summary="Shows how often the kernel module metronome has beaten",
         license="Apache-2.0",
-        requires=("bash", "coreutils", f"metronome-kmod = {version}"),
+        requires=("bash", "coreutils", "grep", f"metronome-kmod = {version}"),
+        scripts=(("pre", MAKE_USER),),
         mtime=MTIME,
     )
     return recipe, tree

@@ -8,13 +8,14 @@ from pathlib import Path
 
 from immutable_base.process import LineSink
 from immutable_base_lab.bases import oci_layout, release_packages, rootfs
+from immutable_base_lab.bases.labels import base_labels
 from immutable_base_lab.core import cache
 from immutable_base_lab.core.paths import LabPaths
 from immutable_base_lab.core.signing_key import SigningKey, signing_key
 from immutable_base_lab.scenarios import tiny_content
 from immutable_base_lab.scenarios.tiny_content import REPOSITORY
 
-FORMAT = 1
+FORMAT = 2
 
 
 def make_base(paths: LabPaths, files_url: str, report: LineSink) -> None:
@@ -48,12 +49,17 @@ def _make(paths: LabPaths, folder: Path, files_url: str, key: SigningKey, report
     rootfs.make_initramfs(tree, epoch)
     rootfs.shape(tree)
     report("packing")
-    image = oci_layout.PlainImage(
-        tree=tree, created=epoch, command=("/sbin/init",), labels={"containers.bootc": "1"}
-    )
+    # ostree-ext writes this one into bases that it makes.
+    labels = {**base_labels(stream, epoch), "ostree.linux": _kernel_release(tree)}
+    image = oci_layout.PlainImage(tree=tree, created=epoch, command=("/sbin/init",), labels=labels)
     oci_layout.write(image, folder / "oci")
     for leftover in (tree, own):
         shutil.rmtree(leftover)
+
+
+def _kernel_release(tree: Path) -> str:
+    (image,) = tree.glob("usr/lib/modules/*/vmlinuz")
+    return image.parent.name
 
 
 def _chosen(paths: LabPaths) -> list[Path]:
