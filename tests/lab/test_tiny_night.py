@@ -98,6 +98,22 @@ def test_no_module_of_its_cut_kernel_needs_one_that_was_cut(tiny_night):
     assert wanted - there == set()
 
 
+def test_what_a_package_leaves_out_reaches_hosts_all_the_same(tiny_night):
+    """The metronome has a folder in /var and a user, and neither tmpfiles.d nor sysusers.d."""
+    var = inside(tiny_night, WITH_MODULE, "cat", "/usr/lib/tmpfiles.d/zz-immutable-base-var.conf")
+    assert "d /var/lib/metronome 0755 root root - -" in var.splitlines()
+    accounts = inside(
+        scenarios, WITH_MODULE, "cat", "/usr/lib/sysusers.d/zz-immutable-base-accounts.conf"
+    )
+    assert "g metronome 345" in accounts.splitlines()
+    assert (
+        'u metronome 345 "The metronome" /var/lib/metronome /usr/sbin/nologin'
+        in accounts.splitlines()
+    )
+    plain = inside(tiny_night, PLAIN, "cat", "/usr/lib/sysusers.d/zz-immutable-base-accounts.conf")
+    assert "metronome" not in plain
+
+
 def failed(scenarios, name):
     """Run a scenario in which the variant with a module fails; return its row and the exit code."""
     done = scenarios.run(name)
@@ -150,6 +166,32 @@ def test_what_is_published_of_what_is_held_stays(lab, held, tags_before):
     assert {name: lab.registry().tags(name) for name in tags_before} == tags_before
 
 
+NEWER = (
+    "held: the base image is newer than the repositories: pendulum 0.2-1 is installed, "
+    "tiny-modules offers 0.1-1"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "held_by", "released_by"),
+    [
+        ("key-not-pinned", "held: the key `tiny-modules` is not pinned", "a pin of tiny-modules"),
+        ("base-newer-than-repositories", NEWER, "repositories that have pendulum 0.2-1 or newer"),
+    ],
+)
+def test_what_only_others_can_change_holds_the_variant_with_the_module_alone(
+    scenarios, tiny, name, held_by, released_by
+):
+    done = scenarios.run(name)
+    rows = {it["name"]: it for it in json.loads(done.stdout)["variants"]}
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert {n: it["outcome"] for n, it in rows.items()} == {
+        PLAIN: "published", WITH_MODULE: "held",
+    }  # fmt: skip
+    assert held_by in rows[WITH_MODULE]["reason"]
+    assert f"released by: {released_by}" in rows[WITH_MODULE]["reason"]
+
+
 def test_a_module_that_does_not_compile_fails_with_the_compilers_words(scenarios, tiny):
     rows = failed(scenarios, "module-does-not-compile")
     assert rows[PLAIN]["outcome"] == "published"
@@ -167,19 +209,3 @@ def test_without_a_transparency_log_nothing_is_published(scenarios, tiny, lab):
     rows = failed(scenarios, "transparency-log-down")
     assert rows[PLAIN]["outcome"] == "failed"
     assert {name: lab.registry().tags(name) for name in before} == before
-
-
-def test_what_a_package_leaves_out_reaches_hosts_all_the_same(scenarios, tiny):
-    """The metronome has a folder in /var and a user, and neither tmpfiles.d nor sysusers.d."""
-    var = inside(scenarios, WITH_MODULE, "cat", "/usr/lib/tmpfiles.d/zz-immutable-base-var.conf")
-    assert "d /var/lib/metronome 0755 root root - -" in var.splitlines()
-    accounts = inside(
-        scenarios, WITH_MODULE, "cat", "/usr/lib/sysusers.d/zz-immutable-base-accounts.conf"
-    )
-    assert "g metronome 345" in accounts.splitlines()
-    assert (
-        'u metronome 345 "The metronome" /var/lib/metronome /usr/sbin/nologin'
-        in accounts.splitlines()
-    )
-    plain = inside(scenarios, PLAIN, "cat", "/usr/lib/sysusers.d/zz-immutable-base-accounts.conf")
-    assert "metronome" not in plain

@@ -43,7 +43,7 @@ def make_plan(inputs: PlanInputs, variants: Iterable[str]) -> Plan:
     names = [name for name in settings.variants if name in wanted]
     prune(inputs.metadata.cache, CACHE_SECONDS)
     planned = {
-        name: verdicts.held_for(settings, name, unpinned)
+        name: verdicts.held_for_keys(settings, name, unpinned)
         for name in names
         if (unpinned := unpinned_keys(settings, name))
     }

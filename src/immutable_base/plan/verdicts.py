@@ -47,7 +47,7 @@ def held(
     )
 
 
-def held_for(settings: Settings, name: str, keys: tuple[str, ...]) -> VariantPlan:
+def held_for_keys(settings: Settings, name: str, keys: tuple[str, ...]) -> VariantPlan:
     """Return the record of a variant that is held until these keys are pinned.
 
     Nothing was read for it, not even which image its base is.

@@ -10,9 +10,11 @@ import tomlkit
 from immutable_base.cli.main import main
 from immutable_base.config.schema import Settings
 from immutable_base.errors import HostError
+from immutable_base.plan.sources import unpinned_keys
 from immutable_base_lab.core.paths import LabPaths
 from immutable_base_lab.lab import SERVICES, Lab, merged_settings, port_names
 from immutable_base_lab.programs.go_pins import GO_PROGRAMS
+from immutable_base_lab.scenarios import pendulum
 from immutable_base_lab.scenarios.configuration import (
     TINY_LAYERS,
     change,
@@ -50,7 +52,10 @@ def test_every_configuration_is_valid_and_leaves_nothing_outside(scenario):
     inside = (f"{AT.url('files')}/", NOTHING_LISTENS)
     assert all(r.url.startswith(inside) for r in settings.repositories.values())
     assert {s.base.split("/")[0] for s in settings.streams.values()} == {AT.address("registry")}
-    assert {k.fingerprint for k in settings.keys.values()} == {LAB.key_fingerprint}
+    pins = {name: key.fingerprint for name, key in settings.keys.items()}
+    if scenario.name == "key-not-pinned":
+        assert pins.pop("tiny-modules") is None
+    assert set(pins.values()) == {LAB.key_fingerprint}
     assert settings.signing.rekor_url == AT.url("rekor")
     assert settings.registry.destination == f"{AT.address('registry')}/immutable-base"
 
@@ -74,6 +79,26 @@ def test_in_a_fault_only_what_it_names_is_different(scenario):
 def test_a_key_that_the_configuration_no_longer_has_is_no_fault():
     with pytest.raises(KeyError):
         change(tomlkit.parse("[streams.tiny]\nbase = 'x'\n"), {"streams.tiny.repository": []})
+
+
+def test_a_key_that_is_left_out_is_not_there():
+    document = tomlkit.parse("[keys.tiny]\nplaces = ['x']\nfingerprint = 'A'\n")
+    change(document, {"keys.tiny.fingerprint": None})
+    assert document.unwrap() == {"keys": {"tiny": {"places": ["x"]}}}
+
+
+def test_a_key_that_is_not_pinned_is_needed_by_the_module_alone():
+    settings = Settings.model_validate(configured(find_scenario("key-not-pinned")))
+    assert unpinned_keys(settings, "tiny") == ()
+    assert unpinned_keys(settings, "tiny-metronome") == ("tiny-modules",)
+
+
+def test_what_the_base_has_newer_is_one_package_more_in_the_toolchain():
+    sound, wrong = (
+        configured(it)["modules"]["metronome"]["toolchain"]
+        for it in (TINY, find_scenario("base-newer-than-repositories"))
+    )
+    assert wrong == [*sound, pendulum.DEVEL]
 
 
 def test_what_is_stopped_is_a_service():

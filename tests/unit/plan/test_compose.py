@@ -1,8 +1,11 @@
 """A base image that is newer than the mirrors, and the compose that it was made from."""
 
+import itertools
+
 import pytest
 
 from immutable_base.model.plan import RELEASED_BY, Verdict
+from immutable_base.tools import gpg
 from support.rpmmd import Rpm
 
 COMPOSE = "CentOS-Stream-10-20261119.0"
@@ -154,3 +157,14 @@ def test_the_compose_may_have_the_kernel_devel_of_the_bases_own_kernel(newer):
     assert {p.repository for p in found.modules[0].builder if p.name == "kernel-devel"} == {
         "compose"
     }
+
+
+def test_a_key_that_was_asked_for_twice_in_two_texts_is_in_the_plan_once(newer, monkeypatch):
+    """Where a compose is, only the base tells: its key is asked for again, and maybe elsewhere."""
+    armored, number = gpg.armored, itertools.count()
+    monkeypatch.setattr(gpg, "armored", lambda *about: f"{next(number)}\n{armored(*about)}")
+    plan = newer.plan("base")
+    assert {item.id for item in plan.repositories} == {"baseos", "compose"}
+    assert newer.requests.count("/key.asc") == 2
+    (key,) = plan.keys
+    assert (key.name, key.fingerprint) == ("k", newer.signer.fingerprint)

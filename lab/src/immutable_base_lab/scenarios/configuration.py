@@ -55,14 +55,20 @@ def write_configuration(paths: LabPaths, scenario: Scenario, text: str, layers: 
 
 
 def change(document: TOMLDocument, changes: Mapping[str, object]) -> None:
-    """Give keys of a configuration other values. Raises KeyError for a key that it has not."""
+    """Give keys of a configuration other values, or remove them (None).
+
+    Raises KeyError for a key that it has not.
+    """
     for path, value in changes.items():
         *tables, key = path.split(".")
         table = document
         for name in tables:
             table = table[name]
         table[key]  # so that a key that was renamed is an error
-        table[key] = value
+        if value is None:
+            del table[key]
+        else:
+            table[key] = value
 
 
 def _on_tiny_stream(product: str) -> str:

@@ -46,7 +46,7 @@ class Scenario:
     """What is different, and how a run ends in it."""
     universe: Universe
     changes: Mapping[str, object] = field(default_factory=dict)
-    """Dotted key of the configuration to the value that it has here."""
+    """Dotted key of the configuration to the value that it has here; None: it is left out."""
     stopped: tuple[str, ...] = ()
     """Services that do not run."""
 
@@ -67,6 +67,20 @@ SCENARIOS = (
         summary="tiny, but no repository has kernel-devel; tiny-metronome is held",
         universe=Universe.TINY,
         changes={"streams.tiny.repositories": ["tiny"]},
+    ),
+    Scenario(
+        name="key-not-pinned",
+        summary="tiny, but nobody has pinned the key of the module; tiny-metronome is held",
+        universe=Universe.TINY,
+        changes={"keys.tiny-modules.fingerprint": None},
+    ),
+    Scenario(
+        name="base-newer-than-repositories",
+        summary="tiny, but the module needs what the base has newer; tiny-metronome is held",
+        universe=Universe.TINY,
+        changes={
+            "modules.metronome.toolchain": ["gcc", "kmod", "make", "rpm-build", "pendulum-devel"]
+        },
     ),
     Scenario(
         name="module-does-not-compile",

@@ -12,7 +12,7 @@ from immutable_base_lab.bases.labels import base_labels
 from immutable_base_lab.core import cache
 from immutable_base_lab.core.paths import LabPaths
 from immutable_base_lab.core.signing_key import SigningKey, signing_key
-from immutable_base_lab.scenarios import tiny_content
+from immutable_base_lab.scenarios import pendulum, tiny_content
 from immutable_base_lab.scenarios.tiny_content import REPOSITORY
 
 FORMAT = 2
@@ -43,6 +43,7 @@ def _make(paths: LabPaths, folder: Path, files_url: str, key: SigningKey, report
     own.mkdir()
     release_packages.release_rpm(stream, own, key)
     release_packages.repos_rpm(stream, files_url, own, key)
+    pendulum.installed_rpm(own, key)
     report("installing packages")
     epoch = rootfs.install(tree, _chosen(paths), own, key)
     report("initramfs")

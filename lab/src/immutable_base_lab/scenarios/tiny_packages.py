@@ -19,7 +19,7 @@ from immutable_base_lab.rpms.convert import DebianPackages
 from immutable_base_lab.rpms.jobs import Job, Workshop
 from immutable_base_lab.rpms.kernel_rpms import Cut
 from immutable_base_lab.rpms.signed_repository import make_repository
-from immutable_base_lab.scenarios import metronome, tiny_content
+from immutable_base_lab.scenarios import metronome, pendulum, tiny_content
 from immutable_base_lab.scenarios.tiny_content import DEVEL_REPOSITORY, REPOSITORY
 
 FORMAT = 1
@@ -40,6 +40,7 @@ def make_repositories(paths: LabPaths, report: LineSink) -> None:
         finished = cache.key_of(
             FORMAT, jobs.FORMAT, key.fingerprint, content.model_dump(),
             content.catalogue().model_dump(), metronome.inputs(), metronome.REMOVED,
+            pendulum.inputs(),
         )  # fmt: skip
         cache.ensure(
             paths.tiny_record, finished, lambda folder: _make_all(paths, folder, key, report)
@@ -94,7 +95,7 @@ def plan_jobs(workshop: Workshop, archive: Archive, kernel: Kernel, base: list[D
     plain = [jobs.plain_job(workshop, deb, (REPOSITORY,)) for deb in (*base, *added)]
     cut = Cut(suffix=SUFFIX, kept=tiny_content.load().kernel)
     kernel_job = repositories.kernel_job(workshop, kernel, REPOSITORY, DEVEL_REPOSITORY, cut=cut)
-    return [kernel_job, *metronome.jobs(workshop), *plain]
+    return [kernel_job, *metronome.jobs(workshop), pendulum.job(workshop), *plain]
 
 
 def _evr(kernel: Kernel) -> str:
