@@ -28,8 +28,8 @@ class Verdict(StrEnum):
 
     BUILD = "build"
     HOLD = "hold"
-    """Nothing is wrong with us, but something outside has to change first: no kernel fits, a key is
-    not pinned, the base image is newer than the repositories, or its support has ended. The
+    """Nothing went wrong, but something outside the run has to change first: no kernel fits, a key
+    is not pinned, the base image is newer than the repositories, or its support has ended. The
     published image stays; `reasons` names what would release it."""
     FAIL = "fail"
 

@@ -14,7 +14,7 @@ class VariantOutcome(StrEnum):
 
     PUBLISHED = "published"
     HELD = "held"
-    """Not built: something outside has to change first, and the published image stays."""
+    """Not built: something outside the run has to change first, and the published image stays."""
     FAILED = "failed"
 
 

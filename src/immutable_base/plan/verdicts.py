@@ -41,7 +41,7 @@ def failed(
 def held(
     settings: Settings, name: str, base: Base, reasons: tuple[str, ...], warnings: tuple[str, ...]
 ) -> VariantPlan:
-    """Return the record of a variant for which something outside has to change first."""
+    """Return the record of a variant for which something outside the run has to change first."""
     return _not_built(settings, name, base).model_copy(
         update={"reasons": reasons, "warnings": warnings}
     )
