@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from immutable_base.config.trust import SigningTable
+from immutable_base.config.trust import SBOM_LIMIT, SigningTable
 from immutable_base.config.types import Identity, Name, SecureUrl
 from immutable_base.model.document import Frozen
 
@@ -55,7 +55,7 @@ class Signing(Frozen):
 
     def table(self) -> SigningTable:
         """Return what a verification needs, for those that do without pydantic."""
-        return SigningTable(**self.model_dump(exclude={"sbom_limit_kib"}))
+        return SigningTable(**self.model_dump(exclude={SBOM_LIMIT}))
 
     @model_validator(mode="after")
     def _trust_is_complete(self) -> Signing:

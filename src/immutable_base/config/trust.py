@@ -26,6 +26,8 @@ SECURE_URL = (
 IDENTITY = r"^(https?://[A-Za-z0-9][!-~]+|[!-?A-~]+@[!-?A-~]+)$"
 """What a certificate can name: a URI, or an e-mail address."""
 RUNNERS = ("", "gitlab-hosted", "self-hosted")
+SBOM_LIMIT = "sbom_limit_kib"
+"""The key of `[signing]` that a verification does not need."""
 REGISTRY_KEYS = frozenset({"destination", "ca_bundle", "mirrors"})
 
 
@@ -127,7 +129,7 @@ def read_trust(document: dict[str, Any]) -> TrustSettings:
 
 def _signing(table: dict[str, Any]) -> SigningTable:
     plain = {**table, "build_triggers": tuple(map(_text, _list(table.get("build_triggers", []))))}
-    limit = plain.pop("sbom_limit_kib", 1)  # Of publishing, and no part of the trust.
+    limit = plain.pop(SBOM_LIMIT, 1)
     _require(type(limit) is int and limit > 0)
     found = SigningTable(**plain)
     for field in fields(found):
