@@ -26,8 +26,10 @@ from immutable_base.model.verify import VerificationReport
 from immutable_base.plan.diff import diff_plans
 from immutable_base.plan.load import load_plan
 from immutable_base.plan.make import make_plan
+from immutable_base.report.verify_document import verification_report
 from immutable_base.solver.order import EvrOrder
-from immutable_base.verify_reference import verify
+from immutable_base.verification.deadline import SECONDS
+from immutable_base.verify_reference import prove
 from immutable_base.workspace import default_workspace
 
 __all__ = [
@@ -77,6 +79,41 @@ def plan(
 def diff(before: Plan, after: Plan) -> PlanDiff:
     """Return what `after` changes: variants, verdicts, base images, kernels, modules, packages."""
     return diff_plans(before, after, EvrOrder())
+
+
+def verify(  # noqa: PLR0913  one question, and what narrows it
+    reference: str,
+    config: Path | str | None = None,
+    *,
+    identity: str | None = None,
+    issuer: str | None = None,
+    signed_as: str | None = None,
+    not_before: int | None = None,
+    timeout: float = SECONDS,
+) -> VerificationReport:
+    """Verify signature and SBOM attestation of an image, and return what was proven.
+
+    `reference` is `registry/path:tag`, `registry/path@sha256:...` or a variant of the
+    configuration. `identity` and `issuer` must have signed; they default to the configuration's,
+    and without one both are needed. `signed_as` is the repository that the signature names, where
+    `reference` is a copy elsewhere. An image that was signed before `not_before`, in seconds since
+    1970, is refused. Nothing is written, no program is started, and nothing takes longer than
+    `timeout` seconds.
+
+    Raises VerificationError in the kind that says what is wrong, ConfigurationError if the
+    arguments or the configuration cannot be used, RemoteError if nothing can be known.
+    """
+    path = Path(config).resolve() if config is not None else None
+    verified = prove(
+        reference,
+        path,
+        identity=identity,
+        issuer=issuer,
+        signed_as=signed_as,
+        not_before=not_before,
+        timeout=timeout,
+    )
+    return verification_report(verified, configuration=path)
 
 
 def _workspace(folder: Path | str | None) -> Path:

@@ -17,9 +17,9 @@ from immutable_base.plan.make import PlanInputs
 from immutable_base.process import Runner
 from immutable_base.repository.keys import KeyFetcher
 from immutable_base.repository.metadata import MetadataFetcher
-from immutable_base.sign import roots_of, signer_of, sigstore_of
 from immutable_base.tls import Tls, set_up_tls
 from immutable_base.tools.buildah import Storage
+from immutable_base.trusted import roots_of, signer_of, sigstore_of
 from immutable_base.verification.attached import Reader
 from immutable_base.verification.deadline import Deadline
 from immutable_base.verify import ReaderOpener, Verifier, registry_reader
@@ -99,7 +99,7 @@ class Context:
 
         Raises ConfigurationError if a key file does not exist, or does not hold what it should.
         """
-        signing, folder = self.settings.signing, self.config_path.parent
+        signing, folder = self.settings.signing.table(), self.config_path.parent
         sigstore = sigstore_of(signing, folder, self.tls.environment)
         return Verifier(
             run=self.run,

@@ -7,15 +7,11 @@ import os
 import re
 import time
 from collections.abc import Mapping
-from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
 
-from immutable_base.config.signing import PUBLIC_FULCIO, Signing
 from immutable_base.errors import ConfigurationError, VerificationError
-from immutable_base.tools import cosign
 from immutable_base.verification.policy import Signer
-from immutable_base.verification.roots import TrustRoots, private_roots, public_roots
 
 TOKEN_VARIABLE = "SIGSTORE_ID_TOKEN"  # noqa: S105  the name of a variable, not its value
 AUDIENCE = "sigstore"
@@ -26,9 +22,6 @@ JWT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 """Source: RFC 7515, 3.1 (compact serialization); in a signed token no part is empty."""
 STANZA = f"id_tokens: {{{TOKEN_VARIABLE}: {{aud: {AUDIENCE}}}}}"
 """What a GitLab job needs to get the token."""
-PUBLIC_ROOT = Path(__file__).parent / "verification/public_root.json"
-"""The public instance's trust, as sigstore-python 4.5.1 ships it; what it was got by TUF from is
-named in docs/explanation/trust-model.md."""
 
 
 class TokenClaims(BaseModel):
@@ -173,76 +166,6 @@ def _check_identity(claims: TokenClaims, signer: Signer) -> None:
             details=f"token:         {claims.identity}\nconfiguration: {signer.identity}",
             hint="run on the branch and in the project that signing.certificate_identity names",
         )
-
-
-def signer_of(signing: Signing) -> Signer:
-    """Return who must sign, by configuration."""
-    demanded = {
-        "project_id": (signing.project_id,),
-        "runner_environment": (signing.runner_environment,),
-        "build_trigger": signing.build_triggers,
-        "source_ref": (signing.source_ref,),
-    }
-    return Signer(
-        identity=signing.certificate_identity,
-        issuer=signing.certificate_oidc_issuer,
-        claims={name: values for name, values in demanded.items() if any(values)},
-    )
-
-
-def roots_of(signing: Signing | None, folder: Path) -> TrustRoots:
-    """Return all the trust in the configured instance, in the public one without configuration.
-
-    Relative files begin at `folder`. Raises ConfigurationError if a file is missing, or does not
-    hold what it should.
-    """
-    if signing is None or not (signing.fulcio_root or signing.trusted_root):
-        # Source: the release that PUBLIC_ROOT's docstring names.
-        return public_roots(PUBLIC_ROOT.read_bytes(), instance=PUBLIC_FULCIO)
-    if signing.trusted_root:
-        raw = _key_file(signing.trusted_root, folder).read_bytes()
-        return public_roots(raw, instance=signing.fulcio_url)
-    ct = signing.ct_log_key
-    return private_roots(
-        instance=signing.fulcio_url,
-        fulcio=_key_file(signing.fulcio_root, folder).read_bytes(),
-        rekor=_key_file(signing.rekor_key, folder).read_bytes(),
-        ct=_key_file(ct, folder).read_bytes() if ct else None,
-    )
-
-
-def _key_file(name: str, folder: Path) -> Path:
-    path = (folder / name).resolve()
-    if not path.is_file():
-        raise ConfigurationError(f"the configuration names {path}, which does not exist")
-    return path
-
-
-def sigstore_of(signing: Signing, folder: Path, environment: Mapping[str, str]) -> cosign.Sigstore:
-    """Return the instance of Sigstore that the configuration names, with the trust in it.
-
-    A certificate without proof from a CT log (SCT) is accepted only from a private Fulcio for
-    which no CT log is configured.
-
-    Relative key files begin at `folder`; `environment` tells cosign which CAs to trust for HTTPS.
-    Raises ConfigurationError if a key file does not exist.
-    """
-    files = {
-        "SIGSTORE_ROOT_FILE": signing.fulcio_root,
-        "SIGSTORE_REKOR_PUBLIC_KEY": signing.rekor_key,
-        "SIGSTORE_CT_LOG_PUBLIC_KEY_FILE": signing.ct_log_key,
-    }
-    environment = dict(environment)
-    for variable, name in files.items():
-        if name:
-            environment[variable] = str(_key_file(name, folder))
-    return cosign.Sigstore(
-        fulcio_url=signing.fulcio_url,
-        rekor_url=signing.rekor_url,
-        check_sct=not signing.without_ct_log,
-        trusted_root=_key_file(signing.trusted_root, folder) if signing.trusted_root else None,
-        environment=environment,
-    )
 
 
 def job_token(signer: Signer, *, protected_ref: bool = False) -> str:

@@ -15,3 +15,8 @@ def state_folder() -> Path:
 def tools_folder() -> Path:
     """Return the folder of the programs that `immutable-base tools` installs."""
     return state_folder() / "tools"
+
+
+def trust_folder() -> Path:
+    """Return the folder of the public instance's trust, as `immutable-base trust update` got it."""
+    return state_folder() / "trust"

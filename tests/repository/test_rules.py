@@ -329,6 +329,32 @@ def test_verification_imports_only_what_the_system_python_of_a_host_has():
     assert len(list(VERIFICATION.glob("*.py"))) > 10
 
 
+HEAVY = {"pydantic", "httpx", "solv", "tuf", "urllib3", "rich", "cyclonedx", "zstandard"}
+ROOMS = {
+    "plan",
+    "solver",
+    "repository",
+    "build",
+    "check",
+    "inspect",
+    "sbom",
+    "run",
+    "publish",
+    "image",
+}
+
+
+def test_the_command_verify_imports_no_more_than_it_needs():
+    """Half of its time is Python's imports: pydantic alone would take longer than all the rest."""
+    code = "import sys, immutable_base.cli.main, immutable_base.cli.verify; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert "immutable_base.verification.verify_image" in loaded
+    assert {name for name in loaded if name.partition(".")[0] in HEAVY} == set()
+    ours = {name.split(".")[1] for name in loaded if name.startswith("immutable_base.")}
+    assert ours & ROOMS == set()
+
+
 def test_verification_starts_no_program():
     found = {
         path.name: set(imports_of(path)) & {"subprocess", "os", "ctypes", "multiprocessing"}

@@ -18,7 +18,8 @@ from immutable_base.errors import ConfigurationError
 from immutable_base.log import log_to_terminal
 from immutable_base.report.verify import verification_text
 from immutable_base.verification.deadline import SECONDS
-from immutable_base.verify_reference import verify
+from immutable_base.verify import VerifiedImage
+from immutable_base.verify_reference import prove
 
 HERE = Path("immutable-base.toml")
 LONGEST = 3600.0
@@ -99,18 +100,28 @@ def _seconds(text: str) -> float:
 def run(namespace: argparse.Namespace) -> int:
     """Verify one image and print what was proven."""
     log_to_terminal(verbose=namespace.verbose)
-    report = verify(
+    configuration = _config(namespace)
+    verified = prove(
         namespace.reference,
-        config=_config(namespace),
+        configuration,
         identity=namespace.certificate_identity,
         issuer=namespace.certificate_oidc_issuer,
         signed_as=namespace.signed_as,
         not_before=_not_before(namespace),
         timeout=namespace.timeout,
     )
-    text = report.to_json() if namespace.format == "json" else verification_text(report)
-    write_result(text, namespace.output)
+    write_result(_result(verified, configuration, namespace.format), namespace.output)
     return 0
+
+
+def _result(verified: VerifiedImage, configuration: Path | None, form: str) -> str:
+    if form == "text":
+        return verification_text(verified, configuration=configuration)
+    from immutable_base.report.verify_document import (  # noqa: PLC0415  pydantic takes a while
+        verification_report,
+    )
+
+    return verification_report(verified, configuration=configuration).to_json()
 
 
 def _not_before(namespace: argparse.Namespace) -> int | None:
@@ -131,7 +142,7 @@ def _config(namespace: argparse.Namespace) -> Path | None:
     if explicit is None and os.environ.get("IMMUTABLE_BASE_CONFIG"):
         explicit = Path(os.environ["IMMUTABLE_BASE_CONFIG"])
     if explicit is not None:
-        return explicit
+        return explicit.resolve()
     if namespace.certificate_identity is not None and namespace.certificate_oidc_issuer is not None:
         return None
     if not HERE.exists():
@@ -139,4 +150,4 @@ def _config(namespace: argparse.Namespace) -> Path | None:
             f"there is no {HERE} here, so nobody says who must have signed",
             hint="name --config, or --certificate-identity and --certificate-oidc-issuer",
         )
-    return HERE
+    return HERE.resolve()

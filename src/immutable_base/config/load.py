@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import tomllib
-from collections.abc import Iterable
 from pathlib import Path
 from typing import get_args, get_origin
 
@@ -12,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from immutable_base.config.schema import UNDEFINED, Settings
+from immutable_base.config.toml import did_you_mean, read_toml
 from immutable_base.errors import ConfigurationError
 
 
@@ -20,28 +18,13 @@ def load_settings(path: Path) -> Settings:
 
     Raises ConfigurationError: it cannot be read, is not TOML, or does not fit `Settings`.
     """
-    try:
-        with path.open("rb") as file:
-            document = tomllib.load(file)
-    except OSError as error:
-        raise ConfigurationError(
-            f"cannot read the configuration {path}: {error.strerror}",
-            hint="name the file with --config, or write one: `immutable-base init DIR`",
-        ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ConfigurationError(f"{path} is not TOML", details=str(error)) from error
+    document = read_toml(path)
     try:
         return Settings.model_validate(document)
     except ValidationError as error:
         raise ConfigurationError(
             f"{path} has {error.error_count()} mistake(s)", details="\n".join(_explain(error))
         ) from error
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return `; did you mean 'x'?` for the nearest known word, or nothing."""
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f"; did you mean '{near[0]}'?" if near else ""
 
 
 def _explain(error: ValidationError) -> list[str]:

@@ -9,6 +9,7 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from immutable_base.config.signing import Signing
+from immutable_base.config.trust import TrustSettings
 from immutable_base.config.types import Fingerprint, Name, Url
 from immutable_base.model.document import Frozen
 from immutable_base.model.reference import REPOSITORY, TAG, fill_tag
@@ -188,9 +189,15 @@ class Settings(Frozen):
         name = self.registry.ca_bundle
         return (folder / name).resolve() if name else None
 
-    def mirrors(self) -> dict[str, str]:
-        """Return each declared mirror with what it mirrors."""
-        return dict.fromkeys(self.registry.mirrors, self.registry.destination)
+    def trust(self) -> TrustSettings:
+        """Return the part that a verification needs."""
+        return TrustSettings(
+            signing=self.signing.table(),
+            destination=self.registry.destination,
+            ca_bundle=self.registry.ca_bundle,
+            mirrors=self.registry.mirrors,
+            variants=tuple(self.variants),
+        )
 
     def repository_of(self, variant: str) -> str:
         """Return the repository that a variant is published to, without a tag."""

@@ -7,10 +7,9 @@ from typing import Literal
 from pydantic import ConfigDict, model_validator
 from pydantic_core import PydanticCustomError
 
+from immutable_base.config.trust import SigningTable
 from immutable_base.config.types import Identity, Name, SecureUrl
 from immutable_base.model.document import Frozen
-
-PUBLIC_FULCIO = "https://fulcio.sigstore.dev"
 
 
 class Signing(Frozen):
@@ -37,8 +36,8 @@ class Signing(Frozen):
     without_ct_log: bool = False
     """The private instance has no CT log: certificates need not prove that one has seen them."""
     trusted_root: str = ""
-    """A trusted_root.json with all the trust in an instance; empty: the public instance's, as it
-    was when this version was made."""
+    """A trusted_root.json with all the trust in an instance; empty: the public instance's, as this
+    version was made with it or `immutable-base trust update` got it since."""
     project_id: str = ""
     """GitLab's number of the project, which survives a rename and is not inherited by who takes a
     path that was given up; empty: any."""
@@ -51,24 +50,14 @@ class Signing(Frozen):
     protected_ref: bool = False
     """Sign on protected refs only. A certificate does not say it, so verifying cannot ask."""
 
+    def table(self) -> SigningTable:
+        """Return the same, for those that do without pydantic."""
+        return SigningTable(**self.model_dump())
+
     @model_validator(mode="after")
     def _trust_is_complete(self) -> Signing:
-        """Refuse half a trust: it would be completed from somewhere else without a word."""
-        private = bool(self.fulcio_root)
-        if private != bool(self.rekor_key) or (not private and self.ct_log_key):
-            raise _incomplete("fulcio_root and rekor_key belong together: set both, or neither")
-        if private and bool(self.ct_log_key) == self.without_ct_log:
-            raise _incomplete(
-                "a private instance needs ct_log_key, or without_ct_log = true if it has no CT log"
-            )
-        if not private and self.without_ct_log:
-            raise _incomplete("without_ct_log is for a private instance: fulcio_root is not set")
-        if private and self.trusted_root:
-            raise _incomplete("trusted_root is all the trust there is: fulcio_root is set too")
-        if not private and not self.trusted_root and self.fulcio_url != PUBLIC_FULCIO:
-            raise _incomplete("a private fulcio_url needs fulcio_root, or trusted_root")
+        """Refuse half a trust."""
+        mistake = self.table().mistake()
+        if mistake is not None:
+            raise PydanticCustomError("trust", "{sentence}", {"sentence": mistake})
         return self
-
-
-def _incomplete(sentence: str) -> PydanticCustomError:
-    return PydanticCustomError("trust", "{sentence}", {"sentence": sentence})

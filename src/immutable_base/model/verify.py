@@ -19,6 +19,10 @@ class VerificationReport(Frozen):
     """The file that named whom to trust; null: none, so the public instance."""
     instance: str
     """The Sigstore instance: URL of its Fulcio."""
+    trust_source: str
+    """Where the trust was read: this version, an update, or files of the configuration."""
+    trust_dated: str | None
+    """The latest moment that the trust itself names (RFC 3339, UTC); null for single files."""
     trusted: tuple[str, ...]
     """SHA-256 of every root certificate and log key that was trusted."""
     signer: str

@@ -75,8 +75,9 @@ def publish_variant(verifier: Verifier, request: PublishRequest) -> Publication:
     Nothing is written if all of that is so already.
 
     Raises CheckError if the layout does not hold the digest, ConfigurationError without a token,
-    VerificationError if the signer is not the one that `verifier` demands, RemoteError if a service
-    fails. In each case the tags stay where they were.
+    HostError if cosign is not one that is accepted, VerificationError if the signer is not the one
+    that `verifier` demands, RemoteError if a service fails. In each case the tags stay where they
+    were.
     """
     times = _StepClock()
     require_manifest(request.layout, request.digest)
@@ -117,7 +118,7 @@ def sign_variant(verifier: Verifier, request: PublishRequest) -> str:
     Raises as `publish_variant`.
     """
     require_manifest(request.layout, request.digest)
-    token = job_token(verifier.signer, protected_ref=verifier.protected_ref)
+    token = _ready_to_sign(verifier)
     _push(verifier, request)
     _sign(verifier, request, token)
     return request.pinned
@@ -128,7 +129,7 @@ def attest_variant(verifier: Verifier, request: PublishRequest) -> str:
 
     Raises as `publish_variant`, and RemoteError if the image was not pushed.
     """
-    token = job_token(verifier.signer, protected_ref=verifier.protected_ref)
+    token = _ready_to_sign(verifier)
     environment = verifier.sigstore.environment
     if skopeo.manifest_digest(verifier.run, request.pinned, environment) is None:
         raise RemoteError(
@@ -136,6 +137,13 @@ def attest_variant(verifier: Verifier, request: PublishRequest) -> str:
         )
     _attest(verifier, request, token)
     return request.pinned
+
+
+def _ready_to_sign(verifier: Verifier) -> str:
+    """Return the job's token once nothing speaks against signing with it; nothing is written."""
+    token = job_token(verifier.signer, protected_ref=verifier.protected_ref)
+    cosign.require_accepted(verifier.run)
+    return token
 
 
 def _push(verifier: Verifier, request: PublishRequest) -> None:
@@ -215,7 +223,7 @@ def _naming_what_is_in_the_way(
 
 def _make_verified(verifier: Verifier, request: PublishRequest, times: _StepClock) -> VerifiedImage:
     # Before anything is written: a wrong token must not leave half a publication behind.
-    token = job_token(verifier.signer, protected_ref=verifier.protected_ref)
+    token = _ready_to_sign(verifier)
     with times.step("push by digest"):
         _push(verifier, request)
     with times.step("sign"):

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from immutable_base.errors import CommandError, RemoteError, VerificationError
+from immutable_base.errors import CommandError, HostError, RemoteError, VerificationError
 from immutable_base.process import Command, Result, Runner
-from immutable_base.tools.pins import VERSION_TIMEOUT, Version, json_version
+from immutable_base.tools.pins import VERSION_TIMEOUT, Version, json_version, load_pins
 
 TIMEOUT = 240.0
 """Seconds; cosign itself gives up after three minutes."""
@@ -48,6 +48,19 @@ def version(run: Runner, program: str = "cosign") -> Version:
     """Return the version of cosign; raises CommandError if it cannot be read."""
     text = run(Command(argv=(program, "version", "--json"), timeout=VERSION_TIMEOUT)).text
     return json_version(program, text, "gitVersion")
+
+
+def require_accepted(run: Runner) -> None:
+    """Refuse to sign with a cosign that the product does not work with.
+
+    Raises HostError with the versions that it does, CommandError if the version cannot be read.
+    """
+    found, pin = version(run), load_pins()["cosign"]
+    if not pin.accepts(found):
+        raise HostError(
+            f"cosign {found} is not {pin.accepted_text}: {pin.reason}",
+            hint=f"`immutable-base tools cosign` builds {pin.number}",
+        )
 
 
 def sign(run: Runner, pinned: str, sigstore: Sigstore, token: str) -> None:

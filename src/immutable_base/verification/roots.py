@@ -78,6 +78,11 @@ class TrustRoots:
     rekor: tuple[LogKey, ...]
     ct: tuple[LogKey, ...]
     """Empty only where `without_ct_log` was asked for by name."""
+    source: str = ""
+    """Where they were read, for people."""
+    dated: int | None = None
+    """The latest moment that a trusted_root.json names, in seconds since 1970: each rotation
+    names a later one."""
 
     @property
     def sct_checked(self) -> bool:
@@ -114,6 +119,7 @@ def private_roots(*, instance: str, fulcio: bytes, rekor: bytes, ct: bytes | Non
         authorities=tuple(Authority(root=root, intermediates=others) for root in roots),
         rekor=_keys(rekor, "signing.rekor_key"),
         ct=() if ct is None else _keys(ct, "signing.ct_log_key"),
+        source="files that the configuration names",
     )
 
 
@@ -137,7 +143,7 @@ def _keys(pem: bytes, name: str) -> tuple[LogKey, ...]:
     return found
 
 
-def public_roots(raw: bytes, *, instance: str) -> TrustRoots:
+def public_roots(raw: bytes, *, instance: str, source: str) -> TrustRoots:
     """Return the trust that a trusted_root.json describes; keys other than ECDSA are left out.
 
     Raises ConfigurationError if it is incomplete or not understood.
@@ -151,15 +157,18 @@ def public_roots(raw: bytes, *, instance: str) -> TrustRoots:
             authorities=tuple(map(_authority, document["certificateAuthorities"])),
             rekor=tuple(_log_keys(document["tlogs"])),
             ct=tuple(_log_keys(document["ctlogs"])),
+            source=source,
+            dated=_dated(document),
         )
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError, Warning) as error:
         raise ConfigurationError(
-            "the trusted_root.json is not understood", details=f"{type(error).__name__}: {error}"
+            f"the trusted_root.json is not understood: {source}",
+            details=f"{type(error).__name__}: {error}",
         ) from error
     if not (roots.authorities and roots.rekor and roots.ct):
         raise ConfigurationError(
-            "the trusted_root.json is incomplete: it needs Fulcio's roots, and ECDSA keys of Rekor "
-            "and of a CT log"
+            f"the trusted_root.json is incomplete: {source}",
+            details="it needs Fulcio's roots, and ECDSA keys of Rekor and of a CT log",
         )
     return roots
 
@@ -181,6 +190,13 @@ def _log_keys(entries: Iterable[Any]) -> list[LogKey]:
         if isinstance(key, ec.EllipticCurvePublicKey):
             found.append(LogKey(key=key, period=_period(entry["publicKey"]["validFor"])))
     return found
+
+
+def _dated(document: Any) -> int:  # noqa: ANN401  JSON
+    logs = [*document["tlogs"], *document["ctlogs"]]
+    entries = [*document["certificateAuthorities"], *(log["publicKey"] for log in logs)]
+    periods = [_period(entry["validFor"]) for entry in entries]
+    return int(max((moment for p in periods for moment in (p.start, p.end) if moment), default=0))
 
 
 def _period(entry: Any) -> Period:  # noqa: ANN401  JSON

@@ -4,7 +4,7 @@ import pytest
 
 from immutable_base.cli.main import main
 from immutable_base.config.load import load_settings
-from immutable_base.sign import roots_of
+from immutable_base.trusted import roots_of
 from support.paths import PRODUCT
 from support.scene import write_config
 

@@ -3,7 +3,8 @@
 import pytest
 
 from immutable_base.config.load import load_settings
-from immutable_base.config.names import find_reference, selected_variants
+from immutable_base.config.names import selected_variants
+from immutable_base.config.references import find_reference
 from immutable_base.errors import ConfigurationError
 from support.paths import PRODUCT
 

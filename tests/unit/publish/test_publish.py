@@ -1,8 +1,10 @@
 """The order of a publication, and what is left when a step fails."""
 
+import base64
 import dataclasses
 import hashlib
 import json
+import time
 
 import pytest
 
@@ -213,6 +215,66 @@ def test_a_wrong_token_is_refused_before_anything_is_written(
         publish()
     assert text not in str(caught.value)
     assert set(world.steps()) == {"inspect"}
+
+
+def raw_token(settings, **changes):
+    """Return a token in which times stand as they are written here."""
+    head, body, signature = token_for(settings).split(".")
+    claims = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+    names = {name: f"HERE{name}" for name in changes}
+    text = json.dumps({**claims, **names})
+    for name, value in changes.items():
+        text = text.replace(f'"HERE{name}"', value)
+    body = base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
+    return f"{head}.{body}.{signature}"
+
+
+NOT_FINITE = ["NaN", "Infinity", "-Infinity", "1e400", '"..."', "null"]
+
+
+@pytest.mark.parametrize("number", NOT_FINITE)
+def test_a_token_without_an_end_pushes_nothing(world, settings, publish, monkeypatch, number):
+    monkeypatch.setenv("SIGSTORE_ID_TOKEN", raw_token(settings, exp=number))
+    with pytest.raises(ConfigurationError) as caught:
+        publish()
+    assert caught.value.details == "wrong or missing: exp"
+    assert world.writes() == []
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda text: f"Bearer {text}", "it has characters that no token has"),
+        (lambda text: f"{text[:9]}\n{text[9:]}", "it has characters that no token has"),
+        (lambda text: f'"{text}"', "it has characters that no token has"),
+        (lambda text: text.rpartition(".")[0], "a token has three parts, this has 2"),
+    ],
+)
+def test_what_is_no_token_pushes_nothing(world, token, publish, monkeypatch, change, words):
+    monkeypatch.setenv("SIGSTORE_ID_TOKEN", change(token))
+    with pytest.raises(ConfigurationError) as caught:
+        publish()
+    assert caught.value.details == words
+    assert world.writes() == []
+
+
+@pytest.mark.parametrize(
+    ("times", "words"),
+    [
+        ({"exp": 30}, r"expires in [0-9]+ s, before a push can be signed"),
+        ({"exp": -30}, r"expired [0-9]+ s ago"),
+        ({"nbf": 3600}, r"is not valid for another [0-9]+ s"),
+    ],
+)
+def test_a_token_at_the_wrong_time_pushes_nothing(
+    world, settings, publish, monkeypatch, times, words
+):
+    later = {claim: time.time() + seconds for claim, seconds in times.items()}
+    text = token_for(settings, **later)
+    monkeypatch.setenv("SIGSTORE_ID_TOKEN", text)
+    with pytest.raises(VerificationError, match=words):
+        publish()
+    assert world.writes() == []
 
 
 @pytest.mark.parametrize("text", [None, "", "  "])

@@ -5,7 +5,13 @@ import json
 
 import pytest
 
-from immutable_base.errors import CheckError, ConfigurationError, RemoteError
+from immutable_base.errors import (
+    CheckError,
+    CommandError,
+    ConfigurationError,
+    HostError,
+    RemoteError,
+)
 from immutable_base.model.publish import PublicationStatus
 from immutable_base.publish.publish import PublishRequest, attest_variant, sign_variant
 from support.publish_fixtures import TAGS
@@ -56,6 +62,26 @@ def test_a_layout_of_another_image_is_not_signed(world, token, context, request_
     with pytest.raises(CheckError, match=f"holds {OLD}, not {DIGEST}"):
         sign_variant(context.verifier(), request_of)
     assert world.writes() == []
+
+
+@pytest.mark.parametrize("stage", [sign_variant, attest_variant])
+@pytest.mark.parametrize("version", ["v2.6.2", "v3.0.5", "v2.6.3-rc.1", "devel", "v4.0.0"])
+def test_a_cosign_that_is_not_accepted_signs_nothing(
+    world, token, context, request_of, stage, version
+):
+    world.manifests[DIGEST] = MANIFEST
+    world.cosign_version = version
+    with pytest.raises(CommandError if version == "devel" else HostError, match="cosign") as caught:
+        stage(context.verifier(), request_of)
+    assert version == "devel" or "GHSA-w6c6-c85g-mmv6" in caught.value.message
+    assert world.writes() == []
+
+
+@pytest.mark.parametrize("version", ["v2.6.3", "v2.6.5", "v3.0.6"])
+def test_a_cosign_that_is_accepted_signs(world, token, context, request_of, version):
+    world.cosign_version = version
+    sign_variant(context.verifier(), request_of)
+    assert written(world) == ["push", "sign"]
 
 
 @pytest.mark.parametrize("stage", [sign_variant, attest_variant])

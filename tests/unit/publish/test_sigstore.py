@@ -6,7 +6,7 @@ import pytest
 
 from immutable_base.config.load import load_settings
 from immutable_base.errors import ConfigurationError
-from immutable_base.sign import roots_of, sigstore_of
+from immutable_base.trusted import roots_of, sigstore_of
 from immutable_base.verify import NO_CT_LOG
 from support.paths import PRODUCT
 

@@ -8,8 +8,12 @@ from immutable_base import api
 from immutable_base.cli.main import main
 from immutable_base.config.load import load_settings
 from immutable_base.errors import NoSuchImageError, OtherSignerError
-from immutable_base.model.verify import VerificationReport
 from immutable_base.report.verify import verification_text
+from immutable_base.verification.attestation import Attested
+from immutable_base.verification.policy import Signer
+from immutable_base.verification.roots import TrustRoots
+from immutable_base.verification.verify_image import Signed, Verified
+from immutable_base.verify import VerifiedImage
 from support.paths import PRODUCT
 from support.publish_world import DIGEST, OLD
 
@@ -47,7 +51,8 @@ def test_text_says_what_was_proven_one_fact_a_line(published, config, capsys):
         "SBOM      attested by the same signer, 0 components",
         f"trust     https://fulcio.example, by {config}",
     ]
-    assert [line.split()[0] for line in lines[9:]] == ["fulcio", "rekor", "ct"]
+    assert lines[9].strip() == "files that the configuration names"
+    assert [line.split()[0] for line in lines[10:]] == ["fulcio", "rekor", "ct"]
 
 
 def test_json_says_the_same(published, capsys, config, tmp_path):
@@ -62,6 +67,8 @@ def test_json_says_the_same(published, capsys, config, tmp_path):
         "tag": "latest",
         "configuration": str(config),
         "instance": "https://fulcio.example",
+        "trust_source": "files that the configuration names",
+        "trust_dated": None,
         "signer": SETTINGS.signing.certificate_identity,
         "issuer": "https://gitlab.com",
         "signed_for": REPOSITORY,
@@ -118,16 +125,22 @@ def test_a_registry_that_is_down_is_no_refusal(published, world, capsys):
 
 
 def test_what_could_not_be_proven_is_a_line_of_its_own():
-    report = VerificationReport(
-        image="r/x@sha256:0", tag=None, configuration=None, instance="https://f", trusted=(), signer="me",
-        issuer="https://i", signed_for="r/x", signed_at="then", rekor_log_index=None, claims={}, sct_checked=False,
-        sbom_components=(3, 412), skipped=2,
+    sboms = [
+        Attested(document={"components": [{}] * n}, signed_at=1, log_index=1) for n in (3, 412)
+    ]
+    signed = Signed(signed_for="r/x", signed_at=0, log_index=5, claims={})
+    verified = VerifiedImage(
+        repository="r/x", digest="sha256:0", tag=None, signer=Signer(identity="me", issuer="https://i"),
+        roots=TrustRoots(instance="https://f", authorities=(), rekor=(), ct=(), source="here", dated=0),
+        proof=Verified(created="", signature=signed, sboms=tuple(sboms), skipped=2),
     )  # fmt: skip
-    assert verification_text(report).splitlines()[5:] == [
-        "log       entry -",
+    assert verification_text(verified, configuration=None).splitlines()[4:] == [
+        "signed    1970-01-01T00:00:00Z, for r/x",
+        "log       entry 5",
         "job       -",
         "SBOM      attested by the same signer, 3 components",
         "trust     https://f, by no configuration",
+        "          here, of 1970-01-01T00:00:00Z",
         "note      1 older SBOMs by the same signer are attested too",
         "note      2 items beside the image were skipped",
         "note      no SCT: this Sigstore instance has no CT log",

@@ -470,18 +470,25 @@ def test_a_private_instance_without_ct_log_is_asked_for_by_name_and_said(scene):
     assert "no SCT: this Sigstore instance has no CT log" in outcome.out
 
 
-def test_a_declared_mirror_is_accepted_as_what_it_mirrors(scene):
-    scene.config()
-    scene.set_sig(scene.sig(scene.payload(repository="origin.example/os/base-zfs")))
-    scene.mirrors = (f"{scene.host}/os",)
+def as_a_mirror(scene, mirror):
+    """Return the command that asks a mirror of origin.example/os."""
+    scene.mirrors = (mirror,)
     path = scene.config()
-    path.write_text(
-        path.read_text().replace(
-            f'destination = "{scene.host}/os"', 'destination = "origin.example/os"'
-        )
-    )
+    destination = f'destination = "{scene.host}/os"'
+    path.write_text(path.read_text().replace(destination, 'destination = "origin.example/os"'))
     scene.site.next_reply = scene.reply
-    asked = ("verify", "--config", path, scene.reference)
+    return "verify", "--config", path, scene.reference
+
+
+def test_a_mirror_is_no_beginning_of_a_word(scene):
+    asked = as_a_mirror(scene, f"{scene.host}/o")
+    scene.set_sig(scene.sig(scene.payload(repository="origin.example/oss/base-zfs")))
+    assert command(asked).code == BROKEN
+
+
+def test_a_declared_mirror_is_accepted_as_what_it_mirrors(scene):
+    scene.set_sig(scene.sig(scene.payload(repository="origin.example/os/base-zfs")))
+    asked = as_a_mirror(scene, f"{scene.host}/os")
     outcome = command(asked)
     assert outcome.code == OK, outcome.err
     assert "for origin.example/os/base-zfs" in outcome.out

@@ -7,11 +7,14 @@ import warnings
 import pytest
 
 from immutable_base.errors import ConfigurationError
-from immutable_base.sign import PUBLIC_ROOT
+from immutable_base.public_trust import SHIPPED as PUBLIC_ROOT
+from immutable_base.verification.attached import BUNDLE
 from immutable_base.verification.certificate import read_leaf, require_chain
+from immutable_base.verification.log_entry import read_entry
 from immutable_base.verification.roots import private_roots, public_roots
+from immutable_base.verification.sct import require_sct
 from immutable_base.verification.skipped import Skipped
-from support.forge import NOW, Instance, authority, new_key, pem_of, public_pem, spki
+from support.forge import NOW, Instance, authority, new_key, pem_of, public_pem, signature, spki
 
 DOCUMENT = json.loads(PUBLIC_ROOT.read_text())
 
@@ -41,11 +44,11 @@ def encoding_der():
 
 
 def read(document):
-    return public_roots(json.dumps(document).encode(), instance="x")
+    return public_roots(json.dumps(document).encode(), instance="x", source="here")
 
 
 def test_the_public_instances_trust_is_what_it_was_when_this_version_was_made():
-    roots = public_roots(PUBLIC_ROOT.read_bytes(), instance="x")
+    roots = public_roots(PUBLIC_ROOT.read_bytes(), instance="x", source="here")
     assert [item.split()[0] for item in roots.fingerprints] == [
         "fulcio",
         "fulcio",
@@ -74,6 +77,25 @@ def test_a_root_counts_only_in_its_time(instance, period):
         )
 
 
+OUT_OF_TIME = [{"start": "2030-01-01T00:00:00Z"}, {"end": "2026-01-01T00:00:00Z"}]
+
+
+@pytest.mark.parametrize("period", OUT_OF_TIME)
+def test_a_transparency_log_counts_only_in_its_time(instance, period):
+    bundle = signature(instance, b"{}").annotations[BUNDLE]
+    assert read_entry(bundle, read(described(instance))).integrated == NOW + 1
+    with pytest.raises(Skipped, match="log's signature of the entry does not hold"):
+        read_entry(bundle, read(described(instance, **period)))
+
+
+@pytest.mark.parametrize("period", OUT_OF_TIME)
+def test_a_ct_log_counts_only_in_its_time(instance, period):
+    certificate = read_leaf(instance.leaf().pem).certificate
+    require_sct(certificate, instance.root, read(described(instance)))
+    with pytest.raises(Skipped, match="no trusted CT log has signed"):
+        require_sct(certificate, instance.root, read(described(instance, **period)))
+
+
 @pytest.mark.parametrize("part", ["certificateAuthorities", "tlogs", "ctlogs"])
 @pytest.mark.parametrize("value", [[], None, 7, [{}], [7], "x"])
 def test_a_part_of_a_trusted_root_is_no_trust(instance, part, value):
@@ -86,7 +108,7 @@ def test_a_part_of_a_trusted_root_is_no_trust(instance, part, value):
 )
 def test_what_is_no_trusted_root(raw):
     with pytest.raises(ConfigurationError, match=r"trusted_root\.json"):
-        public_roots(raw, instance="x")
+        public_roots(raw, instance="x", source="here")
 
 
 def test_an_intermediate_alone_is_no_root(instance):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from immutable_base.config.load import did_you_mean
+from immutable_base.config.toml import did_you_mean
 from immutable_base.errors import HostError
 from immutable_base_lab.core.ports import LOOPBACK
 from immutable_base_lab.programs.go_pins import GO_PROGRAMS

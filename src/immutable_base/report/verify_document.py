@@ -1,0 +1,34 @@
+"""What a verification proved, as a document."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from immutable_base.model.verify import VerificationReport
+from immutable_base.verification.verify_image import components_of, moment
+from immutable_base.verify import VerifiedImage
+
+
+def verification_report(
+    verified: VerifiedImage, *, configuration: Path | None
+) -> VerificationReport:
+    """Return the document about a verified image."""
+    signature = verified.proof.signature
+    return VerificationReport(
+        image=verified.pinned,
+        tag=verified.tag,
+        configuration=str(configuration) if configuration else None,
+        instance=verified.roots.instance,
+        trust_source=verified.roots.source,
+        trust_dated=None if verified.roots.dated is None else moment(verified.roots.dated),
+        trusted=verified.roots.fingerprints,
+        signer=verified.signer.identity,
+        issuer=verified.signer.issuer,
+        signed_for=signature.signed_for,
+        signed_at=moment(signature.signed_at),
+        rekor_log_index=verified.log_index,
+        claims=signature.claims,
+        sct_checked=verified.sct_checked,
+        sbom_components=tuple(components_of(item.document) for item in verified.proof.sboms),
+        skipped=verified.proof.skipped,
+    )
