@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -75,5 +74,3 @@ def scenario_runs(lab) -> Iterator[ScenarioRuns]:
         yield runs
     finally:
         runs.set_up("tiny")
-        for name in runs.environment:
-            shutil.rmtree(runs.workspace(name), ignore_errors=True)
