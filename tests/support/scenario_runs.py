@@ -67,9 +67,9 @@ class ScenarioRuns:
 
 
 @contextlib.contextmanager
-def scenario_runs(lab) -> Iterator[ScenarioRuns]:
+def scenario_runs(state: Path) -> Iterator[ScenarioRuns]:
     """Yield the runs of scenarios in a lab that others share: afterwards every service runs."""
-    runs = ScenarioRuns(state=lab.state)
+    runs = ScenarioRuns(state)
     try:
         yield runs
     finally:
