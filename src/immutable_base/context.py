@@ -24,6 +24,7 @@ from immutable_base.trusted import roots_of, signer_of, sigstore_of
 from immutable_base.verification.attached import Reader
 from immutable_base.verification.deadline import Deadline
 from immutable_base.verify import ReaderOpener, Verifier, registry_reader
+from immutable_base.workspace import RUN_FOLDER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +47,7 @@ class Context:
     @property
     def run_folder(self) -> Path:
         """Folder of this run: packages, logs, images on their way out, documents."""
-        return self.workspace / "tonight"
+        return self.workspace / RUN_FOLDER
 
     @property
     def logs(self) -> Path:

@@ -66,10 +66,12 @@ class HostError(ImmutableBaseError):
 
 
 FIXABLE = {
-    errno.EACCES, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EPERM,
+    errno.EACCES, errno.EBUSY, errno.EDQUOT, errno.EEXIST, errno.EIO, errno.EISDIR, errno.ELOOP,
+    errno.EMFILE, errno.ENAMETOOLONG, errno.ENFILE, errno.ENOSPC, errno.ENOTDIR, errno.EPERM,
     errno.EROFS,
 }  # fmt: skip
-"""Refusals of a disk or a permission, which a person can fix; other OSErrors are bugs of ours."""
+"""Refusals of a disk or a permission, or another kind of file in a place of ours: a person can fix
+them. Other OSErrors are bugs of ours."""
 
 
 def host_error(error: BaseException) -> HostError | None:

@@ -153,7 +153,9 @@ class Progress:
     def _print(self, text: str) -> None:
         if self._live is None:
             with contextlib.suppress(OSError):  # Nobody reads any more: the work goes on.
-                print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)  # noqa: T201  its whole purpose
+                # In one piece: other threads write too.
+                sys.stderr.write(f"{time.strftime('%H:%M:%S')} {text}\n")
+                sys.stderr.flush()
 
     def _render(self) -> Table:
         table = Table.grid(padding=(0, 1))

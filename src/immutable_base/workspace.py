@@ -15,6 +15,9 @@ from typing import IO
 from immutable_base.errors import HostError
 from immutable_base.state import state_folder
 
+RUN_FOLDER = "tonight"
+"""In a workspace: packages, logs, images on their way out, documents."""
+
 
 def default_workspace() -> Path:
     """Return the folder for runs: `$XDG_STATE_HOME/immutable-base/nights`."""

@@ -110,12 +110,17 @@ def exported(text: str) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def lab_state() -> Path:
+def lab_folder() -> Path:
+    """The lab's state folder, for tests that set up what they need of the lab by themselves."""
+    return Path(os.environ.get("IMMUTABLE_BASE_LAB_STATE") or default_state())
+
+
+@pytest.fixture(scope="session")
+def lab_state(lab_folder) -> Path:
     """Bring the lab up; it stays up, and its state is kept, for the next run."""
-    state = Path(os.environ.get("IMMUTABLE_BASE_LAB_STATE") or default_state())
-    assert lab_services.Lab(LabPaths(root=state)).up(ROOT / "immutable-base.toml") == 0
-    (state / "test-scratch").mkdir(exist_ok=True)
-    return state
+    assert lab_services.Lab(LabPaths(root=lab_folder)).up(ROOT / "immutable-base.toml") == 0
+    (lab_folder / "test-scratch").mkdir(exist_ok=True)
+    return lab_folder
 
 
 @pytest.fixture(scope="session")

@@ -14,10 +14,10 @@ from support.scenario_runs import scenario_runs
 NIGHTS = int(os.environ.get("IMMUTABLE_BASE_SOAK_NIGHTS", "2"))
 
 
-def test_every_run_ends_alike(lab):
+def test_every_run_ends_alike(lab_folder):
     verdicts: Counter[tuple[str, str, str]] = Counter()
     troubles, seconds = [], []
-    with scenario_runs(lab) as runs:
+    with scenario_runs(lab_folder) as runs:
         for night in range(NIGHTS):
             # As a new job gets it: a token does not live for twenty runs.
             runs.set_up("tiny")

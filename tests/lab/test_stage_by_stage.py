@@ -1,8 +1,8 @@
 """A run in separate commands, on the tiny stream and on the large ones.
 
-On the tiny stream the module is compiled again by its own command, and everything is tampered with
-on its way; the large one gets its kmod packages from the shared run, unless
-$IMMUTABLE_BASE_WALK_COMPILES is set, as in `make soak`.
+On the tiny stream the module is compiled again by its own command, images are read on a machine that
+did not build them, and everything is tampered with on its way; the large one gets its kmod packages
+from the shared run, unless $IMMUTABLE_BASE_WALK_COMPILES is set, as in `make soak`.
 """
 
 import json
@@ -19,18 +19,23 @@ MODULE = "metronome"
 
 @pytest.fixture(scope="module")
 def tiny_walk(tiny_lab, tiny_night):
-    folder, variants = tiny_lab.scratch / "tiny-machines", [TAMPERED, WITH_MODULE]
-    walk = Walk(folder, tiny_lab, tiny_night, variants, TAMPERED, (MODULE, WITH_MODULE))
-    yield walk
-    walk.remove()
+    return Walk(
+        tiny_lab.scratch / "tiny-machines", tiny_lab, tiny_night, [TAMPERED, WITH_MODULE],
+        signed_alone=TAMPERED, compiled=(MODULE, WITH_MODULE), reads_elsewhere=True,
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def large_walk(lab, night):
     compiled = ("zfs", "base-zfs") if "IMMUTABLE_BASE_WALK_COMPILES" in os.environ else None
-    walk = Walk(lab.scratch / "machines", lab, night, VARIANTS, "fedora-base", compiled)
-    yield walk
-    walk.remove()
+    return Walk(
+        lab.scratch / "machines",
+        lab,
+        night,
+        VARIANTS,
+        signed_alone="fedora-base",
+        compiled=compiled,
+    )
 
 
 @pytest.fixture(scope="module", params=["tiny_walk", "large_walk"])

@@ -19,7 +19,7 @@ PLAIN, WITH_MODULE = "tiny", "tiny-metronome"
 @pytest.fixture(scope="module")
 def scenarios(lab) -> ScenarioRuns:
     """Sets up scenarios in the lab that all tests share, and leaves every service running."""
-    with scenario_runs(lab) as runs:
+    with scenario_runs(lab.state) as runs:
         yield runs
 
 

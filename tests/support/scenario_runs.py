@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -68,12 +67,10 @@ class ScenarioRuns:
 
 
 @contextlib.contextmanager
-def scenario_runs(lab) -> Iterator[ScenarioRuns]:
+def scenario_runs(state: Path) -> Iterator[ScenarioRuns]:
     """Yield the runs of scenarios in a lab that others share: afterwards every service runs."""
-    runs = ScenarioRuns(state=lab.state)
+    runs = ScenarioRuns(state)
     try:
         yield runs
     finally:
         runs.set_up("tiny")
-        for name in runs.environment:
-            shutil.rmtree(runs.workspace(name), ignore_errors=True)

@@ -62,16 +62,14 @@ class Walk:
     """A variant that is signed and attested by their own commands."""
     compiled: tuple[str, str] | None = None
     """A module that is compiled again by its own command, and a variant that has it."""
+    reads_elsewhere: bool = False
+    """Images are read on another machine than the one that built them, from their layouts."""
 
     def machine(self, name: str) -> Machine:
-        """Return a machine that has nothing yet."""
+        """Return a machine that has no document yet; base images may be there from an earlier walk."""
         found = Machine(self.lab, self.folder / name)
-        shutil.rmtree(found.workspace, ignore_errors=True)
+        shutil.rmtree(found.folder, ignore_errors=True)
         return found
-
-    def remove(self) -> None:
-        """Remove what was on every machine."""
-        shutil.rmtree(self.folder, ignore_errors=True)
 
     @property
     def run(self) -> Path:
@@ -110,9 +108,11 @@ class Walk:
 
     @cached_property
     def reader(self) -> Machine:
-        """Reads and lists the images, from their layouts."""
-        found = self.machine("images-read")
-        found.carry(self.builder.folder, "plan.json", "modules", "build", "oci")
+        """Reads and lists the images."""
+        found = self.builder
+        if self.reads_elsewhere:
+            found = self.machine("images-read")
+            found.carry(self.builder.folder, "plan.json", "modules", "build", "oci")
         found.does("inspect")
         return found
 

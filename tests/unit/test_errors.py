@@ -1,8 +1,11 @@
 """What others say reaches a terminal as text, and does nothing there."""
 
+import errno
+import os
+
 import pytest
 
-from immutable_base.errors import RemoteError, VerificationError, printable
+from immutable_base.errors import RemoteError, VerificationError, host_error, printable
 
 ACTING = [
     "\x1b[2J",
@@ -37,3 +40,14 @@ def test_letters_of_every_language_lines_and_tabs_stay():
 def test_no_hint_and_no_details_stay_none():
     error = VerificationError("x")
     assert (error.hint, error.details, str(error)) == (None, None, "x")
+
+
+@pytest.mark.parametrize("number", [errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOSPC])
+def test_another_kind_of_file_in_a_place_of_ours_is_an_error_of_this_host(number):
+    refused = host_error(OSError(number, os.strerror(number), "/work/tonight/log"))
+    assert refused.exit_code == 4
+    assert str(refused).startswith(f"/work/tonight/log: {os.strerror(number)}")
+
+
+def test_a_file_of_ours_that_is_not_there_is_a_bug():
+    assert host_error(FileNotFoundError(errno.ENOENT, "No such file", "x")) is None

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from immutable_base.errors import HostError
 from immutable_base.log import log_to_file, log_to_terminal
+from immutable_base.process import heed_interrupts
 from immutable_base.progress import Progress
 from immutable_base_lab.core.paths import LabPaths, default_state
 from immutable_base_lab.lab import QUIET_SECONDS, Lab
@@ -120,6 +121,7 @@ def _tools(lab: Lab, namespace: argparse.Namespace) -> int:
 
 
 def _make(lab: Lab, namespace: argparse.Namespace) -> int:
+    heed_interrupts()
     log_to_file(lab.paths.log / "make.log")
     with Progress(quiet_below=QUIET_SECONDS) as progress:
         lab.make(namespace.program, progress, scenario=find_scenario(namespace.scenario))

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from immutable_base.errors import HostError
 from immutable_base.workspace import default_workspace, write_atomically
 
 
@@ -16,14 +17,14 @@ def add_context_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config",
         metavar="FILE",
-        type=Path,
-        default=Path(os.environ.get("IMMUTABLE_BASE_CONFIG", "immutable-base.toml")),
+        type=_place,
+        default=Path(os.environ.get("IMMUTABLE_BASE_CONFIG") or "immutable-base.toml"),
         help="configuration file (default: $IMMUTABLE_BASE_CONFIG, else ./immutable-base.toml)",
     )
     parser.add_argument(
         "--workspace",
         metavar="FOLDER",
-        type=Path,
+        type=_place,
         default=Path(os.environ.get("IMMUTABLE_BASE_WORKSPACE") or default_workspace()),
         help="folder to work in (default: $IMMUTABLE_BASE_WORKSPACE, else below $XDG_STATE_HOME)",
     )
@@ -58,7 +59,7 @@ def add_output_arguments(
     )
     parser.add_argument(
         "--output",
-        type=Path,
+        type=_output_file,
         metavar="FILE",
         help="write the result to this file instead of standard output",
     )
@@ -88,8 +89,39 @@ def wants_colour(output: Path | None) -> bool:
 
 
 def write_result(text: str, output: Path | None) -> None:
-    """Print the result, or write it to the file that was asked for."""
+    """Print the result, or write it to the file that was asked for.
+
+    A file is replaced as a whole; what is none, such as /dev/null, is written to. Raises HostError.
+    """
+    whole = text if text.endswith("\n") else text + "\n"
     if output is None:
-        sys.stdout.write(text if text.endswith("\n") else text + "\n")
-    else:
-        write_atomically(output, text if text.endswith("\n") else text + "\n")
+        sys.stdout.write(whole)
+        return
+    try:
+        if output.exists() and not output.is_file():
+            output.write_text(whole)
+        else:
+            write_atomically(output.resolve(), whole)
+    except OSError as error:
+        raise HostError(
+            f"the result cannot be written to {output}: {error.strerror}",
+            hint="name another file with --output",
+        ) from error
+
+
+def _place(text: str) -> Path:
+    """Read the name of a file or folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty")
+    return Path(text)
+
+
+def _output_file(text: str) -> Path:
+    """Read the name of a file that can be written, as far as that can be told beforehand."""
+    path = _place(text)
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f"{path} is a folder")
+    above = next(parent for parent in path.absolute().parents if parent.exists())
+    if not above.is_dir():
+        raise argparse.ArgumentTypeError(f"{above} is no folder")
+    return path

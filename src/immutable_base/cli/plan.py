@@ -61,17 +61,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(namespace: argparse.Namespace) -> int:
     """Make the plan, print it, and return the worst variant's exit code; held is not an error."""
+    heed_interrupts()
+    for option, given in (("--variant", namespace.variant), ("--save", namespace.save)):
+        if namespace.explain and given:
+            raise ConfigurationError(
+                f"--explain and {option} exclude each other",
+                hint="--explain plans the one variant that it names, and only tells of it",
+            )
     context = make_context(namespace)
-    if namespace.explain and namespace.variant:
-        raise ConfigurationError(
-            "--explain and --variant exclude each other",
-            hint="--explain plans the one variant that it names",
-        )
     asked = [namespace.explain] if namespace.explain else namespace.variant
     variants = selected_variants(context.settings, asked)
     # Before anything is fetched: what cannot be read is said at once.
     earlier = load_plan(namespace.diff) if namespace.diff else None
-    heed_interrupts()
     log_to_terminal(verbose=namespace.verbose)
     plan = _saved(context, variants) if namespace.save else _made(context, variants)
     diff = _diff(earlier, plan, namespace.variant) if earlier else None

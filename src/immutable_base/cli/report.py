@@ -5,17 +5,18 @@ from __future__ import annotations
 import argparse
 import shutil
 
-from immutable_base.cli.make_context import make_context
 from immutable_base.cli.options import (
     add_context_arguments,
     add_output_arguments,
     wants_colour,
     write_result,
 )
+from immutable_base.documents import Documents
 from immutable_base.log import log_to_terminal
 from immutable_base.report.markdown import run_markdown
 from immutable_base.report.run import run_text
 from immutable_base.run.reported import report_of
+from immutable_base.workspace import RUN_FOLDER
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,9 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(namespace: argparse.Namespace) -> int:
-    """Report, and return the exit code of the worst failure."""
+    """Report, and return the exit code of the worst failure; nothing is written or made."""
     log_to_terminal(verbose=namespace.verbose)
-    report = report_of(make_context(namespace).documents)
+    report = report_of(Documents(namespace.workspace.resolve() / RUN_FOLDER))
     if namespace.format == "json":
         text = report.to_json()
     elif namespace.format == "markdown":

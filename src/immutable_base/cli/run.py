@@ -34,11 +34,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(namespace: argparse.Namespace) -> int:
     """Run, and return the exit code of the worst failure."""
+    heed_interrupts()
     settings = load_settings(namespace.config.resolve())
     variants = selected_variants(settings, namespace.variant)
     require_ready(process.run, namespace.workspace.resolve(), settings.minimum_free_gib)
-    # As process 1 of its namespace the kernel would drop signals that have no handler.
-    heed_interrupts()
     context = make_context(namespace, settings)
     with Progress(verbose=namespace.verbose) as progress:
         report = run_variants(

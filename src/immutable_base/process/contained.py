@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from immutable_base.errors import HostError, ToolMissingError
+from immutable_base.process.programs import INTERRUPTS
 from immutable_base.process.tied import tied_to_us
 
 CONTAINED = "IMMUTABLE_BASE_CONTAINED"
@@ -33,7 +34,8 @@ def run_contained(argv: Sequence[str]) -> int:
 
     When the program ends, or this process is killed in whatever way, the kernel ends every
     process and lets go of every mount in them (pid_namespaces(7), mount_namespaces(7)). SIGINT and
-    SIGTERM are handed on to the program, once.
+    SIGTERM are handed on to the program, once; it begins with both blocked, and calls
+    `heed_interrupts`.
     """
     started: list[subprocess.Popen[bytes]] = []
     early: list[int] = []
@@ -44,7 +46,7 @@ def run_contained(argv: Sequence[str]) -> int:
         else:
             early.append(number)
 
-    before = {number: signal.signal(number, hand_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, hand_on) for number in INTERRUPTS}
     try:
         process = _start(argv)
         started.append(process)
@@ -62,6 +64,9 @@ def _start(argv: Sequence[str]) -> subprocess.Popen[bytes]:
     if shutil.which(NAMESPACES[0]) is None:
         raise ToolMissingError("`unshare` is not installed", hint="`apt-get install util-linux`")
     error_output = os.dup(2)
+    # The first process of a namespace never gets a signal that it has no handler for
+    # (pid_namespaces(7)), but a blocked one waits until it has.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTS)
     script = f'exec "$@" 2>&{error_output} {error_output}>&-'
     try:
         return subprocess.Popen(
@@ -72,6 +77,7 @@ def _start(argv: Sequence[str]) -> subprocess.Popen[bytes]:
             pass_fds=(error_output,),
         )
     finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         os.close(error_output)
 
 

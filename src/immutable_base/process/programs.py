@@ -34,6 +34,7 @@ INHERITED = (
     "SSL_CERT_FILE", "SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
     "http_proxy", "https_proxy", "no_proxy", "CONTAINERS_STORAGE_CONF", "CONTAINERS_CONF",
 )  # fmt: skip
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 TAIL_LINES = 40
 TAIL_CHARACTERS = 4000
 PIPE_SECONDS = 10.0
@@ -109,9 +110,11 @@ def heed_interrupts() -> None:
         end_all()
         raise KeyboardInterrupt
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in INTERRUPTS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, stop)
+    # One that came while this process was being started has waited: see `run_contained`.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPTS)
 
 
 def _start(command: Command) -> subprocess.Popen[bytes]:

@@ -112,6 +112,7 @@ def _next_steps(report: RunReport) -> str:
             "Try next:",
             f"  immutable-base verify {image}",
             "  immutable-base plan --format json | jq '.variants[] | {name, kernel}'",
-            "  immutable-base run      # the same inputs again: published (unchanged)",
         ]
+        if all(v.outcome is VariantOutcome.PUBLISHED for v in report.variants):
+            lines.append("  immutable-base run      # the same inputs again: published (unchanged)")
     return "\n".join(lines)

@@ -10,6 +10,8 @@ from immutable_base.model.stage import Failure
 from immutable_base.schedule import Node, NodeOutcome
 
 FOLDER = "failed"
+WITHIN = {"publish": ("publish", "sign", "attest")}
+"""Stage to those whose work it does too: once it is done, an earlier failure of them is over."""
 
 
 class RecordedError(ImmutableBaseError):
@@ -44,7 +46,10 @@ def record_failures(
             )
             documents.write(name, failure)
         elif outcome.state == "done":
-            (documents.folder / name).unlink(missing_ok=True)
+            stage, _, rest = node.id.partition(":")
+            for one in WITHIN.get(stage, (stage,)):
+                earlier = step_name(f"{one}:{rest}" if rest else one)
+                (documents.folder / f"{FOLDER}/{earlier}.json").unlink(missing_ok=True)
 
 
 def recorded_failures(documents: Documents) -> tuple[Failure, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from immutable_base.documents import Documents
+from immutable_base.documents import PLAN, Documents
 from immutable_base.errors import ConfigurationError, VerificationError
 from immutable_base.model.plan import VariantPlan, Verdict
 from immutable_base.model.publish import Publication
@@ -20,12 +20,14 @@ def report_of(documents: Documents) -> RunReport:
     """Return the report of a run that was made stage by stage, on whichever machines.
 
     A variant that was neither published nor held has failed: by a recorded failure, or because a
-    document is missing or was changed, which is named. Raises ConfigurationError without a plan.
+    document is missing or was changed, which is named. It started when its plan was written here.
+    Raises ConfigurationError without a plan.
     """
     plan, failures = documents.plan(), recorded_failures(documents)
+    began = (documents.folder / PLAN).stat().st_mtime
     variants = tuple(_row(documents, variant, failures) for variant in plan.variants)
     return RunReport(
-        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        started=datetime.fromtimestamp(began, UTC).isoformat(timespec="seconds"),
         seconds=sum(variant.seconds for variant in variants),
         documents=str(documents.folder),
         variants=variants,

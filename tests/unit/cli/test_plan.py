@@ -166,6 +166,7 @@ def test_explain_as_json_is_the_plan_document(cli, capsys):
     [
         (("--explain", "bsae"), "did you mean 'base'"),
         (("--explain", "base", "--variant", "base"), "--explain and --variant exclude each other"),
+        (("--explain", "base", "--save"), "--explain and --save exclude each other"),
         (("--explain", "base", "--diff", "x.json"), "not allowed with"),
     ],
 )

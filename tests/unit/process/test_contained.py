@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -82,6 +83,21 @@ def test_a_signal_is_handed_to_the_contained_program_once(contained, tmp_path, n
     parent.communicate(timeout=20)
     assert parent.returncode == 9, "its own status, after it has cleaned up"
     assert log.read_text() == "caught\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_before_the_program_heeds_any_waits_until_it_does(contained, tmp_path, number):
+    """As while Python starts and imports: the kernel drops it for a namespace's first process."""
+    code = (
+        "import time, pathlib; from immutable_base.process import heed_interrupts; "
+        f"pathlib.Path({str(tmp_path / 'up')!r}).touch(); time.sleep(1); "
+        "heed_interrupts(); time.sleep(10)"
+    )
+    parent = contained(f"exec {sys.executable} -c {shlex.quote(code)}")
+    wait_until((tmp_path / "up").exists)
+    parent.send_signal(number)
+    stderr = parent.communicate(timeout=8)[1]
+    assert "KeyboardInterrupt" in stderr
 
 
 def test_a_contained_run_that_is_killed_says_so(contained, tmp_path):

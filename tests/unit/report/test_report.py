@@ -62,6 +62,10 @@ HELD = GOOD.model_copy(
 )  # fmt: skip
 
 
+def test_another_run_is_promised_to_be_unchanged_only_if_all_is_published():
+    assert not any("the same inputs again" in line for line in below(shown(GOOD, HELD)))
+
+
 def test_a_held_variant_has_a_reason_and_nothing_to_verify():
     text = shown(HELD)
     assert row(text, "held") == ["held", "held", "-", "zfs 2.3.9", "-", "-", "-", "-", "0"]

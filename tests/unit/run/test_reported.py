@@ -1,6 +1,7 @@
 """What `report` says of a run that was made stage by stage."""
 
 import json
+import os
 
 import pytest
 
@@ -93,3 +94,27 @@ def test_an_error_of_ours_is_reported_as_a_bug_with_its_type(documents):
     fail(documents, "check:base-zfs", "base-zfs", error=KeyError("x"))
     row = rows(documents)["base-zfs"]
     assert (row.error, row.exit_code) == ("KeyError: 'x'", 1)
+
+
+def succeed(documents, node, *variants):
+    nodes = [Node(id=node, title=node, action=lambda _: None, variants=variants)]
+    record_failures(documents, nodes, {node: NodeOutcome(id=node, state="done")})
+
+
+def test_a_publication_that_was_made_outranks_earlier_failures_of_what_it_does(documents):
+    for stage in ("sign", "attest", "publish"):
+        fail(documents, f"{stage}:base", "base", error=CheckError(f"{stage} failed"))
+    assert rows(documents)["base"].outcome == "failed"
+    succeed(documents, "publish:base", "base")
+    assert rows(documents)["base"].outcome == "published"
+
+
+def test_a_signature_that_was_made_says_nothing_of_a_publication_that_failed(documents):
+    fail(documents, "publish:base", "base", error=CheckError("a tag was moved by another run"))
+    succeed(documents, "sign:base", "base")
+    assert "a tag was moved" in rows(documents)["base"].error
+
+
+def test_a_run_began_when_its_plan_was_written(documents):
+    os.utime(documents.folder / "plan.json", (86400, 86400))
+    assert report_of(documents).started == "1970-01-02T00:00:00+00:00"
