@@ -7,6 +7,9 @@ import pytest
 import tomlkit
 
 from immutable_base.cli.main import main
+from immutable_base.config.load import load_settings
+from immutable_base.keys.check import sources_of
+from support import paths
 from support.key_files import armour, binary, make_old_signer, revoke, version_6_key
 from support.rpm_files import build_rpm, checksum, sign_rpm
 from support.rpmmd import Rpm, write_repository
@@ -256,3 +259,9 @@ def test_all_keys_are_listed_and_nothing_is_fetched(vendor, capsys):
     assert "signs packages and metadata of vendor" in out
     assert f"foreign: {vendor.settings['keys']['foreign']['fingerprint']}" in out
     assert vendor.requests == []
+
+
+def test_repositories_of_a_compose_are_left_out_because_only_a_base_image_names_it():
+    """The shipped key of CentOS signs some: asking about it must not end in a traceback."""
+    found = sources_of(load_settings(paths.PRODUCT), "centos")
+    assert {source.id for source in found} == {"baseos", "appstream"}
