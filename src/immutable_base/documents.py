@@ -16,7 +16,13 @@ from typing import TypeVar
 from immutable_base.errors import ConfigurationError, VerificationError
 from immutable_base.model.build import ImageBuild, ImageLayout, ModuleBuild
 from immutable_base.model.check import CheckReport
-from immutable_base.model.document import Frozen, StageDocument
+from immutable_base.model.document import (
+    SCHEMA_VERSION,
+    AnyDocument,
+    Frozen,
+    StageDocument,
+    read_document,
+)
 from immutable_base.model.facts import ImageFacts
 from immutable_base.model.plan import Plan, VariantPlan
 from immutable_base.model.publish import Publication
@@ -42,11 +48,9 @@ COMMANDS = {
     "build": "build --variant",
 }
 """What makes a document, by the first part of its name; else the command has the folder's name."""
-SCHEMA_VERSION = 1
 SHOWN = 500
 """Characters of a parser's complaint that an error shows."""
 
-AnyDocument = TypeVar("AnyDocument", bound=Frozen)
 AnyStage = TypeVar("AnyStage", bound=StageDocument)
 
 
@@ -214,7 +218,7 @@ class Documents:
         path = self._existing(name)
         text = path.read_bytes()
         try:
-            return kind.model_validate_json(text)
+            return read_document(kind, text)
         except ValueError as error:  # pydantic's errors are ValueErrors
             newer = _schema_version(text) > SCHEMA_VERSION
             what = "was written by a newer release" if newer else "is not a whole, valid document"
