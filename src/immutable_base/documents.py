@@ -176,8 +176,7 @@ class Documents:
             raise VerificationError(
                 f"{self.folder / name} rests on another {' and another '.join(changed)}",
                 details="\n".join(
-                    f"{other}: {found.rests_on.get(other)} then, {here.get(other)} now"
-                    for other in changed
+                    _changed(other, found.rests_on.get(other), here.get(other)) for other in changed
                 ),
                 hint=f"was it changed, or is it of another run? `{_command(name)}` makes it again",
             )
@@ -211,7 +210,10 @@ class Documents:
     def _existing(self, name: str) -> Path:
         path = self.folder / name
         if not path.is_file():
-            raise ConfigurationError(f"there is no {path}", hint=f"`{_command(name)}` makes it")
+            raise ConfigurationError(
+                f"there is no {path}",
+                hint=f"`{_command(name)}` makes it; or copy it from the machine that made it",
+            )
         return path
 
     def _parse(self, kind: type[AnyDocument], name: str) -> AnyDocument:
@@ -226,6 +228,14 @@ class Documents:
                 f"{path} {what}", details=str(error)[:SHOWN],
                 hint="use that release" if newer else f"make it again: `{_command(name)}`",
             ) from error  # fmt: skip
+
+
+def _changed(name: str, then: str | None, now: str | None) -> str:
+    if then is None:
+        return f"{name}: it does not name this one"
+    if now is None:
+        return f"{name}: it names this one, on which it cannot rest"
+    return f"{name}: {then} then, {now} now"
 
 
 def _schema_version(text: bytes) -> int:

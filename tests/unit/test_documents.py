@@ -15,6 +15,7 @@ from immutable_base.model.plan import Plan
 from immutable_base.model.publish import Publication
 from immutable_base.model.sbom import SbomRecord
 from support.build_world import BuildWorld
+from support.paths import ROOT
 from support.plans import plan
 from support.stage_documents import leave_all
 
@@ -87,7 +88,10 @@ def test_what_is_missing_is_named_with_the_command_that_makes_it(documents, name
     with pytest.raises(ConfigurationError) as caught:
         documents.read(Publication, ZFS)
     assert caught.value.message == f"there is no {documents.folder / name}"
-    assert caught.value.hint == f"`immutable-base {commands[name.partition('/')[0]]}` makes it"
+    assert (
+        caught.value.hint
+        == f"`immutable-base {commands[name.partition('/')[0]]}` makes it; or copy it from the machine that made it"
+    )
 
 
 @pytest.mark.parametrize("name", CHAIN)
@@ -114,11 +118,13 @@ def test_a_document_that_rests_on_less_or_on_nothing_is_refused(documents, kind)
     whole = json.loads(path.read_text())["rests_on"]
     for left in ({}, {"plan.json": whole["plan.json"]} if len(whole) > 1 else {}):
         edit(path, rests_on=left)
-        with pytest.raises(VerificationError, match="rests on another"):
+        with pytest.raises(VerificationError, match="rests on another") as caught:
             documents.read(kind, ZFS)
+        assert ": it does not name this one" in caught.value.details
     edit(path, rests_on={**whole, "another.json": "0" * 64})
-    with pytest.raises(VerificationError, match=r"rests on another another\.json"):
+    with pytest.raises(VerificationError, match=r"rests on another another\.json") as caught:
         documents.read(kind, ZFS)
+    assert caught.value.details == "another.json: it names this one, on which it cannot rest"
 
 
 @pytest.mark.parametrize("kind", [ImageFacts, CheckReport, SbomRecord])
@@ -264,3 +270,29 @@ def test_a_value_that_no_stage_writes_is_refused(documents, kind, keys, value):
     name = next(name for name, other in KINDS.items() if other is kind)
     with_field(documents.folder / name, *keys, value=value)
     assert str(keys[-1]) in refused(documents, kind, name)
+
+
+def test_the_page_on_stages_names_everything_that_must_travel():
+    """Everything that a command's documents rest on, however far below."""
+
+    def below(kind):
+        near = [other for other in FOLDERS if name_of(other, ZFS) in foundations(kind, ZFS)]
+        return set(foundations(kind, ZFS)).union(*(below(other) for other in near))
+
+    page = (ROOT / "docs/how-to/run-stage-by-stage.md").read_text()
+    rows = dict(
+        re.findall(
+            r"^\| (.*?) \| (`plan\.json`.*?) \|$",
+            page.partition("several machines")[2],
+            re.MULTILINE,
+        )
+    )
+    for command, kind in (
+        ("`inspect`", ImageFacts), ("`check`", CheckReport), ("`sbom`", SbomRecord),
+        ("`sign`, `attest`, `publish`", Publication),
+    ):  # fmt: skip
+        parts = {
+            "modules/*/build.json" if n == MODULE else n.replace("base-zfs.json", "")
+            for n in below(kind)
+        }
+        assert parts <= set(re.findall("`(.*?)`", rows[command])), command

@@ -156,7 +156,7 @@ def test_without_a_plan_nothing_begins(world):
     (world.context.run_folder / "plan.json").unlink()
     with pytest.raises(ConfigurationError, match=r"there is no .*plan\.json") as caught:
         stage(world, "build")
-    assert caught.value.hint == "`immutable-base plan --save` makes it"
+    assert caught.value.hint.startswith("`immutable-base plan --save` makes it; or copy it")
     assert world.commands == []
 
 
