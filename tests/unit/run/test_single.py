@@ -167,7 +167,7 @@ def test_a_variant_that_is_not_planned_is_refused_before_anything(world):
 
 
 def test_two_stages_do_not_work_in_one_workspace(world):
-    with exclusive(world.context.workspace), pytest.raises(HostError, match="another run"):
+    with exclusive(world.context.workspace), pytest.raises(HostError, match="another command"):
         stage(world, "build")
     assert world.commands == []
 
