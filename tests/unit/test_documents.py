@@ -295,4 +295,4 @@ def test_the_page_on_stages_names_everything_that_must_travel():
             "modules/*/build.json" if n == MODULE else n.replace("base-zfs.json", "")
             for n in below(kind)
         }
-        assert parts <= set(re.findall("`(.*?)`", rows[command])), command
+        assert parts <= set(re.findall("`(?:tonight/)?(.*?)`", rows[command])), command
