@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from immutable_base.model.document import Frozen, StageDocument
+from immutable_base.model.document import Count, Frozen, Sha256, StageDocument, Text
 
 
 class InstalledPackage(Frozen):
@@ -50,7 +50,7 @@ class InitramfsFact(Frozen):
 
     path: str
     mode: int
-    size: int
+    size: Count
     listing: ProgramOutput
     """`lsinitrd`: the names of the files in it."""
 
@@ -68,8 +68,8 @@ class UnitFact(Frozen):
 class ImageFacts(StageDocument):
     """The document inspect/<variant>.json."""
 
-    variant: str
-    image_id: str
+    variant: Text
+    image_id: Sha256
     labels: dict[str, str]
     kernels: tuple[str, ...]
     """Folders of /usr/lib/modules that hold a vmlinuz."""

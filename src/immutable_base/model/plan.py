@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Literal
 
-from immutable_base.model.document import Frozen
+from immutable_base.model.document import Count, Digest, Frozen, Sha256, Text
 from immutable_base.model.evr import Evr, Nevra
 from immutable_base.model.reference import Reference
 
@@ -51,8 +51,8 @@ class Package(Frozen):
     """Repository id in immutable-base.toml; `local` for the kmod packages that we build."""
     url: str
     """Where the file is; empty for `local`."""
-    sha256: str
-    size: int
+    sha256: Sha256 | Literal[""]
+    size: Count
     """Bytes of the file."""
     build_time: int
     """Seconds since 1970, from the package."""
@@ -83,7 +83,7 @@ class BasePlan(Frozen):
 
     reference: str
     """As the configuration has it, with its moving tag."""
-    digest: str
+    digest: Digest | Literal[""]
     """`sha256:...` of the manifest for this architecture; every later step uses only this. Empty
     when the verdict is `fail` because the image could not be resolved."""
     created: int
@@ -171,7 +171,7 @@ class PlannedPackage(Frozen):
 class VariantPlan(Frozen):
     """What is planned for one variant."""
 
-    name: str
+    name: Text
     stream: str
     verdict: Verdict
     base: BasePlan
@@ -180,7 +180,7 @@ class VariantPlan(Frozen):
     layers: tuple[LayerPlan, ...]
     packages: tuple[PlannedPackage, ...]
     reasons: tuple[str, ...]
-    exit_code: int = 0
+    exit_code: Count = 0
     """The error's, when the verdict is `fail` (docs/reference/exit-codes.md); else 0."""
 
     @property
@@ -206,10 +206,10 @@ class RepositoryPlan(Frozen):
     id: str
     url: str
     revision: str
-    repomd_sha256: str
+    repomd_sha256: Sha256
     metadata_signed_by: str | None
     """Fingerprint of the key that signed repomd.xml; null where upstream does not sign it."""
-    packages: int
+    packages: Count
 
 
 class Plan(Frozen):
