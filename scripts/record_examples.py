@@ -80,7 +80,8 @@ def _run(line: str, env: dict[str, str]) -> str:
 
 def _shortened(text: str) -> str:
     """Return what a reader needs: the state folder as it is by default, and not every line."""
-    lines = text.replace(str(state_folder().parent), "~/.local/state").rstrip().splitlines()
+    whole = text.replace(str(state_folder().parent), "~/.local/state").rstrip()
+    lines = [line.rstrip() for line in whole.splitlines()]
     more = len(lines) - LONGEST
     return "\n".join([*lines[:LONGEST], *([f"... {more} more lines"] if more > 0 else []), ""])
 

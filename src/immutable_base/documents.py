@@ -16,7 +16,13 @@ from typing import TypeVar
 from immutable_base.errors import ConfigurationError, VerificationError
 from immutable_base.model.build import ImageBuild, ImageLayout, ModuleBuild
 from immutable_base.model.check import CheckReport
-from immutable_base.model.document import Frozen, StageDocument
+from immutable_base.model.document import (
+    SCHEMA_VERSION,
+    AnyDocument,
+    Frozen,
+    StageDocument,
+    read_document,
+)
 from immutable_base.model.facts import ImageFacts
 from immutable_base.model.plan import Plan, VariantPlan
 from immutable_base.model.publish import Publication
@@ -42,11 +48,9 @@ COMMANDS = {
     "build": "build --variant",
 }
 """What makes a document, by the first part of its name; else the command has the folder's name."""
-SCHEMA_VERSION = 1
 SHOWN = 500
 """Characters of a parser's complaint that an error shows."""
 
-AnyDocument = TypeVar("AnyDocument", bound=Frozen)
 AnyStage = TypeVar("AnyStage", bound=StageDocument)
 
 
@@ -172,8 +176,7 @@ class Documents:
             raise VerificationError(
                 f"{self.folder / name} rests on another {' and another '.join(changed)}",
                 details="\n".join(
-                    f"{other}: {found.rests_on.get(other)} then, {here.get(other)} now"
-                    for other in changed
+                    _changed(other, found.rests_on.get(other), here.get(other)) for other in changed
                 ),
                 hint=f"was it changed, or is it of another run? `{_command(name)}` makes it again",
             )
@@ -207,14 +210,17 @@ class Documents:
     def _existing(self, name: str) -> Path:
         path = self.folder / name
         if not path.is_file():
-            raise ConfigurationError(f"there is no {path}", hint=f"`{_command(name)}` makes it")
+            raise ConfigurationError(
+                f"there is no {path}",
+                hint=f"`{_command(name)}` makes it; or copy it from the machine that made it",
+            )
         return path
 
     def _parse(self, kind: type[AnyDocument], name: str) -> AnyDocument:
         path = self._existing(name)
         text = path.read_bytes()
         try:
-            return kind.model_validate_json(text)
+            return read_document(kind, text)
         except ValueError as error:  # pydantic's errors are ValueErrors
             newer = _schema_version(text) > SCHEMA_VERSION
             what = "was written by a newer release" if newer else "is not a whole, valid document"
@@ -222,6 +228,14 @@ class Documents:
                 f"{path} {what}", details=str(error)[:SHOWN],
                 hint="use that release" if newer else f"make it again: `{_command(name)}`",
             ) from error  # fmt: skip
+
+
+def _changed(name: str, then: str | None, now: str | None) -> str:
+    if then is None:
+        return f"{name}: it does not name this one"
+    if now is None:
+        return f"{name}: it names this one, on which it cannot rest"
+    return f"{name}: {then} then, {now} now"
 
 
 def _schema_version(text: bytes) -> int:

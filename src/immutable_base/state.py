@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+STARTED_BY = "IMMUTABLE_BASE_STARTED_BY"
+"""Environment of a command in namespaces of its own: the process that started it, by the number
+that users see, and may end it by."""
+
 
 def state_folder() -> Path:
     """Return `$XDG_STATE_HOME/immutable-base` (XDG Base Directory Specification)."""

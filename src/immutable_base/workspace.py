@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from immutable_base.errors import HostError
-from immutable_base.state import state_folder
+from immutable_base.state import STARTED_BY, state_folder
 
 RUN_FOLDER = "tonight"
 """In a workspace: packages, logs, images on their way out, documents."""
@@ -60,7 +60,9 @@ def write_atomically(path: Path, content: str | bytes) -> None:
 
 
 @contextmanager
-def exclusive(folder: Path, *, command: str = "run", option: str = "--workspace") -> Iterator[None]:
+def exclusive(
+    folder: Path, *, command: str = "command", option: str = "--workspace"
+) -> Iterator[None]:
     """Hold a folder alone; the kernel lets go of the lock when the process ends, however.
 
     `command` and `option` name, for people, what works in such a folder and how to choose another.
@@ -78,7 +80,7 @@ def exclusive(folder: Path, *, command: str = "run", option: str = "--workspace"
                 hint=f"wait for it to end, or give this one a folder of its own with {option}",
             ) from error
         lock.truncate(0)
-        lock.write(str(os.getpid()))
+        lock.write(os.environ.get(STARTED_BY) or str(os.getpid()))
         lock.flush()
         yield
 

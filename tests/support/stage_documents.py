@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import json
+
+from immutable_base.config.load import load_settings
 from immutable_base.documents import name_of
 from immutable_base.model.build import ImageBuild, ImageLayout
 from immutable_base.model.check import CheckReport, Finding, Level
 from immutable_base.model.facts import ImageFacts
 from immutable_base.model.publish import Publication, PublicationStatus
 from immutable_base.model.sbom import SbomRecord
+from immutable_base.sbom.subject import IMAGE_ID
 from immutable_base.workspace import file_digest, write_atomically
+from support.paths import PRODUCT
 from support.sound_image import FACTS
 
 FINE = Finding(id="x", title="one kernel", reason="two boot neither", level=Level.PASS, message="")
-SBOM = '{"bomFormat": "CycloneDX", "specVersion": "1.6", "components": []}'
+DESTINATION = load_settings(PRODUCT).registry.destination
+
+
+def sbom_of(repository: str, image_id: str) -> str:
+    """Return the least that an SBOM of an image says."""
+    properties = [{"name": IMAGE_ID, "value": image_id}]
+    component = {"type": "container", "name": repository, "properties": properties}
+    return json.dumps(
+        {"bomFormat": "CycloneDX", "specVersion": "1.6", "metadata": {"component": component}, "components": []}
+    )  # fmt: skip
 
 
 def leave_facts(documents, variant) -> ImageFacts:
@@ -41,14 +55,15 @@ def leave_check(documents, variant, *findings: Finding) -> CheckReport:
 
 def leave_sbom(documents, variant) -> SbomRecord:
     """Write what `sbom` would, about what was read."""
-    write_atomically(documents.sbom(variant), SBOM)
     facts = documents.read(ImageFacts, variant)
+    text = sbom_of(f"{DESTINATION}/{variant.name}", facts.image_id)
+    write_atomically(documents.sbom(variant), text)
     record = SbomRecord(
         rests_on=documents.rests_on(SbomRecord, variant),
         variant=variant.name,
         image_id=facts.image_id,
         sha256=file_digest(documents.sbom(variant)),
-        size=len(SBOM),
+        size=len(text.encode()),
         packages=len(facts.packages),
     )
     documents.write(name_of(SbomRecord, variant), record)

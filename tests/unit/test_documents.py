@@ -8,12 +8,14 @@ import pytest
 
 from immutable_base.documents import FOLDERS, Documents, foundations, module_name, name_of
 from immutable_base.errors import ConfigurationError, VerificationError
-from immutable_base.model.build import ImageBuild, ImageLayout
+from immutable_base.model.build import ImageBuild, ImageLayout, ModuleBuild
 from immutable_base.model.check import CheckReport
 from immutable_base.model.facts import ImageFacts
+from immutable_base.model.plan import Plan
 from immutable_base.model.publish import Publication
 from immutable_base.model.sbom import SbomRecord
 from support.build_world import BuildWorld
+from support.paths import ROOT
 from support.plans import plan
 from support.stage_documents import leave_all
 
@@ -86,7 +88,10 @@ def test_what_is_missing_is_named_with_the_command_that_makes_it(documents, name
     with pytest.raises(ConfigurationError) as caught:
         documents.read(Publication, ZFS)
     assert caught.value.message == f"there is no {documents.folder / name}"
-    assert caught.value.hint == f"`immutable-base {commands[name.partition('/')[0]]}` makes it"
+    assert (
+        caught.value.hint
+        == f"`immutable-base {commands[name.partition('/')[0]]}` makes it; or copy it from the machine that made it"
+    )
 
 
 @pytest.mark.parametrize("name", CHAIN)
@@ -113,11 +118,13 @@ def test_a_document_that_rests_on_less_or_on_nothing_is_refused(documents, kind)
     whole = json.loads(path.read_text())["rests_on"]
     for left in ({}, {"plan.json": whole["plan.json"]} if len(whole) > 1 else {}):
         edit(path, rests_on=left)
-        with pytest.raises(VerificationError, match="rests on another"):
+        with pytest.raises(VerificationError, match="rests on another") as caught:
             documents.read(kind, ZFS)
+        assert ": it does not name this one" in caught.value.details
     edit(path, rests_on={**whole, "another.json": "0" * 64})
-    with pytest.raises(VerificationError, match=r"rests on another another\.json"):
+    with pytest.raises(VerificationError, match=r"rests on another another\.json") as caught:
         documents.read(kind, ZFS)
+    assert caught.value.details == "another.json: it names this one, on which it cannot rest"
 
 
 @pytest.mark.parametrize("kind", [ImageFacts, CheckReport, SbomRecord])
@@ -177,3 +184,115 @@ def test_a_variant_that_is_not_planned_is_named_with_those_that_are(documents):
     with pytest.raises(ConfigurationError, match="plans nothing for 'base-zsf'") as caught:
         documents.variant("base-zsf")
     assert "base-zfs-old" in caught.value.hint
+
+
+def with_field(path, *keys, value):
+    """Write another value into a field, however deep."""
+    document = json.loads(path.read_text())
+    *above, last = keys
+    inner = document
+    for key in above:
+        inner = inner[key]
+    inner[last] = value
+    path.write_text(json.dumps(document))
+
+
+def refused(documents, kind, name):
+    with pytest.raises(ConfigurationError, match="is not a whole, valid document") as caught:
+        documents._parse(kind, name)
+    assert name in caught.value.message
+    return caught.value.details
+
+
+KINDS = {"plan.json": Plan, MODULE: ModuleBuild} | {name_of(kind, ZFS): kind for kind in FOLDERS}
+
+
+@pytest.mark.parametrize("name", CHAIN)
+def test_a_document_with_a_key_twice_is_refused(documents, name):
+    """The last of two wins here, the first of two elsewhere."""
+    path = documents.folder / name
+    text = path.read_text()
+    path.write_text(text.replace("{", '{"schema_version": 1,', 1))
+    assert "a key stands twice" in refused(documents, KINDS[name], name)
+
+
+@pytest.mark.parametrize("name", CHAIN)
+@pytest.mark.parametrize("version", [True, 1.0, "1", None, 0, -1])
+def test_a_schema_version_is_the_number_one(documents, name, version):
+    with_field(documents.folder / name, "schema_version", value=version)
+    assert "schema_version" in refused(documents, KINDS[name], name)
+
+
+@pytest.mark.parametrize("name", CHAIN)
+def test_a_document_without_a_schema_version_is_refused(documents, name):
+    path = documents.folder / name
+    document = json.loads(path.read_text())
+    del document["schema_version"]
+    path.write_text(json.dumps(document))
+    assert "schema_version" in refused(documents, KINDS[name], name)
+
+
+@pytest.mark.parametrize(
+    ("kind", "keys", "value"),
+    [
+        (ModuleBuild, ["kernel"], ""),
+        (ModuleBuild, ["kernel"], "  "),
+        (ModuleBuild, ["sha256"], ""),
+        (ModuleBuild, ["sha256"], "A" * 64),
+        (ModuleBuild, ["package"], "../../etc/passwd"),
+        (ModuleBuild, ["package"], ""),
+        (ModuleBuild, ["seconds"], "1"),
+        (ImageBuild, ["image_id"], "sha256:" + "a" * 64),
+        (ImageBuild, ["layers", 0, "image_id"], ""),
+        (ImageLayout, ["digest"], "x"),
+        (ImageLayout, ["digest"], "a" * 64),
+        (ImageLayout, ["size"], -1),
+        (ImageLayout, ["size"], True),
+        (ImageLayout, ["size"], "1"),
+        (ImageLayout, ["rests_on", "plan.json"], "x"),
+        (ImageFacts, ["image_id"], ""),
+        (CheckReport, ["image_id"], ""),
+        (CheckReport, ["findings", 0, "level"], "fine"),
+        (SbomRecord, ["sha256"], ""),
+        (SbomRecord, ["packages"], -1),
+        (SbomRecord, ["packages"], 1.0),
+        (Publication, ["digest"], "x"),
+        (Publication, ["sbom_sha256"], ""),
+        (Publication, ["rekor_log_index"], -1),
+        (Plan, ["variants", 1, "layers", 0, "install", 0, "sha256"], "x"),
+        (Plan, ["variants", 1, "layers", 0, "install", 0, "size"], -1),
+        (Plan, ["variants", 1, "base", "digest"], "x"),
+        (Plan, ["variants", 1, "exit_code"], -1),
+        (Plan, ["variants", 1, "name"], ""),
+    ],
+)  # fmt: skip
+def test_a_value_that_no_stage_writes_is_refused(documents, kind, keys, value):
+    name = next(name for name, other in KINDS.items() if other is kind)
+    with_field(documents.folder / name, *keys, value=value)
+    assert str(keys[-1]) in refused(documents, kind, name)
+
+
+def test_the_page_on_stages_names_everything_that_must_travel():
+    """Everything that a command's documents rest on, however far below."""
+
+    def below(kind):
+        near = [other for other in FOLDERS if name_of(other, ZFS) in foundations(kind, ZFS)]
+        return set(foundations(kind, ZFS)).union(*(below(other) for other in near))
+
+    page = (ROOT / "docs/how-to/run-stage-by-stage.md").read_text()
+    rows = dict(
+        re.findall(
+            r"^\| (.*?) \| (`plan\.json`.*?) \|$",
+            page.partition("several machines")[2],
+            re.MULTILINE,
+        )
+    )
+    for command, kind in (
+        ("`inspect`", ImageFacts), ("`check`", CheckReport), ("`sbom`", SbomRecord),
+        ("`sign`, `attest`, `publish`", Publication),
+    ):  # fmt: skip
+        parts = {
+            "modules/*/build.json" if n == MODULE else n.replace("base-zfs.json", "")
+            for n in below(kind)
+        }
+        assert parts <= set(re.findall("`(?:tonight/)?(.*?)`", rows[command])), command

@@ -21,9 +21,16 @@ def test_a_second_run_is_refused_with_the_first_ones_pid(tmp_path):
     with exclusive(tmp_path):
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode != 0
-    assert f"another run (process {os.getpid()}) works in {tmp_path}" in done.stderr
+    assert f"another command (process {os.getpid()}) works in {tmp_path}" in done.stderr
     with exclusive(tmp_path):
         pass
+
+
+def test_a_contained_holder_is_named_by_the_number_that_a_user_sees(tmp_path, monkeypatch):
+    monkeypatch.setenv("IMMUTABLE_BASE_STARTED_BY", "4711")
+    words = r"another command \(process 4711\)"
+    with exclusive(tmp_path), pytest.raises(HostError, match=words):
+        exclusive(tmp_path).__enter__()
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path):
@@ -87,7 +94,7 @@ def test_the_lock_names_this_process_alone_whatever_was_in_it(tmp_path):
     (tmp_path / "lock").write_text("123456789012345")
     with exclusive(tmp_path):
         assert (tmp_path / "lock").read_text() == str(os.getpid())
-        with pytest.raises(HostError, match=rf"another run \(process {os.getpid()}\) works"):
+        with pytest.raises(HostError, match=rf"another command \(process {os.getpid()}\) works"):
             exclusive(tmp_path).__enter__()
     with exclusive(tmp_path):
         assert (tmp_path / "lock").read_text() == str(os.getpid())

@@ -43,6 +43,10 @@ COMMANDS = {
 CONTAINED = frozenset({"plan", "build", "inspect", "sbom", "run"})
 """Commands that mount images: as root they run in namespaces of their own, so that no mount and no
 process outlives them, however they end."""
+EXIT_CODES = (
+    "Exit codes: 0 done, 2 arguments or configuration, 4 this host, 5 a program failed, "
+    "6 a service failed, 10 an image is not sound, 12 to 16 not verified, 130 interrupted."
+)
 HELP = frozenset({"-h", "--help"})
 VERSION = "--version"
 PLUGINS = "immutable_base.commands"
@@ -80,7 +84,7 @@ def build_parser(
     parser = Parser(
         prog="immutable-base",
         description="Nightly, signed, immutable bootc images with kernel modules compiled ahead.",
-        epilog="Exit codes: docs/reference/exit-codes.md",
+        epilog=EXIT_CODES,
         allow_abbrev=False,
     )
     parser.add_argument(VERSION, action="store_true", help="show the version and exit")

@@ -6,7 +6,7 @@ import argparse
 import os
 import re
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from immutable_base.cli.options import (
@@ -23,6 +23,15 @@ from immutable_base.verify_reference import prove
 
 HERE = Path("immutable-base.toml")
 LONGEST = 3600.0
+DECIMAL = re.compile(r"[0-9]{1,9}([.][0-9]{1,9})?")
+MOMENT = re.compile(
+    r"(?P<whole>[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})"
+    r"(?P<part>[.][0-9]+)?(?P<zone>Z|[+-][0-9]{2}:[0-9]{2})"
+)
+"""Source: RFC 3339, section 5.6."""
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST = 253402300799
+"""The last second of the year 9999, which is the last that can be written."""
 UNITS = {"m": 60, "h": 3600, "d": 86400}
 
 
@@ -80,18 +89,25 @@ def _age(text: str) -> int:
 
 
 def _moment(text: str) -> int:
+    """Return a time in seconds since 1970; a part of a second counts as a whole one."""
+    refusal = argparse.ArgumentTypeError(
+        f"{text!r} is not a time with its zone (RFC 3339), such as 2026-11-26T04:05:56Z"
+    )
+    found = MOMENT.fullmatch(text)
+    if found is None:
+        raise refusal
     try:
-        found = datetime.fromisoformat(text)
-        return int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp())
+        whole = datetime.fromisoformat(found["whole"] + found["zone"])
+        seconds = (whole - EPOCH) // timedelta(seconds=1) + bool((found["part"] or "").strip(".0"))
     except (ValueError, OverflowError) as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a time (RFC 3339)") from error
+        raise refusal from error
+    if not 0 <= seconds <= LATEST:
+        raise refusal
+    return seconds
 
 
 def _seconds(text: str) -> float:
-    try:
-        found = float(text)
-    except ValueError:
-        found = 0.0
+    found = float(text) if DECIMAL.fullmatch(text) else 0.0
     if not 0 < found <= LONGEST:
         raise argparse.ArgumentTypeError(f"{text!r} is not between 0 and {LONGEST:g} seconds")
     return found

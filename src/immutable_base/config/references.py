@@ -24,7 +24,9 @@ def find_reference(text: str, settings: TrustSettings | None) -> Reference:
                 hint="write registry/path:tag or registry/path@sha256:...",
             )
         return reference
-    name, _, tag = text.partition(":")
+    head, at, digest = text.partition("@")
+    name, _, tag = head.partition(":")
+    tag = tag or ("" if at else DEFAULT_TAG)
     if settings is None:
         raise ConfigurationError(
             f"'{name}' is not a reference, and there is no configuration that names variants",
@@ -35,4 +37,4 @@ def find_reference(text: str, settings: TrustSettings | None) -> Reference:
             f"'{name}' is neither a variant nor a reference{did_you_mean(name, settings.variants)}",
             hint=f"the configuration has: {', '.join(settings.variants)}",
         )
-    return Reference.parse(f"{settings.repository_of(name)}:{tag or DEFAULT_TAG}")
+    return Reference.parse(f"{settings.repository_of(name)}{':' if tag else ''}{tag}{at}{digest}")

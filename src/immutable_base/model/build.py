@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
-from immutable_base.model.document import Frozen, StageDocument
+from immutable_base.model.document import (
+    Count,
+    Digest,
+    FileName,
+    Frozen,
+    Sha256,
+    StageDocument,
+    Text,
+)
 
 
 class ModuleFile(Frozen):
     """A compiled module."""
 
-    name: str
-    sha256: str
+    name: Text
+    sha256: Sha256
     """Of the stripped, uncompressed file: equal in two builds of the same source."""
 
 
 class ModuleBuild(StageDocument):
     """The document modules/<step>/build.json: a kmod package, in the same folder."""
 
-    id: str
+    id: Text
     """Of the step: stream, module and kernel."""
-    name: str
-    version: str
-    kernel: str
+    name: Text
+    version: Text
+    kernel: Text
     """What `uname -r` prints on it."""
-    package: str
+    package: FileName
     """File name."""
-    sha256: str
+    sha256: Sha256
     """Of the package."""
     files: tuple[ModuleFile, ...]
     buildah: str
@@ -37,9 +45,9 @@ class ModuleBuild(StageDocument):
 class LayerRecord(Frozen):
     """A layer in local storage."""
 
-    id: str
+    id: Text
     """Of the step."""
-    image_id: str
+    image_id: Sha256
     variants: tuple[str, ...]
     """Those that share it."""
     seconds: float
@@ -48,8 +56,8 @@ class LayerRecord(Frozen):
 class ImageBuild(StageDocument):
     """The document build/<variant>.json: a finished image."""
 
-    variant: str
-    image_id: str
+    variant: Text
+    image_id: Sha256
     """SHA-256 of the image's configuration: equal in two builds of the same plan, and the same in
     every storage, layout and registry that holds the image."""
     layers: tuple[LayerRecord, ...]
@@ -62,8 +70,8 @@ class ImageBuild(StageDocument):
 class ImageLayout(StageDocument):
     """The document oci/<variant>.json: the OCI layout beside it, as a registry will have it."""
 
-    variant: str
-    digest: str
+    variant: Text
+    digest: Digest
     """`sha256:...` of the manifest."""
-    size: int
+    size: Count
     """Bytes of layers and configuration."""

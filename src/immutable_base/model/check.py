@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from immutable_base.model.document import Frozen, StageDocument
+from immutable_base.model.document import Frozen, Sha256, StageDocument, Text
 
 
 class Level(StrEnum):
@@ -19,7 +19,7 @@ class Level(StrEnum):
 class Finding(Frozen):
     """The result of one check."""
 
-    id: str
+    id: Text
     title: str
     reason: str
     """Why the check exists."""
@@ -36,8 +36,8 @@ class Finding(Frozen):
 class CheckReport(StageDocument):
     """The document check/<variant>.json: every finding about one image."""
 
-    variant: str
-    image_id: str
+    variant: Text
+    image_id: Sha256
     findings: tuple[Finding, ...]
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from immutable_base.model.document import Frozen, StageDocument
+from immutable_base.model.document import Count, Frozen, Sha256, StageDocument, Text
 
 
 class InstalledPackage(Frozen):
@@ -50,7 +50,7 @@ class InitramfsFact(Frozen):
 
     path: str
     mode: int
-    size: int
+    size: Count
     listing: ProgramOutput
     """`lsinitrd`: the names of the files in it."""
 
@@ -142,8 +142,8 @@ class BaseFacts(CommonFacts):
 class ImageFacts(StageDocument, CommonFacts):
     """The document inspect/<variant>.json."""
 
-    variant: str
-    image_id: str
+    variant: Text
+    image_id: Sha256
     labels: dict[str, str]
     annotations: dict[str, str]
     """Of the manifest."""

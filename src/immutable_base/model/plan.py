@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Literal
 
 from immutable_base.model.checksum import Checksum
-from immutable_base.model.document import Frozen
+from immutable_base.model.document import Count, Digest, Frozen, Sha256, Text
 from immutable_base.model.evr import Evr, Nevra
 from immutable_base.model.reference import Reference
 
@@ -56,7 +56,7 @@ class Package(Frozen):
     """Where the file is; empty for `local`."""
     checksum: Checksum | None
     """What the file must be; null for `local`."""
-    size: int
+    size: Count
     """Bytes of the file."""
     build_time: int
     """Seconds since 1970, from the package."""
@@ -94,7 +94,7 @@ class BasePlan(Frozen):
 
     reference: str
     """As the configuration has it, with its moving tag."""
-    digest: str
+    digest: Digest | Literal[""]
     """`sha256:...` of the manifest for this architecture; every later step uses only this. Empty
     when it could not be resolved (verdict `fail`), or was not asked for (a key is not pinned)."""
     created: int
@@ -186,7 +186,7 @@ class PlannedPackage(Frozen):
 class VariantPlan(Frozen):
     """What is planned for one variant."""
 
-    name: str
+    name: Text
     stream: str
     verdict: Verdict
     base: BasePlan
@@ -197,7 +197,7 @@ class VariantPlan(Frozen):
     reasons: tuple[str, ...]
     warnings: tuple[str, ...] = ()
     """What is no obstacle yet, but somebody should know."""
-    exit_code: int = 0
+    exit_code: Count = 0
     """The error's, when the verdict is `fail` (docs/reference/exit-codes.md); else 0."""
 
     @property
@@ -229,10 +229,10 @@ class RepositoryPlan(Frozen):
     timestamp: int | None = None
     """When the metadata was made, by its own statement, in seconds since 1970; null where it states
     none."""
-    repomd_sha256: str
+    repomd_sha256: Sha256
     metadata_signed_by: str | None
     """Fingerprint of the key that signed repomd.xml; null where upstream does not sign it."""
-    packages: int
+    packages: Count
 
 
 class KeyPlan(Frozen):

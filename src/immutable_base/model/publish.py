@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from immutable_base.model.document import Frozen, StageDocument
+from immutable_base.model.document import Count, Digest, Frozen, Sha256, StageDocument, Text
 
 
 class PublicationStatus(StrEnum):
@@ -19,9 +19,9 @@ class Tag(Frozen):
     """A tag, with the digest that it named before and names now."""
 
     name: str
-    before: str | None
+    before: Digest | None
     """Digest; null if there was no such tag."""
-    digest: str
+    digest: Digest
     """As read back from the registry."""
 
 
@@ -35,18 +35,18 @@ class StepTime(Frozen):
 class Publication(StageDocument):
     """The document publish/<variant>.json: one published variant."""
 
-    variant: str
+    variant: Text
     status: PublicationStatus
-    repository: str
-    digest: str
+    repository: Text
+    digest: Digest
     tags: tuple[Tag, ...]
-    signer: str
+    signer: Text
     """Identity in the certificate, as verified."""
-    issuer: str
+    issuer: Text
     """OIDC issuer in the certificate, as verified."""
-    rekor_log_index: int | None
+    rekor_log_index: Count | None
     """Entry of the signature in the transparency log."""
-    sbom_sha256: str
+    sbom_sha256: Sha256
     """Of the attested CycloneDX file."""
     notes: tuple[str, ...]
     """What the verification could not cover, one sentence each."""

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from immutable_base.errors import ConfigurationError
+from immutable_base.model.document import SCHEMA_VERSION, read_document
 from immutable_base.model.plan import Plan
+from immutable_base.verification.skipped import Skipped
+from immutable_base.verification.strict import parse_json
 
 HOW = (
     "`immutable-base plan --format json --output FILE` makes one; a run leaves `tonight/plan.json`"
 )
-KNOWN: int = Plan.model_fields["schema_version"].default
 MOST_MISTAKES = 5
 """Of a document that is something else altogether, more would only bury the message."""
 
@@ -24,26 +25,28 @@ def load_plan(path: Path | str) -> Plan:
     Raises ConfigurationError: it cannot be read, was cut off, is of a later version, or no plan.
     """
     try:
-        document = json.loads(Path(path).read_bytes())
+        raw = Path(path).read_bytes()
+        document: object = parse_json(raw, "it")
     except OSError as error:
         raise ConfigurationError(
             f"cannot read the plan {path}: {error.strerror}", hint=HOW
         ) from error
-    except (ValueError, RecursionError) as error:  # a decoder's errors are ValueErrors
+    except Skipped as error:
         raise ConfigurationError(
             f"{path} is no plan: it is not JSON, or was cut off", details=str(error), hint=HOW
         ) from error
     version = document.get("schema_version") if isinstance(document, dict) else None
-    if isinstance(version, int) and version > KNOWN:
+    if isinstance(version, int) and version > SCHEMA_VERSION:
         raise ConfigurationError(
             f"{path} was made by a later immutable-base: its schema_version is {version}, "
-            f"this one reads {KNOWN}",
+            f"this one reads {SCHEMA_VERSION}",
             hint=f"update immutable-base, or make it again: {HOW}",
         )
     try:
-        plan = Plan.model_validate(document)
-    except ValidationError as error:
-        raise ConfigurationError(f"{path} is no plan", details=_explain(error), hint=HOW) from error
+        plan = read_document(Plan, raw)
+    except ValueError as error:  # pydantic's are, too
+        details = _explain(error) if isinstance(error, ValidationError) else str(error)
+        raise ConfigurationError(f"{path} is no plan", details=details, hint=HOW) from error
     names = [variant.name for variant in plan.variants]
     if len(names) != len(set(names)):
         raise ConfigurationError(f"{path} is no plan: it has a variant twice", hint=HOW)

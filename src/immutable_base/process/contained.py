@@ -14,6 +14,7 @@ from pathlib import Path
 from immutable_base.errors import HostError, ToolMissingError
 from immutable_base.process.programs import INTERRUPTS
 from immutable_base.process.tied import tied_to_us
+from immutable_base.state import STARTED_BY
 
 CONTAINED = "IMMUTABLE_BASE_CONTAINED"
 NAMESPACES = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--")
@@ -71,7 +72,7 @@ def _start(argv: Sequence[str]) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
             tied_to_us((*CONTAINER, script, "run", *argv)),
-            env={**os.environ, CONTAINED: "1"},
+            env={**os.environ, CONTAINED: "1", STARTED_BY: str(os.getpid())},
             stderr=subprocess.PIPE,
             start_new_session=True,
             pass_fds=(error_output,),

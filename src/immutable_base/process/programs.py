@@ -186,8 +186,12 @@ def _let_go(readers: Mapping[threading.Thread, IO[bytes] | None]) -> None:
             pipe.close()
 
 
+# An interrupt in the middle of `Thread.start` leaves open whether a reader runs: `_let_go` may then
+# close the pipe of one that is about to begin, which finds it closed (ValueError).
+
+
 def _relay(pipe: IO[bytes], command: Command, tail: deque[str]) -> None:
-    with pipe:
+    with contextlib.suppress(ValueError), pipe:
         for raw in pipe:
             line = command.redact(raw.decode("utf-8", "replace").rstrip())
             tail.append(line)
@@ -195,7 +199,7 @@ def _relay(pipe: IO[bytes], command: Command, tail: deque[str]) -> None:
 
 
 def _collect(pipe: IO[bytes], out: list[bytes]) -> None:
-    with pipe:
+    with contextlib.suppress(ValueError), pipe:
         out.extend(iter(lambda: pipe.read(65536), b""))
 
 

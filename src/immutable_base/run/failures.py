@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from immutable_base.documents import PLAN, Documents, step_name
 from immutable_base.errors import ConfigurationError, ImmutableBaseError, exit_code_of
+from immutable_base.model.document import read_document
 from immutable_base.model.stage import Failure
 from immutable_base.schedule import Node, NodeOutcome
 
@@ -61,7 +62,7 @@ def recorded_failures(documents: Documents) -> tuple[Failure, ...]:
     found = []
     for path in sorted((documents.folder / FOLDER).glob("*.json")):
         try:
-            failure = Failure.model_validate_json(path.read_bytes())
+            failure = read_document(Failure, path.read_bytes())
         except ValueError as error:
             raise ConfigurationError(
                 f"{path} is not a whole, valid document", details=str(error)[:500]

@@ -8,6 +8,7 @@ from pathlib import Path
 from immutable_base.context import Context
 from immutable_base.documents import LAYOUTS, PLAN, Documents
 from immutable_base.inspect.compare import Difference, compare_layouts
+from immutable_base.model.document import read_document
 from immutable_base.model.plan import Plan, VariantPlan
 from immutable_base.workspace import write_atomically
 
@@ -56,7 +57,7 @@ def _folder(context: Context) -> Path:
 
 def _planned(context: Context, name: str) -> VariantPlan | None:
     try:
-        plan = Plan.model_validate_json((_folder(context) / PLAN).read_text())
+        plan = read_document(Plan, (_folder(context) / PLAN).read_bytes())
     except (OSError, ValueError):  # pydantic's and a decoder's errors are ValueErrors
         return None  # of an earlier release, or not whole
     return next((variant for variant in plan.variants if variant.name == name), None)

@@ -31,6 +31,7 @@ from immutable_base.publish.publish import (
 from immutable_base.publish.tag_names import tags_of
 from immutable_base.report.run import kibibytes
 from immutable_base.sbom.make import make_sbom
+from immutable_base.sbom.subject import require_subject
 from immutable_base.schedule import Node
 from immutable_base.tools import buildah
 from immutable_base.workspace import file_digest
@@ -119,12 +120,13 @@ class Stages:
         require_sound(
             documents.read(CheckReport, variant), hint="an image that is not sound is not published"
         )
-        sbom = documents.attested(variant)
-        image = documents.read(ImageBuild, variant).image_id
+        sbom, image = documents.attested(variant), documents.read(ImageBuild, variant).image_id
+        repository = self.context.repository_of(variant.name)
+        require_subject(sbom, repository=repository, image_id=image)
         require_whole(documents.layout(variant), digest=layout.digest, image_id=image)
         return PublishRequest(
             variant=variant.name,
-            repository=self.context.repository_of(variant.name),
+            repository=repository,
             digest=layout.digest,
             layout=documents.layout(variant),
             sbom=sbom,

@@ -26,6 +26,7 @@ from immutable_base.model.plan import VariantPlan
 from immutable_base.process import Runner
 from immutable_base.sbom.compact import compact_text, package_name, short_references
 from immutable_base.sbom.modules import module_components
+from immutable_base.sbom.subject import IMAGE_ID
 from immutable_base.tools import syft
 from immutable_base.workspace import write_atomically
 
@@ -70,7 +71,8 @@ def make_sbom(
         bom.components.add(component)
     epoch = variant.source_date_epoch
     repository = settings.repository_of(variant.name)
-    text = render(bom, image=image_component(repository, variant, epoch), epoch=epoch)
+    image = image_component(repository, variant, image_id=facts.image_id, epoch=epoch)
+    text = render(bom, image=image, epoch=epoch)
     # Also one that is too large: whoever is told so may want to know what fills it.
     write_atomically(document, text)
     require_size(len(text.encode()), settings, variant=variant.name)
@@ -139,7 +141,9 @@ def compare(found: Iterable[str], installed: Iterable[str]) -> None:
         )
 
 
-def image_component(repository: str, variant: VariantPlan, epoch: int) -> Component:
+def image_component(
+    repository: str, variant: VariantPlan, *, image_id: str, epoch: int
+) -> Component:
     """Return the document's subject: the image, before its digest is known."""
     return Component(
         type=ComponentType.CONTAINER,
@@ -152,6 +156,7 @@ def image_component(repository: str, variant: VariantPlan, epoch: int) -> Compon
                 name="immutable-base:kernel-release",
                 value=variant.kernel.chosen or variant.kernel.image,
             ),
+            Property(name=IMAGE_ID, value=image_id),
             Property(name="immutable-base:stream", value=variant.stream),
         ],
     )

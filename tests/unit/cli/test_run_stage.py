@@ -100,7 +100,7 @@ def test_the_result_goes_to_a_file_that_was_asked_for(cli, tmp_path, capsys):
         (("--kernel", "6.12"), "--kernel belongs to --module"),
         (("--module", "zsf"), "the plan compiles no module 'zsf'"),
         (("--variant", "bsae"), "plans nothing for 'bsae'"),
-        (("--workers", "0"), "0 is not 1 or more"),
+        (("--workers", "0"), "is not a whole number from 1 to 9999"),
     ],
 )
 def test_a_build_of_what_is_not_there_is_refused_with_what_is(cli, world, capsys, words, message):

@@ -108,3 +108,16 @@ def test_limits_of_time(asked):
     assert main(["verify", "quay.io/a/b:c", *SIGNER, *given]) == 130
     assert asked[0][0].seconds == 5
     assert asked[0][0].not_before == 4070908800, "the later of the two"
+
+
+def test_a_variant_may_be_named_with_a_digest(asked):
+    digest = "sha256:" + "a" * 64
+    for text, tag in ((f"base@{digest}", None), (f"base:x@{digest}", "x")):
+        main(["verify", text, "--config", str(PRODUCT)])
+        assert asked[-1][1:] == (load_settings(PRODUCT).repository_of("base"), tag, digest)
+
+
+def test_a_variant_with_something_else_than_a_digest_is_refused(asked, capsys):
+    assert main(["verify", "base@sha256:12", "--config", str(PRODUCT)]) == 2
+    assert "is not the reference of an image" in capsys.readouterr().err
+    assert not asked

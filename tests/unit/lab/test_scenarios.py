@@ -9,7 +9,7 @@ import tomlkit
 
 from immutable_base.cli.main import main
 from immutable_base.config.schema import Settings
-from immutable_base.errors import HostError
+from immutable_base.errors import ConfigurationError, HostError
 from immutable_base.plan.sources import unpinned_keys
 from immutable_base_lab.core.paths import LabPaths
 from immutable_base_lab.lab import SERVICES, Lab, merged_settings, port_names
@@ -142,7 +142,7 @@ def test_list_shows_every_scenario_and_makes_nothing(tmp_path, capsys):
 @pytest.mark.parametrize("arguments", [["scenario", "tinny"], ["env", "--scenario", "tinny"]])
 def test_an_unknown_scenario_is_refused_with_the_one_that_was_meant(tmp_path, capsys, arguments):
     code = main(["lab", *arguments, "--state", str(tmp_path / "lab")])
-    assert code == HostError("x").exit_code
+    assert code == ConfigurationError("x").exit_code
     told = capsys.readouterr().err
     assert "did you mean 'tiny'?" in told
     assert all(name in told for name in NAMES)

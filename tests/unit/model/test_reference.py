@@ -37,10 +37,24 @@ def test_parts(text, repository, tag, digest):
         "quay.io/a@sha256:12",
         "quay.io/a b",
         "q/a:-x",
+        "127.0.0.1:99999/x/y",
+        "127.0.0.1:65536/x/y",
+        "127.0.0.1:0/x/y",
     ],
 )
 def test_not_a_reference(text):
     with pytest.raises(ConfigurationError, match="not the reference"):
+        Reference.parse(text)
+
+
+@pytest.mark.parametrize("port", [1, 80, 5000, 10000, 59999, 64999, 65499, 65529, 65535])
+def test_every_port_that_there_is(port):
+    assert Reference.parse(f"h:{port}/a").repository == f"h:{port}/a"
+
+
+@pytest.mark.parametrize("text", ["[::1]:5000/a/b:c", "docker://[fe80::1]/a"])
+def test_ipv6_is_told_in_true_words(text):
+    with pytest.raises(ConfigurationError, match="IPv6 addresses are not supported"):
         Reference.parse(text)
 
 

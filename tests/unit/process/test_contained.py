@@ -60,6 +60,13 @@ def test_a_contained_run_is_process_one_and_hands_its_exit_status_on(contained):
     assert parent.returncode == 7
 
 
+def test_a_contained_command_knows_its_number_outside_of_its_namespace(contained, tmp_path):
+    """Inside it is process one, which is another process for whoever would end it."""
+    process = contained(f"echo $IMMUTABLE_BASE_STARTED_BY > {tmp_path}/number")
+    assert process.wait(20) == 0
+    assert int((tmp_path / "number").read_text()) == process.pid
+
+
 def test_killing_a_contained_run_kills_whatever_it_started(contained, tmp_path):
     """Even what left its session and ignores every signal that can be ignored."""
     mark = f"sleep-{tmp_path.name}-{os.getpid()}"

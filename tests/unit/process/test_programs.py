@@ -195,6 +195,28 @@ def test_nothing_starts_after_an_interrupt_but_what_puts_something_back(tmp_path
     assert [path.name for path in tmp_path.iterdir()] == ["old"]
 
 
+def test_an_interrupt_while_a_reader_is_started_leaves_no_error_behind(monkeypatch):
+    """The thread is there already, and `start` has not noticed it yet: its pipe is closed then."""
+    start, begin, failed = threading.Thread.start, threading.Event(), []
+
+    def start_late(thread):
+        run = thread.run
+        late = threading.Thread(target=lambda: begin.wait(10) and run())
+        late_threads.append(late)
+        start(late)
+        raise KeyboardInterrupt
+
+    late_threads = []
+    monkeypatch.setattr(threading, "excepthook", failed.append)
+    monkeypatch.setattr(threading.Thread, "start", start_late)
+    with pytest.raises(KeyboardInterrupt):
+        Programs().run(sh("echo word; exec sleep 60", timeout=90))
+    begin.set()
+    for thread in late_threads:
+        thread.join(10)
+    assert (len(late_threads), failed) == (1, [])
+
+
 def test_an_interrupt_ends_every_program_under_way(tmp_path):
     ours = Programs()
     files = [tmp_path / "a", tmp_path / "b"]

@@ -156,7 +156,7 @@ def test_without_a_plan_nothing_begins(world):
     (world.context.run_folder / "plan.json").unlink()
     with pytest.raises(ConfigurationError, match=r"there is no .*plan\.json") as caught:
         stage(world, "build")
-    assert caught.value.hint == "`immutable-base plan --save` makes it"
+    assert caught.value.hint.startswith("`immutable-base plan --save` makes it; or copy it")
     assert world.commands == []
 
 
@@ -167,7 +167,7 @@ def test_a_variant_that_is_not_planned_is_refused_before_anything(world):
 
 
 def test_two_stages_do_not_work_in_one_workspace(world):
-    with exclusive(world.context.workspace), pytest.raises(HostError, match="another run"):
+    with exclusive(world.context.workspace), pytest.raises(HostError, match="another command"):
         stage(world, "build")
     assert world.commands == []
 

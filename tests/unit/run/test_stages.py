@@ -16,17 +16,18 @@ from immutable_base.model.publish import Publication
 from immutable_base.model.sbom import SbomRecord
 from immutable_base.run import stages as room
 from immutable_base.run.stages import Stages, stage_nodes
+from immutable_base.workspace import file_digest
 from support.build_world import BuildWorld
 from support.plans import plan
 from support.sound_image import FACTS
 from support.stage_documents import (
     FINE,
-    SBOM,
     leave_all,
     leave_check,
     leave_facts,
     leave_publication,
     leave_sbom,
+    sbom_of,
 )
 
 BASE = plan().variants[0]
@@ -61,9 +62,12 @@ def stages(world, monkeypatch):
         return leave_publication(world.context.documents, BASE)
 
     monkeypatch.setattr(room, "inspect_image", inspect)
-    monkeypatch.setattr(
-        room, "make_sbom", lambda *_, document, **__: document.parent.mkdir(exist_ok=True) or document.write_text(SBOM)
-    )  # fmt: skip
+
+    def make_sbom(_run, settings, _root, *, variant, facts, document):
+        document.parent.mkdir(exist_ok=True)
+        document.write_text(sbom_of(settings.repository_of(variant.name), facts.image_id))
+
+    monkeypatch.setattr(room, "make_sbom", make_sbom)
     monkeypatch.setattr(room.buildah, "mounted", mounted)
     monkeypatch.setattr(room, "publish_variant", publish)
     return Stages(context=world.context)
@@ -120,6 +124,28 @@ def test_a_check_that_objects_fails_with_where_all_findings_are(stages, world):
     assert any(f["level"] == "error" for f in json.loads(path.read_text())["findings"])
 
 
+def test_an_sbom_of_another_image_is_not_attested_though_its_record_fits_it(stages, world):
+    """Somebody put another SBOM in its place, and its SHA-256 into the record."""
+    documents = world.context.documents
+    leave_all(documents, BASE)
+    path, record = documents.sbom(BASE), documents.read(SbomRecord, BASE)
+    ours = json.loads(path.read_text())["metadata"]["component"]["name"]
+    twice = json.loads(sbom_of(ours, record.image_id))
+    twice["metadata"]["component"]["properties"] *= 2
+    wrong = (
+        sbom_of(f"{ours}-zfs", record.image_id), sbom_of(ours, "0" * 64), json.dumps(twice),
+        '{"components": []}', "[]", "null", '{"metadata": {"component": {"name": 1}}}',
+        sbom_of(ours, record.image_id).replace('{"bomFormat"', '{"metadata": 1, "bomFormat"'),
+    )  # fmt: skip
+    for text in wrong:
+        path.write_text(text)
+        documents.write("sbom/base.json", record.model_copy(update={"sha256": file_digest(path)}))
+        for stage in (stages.publish, stages.sign, stages.attest):
+            with pytest.raises(VerificationError, match=r"base\.cdx\.json (is about|does not say)"):
+                stage(BASE, print)
+    assert not hasattr(world, "published")
+
+
 def test_an_image_to_which_a_check_objects_is_not_published(stages, world):
     documents = world.context.documents
     leave_all(documents, BASE)
@@ -173,7 +199,7 @@ def test_a_stage_without_the_documents_that_it_needs_names_them(stages, world, s
     (world.context.run_folder / "build/base.json").unlink()
     with pytest.raises(ConfigurationError, match=r"there is no .*build/base\.json") as caught:
         getattr(stages, stage)(BASE, print)
-    assert caught.value.hint == "`immutable-base build --variant` makes it"
+    assert caught.value.hint.startswith("`immutable-base build --variant` makes it; or copy it")
 
 
 def test_another_machine_reads_the_image_from_its_layout(stages, world, monkeypatch):

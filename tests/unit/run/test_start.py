@@ -135,7 +135,7 @@ def test_a_wrong_token_is_reported_before_anything_is_planned(world, monkeypatch
 
 def test_a_run_in_a_workspace_that_another_one_holds_touches_nothing(world):
     left_by_an_earlier_run(world.context.workspace, "tonight/plan.json")
-    with exclusive(world.context.workspace), pytest.raises(HostError, match="another run"):
+    with exclusive(world.context.workspace), pytest.raises(HostError, match="another command"):
         run(world)
     assert (world.context.run_folder / "plan.json").read_text() == "old"
     assert (world.planned, world.commands) == (0, [])

@@ -24,7 +24,7 @@ VARIANT = SimpleNamespace(
 
 
 def rendered(document):
-    image = image_component("registry/x/base", VARIANT, EPOCH)
+    image = image_component("registry/x/base", VARIANT, image_id="0" * 64, epoch=EPOCH)
     return render(read_bom(json.dumps(document).encode()), image=image, epoch=EPOCH)
 
 
@@ -35,7 +35,7 @@ def bytes_of_the_long_form(document):
         item["bom-ref"]: [p for p in item["properties"] if p["name"].startswith("syft:metadata:")]
         for item in document["components"]
     }
-    image = image_component("registry/x/base", VARIANT, EPOCH)
+    image = image_component("registry/x/base", VARIANT, image_id="0" * 64, epoch=EPOCH)
     bom.metadata.component = image
     bom.metadata.timestamp = datetime.fromtimestamp(EPOCH, UTC)
     bom.register_dependency(image, bom.components)

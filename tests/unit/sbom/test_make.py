@@ -30,6 +30,7 @@ from immutable_base.sbom.make import (
     rpm_names,
 )
 from immutable_base.sbom.modules import module_components
+from immutable_base.sbom.subject import require_subject
 
 RELEASE = "6.12.107+deb13-amd64"
 EPOCH = 1_764_000_000
@@ -169,7 +170,7 @@ def test_document(settings, variant, root):
     document = bom()
     for component in module_components(settings, root, variant):
         document.components.add(component)
-    image = image_component("registry/x/base-zfs", variant, EPOCH)
+    image = image_component("registry/x/base-zfs", variant, image_id="f" * 64, epoch=EPOCH)
     parsed = json.loads(render(document, image=image, epoch=EPOCH))
     assert parsed["specVersion"] == "1.6"
     assert parsed["metadata"]["timestamp"].startswith("2025-11-24")
@@ -190,7 +191,8 @@ def test_document(settings, variant, root):
 
 def test_the_same_content_gives_the_same_bytes(variant):
     def text(document):
-        return render(document, image=image_component("r/x", variant, EPOCH), epoch=EPOCH)
+        image = image_component("r/x", variant, image_id="f" * 64, epoch=EPOCH)
+        return render(document, image=image, epoch=EPOCH)
 
     shuffled = copy.deepcopy(SYFT)
     shuffled["components"].reverse()
@@ -267,6 +269,7 @@ def make(settings, variant, root, tmp_path):
 
         path = tmp_path / "run" / "sbom" / f"{variant.name}.cdx.json"
         facts = SimpleNamespace(
+            image_id="f" * 64,
             packages=tuple(InstalledPackage(name=n, evr=e, arch=a) for n, e, a in packages),
             public_keys=("gpg-pubkey-8483c65d-5ccc5b19",),
         )
@@ -283,9 +286,11 @@ PACKAGES = (
 )
 
 
-def test_an_sbom_is_written_with_the_packages_and_the_modules(make):
+def test_an_sbom_is_written_with_the_packages_and_the_modules(make, settings):
     path = make(SYFT, PACKAGES)
     assert path.name == "base-zfs.cdx.json"
+    repository = settings.repository_of("base-zfs")
+    require_subject(path, repository=repository, image_id="f" * 64)
     names = {item["name"] for item in json.loads(path.read_text())["components"]}
     assert {"bash", "openssl-libs", "tzdata", "gpg-pubkey", "zfs.ko", "spl.ko"} <= names
     assert path.stat().st_mode & 0o777 == 0o644

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from immutable_base.config.toml import did_you_mean
-from immutable_base.errors import HostError
+from immutable_base.errors import ConfigurationError
 from immutable_base_lab.core.ports import LOOPBACK
 from immutable_base_lab.programs.go_pins import GO_PROGRAMS
 
@@ -110,10 +110,10 @@ FULL = SCENARIOS[0]
 
 
 def find_scenario(name: str) -> Scenario:
-    """Return the scenario of a name. Raises HostError for an unknown one."""
+    """Return the scenario of a name. Raises ConfigurationError for an unknown one."""
     known = {scenario.name: scenario for scenario in SCENARIOS}
     if name not in known:
-        raise HostError(
+        raise ConfigurationError(
             f"there is no scenario `{name}` in the lab{did_you_mean(name, known)}",
             hint=f"the scenarios are: {', '.join(known)}",
         )
