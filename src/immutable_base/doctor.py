@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,6 +55,7 @@ def examine(run: Runner, workspace: Path, gib: int) -> tuple[Requirement, ...]:
         *(_pinned(run, *row) for row in PINNED),
         _namespaces(run),
         _space(workspace, gib),
+        _overlay(run, workspace),
     )
 
 
@@ -131,3 +133,32 @@ def _space(folder: Path, gib: int) -> Requirement:
         reason = f"{folder}: {error.strerror}"
         return _requirement("space", reason, "choose another --workspace", ok=False)
     return _requirement("space", f"in {folder}", "", ok=True)
+
+
+def _overlay(run: Runner, folder: Path) -> Requirement:
+    """Try a mount as buildah's: a container's own file system, an overlay too, takes none above it.
+
+    Source: https://docs.kernel.org/filesystems/overlayfs.html, "Upper and lower".
+    """
+    reason, ok = f"images are overlays in {folder}", True
+    if os.geteuid() == 0 and _find("unshare"):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=folder, prefix=".overlay-") as place:
+                _mount_overlay(run, Path(place))
+        except ImmutableBaseError as error:
+            reason, ok = f"{reason}, which are refused: {error.details or error.message}", False
+        except OSError as error:
+            reason, ok = f"{folder}: {error.strerror}", False
+    fix = "choose a --workspace on a disk or a volume; in a GitLab job: below $CI_PROJECT_DIR"
+    return _requirement("overlay", reason, fix, ok=ok)
+
+
+def _mount_overlay(run: Runner, place: Path) -> None:
+    """Mount an overlay in a mount namespace of its own, which takes it away again."""
+    lower, upper, work, merged = (place / name for name in ("lower", "upper", "work", "merged"))
+    for folder in (lower, upper, work, merged):
+        folder.mkdir()
+    options = f"lowerdir={lower},upperdir={upper},workdir={work}"
+    argv = ("unshare", "--mount", "mount", "-t", "overlay", "overlay", "-o", options, str(merged))
+    run(Command(argv=argv, timeout=30))

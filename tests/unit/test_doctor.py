@@ -54,6 +54,21 @@ def test_namespaces_refused(host, monkeypatch):
     assert "privileged" in requirements["namespaces"].fix
 
 
+def test_a_file_system_that_takes_no_overlay(host, monkeypatch):
+    """As a container's own: `mount` says so, and nothing of the trial stays."""
+
+    def refused(command):
+        if "overlay" in command.argv:
+            raise CommandError("mount failed", details="wrong fs type, bad option, bad superblock")
+
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    requirements = {f.name: f for f in examine(**{**host, "run": refused})}
+    assert not requirements["overlay"].ok
+    assert "bad superblock" in requirements["overlay"].reason
+    assert "$CI_PROJECT_DIR" in requirements["overlay"].fix
+    assert [path for path in host["workspace"].iterdir() if path.name.startswith(".")] == []
+
+
 def test_no_space(host):
     requirements = {f.name: f for f in examine(**{**host, "gib": 1_000_000})}
     assert not requirements["space"].ok

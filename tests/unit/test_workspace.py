@@ -107,7 +107,16 @@ def test_the_lock_ends_with_an_error(tmp_path):
         pass
 
 
+def test_in_a_gitlab_job_the_default_workspace_is_on_the_jobs_volume(tmp_path, monkeypatch):
+    monkeypatch.setenv("CI_PROJECT_DIR", "/builds/acme/os")
+    monkeypatch.delenv("GITLAB_CI", raising=False)
+    assert not default_workspace().is_relative_to("/builds")
+    monkeypatch.setenv("GITLAB_CI", "true")
+    assert default_workspace().is_relative_to("/builds/acme/os")
+
+
 def test_the_default_workspace_follows_the_state_folder(tmp_path, monkeypatch):
+    monkeypatch.delenv("GITLAB_CI", raising=False)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     assert default_workspace().is_relative_to(tmp_path / "immutable-base")
     monkeypatch.setenv("XDG_STATE_HOME", "")

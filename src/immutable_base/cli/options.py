@@ -27,7 +27,8 @@ def add_context_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         type=_place,
         default=Path(os.environ.get("IMMUTABLE_BASE_WORKSPACE") or default_workspace()),
-        help="folder to work in (default: $IMMUTABLE_BASE_WORKSPACE, else below $XDG_STATE_HOME)",
+        help="folder to work in (default: $IMMUTABLE_BASE_WORKSPACE; in a GitLab job below "
+        "$CI_PROJECT_DIR; else below $XDG_STATE_HOME)",
     )
     parser.add_argument(
         "-v",
