@@ -292,7 +292,7 @@ def test_two_runs_at_once(lab, night):
         assert wait_for(first, "plan: started")
         second = lab.product("run", "--variant", VARIANT, workspace=workspace)
         assert second.returncode == 4
-        assert "another run" in second.stderr
+        assert "another command" in second.stderr
         assert "--workspace" in second.stderr
     finally:
         first.send_signal(signal.SIGINT)

@@ -44,9 +44,9 @@ def test_no_hint_and_no_details_stay_none():
 
 @pytest.mark.parametrize("number", [errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOSPC])
 def test_another_kind_of_file_in_a_place_of_ours_is_an_error_of_this_host(number):
-    refused = host_error(OSError(number, os.strerror(number), "/work/tonight/log"))
+    refused = host_error(OSError(number, os.strerror(number), "/nights/tonight/log"))
     assert refused.exit_code == 4
-    assert str(refused).startswith(f"/work/tonight/log: {os.strerror(number)}")
+    assert str(refused).startswith(f"/nights/tonight/log: {os.strerror(number)}")
 
 
 def test_a_file_of_ours_that_is_not_there_is_a_bug():
