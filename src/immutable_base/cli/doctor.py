@@ -1,29 +1,96 @@
-"""`immutable-base doctor`."""
+"""`immutable-base doctor`: what a run needs of this host, and of everything remote."""
 
 from __future__ import annotations
 
 import argparse
+import json
+import shutil
+from collections.abc import Sequence
 
 from immutable_base import process
-from immutable_base.cli.options import add_context_arguments, add_output_arguments, write_result
+from immutable_base.cli.make_context import make_context
+from immutable_base.cli.options import (
+    NARROWEST,
+    add_context_arguments,
+    add_output_arguments,
+    add_variant_argument,
+    wants_colour,
+    write_result,
+)
 from immutable_base.config.load import load_settings
-from immutable_base.doctor import examine
-from immutable_base.errors import HostError
+from immutable_base.config.names import selected_variants
+from immutable_base.doctor import Requirement, examine
+from immutable_base.errors import ConfigurationError, HostError
 from immutable_base.log import log_to_terminal
-from immutable_base.report.doctor import requirements_json, requirements_text
+from immutable_base.model.online import OnlineReport
+from immutable_base.report.doctor import requirements_document, requirements_text
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     add_context_arguments(parser)
+    parser.add_argument(
+        "--online",
+        action="store_true",
+        help="also ask every remote address of the configuration what a night would ask it: "
+        "keys, base images, repositories, registry, Sigstore; nothing is built",
+    )
+    add_variant_argument(parser)
     add_output_arguments(parser)
 
 
 def run(namespace: argparse.Namespace) -> int:
-    """Report each thing that a run needs of this host; exit with 0 if all are there."""
+    """Report each thing that a run needs; exit with 0 if all are there, or held as in a plan."""
     log_to_terminal(verbose=namespace.verbose)
+    if namespace.variant and not namespace.online:
+        raise ConfigurationError(
+            "--variant is for --online", hint="a host is ready for every variant, or for none"
+        )
     settings = load_settings(namespace.config.resolve())
+    names = selected_variants(settings, namespace.variant)
     requirements = examine(process.run, namespace.workspace.resolve(), settings.minimum_free_gib)
-    report = requirements_json if namespace.format == "json" else requirements_text
-    write_result(report(requirements), namespace.output)
-    return 0 if all(requirement.ok for requirement in requirements) else HostError.exit_code
+    ready = all(requirement.ok for requirement in requirements)
+    online = _online(namespace, names) if namespace.online and ready else None
+    write_result(_result(namespace, requirements, online), namespace.output)
+    if not ready:
+        return HostError.exit_code
+    return online.exit_code if online else 0
+
+
+def _online(namespace: argparse.Namespace, names: Sequence[str]) -> OnlineReport:
+    # Only this option needs them, and they need a while.
+    from immutable_base.online.probe import probe  # noqa: PLC0415  see above
+    from immutable_base.online.services import Services  # noqa: PLC0415  see above
+
+    process.heed_interrupts()
+    context = make_context(namespace)
+    signing = context.settings.signing.table()
+    services = Services(
+        destination=context.settings.registry.destination,
+        authority=context.tls.authority,
+        signing=signing,
+        roots=context.verifier().roots,
+    )
+    with context.open_plan_inputs() as inputs:
+        return probe(inputs, services, names)
+
+
+def _result(
+    namespace: argparse.Namespace,
+    requirements: Sequence[Requirement],
+    online: OnlineReport | None,
+) -> str:
+    if namespace.format == "json":
+        document = requirements_document(requirements)
+        if namespace.online:
+            document["online"] = online.model_dump(mode="json") if online else None
+        return json.dumps(document, indent=2) + "\n"
+    text = requirements_text(requirements)
+    if not namespace.online:
+        return text
+    if online is None:
+        return f"{text}\nonline: nothing was asked before this host is ready\n"
+    from immutable_base.report.online import online_text  # noqa: PLC0415  only it needs rich
+
+    width = max(shutil.get_terminal_size().columns, NARROWEST)
+    return f"{text}\n{online_text(online, width=width, colour=wants_colour(namespace.output))}"

@@ -12,6 +12,9 @@ from pathlib import Path
 from immutable_base.errors import HostError
 from immutable_base.workspace import default_workspace, write_atomically
 
+NARROWEST = 120
+"""Columns; a table is not squeezed further when the terminal is narrower, or a file."""
+
 
 def add_context_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what every command that works on a configuration takes."""

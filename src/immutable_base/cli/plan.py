@@ -9,6 +9,7 @@ from pathlib import Path
 
 from immutable_base.cli.make_context import make_context
 from immutable_base.cli.options import (
+    NARROWEST,
     add_context_arguments,
     add_output_arguments,
     add_variant_argument,
@@ -30,9 +31,6 @@ from immutable_base.report.plan_diff import plan_diff_text
 from immutable_base.report.repositories import repository_lines
 from immutable_base.solver.order import EvrOrder
 from immutable_base.workspace import exclusive
-
-NARROWEST = 120
-"""Columns; the table is not squeezed further when the terminal is narrower, or a file."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -164,7 +164,7 @@ def _package(
             newest = pool.named(name, [source.id])[:1]
             for package in map(pool.package, newest):
                 what = f"{package.nevra} of '{source.id}'"
-                _verify(fetcher, key, package)
+                require_signed(fetcher, key, package)
                 yield SignatureAnswer(what=what)
     except HostError:
         raise
@@ -172,8 +172,12 @@ def _package(
         yield SignatureAnswer(what=what, error=_in_a_line(error))
 
 
-def _verify(fetcher: MetadataFetcher, key: PinnedKey, package: Package) -> None:
-    """Fetch a package and require that this key signed it."""
+def require_signed(fetcher: MetadataFetcher, key: PinnedKey, package: Package) -> None:
+    """Fetch a package, and require that this key signed it.
+
+    Raises RemoteError if it cannot be fetched, VerificationError if it is another one, or not
+    signed by the key.
+    """
     with tempfile.TemporaryDirectory(prefix="package-") as folder:
         target = Path(folder) / package.file_name
         fetcher.keys.downloader.fetch_file(

@@ -32,11 +32,12 @@ CACHE_SECONDS = 14 * 86400.0
 """Metadata that no plan has used for so long is removed."""
 
 
-def make_plan(inputs: PlanInputs, variants: Iterable[str]) -> Plan:
+def make_plan(inputs: PlanInputs, variants: Iterable[str], known: Remote | None = None) -> Plan:
     """Return the plan for these variants, in the configuration's order.
 
-    A variant that cannot be planned has the verdict `fail` and the reason; the others go on. One
-    that needs a key which is not pinned is held, and nothing is fetched for it.
+    `known` is what was read from outside already. A variant that cannot be planned has the verdict
+    `fail` and the reason; the others go on. One that needs a key which is not pinned is held, and
+    nothing is fetched for it.
     Raises HostError if this host lacks something.
     """
     settings, wanted = inputs.settings, set(variants)
@@ -48,7 +49,7 @@ def make_plan(inputs: PlanInputs, variants: Iterable[str]) -> Plan:
         if (unpinned := unpinned_keys(settings, name))
     }
     ready = [name for name in names if name not in planned]
-    remote = read_remote(inputs, ready)
+    remote = known or read_remote(inputs, ready)
     repositories: set[RepositoryPlan] = set()
     keys: dict[str, KeyPlan] = {}
     skipped: list[SkippedRepository] = []

@@ -11,13 +11,18 @@ from immutable_base.plan.base_image import COMPOSE_LABEL
 from immutable_base.repository.metadata import MetadataResult, Source, source_of
 
 
-def unpinned_keys(settings: Settings, name: str) -> tuple[str, ...]:
-    """Return the keys that a variant needs and that nobody has pinned yet."""
+def keys_of(settings: Settings, name: str) -> tuple[str, ...]:
+    """Return the keys of packages and metadata that a variant needs."""
     used = [
         settings.repositories[item] for item in settings.repositories_of(settings.variants[name])
     ]
     names = {key for item in used for key in (item.key, item.metadata_key) if key}
-    return tuple(key for key in settings.keys if key in names and not settings.keys[key].is_pinned)
+    return tuple(key for key in settings.keys if key in names)
+
+
+def unpinned_keys(settings: Settings, name: str) -> tuple[str, ...]:
+    """Return the keys that a variant needs and that nobody has pinned yet."""
+    return tuple(key for key in keys_of(settings, name) if not settings.keys[key].is_pinned)
 
 
 def sources_of(settings: Settings, names: Sequence[str], compose: str) -> list[Source]:

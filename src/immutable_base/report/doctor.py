@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
@@ -14,11 +13,10 @@ def requirements_text(requirements: Iterable[Requirement]) -> str:
     return "".join(f"{_line(requirement)}\n" for requirement in requirements)
 
 
-def requirements_json(requirements: Sequence[Requirement]) -> str:
-    """Return the same as JSON: whether this host is ready, and each requirement."""
+def requirements_document(requirements: Sequence[Requirement]) -> dict[str, object]:
+    """Return the same for JSON: whether this host is ready, and each requirement."""
     ready = all(requirement.ok for requirement in requirements)
-    document = {"ready": ready, "requirements": [asdict(it) for it in requirements]}
-    return json.dumps(document, indent=2) + "\n"
+    return {"ready": ready, "requirements": [asdict(it) for it in requirements]}
 
 
 def _line(requirement: Requirement) -> str:

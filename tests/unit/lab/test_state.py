@@ -12,8 +12,9 @@ import pytest
 from immutable_base.errors import CommandError, HostError
 from immutable_base_lab.core import ports
 from immutable_base_lab.core.paths import LabPaths
+from immutable_base_lab.services import service as service_module
 from immutable_base_lab.services.daemons import Daemon, is_alive, start_daemon, stop_daemon
-from immutable_base_lab.services.service import Launch, Service
+from immutable_base_lab.services.service import Launch, Service, module_argv
 from immutable_base_lab.services.state import Started, StateStore
 from immutable_base_lab.services.supervisor import MARK, Supervisor, marked_daemons
 
@@ -96,6 +97,36 @@ def test_a_service_whose_configuration_changed_is_started_anew(supervisor, tmp_p
     assert not supervisor.ensure(service)
     file.write_text("new")
     assert supervisor.ensure(service)
+
+
+def test_a_service_whose_program_was_built_anew_is_started_anew(supervisor, tmp_path):
+    """Its path is the same, and the old program would go on serving."""
+    program = tmp_path / "service"
+    plain = listener()
+
+    def prepare(at):
+        launch = plain.prepare(at)
+        return replace(launch, argv=(str(program), *launch.argv[1:]))
+
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    program.chmod(0o755)
+    service = replace(plain, prepare=prepare)
+    supervisor.ensure(service)
+    assert not supervisor.ensure(service)
+    program.write_text(f'#!/bin/sh\n# another\nexec {sys.executable} "$@"\n')
+    assert supervisor.ensure(service)
+
+
+def test_a_service_of_ours_is_started_anew_when_our_source_changes(tmp_path, monkeypatch):
+    monkeypatch.setattr(service_module, "SOURCES", tmp_path)
+    source = tmp_path / "rooms" / "issuer.py"
+    source.parent.mkdir()
+    source.write_text("x = 1")
+    launch = Launch(argv=module_argv("immutable_base_lab.services.issuer"), probe=lambda: None)
+    before = launch.key
+    assert launch.key == before
+    source.write_text("x = 2")
+    assert launch.key != before
 
 
 def test_a_service_that_died_is_started_again(supervisor):

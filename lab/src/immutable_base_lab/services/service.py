@@ -5,6 +5,7 @@ A new service is one module with a `Service`, and its place in `lab.SERVICES`.
 
 from __future__ import annotations
 
+import shutil
 import ssl
 import sys
 from collections.abc import Callable, Mapping
@@ -13,10 +14,14 @@ from pathlib import Path
 
 import httpx
 
+from immutable_base.process import environment
 from immutable_base_lab.core import cache
 from immutable_base_lab.core.paths import LabPaths
 from immutable_base_lab.core.ports import LOOPBACK
 
+MODULE = (sys.executable, "-m")
+SOURCES = Path(__file__).parents[1]
+"""Our own modules, some of which are services."""
 ProductSettings = Mapping[str, Mapping[str, str]]
 """Table of immutable-base.toml to the keys that it gets in the lab."""
 
@@ -52,9 +57,9 @@ class Launch:
 
     @property
     def key(self) -> str:
-        """A digest of all that decides how the service runs."""
+        """A digest of all that decides how the service runs: command, program, files, variables."""
         contents = [path.read_bytes().hex() for path in self.inputs]
-        return cache.key_of(self.argv, dict(self.env), contents)
+        return cache.key_of(self.argv, dict(self.env), contents, _build_of(self.argv))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,9 +85,18 @@ class Service:
     """Other services use it until their own end."""
 
 
+def _build_of(argv: tuple[str, ...]) -> list[object]:
+    """Return what differs between two builds of a program; of a module of ours, our source text."""
+    if argv[:2] == MODULE:
+        return [path.read_text() for path in sorted(SOURCES.rglob("*.py"))]
+    program = Path(shutil.which(argv[0], path=environment({})["PATH"]) or argv[0]).resolve()
+    status = program.stat() if program.exists() else None
+    return [program, *((status.st_size, status.st_mtime_ns) if status else ())]
+
+
 def module_argv(module: str, *arguments: str) -> tuple[str, ...]:
     """Return the command line of a service that is a module of ours."""
-    return (sys.executable, "-m", module, *arguments)
+    return (*MODULE, module, *arguments)
 
 
 def http_probe(url: str, *, ca: Path | None = None) -> Callable[[], None]:

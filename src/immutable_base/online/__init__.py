@@ -1,0 +1,1 @@
+"""What the first night would meet: all that is remote is asked, and nothing is built."""

@@ -1,0 +1,165 @@
+"""What the first night would meet is said before it: each fault that was foreseen, by its name."""
+
+import pytest
+
+from immutable_base.model.online import State
+from support.plan_world import digest_rpms
+from support.rpmmd import Rpm, make_signer
+
+
+def states(report):
+    return {(item.kind, item.name): item.state for item in report.findings}
+
+
+# ------------------------------------------------------------------ each fault, planted once
+
+
+def test_a_key_that_none_of_its_places_has_fails_what_needs_it(online):
+    online.world.document["keys"]["k"]["places"] = ["http://mirror.invalid/moved.asc"]
+    report = online.ask("base")
+    found = states(report)
+    assert found["key", "k"] is found["repository", "baseos"] is found["variant", "base"]
+    assert found["key", "k"] is State.FAULT
+    assert report.exit_code == 6
+    key = online.found("key", "k", "base")
+    assert "none of its 1 places answers: http://mirror.invalid/moved.asc" in key.message
+
+
+def test_one_of_two_places_that_is_gone_is_a_warning(online):
+    online.world.document["keys"]["k"]["places"].append("http://mirror.invalid/moved.asc")
+    key = online.found("key", "k", "base")
+    assert (key.state, key.exit_code) == (State.WARNING, 0)
+    assert "1 of 2 have this key" in key.message
+    assert "http://mirror.invalid/moved.asc" in key.message
+
+
+def test_another_key_than_the_pinned_one_is_a_fault(online, tmp_path):
+    other = make_signer(tmp_path / "other")
+    online.world.tampered = {"/key.asc": other.public.read_bytes()}
+    key = online.found("key", "k", "base")
+    assert (key.state, key.exit_code) == (State.FAULT, 12)
+    assert f"the configuration pins {online.world.signer.fingerprint}" in key.message
+
+
+def test_what_needs_a_key_that_is_not_pinned_is_held_and_its_address_still_tried(online):
+    world = online.world
+    world.document["keys"]["cuda"] = {"places": ["http://mirror.invalid/key.asc"]}
+    world.document["repositories"]["cuda"].update(key="cuda", metadata_key="cuda")
+    report = online.ask()
+    found = states(report)
+    for kind, name in (("key", "cuda"), ("repository", "cuda"), ("variant", "base-zfs-nvidia")):
+        assert found[kind, name] is State.HELD, (kind, name)
+    key = next(item for item in report.findings if item.name == "cuda" and item.kind == "key")
+    assert f"found {world.signer.fingerprint}; the key `cuda` is not pinned" in key.message
+    world.answers = {"/cuda/repodata/repomd.xml": 404}
+    gone = online.found("repository", "cuda")
+    assert (gone.state, gone.exit_code) == (State.FAULT, 6)
+
+
+def test_metadata_that_the_pinned_key_has_not_signed_is_a_fault(online, tmp_path):
+    world = online.world
+    world.write()
+    make_signer(tmp_path / "other").sign(world.folder / "www/openzfs/repodata/repomd.xml")
+    found = online.found("repository", "openzfs", write=False)
+    assert (found.state, found.exit_code) == (State.FAULT, 12)
+    assert "repomd.xml is not signed by the pinned key" in found.message
+    key = online.found("key", "k", write=False)
+    assert key.state is State.FAULT
+    assert "metadata: repomd.xml of 'openzfs'" in key.message
+
+
+def test_a_package_that_is_not_signed_is_a_fault_of_its_repository(online):
+    online.unsigned = "SIGNATURES NOT OK"
+    found = online.found("repository", "baseos", "base")
+    assert (found.state, found.exit_code) == (State.FAULT, 12)
+    assert "it is not signed by this key: SIGNATURES NOT OK" in found.message
+
+
+def test_a_repository_that_is_not_there_is_a_fault(online):
+    online.world.answers = {"/baseos/repodata/repomd.xml": 404}
+    found = online.found("repository", "baseos", "base")
+    assert (found.state, found.exit_code) == (State.FAULT, 6)
+
+
+def test_a_base_image_that_cannot_be_read_is_a_fault_of_its_own(online):
+    online.world.kernels = ()
+    found = online.found("base", "registry.invalid/el:10", "base")
+    assert found.state is State.FAULT
+    assert "must have exactly one kernel" in found.message
+
+
+def test_metadata_older_than_its_limit_is_a_fault(online):
+    world = online.world
+    world.document["repositories"]["baseos"]["maximum_age_days"] = 7
+    world.timestamps["baseos"] = int(world.now) - 9 * 86400
+    found = online.found("repository", "baseos", "base")
+    assert (found.state, found.exit_code) == (State.FAULT, 12)
+    assert "may be 7 days old at most" in found.message
+
+
+def test_a_checksum_that_proves_nothing_is_named(online):
+    world = online.world
+    weak = {**world.repositories["baseos"][0].__dict__, "checksum": "a" * 40}
+    world.repositories["baseos"][0] = Rpm(**{**weak, "checksum_type": "sha"})
+    found = online.found("repository", "baseos", "base")
+    assert found.state is State.WARNING
+    assert "describes jq by a checksum that proves nothing" in found.message
+
+
+@pytest.mark.parametrize(
+    ("end", "state"), [("2026-12-02", State.WARNING), ("2026-11-01", State.HELD), ("2030-01-01", State.OK)]
+)  # fmt: skip
+def test_the_end_of_support_is_told(online, end, state):
+    online.world.os_release = f"SUPPORT_END={end}\n"
+    found = online.found("base", "registry.invalid/fc:43", "fedora-base")
+    assert found.state is state
+    assert end in found.message
+
+
+def test_a_base_image_newer_than_its_repositories_is_held(online):
+    world = online.world
+    world.base = [*world.base, Rpm("libjq", "2-1")]
+    others = [rpm for rpm in world.repositories["baseos"] if rpm.name != "jq"]
+    jq = Rpm("jq", "1.7-1", requires=("libjq = 1-1",))
+    world.repositories["baseos"] = [*others, jq, Rpm("libjq", "1-1")]
+    digest_rpms(world)
+    found = online.found("variant", "base", "base")
+    assert (found.state, found.exit_code) == (State.HELD, 0)
+    assert "libjq 2-1 is installed, baseos offers 1-1" in found.message
+
+
+# ------------------------------------------------------------------ nothing is wrong
+
+
+def test_where_all_is_well_each_thing_says_what_it_offers(online):
+    report = online.ask()
+    found = states(report)
+    assert {found[key] for key in found if key[0] in {"key", "base", "repository", "variant"}} == {
+        State.OK
+    }
+    messages = {(item.kind, item.name): item.message for item in report.findings}
+    fingerprint = online.world.signer.fingerprint
+    assert messages["key", "k"] == f"{fingerprint}; places: 1 of 1 have this key"
+    assert "kernel 6.12.105-1.x86_64" in messages["base", "registry.invalid/el:10"]
+    assert (
+        "packages: 9 by sha256; metadata signed, of 2026-11-18 (0 days old)"
+        in (messages["repository", "openzfs"])
+    )
+    assert "is signed by `k`" in messages["repository", "openzfs"]
+    assert (
+        "kernel 6.12.117-1.x86_64 (up); zfs 2.3.10~rc1 (for Linux up to 7.2)"
+        in (messages["variant", "base-zfs"])
+    )
+
+
+def test_only_what_the_chosen_variants_need_is_asked(online):
+    online.ask("fedora-base")
+    assert not [path for path in online.world.requests if "baseos" in path or "cuda" in path]
+
+
+def test_the_plan_decides_on_the_same_answers(online):
+    """Asked a second time, a mirror may answer something else."""
+    online.ask("base")
+    asked = online.world.requests
+    assert asked.count("/baseos/repodata/repomd.xml") == 2, "for the key, and for the plan"
+    assert sum("primary" in path for path in asked) == 1
