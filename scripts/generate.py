@@ -31,6 +31,7 @@ from immutable_base.config.schema import Settings
 from immutable_base.model.build import ImageBuild, ImageLayout, ModuleBuild
 from immutable_base.model.check import CheckReport
 from immutable_base.model.facts import ImageFacts
+from immutable_base.model.online import OnlineReport
 from immutable_base.model.plan import Plan
 from immutable_base.model.plan_diff import PlanDiff
 from immutable_base.model.publish import Publication
@@ -221,6 +222,7 @@ def schemas() -> dict[str, dict]:
         "stage": StageReport,
         "run": RunReport,
         "verify": VerificationReport,
+        "online": OnlineReport,
     }
     found = {name: model.model_json_schema() for name, model in documents.items()}
     return {"config": configuration_schema(), **found}

@@ -1,12 +1,17 @@
 """What is missing is said in the first second, with the command that mends it."""
 
 import json
+import tomllib
 
+import jsonschema
 import pytest
 
+from immutable_base.cli import doctor
 from immutable_base.cli.main import main
 from immutable_base.doctor import examine, require_ready
 from immutable_base.errors import CommandError, HostError
+from immutable_base.model.online import OnlineFinding, OnlineReport, State
+from immutable_base.online import probe
 from immutable_base.process import run
 from support import fake_programs as fake
 from support.paths import ROOT
@@ -179,3 +184,50 @@ def test_command_shows_what_it_starts_if_asked(tmp_path, monkeypatch, capsys):
     assert "cosign version" not in capsys.readouterr().err
     main([*arguments, "-v"])
     assert "bin/cosign version --json" in capsys.readouterr().err
+
+
+def test_nothing_remote_is_asked_of_a_host_that_is_not_ready(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(probe, "probe", lambda *_: pytest.fail("it asked"))
+    fake.write_program(tmp_path / "bin/cosign", fake.cosign("v2.6.2"))
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
+    arguments = ["doctor", "--online", "--config", str(ROOT / "immutable-base.toml")]
+    arguments += ["--workspace", str(tmp_path)]
+    assert main(arguments) == 4
+    assert "online: nothing was asked before this host is ready" in capsys.readouterr().out
+    assert main([*arguments, "--format", "json"]) == 4
+    assert json.loads(capsys.readouterr().out)["online"] is None
+
+
+def test_what_is_remote_decides_the_exit_code_of_a_host_that_is_ready(
+    tmp_path, monkeypatch, capsys
+):
+    finding = OnlineFinding(
+        kind="registry", name="r", state=State.FAULT, message="\x1b[31mit is down", exit_code=6
+    )
+    asked = []
+
+    def answer(_inputs, services, names):
+        asked.append((services.destination, names))
+        return OnlineReport(findings=(finding,))
+
+    monkeypatch.setattr(probe, "probe", answer)
+    monkeypatch.setattr(doctor, "examine", lambda *_: ())
+    arguments = ["doctor", "--online", "--config", str(ROOT / "immutable-base.toml")]
+    arguments += ["--workspace", str(tmp_path)]
+    assert main([*arguments, "--variant", "base"]) == 6
+    out = capsys.readouterr().out
+    assert "fault" in out
+    assert "\x1b[31m" not in out, "what a server says is not for the terminal to obey"
+    destination = tomllib.loads((ROOT / "immutable-base.toml").read_text())["registry"]
+    assert asked == [(destination["destination"], ("base",))]
+    assert main([*arguments, "--format", "json"]) == 6
+    document = json.loads(capsys.readouterr().out)
+    schema = json.loads((ROOT / "schema/online.schema.json").read_text())
+    jsonschema.validate(document["online"], schema)
+    assert document["online"]["findings"][0]["state"] == "fault"
+
+
+def test_variants_are_chosen_for_what_is_remote_only(tmp_path, capsys):
+    config = ["--config", str(ROOT / "immutable-base.toml"), "--workspace", str(tmp_path)]
+    assert main(["doctor", "--variant", "base", *config]) == 2
+    assert "--variant is for --online" in capsys.readouterr().err

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from immutable_base.errors import printable
 from immutable_base.model.online import OnlineReport, State
 
 STYLES = {State.OK: "green", State.WARNING: "yellow", State.HELD: "yellow", State.FAULT: "red"}
@@ -25,7 +26,7 @@ def online_text(report: OnlineReport, *, width: int, colour: bool) -> str:
         table.add_column(name, overflow="fold", no_wrap=name == "what")
     for item in report.findings:
         mark = Text(item.state.value, style=STYLES[item.state])
-        table.add_row(mark, Text(item.kind), Text(item.name), Text(item.message))
+        table.add_row(mark, *map(Text, map(printable, (item.kind, item.name, item.message))))
     sink = io.StringIO()
     console = Console(file=sink, width=width, highlight=False, force_terminal=colour)
     console.print(table)
