@@ -25,7 +25,7 @@ INTO_NEWEST := $(BIN)/uv pip install --quiet --python $(NEWEST)/venv/bin/python
 # A test's own connection that is still open when it ends is no failure of the product.
 LAB_TESTS := --durations=15 -W default::ResourceWarning -W default::pytest.PytestUnraisableExceptionWarning
 
-.PHONY: setup demo try test soak unit unit-here unit-newest check generate bench clean lock
+.PHONY: setup demo try test soak unit unit-here unit-newest lab-large lab-small check generate bench clean lock
 
 setup: $(SETUP)
 
@@ -68,9 +68,17 @@ unit-newest: setup
 test: setup check
 	$(COVERAGE) erase
 	$(MAKE) --jobs=2 --output-sync=target unit-here unit-newest
-	$(COVERED) $(LAB_TESTS) tests/lab
+	$(MAKE) --jobs=2 --output-sync=target lab-large lab-small
+	$(COVERED) $(LAB_TESTS) -m alone tests/lab
 	$(COVERAGE) combine --quiet
 	$(COVERAGE) report
+
+# The run of all four variants compiles most of the time, the small ones wait most of the time.
+lab-large: setup
+	$(COVERED) $(LAB_TESTS) -m "large and not alone" tests/lab
+
+lab-small: setup
+	$(COVERED) $(LAB_TESTS) -m "not large and not alone" tests/lab
 
 soak: setup
 	IMMUTABLE_BASE_SOAK_QUESTIONS=3000 $(BIN)/pytest $(LAB_TESTS) tests/lab/test_build_images.py -k cut_off

@@ -20,7 +20,7 @@ from immutable_base_lab import lab as lab_services
 from immutable_base_lab.core.paths import LabPaths, default_state
 from support.paths import ROOT
 from support.registry_watch import Registry, Witness
-from support.scenario_runs import ScenarioRuns
+from support.scenario_runs import ScenarioRuns, taking_turns
 from support.variants import VARIANTS
 
 SECONDS = 5400
@@ -118,7 +118,8 @@ def lab_folder() -> Path:
 @pytest.fixture(scope="session")
 def lab_state(lab_folder) -> Path:
     """Bring the lab up; it stays up, and its state is kept, for the next run."""
-    assert lab_services.Lab(LabPaths(root=lab_folder)).up(ROOT / "immutable-base.toml") == 0
+    with taking_turns(lab_folder):
+        assert lab_services.Lab(LabPaths(root=lab_folder)).up(ROOT / "immutable-base.toml") == 0
     (lab_folder / "test-scratch").mkdir(exist_ok=True)
     return lab_folder
 

@@ -15,6 +15,7 @@ from support.contexts import context_for
 from support.paths import ROOT
 from support.questions import count_answers
 
+pytestmark = pytest.mark.large
 EPOCH = 1_700_000_000
 
 

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from immutable_base_lab.core import cache
 from support.paths import ROOT
 
@@ -19,6 +21,7 @@ def product(*arguments):
     )
 
 
+@pytest.mark.alone
 def test_down_leaves_nothing_and_up_makes_nothing_again(lab):
     state = ["--state", str(lab.state)]
     before = json.loads((lab.state / "state.json").read_text())

@@ -11,6 +11,8 @@ from immutable_base.process import run
 from immutable_base.tools import buildah, bwrap
 from support.variants import VARIANTS
 
+pytestmark = pytest.mark.large
+
 
 def inside(night, variant, *argv):
     """Run a program in the built image, which must succeed, and return its output."""

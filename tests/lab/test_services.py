@@ -182,6 +182,7 @@ def test_the_registry_is_known_by_the_labs_ca_only(services):
         )
 
 
+@pytest.mark.alone
 def test_signatures_outlive_the_services(services, signed):
     """After `down` nothing of the lab is left; after the next `up` old signatures verify."""
     before = [it.ports for it in services.status()]

@@ -38,7 +38,9 @@ def large_walk(lab, night):
     )
 
 
-@pytest.fixture(scope="module", params=["tiny_walk", "large_walk"])
+@pytest.fixture(
+    scope="module", params=["tiny_walk", pytest.param("large_walk", marks=pytest.mark.large)]
+)
 def walk(request) -> Walk:
     return request.getfixturevalue(request.param)
 

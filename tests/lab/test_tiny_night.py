@@ -204,7 +204,8 @@ def test_a_repository_that_does_not_answer_fails_who_needs_it(scenarios, tiny):
     assert "tiny-modules" in rows[WITH_MODULE]["error"] + rows[WITH_MODULE]["reason"]
 
 
-def test_without_a_transparency_log_nothing_is_published(scenarios, tiny, lab):
+@pytest.mark.alone
+def test_without_a_transparency_log_nothing_is_published(scenarios, lab):
     before = {name: lab.registry().tags(name) for name in (PLAIN, WITH_MODULE)}
     rows = failed(scenarios, "transparency-log-down")
     assert rows[PLAIN]["outcome"] == "failed"

@@ -177,15 +177,28 @@ def test_every_crate_has_its_checksum():
 # ------------------------------------------------------------------ the tests themselves
 
 
-@pytest.mark.timeout(300)
-def test_every_tracked_test_is_collected():
-    """pytest skips folders by name; `build` is one of them unless its configuration says otherwise."""
+def collected_by(*arguments):
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", "tests"],
+        [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *arguments],
         cwd=ROOT, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-2000:]
-    collected = {line.partition("::")[0] for line in done.stdout.splitlines() if "::" in line}
+    return [line for line in done.stdout.splitlines() if "::" in line]
+
+
+def test_make_test_runs_each_test_of_the_lab_once():
+    parts = re.findall(
+        r"\$\(LAB_TESTS\) -m (\S+|\"[^\"]+\") tests/lab$", (ROOT / "Makefile").read_text(), re.M
+    )
+    assert len(parts) == 3
+    run = [test for part in parts for test in collected_by("-m", part.strip('"'), "tests/lab")]
+    assert sorted(run) == sorted(collected_by("tests/lab"))
+
+
+@pytest.mark.timeout(300)
+def test_every_tracked_test_is_collected():
+    """pytest skips folders by name; `build` is one of them unless its configuration says otherwise."""
+    collected = {line.partition("::")[0] for line in collected_by("tests")}
     tracked = {str(path.relative_to(ROOT)) for path in tracked_files() if path.exists()}
     tests = {name for name in tracked if re.search(r"(^|/)test_[^/]*\.py$", name)}
     assert tests - collected == set()

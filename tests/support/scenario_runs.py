@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shlex
 import subprocess
@@ -50,13 +51,14 @@ class ScenarioRuns:
         return Path(self.environment[name]["IMMUTABLE_BASE_WORKSPACE"])
 
     def _lab(self, *arguments: str) -> subprocess.CompletedProcess:
-        done = subprocess.run(
-            [*PRODUCT, "lab", *arguments, "--state", str(self.state)],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=3600,
-        )
+        with taking_turns(self.state):
+            done = subprocess.run(
+                [*PRODUCT, "lab", *arguments, "--state", str(self.state)],
+                cwd=ROOT,
+                capture_output=True,
+                text=True,
+                timeout=3600,
+            )
         assert done.returncode == 0, done.stderr
         return done
 
@@ -64,6 +66,15 @@ class ScenarioRuns:
     def _exported(text: str) -> dict[str, str]:
         lines = (shlex.split(line)[1].split("=", 1) for line in text.splitlines())
         return {**os.environ, **dict(lines)}
+
+
+@contextlib.contextmanager
+def taking_turns(state: Path) -> Iterator[None]:
+    """Wait for other tests: commands of the lab refuse to work on one state at the same time."""
+    state.mkdir(parents=True, exist_ok=True)
+    with (state / "tests.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @contextlib.contextmanager
