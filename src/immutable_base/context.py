@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from immutable_base.build.inputs import BuildInputs
 from immutable_base.config.load import load_settings
 from immutable_base.config.schema import Settings
 from immutable_base.documents import Documents
@@ -20,10 +19,7 @@ from immutable_base.repository.keys import KeyFetcher
 from immutable_base.repository.metadata import MetadataFetcher
 from immutable_base.tls import Tls, set_up_tls
 from immutable_base.tools.buildah import Storage
-from immutable_base.trusted import roots_of, signer_of, sigstore_of
-from immutable_base.verification.attached import Reader
-from immutable_base.verification.deadline import Deadline
-from immutable_base.verify import ReaderOpener, Verifier, registry_reader
+from immutable_base.verification.reader import ReaderOpener
 from immutable_base.workspace import RUN_FOLDER
 
 
@@ -86,37 +82,6 @@ class Context:
                 cache=cache,
                 now=self.clock(),
             )
-
-    def build_inputs(self) -> BuildInputs:
-        """Return what a build works with."""
-        return BuildInputs(
-            settings=self.settings,
-            config_folder=self.config_path.parent,
-            layers_folder=self.layers_folder,
-            run_folder=self.run_folder,
-            logs=self.logs,
-            storage=self.storage,
-            tls=self.tls,
-        )
-
-    def verifier(self) -> Verifier:
-        """Return who verifies, and by whom images must be signed.
-
-        Raises ConfigurationError if a key file does not exist, or does not hold what it should.
-        """
-        signing, folder = self.settings.signing.table(), self.config_path.parent
-        sigstore = sigstore_of(signing, folder, self.tls.environment)
-        return Verifier(
-            run=self.run,
-            sigstore=sigstore,
-            signer=signer_of(signing),
-            protected_ref=signing.protected_ref,
-            roots=roots_of(signing, folder),
-            open_reader=self.open_reader or self._over_https,
-        )
-
-    def _over_https(self, repository: str, deadline: Deadline) -> Reader:
-        return registry_reader(self.tls.authority, repository, deadline)
 
     def repository_of(self, variant: str) -> str:
         """Return the repository that a variant is published to, without a tag."""

@@ -12,19 +12,17 @@ from typing import Any, TypeVar
 from immutable_base.errors import BrokenProofError, NoSuchImageError
 from immutable_base.process import Runner, is_interrupted
 from immutable_base.tools import cosign
-from immutable_base.verification.attached import Reader
 from immutable_base.verification.client import Client, tls_context
 from immutable_base.verification.deadline import SECONDS, Deadline
 from immutable_base.verification.image import digest_of
 from immutable_base.verification.policy import Demand, Signer
+from immutable_base.verification.reader import Reader, ReaderOpener
 from immutable_base.verification.registry import RegistryReader
 from immutable_base.verification.roots import TrustRoots
 from immutable_base.verification.verify_image import Verified, count_broken, verify_image
 
 NO_CT_LOG = "no SCT: this Sigstore instance has no CT log"
 T = TypeVar("T")
-ReaderOpener = Callable[[str, Deadline], Reader]
-"""Returns a repository of a registry, read until a moment."""
 
 
 def registry_reader(authority: Path | None, repository: str, deadline: Deadline) -> RegistryReader:

@@ -13,6 +13,7 @@ from unittest import mock
 import pytest
 
 from immutable_base.publish.publish import PublishRequest, publish_variant
+from immutable_base.run.verifier import verifier_of
 from support.contexts import context_for
 from support.killing import kill, leftovers, start
 from support.registry_watch import Witness
@@ -93,7 +94,7 @@ def earlier(lab, config, tmp_path_factory):
                 variant=name, repository=context.repository_of(name), digest=digest,
                 layout=folder / "layout", sbom=sbom, tags=(FOLLOWED,), rests_on={},
             )  # fmt: skip
-            publish_variant(context.verifier(), request)
+            publish_variant(verifier_of(context), request)
     return digest
 
 

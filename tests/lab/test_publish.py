@@ -29,6 +29,7 @@ from immutable_base.errors import (
 from immutable_base.model.publish import PublicationStatus
 from immutable_base.process import run
 from immutable_base.publish.publish import PublishRequest, publish_variant
+from immutable_base.run.verifier import verifier_of
 from immutable_base.tls import set_up_tls
 from immutable_base.tools import cosign, skopeo
 from immutable_base.verify import Verifier
@@ -84,7 +85,7 @@ class Publisher:
             tags=TAGS,
             rests_on={},
         )
-        return publish_variant(context.verifier(), request)
+        return publish_variant(verifier_of(context), request)
 
     def with_settings(self, **tables) -> Context:
         """Return the context with some keys changed, table by table."""
@@ -99,7 +100,7 @@ class Publisher:
         return f"{self.context.settings.registry.destination}/{VARIANT}"
 
     def verifier(self, context=None) -> Verifier:
-        return (context or self.context).verifier()
+        return verifier_of(context or self.context)
 
     def tags(self) -> dict[str, str]:
         return self.registry().tags(VARIANT)

@@ -188,7 +188,9 @@ def collected_by(*arguments):
 
 def test_make_test_runs_each_test_of_the_lab_once():
     parts = re.findall(
-        r"\$\(LAB_TESTS\) -m (\S+|\"[^\"]+\") tests/lab$", (ROOT / "Makefile").read_text(), re.MULTILINE
+        r"\$\(LAB_TESTS\) -m (\S+|\"[^\"]+\") tests/lab$",
+        (ROOT / "Makefile").read_text(),
+        re.MULTILINE,
     )
     assert len(parts) == 3
     run = [test for part in parts for test in collected_by("-m", part.strip('"'), "tests/lab")]

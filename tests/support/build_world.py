@@ -11,6 +11,7 @@ from immutable_base.config.load import load_settings
 from immutable_base.context import Context
 from immutable_base.documents import PLAN
 from immutable_base.process import Command, Result
+from immutable_base.run.build_inputs import build_inputs_of
 from support.paths import PRODUCT, ROOT
 from support.small_images import write_image
 
@@ -44,7 +45,7 @@ class BuildWorld:
         """Image id to the configuration of which it is the SHA-256."""
         self.context.documents.write(PLAN, plan)
         self.graph = build_graph(plan)
-        self.build, self.nodes = build_nodes(self.context.build_inputs(), self.graph)
+        self.build, self.nodes = build_nodes(build_inputs_of(self.context), self.graph)
         self.build.store = self.fetch(self.build.inputs, self.graph.packages, self.graph.keys, None)
 
     @staticmethod

@@ -16,6 +16,7 @@ from immutable_base.model.plan import (
     Verdict,
 )
 from immutable_base.publish.publish import PublishRequest, publish_variant
+from immutable_base.run.verifier import verifier_of
 from support.paths import PRODUCT
 from support.publish_world import DIGEST, OLD, World, token_for, trust_files
 from support.scene import write_config
@@ -121,6 +122,6 @@ def publish(context, variant, image):
             tags=tags,
             rests_on={},
         )
-        return publish_variant(where.verifier(), request)
+        return publish_variant(verifier_of(where), request)
 
     return call

@@ -18,6 +18,7 @@ from immutable_base.model.plan import KeyPlan, Package
 from immutable_base.plan.zfs_meta import linux_maximum
 from immutable_base.process import run
 from immutable_base.repository import keys, metadata
+from immutable_base.run.build_inputs import build_inputs_of
 from support.plan_world import configuration
 from support.rpm_files import checksum
 from support.rpmmd import Signer, gpg
@@ -97,7 +98,7 @@ def fetch_rpms(
 ) -> Store:
     """Fetch packages as a build does, with the keys of its plan: by default those of now."""
     planned = planned_keys(folder, settings) if keys is None else tuple(keys)
-    inputs = context_of(folder, settings).build_inputs()
+    inputs = build_inputs_of(context_of(folder, settings))
     return fetch_packages(inputs, tuple(packages), planned, lambda line: None)
 
 

@@ -24,6 +24,7 @@ from immutable_base.errors import ConfigurationError, HostError
 from immutable_base.log import log_to_terminal
 from immutable_base.model.online import OnlineReport
 from immutable_base.report.doctor import requirements_document, requirements_text
+from immutable_base.run.verifier import verifier_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -69,7 +70,7 @@ def _online(namespace: argparse.Namespace, names: Sequence[str]) -> OnlineReport
         destination=context.settings.registry.destination,
         authority=context.tls.authority,
         signing=signing,
-        roots=context.verifier().roots,
+        roots=verifier_of(context).roots,
     )
     with context.open_plan_inputs() as inputs:
         return probe(inputs, services, names)

@@ -15,11 +15,13 @@ from immutable_base.model.plan import Plan, VariantPlan, Verdict
 from immutable_base.model.run import NodeResult, RunReport
 from immutable_base.process import LineSink
 from immutable_base.run.begin import begin, start_clean
+from immutable_base.run.build_inputs import build_inputs_of
 from immutable_base.run.failures import record_failures
 from immutable_base.run.outcomes import variant_result
 from immutable_base.run.previous import difference
 from immutable_base.run.results import stage_results
 from immutable_base.run.stages import Stages, stage_nodes
+from immutable_base.run.verifier import verifier_of
 from immutable_base.schedule import Node, NodeOutcome, Observer, run_nodes
 from immutable_base.sign import job_token
 from immutable_base.tools import buildah
@@ -43,7 +45,7 @@ def run_variants(
         start_clean(context)
         log_to_file(context.logs / LOG)
         # A run is long: a token that cannot sign is reported before it, not after.
-        job_token(context.verifier().signer)
+        job_token(verifier_of(context).signer)
         started, clock = datetime.now(UTC), time.monotonic()
         plan = begin(context, variants, observer)
         buildah.clean(context.storage, keep=[variant.base.pinned for variant in plan.variants])
@@ -66,7 +68,7 @@ def run_variants(
 
 def run_graph(context: Context, plan: Plan) -> tuple[Node, ...]:
     """Return every node of a run: the build, each variant's stages, and the comparison."""
-    _build, built = build_nodes(context.build_inputs(), build_graph(plan))
+    _build, built = build_nodes(build_inputs_of(context), build_graph(plan))
     compared = [
         _compare_node(context, variant)
         for variant in plan.variants

@@ -13,6 +13,7 @@ from immutable_base.log import log_to_file
 from immutable_base.model.plan import Plan, VariantPlan, Verdict
 from immutable_base.model.stage import StageReport, StageResult
 from immutable_base.run.begin import forget_mounts
+from immutable_base.run.build_inputs import build_inputs_of
 from immutable_base.run.failures import error_text, record_failures
 from immutable_base.run.stages import Stages, stage_nodes
 from immutable_base.schedule import Node, NodeOutcome, Observer, run_nodes
@@ -70,7 +71,7 @@ def _build_nodes(context: Context, plan: Plan, selection: Selection) -> tuple[No
     elif selection.variants:
         graph = graph.only_images(selection.variants)
     buildah.clean(context.storage, keep=[variant.base.pinned for variant in plan.variants])
-    return build_nodes(context.build_inputs(), graph)[1]
+    return build_nodes(build_inputs_of(context), graph)[1]
 
 
 def _results(nodes: Iterable[Node], outcomes: dict[str, NodeOutcome]) -> Iterable[StageResult]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 from immutable_base.verification.certificate import (
     Leaf,
@@ -20,6 +19,7 @@ from immutable_base.verification.certificate import (
 )
 from immutable_base.verification.log_entry import Entry, read_entry
 from immutable_base.verification.policy import Signer
+from immutable_base.verification.reader import Reader
 from immutable_base.verification.roots import TrustRoots
 from immutable_base.verification.sct import require_sct
 from immutable_base.verification.skipped import Kind, Skipped, skipping
@@ -41,19 +41,6 @@ MOST_ITEMS = 4000
 """Items that are looked at; each costs well under a millisecond until it names the signer."""
 MOST_FETCHED = 40
 """Items that are fetched: by then each is by the right signer, at a time that Rekor vouches for."""
-
-
-class Reader(Protocol):
-    """A repository in a registry, as far as it is read."""
-
-    def manifest(self, reference: str) -> bytes | None:
-        """Return the manifest that a tag or digest names, None if there is none."""
-
-    def blob(self, digest: str, size: int) -> bytes | None:
-        """Return a blob of at most `size` bytes, None if there is none; nothing is compared."""
-
-    def close(self) -> None:
-        """End what is open."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

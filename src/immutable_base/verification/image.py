@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from immutable_base.errors import BrokenProofError, NoSuchImageError, VerificationError
-from immutable_base.verification.attached import Reader
+from immutable_base.verification.reader import Reader
 from immutable_base.verification.skipped import Skipped, skipping
 from immutable_base.verification.strict import (
     DIGEST,

@@ -22,7 +22,6 @@ from immutable_base.errors import (
 from immutable_base.verification import attestation, simple_signing
 from immutable_base.verification.attached import (
     Item,
-    Reader,
     fetch_items,
     judge,
     read_item,
@@ -31,6 +30,7 @@ from immutable_base.verification.attached import (
 from immutable_base.verification.attestation import Attested
 from immutable_base.verification.image import require_image
 from immutable_base.verification.policy import Demand
+from immutable_base.verification.reader import Reader
 from immutable_base.verification.roots import TrustRoots
 from immutable_base.verification.simple_signing import expected_text
 from immutable_base.verification.skipped import Kind, Skipped, skipping

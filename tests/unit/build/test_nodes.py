@@ -10,6 +10,7 @@ from immutable_base.config.load import load_settings
 from immutable_base.context import Context
 from immutable_base.model.plan import KeyPlan
 from immutable_base.plan.labels import variant_labels
+from immutable_base.run.build_inputs import build_inputs_of
 from support.build_world import BuildWorld, flags_of
 from support.paths import ROOT
 from support.plans import BASE, K1, K2, plan
@@ -28,7 +29,7 @@ def context(tmp_path):
 
 @pytest.fixture
 def nodes(context):
-    return {node.id: node for node in build_nodes(context.build_inputs(), build_graph(plan()))[1]}
+    return {node.id: node for node in build_nodes(build_inputs_of(context), build_graph(plan()))[1]}
 
 
 def test_an_image_needs_its_whole_stack_and_nothing_of_other_kernels(nodes):
@@ -59,13 +60,13 @@ def test_packages_are_verified_with_the_keys_of_the_plan(context, monkeypatch):
         return Store(folder=inputs.run_folder)
 
     monkeypatch.setattr("immutable_base.build.nodes.fetch_packages", fetch)
-    _, (first, *_) = build_nodes(context.build_inputs(), graph)
+    _, (first, *_) = build_nodes(build_inputs_of(context), graph)
     first.action(lambda _line: None)
     assert asked == [key]
 
 
 def test_kernels_and_the_dkms_package_are_installed_without_scriptlets(context):
-    step = build_nodes(context.build_inputs(), build_graph(plan()))[0].graph.modules[0]
+    step = build_nodes(build_inputs_of(context), build_graph(plan()))[0].graph.modules[0]
     without, requested = _split(context.settings, step)
     assert without == ("zfs-dkms-2.3.9-1.x86_64", f"kernel-devel-{K2}-1.el10.x86_64")
     # dkms and what it drags in come with the second transaction: EPEL's requires
@@ -84,7 +85,7 @@ def test_a_layer_is_copied_with_modes_that_no_umask_changes(context, tmp_path):
         settings=context.settings, config_path=context.config_path, layers_folder=images.parent, workspace=tmp_path / "w",
         run=context.run,
     )  # fmt: skip
-    copy = copy_context(changed.build_inputs(), "zfs", "layer:x:zfs")
+    copy = copy_context(build_inputs_of(changed), "zfs", "layer:x:zfs")
     modes = {path.name: path.stat().st_mode & 0o777 for path in copy.rglob("*")}
     assert modes == {"files": 0o755, "zfs.conf": 0o644, "run-me": 0o755}
 
