@@ -16,6 +16,7 @@ from immutable_base.errors import ImmutableBaseError
 from immutable_base.model.build import ImageBuild, ImageLayout, ModuleBuild
 from immutable_base.model.check import CheckReport
 from immutable_base.model.facts import ImageFacts
+from immutable_base.model.online import OnlineReport
 from immutable_base.model.plan import Plan, VariantPlan, Verdict
 from immutable_base.model.plan_diff import PlanDiff
 from immutable_base.model.publish import Publication
@@ -40,6 +41,7 @@ __all__ = [
     "ImageLayout",
     "ImmutableBaseError",
     "ModuleBuild",
+    "OnlineReport",
     "Plan",
     "PlanDiff",
     "Publication",

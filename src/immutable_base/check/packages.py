@@ -133,7 +133,7 @@ def dnf_check(subject: Subject) -> Objection | None:
     wrong = dnf_problems(output.text)
     if not wrong:
         return Objection(message="dnf check failed", evidence=tuple(output.text.splitlines()))
-    excused = dnf_problems(base.text) if base.status == output.status else ()
+    excused = dnf_problems(base.text) if base and base.status == output.status else ()
     return unless_base(wrong, "dnf check objects", base=excused)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import filecmp
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from immutable_base.image import rpmdb
 from immutable_base.image.layout import MODULES
@@ -22,6 +24,8 @@ from immutable_base.model.facts import (
 from immutable_base.model.plan import VariantPlan
 from immutable_base.tools import buildah
 
+MODE = 0o7777
+"""Permissions of a file, without its kind."""
 # What a compiler or DKMS leaves, and what must be empty in an image.
 LEFTOVERS = (
     "usr/src/*", "usr/src/kernels/*", "var/lib/dkms", "var/cache/dnf", "var/cache/libdnf5",
@@ -38,64 +42,84 @@ def inspect_image(
     `rests_on` becomes the document's. Raises CheckError if the image or its base does not answer
     what every image can.
     """
-    with mounted_image(storage, variant.base.pinned) as base:
-        base_facts, _ = _common(base)
     labels, annotations = buildah.image_labels(storage, image_id)
-    with mounted_image(storage, image_id) as mounted:
-        return _collect(
-            mounted,
-            variant,
-            rests_on=rests_on,
-            image_id=image_id,
-            labels=labels,
-            annotations=annotations,
-            base=BaseFacts.model_validate(base_facts),
-        )
+    known = {
+        "rests_on": rests_on, "image_id": image_id, "labels": labels, "annotations": annotations,
+    }  # fmt: skip
+    with (
+        mounted_image(storage, image_id) as mounted,
+        mounted_image(storage, variant.base.pinned) as base,
+    ):
+        facts = {**known, **_collect(mounted, variant)}
+        return ImageFacts.model_validate({**facts, "base": _base_facts(base, mounted, facts)})
 
 
-def _common(mounted: MountedImage) -> tuple[dict[str, object], rpmdb.RpmDatabase]:
+def _common(mounted: MountedImage) -> tuple[dict[str, Any], rpmdb.RpmDatabase]:
     """Return what is asked of an image and of its base alike, and the rpm database."""
     # In this order: programs make files in /var, and bootc's lint judges it.
     leftovers = _leftovers(mounted.root)
     lint = _bootc_lint(mounted)
     database = rpmdb.parse(rpmdb.query_text(mounted))
-    kernels = _kernels(mounted.root)
-    facts: dict[str, object] = {
+    facts = {
         "packages": _installed(database.packages),
         "kernel_packages": _kernel_releases(database.packages),
-        "initramfs": _initramfs(mounted, kernels[0]) if len(kernels) == 1 else None,
         "leftovers": leftovers,
         "kargs": _kargs(mounted.root),
-        "dnf_check": mounted.ask("dnf", "--quiet", "check"),
         "bootc_lint": lint,
     }
     return facts, database
 
 
-def _collect(mounted: MountedImage, variant: VariantPlan, **known: object) -> ImageFacts:
+def _base_facts(base: MountedImage, image: MountedImage, facts: Mapping[str, Any]) -> BaseFacts:
+    """Ask the base image what can excuse something in the image's own facts."""
+    own, dnf = facts["initramfs"], facts["dnf_check"]
+    common, _ = _common(base)
+    return BaseFacts.model_validate(
+        {
+            **common,
+            "initramfs": _base_initramfs(base, image, own) if own is not None else None,
+            "dnf_check": _dnf_check(base) if dnf.status != 0 else None,
+        }
+    )
+
+
+def _base_initramfs(
+    base: MountedImage, image: MountedImage, own: InitramfsFact
+) -> InitramfsFact | None:
+    """Return the base image's initramfs of the same kernel; the same bytes are not listed twice."""
+    kernels = _kernels(base.root)
+    path = base.root / own.path
+    if len(kernels) != 1 or Path(own.path).parent.name != kernels[0] or not path.is_file():
+        return None
+    if not filecmp.cmp(path, image.root / own.path, shallow=False):
+        return _initramfs(base, kernels[0])
+    return own.model_copy(update={"mode": path.stat().st_mode & MODE})
+
+
+def _collect(mounted: MountedImage, variant: VariantPlan) -> dict[str, Any]:
     root = mounted.root
     common, database = _common(mounted)
     kernels = _kernels(root)
     kmods = {module.kmod.name for module in variant.modules}
     accounts = declared_accounts(root)
-    return ImageFacts.model_validate(
-        {
-            **known,
-            **common,
-            "variant": variant.name,
-            "kernels": kernels,
-            "module_trees": tuple(sorted(path.name for path in (root / MODULES).glob("*"))),
-            "public_keys": database.public_keys,
-            "kmod_requires": _requires(database.packages, kmods),
-            "modules": read_modules(mounted, kernels[0], database) if len(kernels) == 1 else (),
-            "firmware": _firmware(root),
-            "units": read_units(mounted),
-            "card_services": read_card_services(mounted),
-            "var": read_var(mounted, accounts),
-            "accounts": read_accounts(root, accounts),
-            "verify": {name: mounted.ask("rpm", "--verify", name) for name in sorted(kmods)},
-        }
-    )
+    only = kernels[0] if len(kernels) == 1 else None
+    return {
+        **common,
+        "variant": variant.name,
+        "kernels": kernels,
+        "module_trees": tuple(sorted(path.name for path in (root / MODULES).glob("*"))),
+        "public_keys": database.public_keys,
+        "kmod_requires": _requires(database.packages, kmods),
+        "modules": read_modules(mounted, only, database) if only else (),
+        "initramfs": _initramfs(mounted, only) if only else None,
+        "firmware": _firmware(root),
+        "units": read_units(mounted),
+        "card_services": read_card_services(mounted),
+        "var": read_var(mounted, accounts),
+        "accounts": read_accounts(root, accounts),
+        "dnf_check": _dnf_check(mounted),
+        "verify": {name: mounted.ask("rpm", "--verify", name) for name in sorted(kmods)},
+    }
 
 
 def _kernels(root: Path) -> tuple[str, ...]:
@@ -143,10 +167,14 @@ def _initramfs(mounted: MountedImage, kernel: str) -> InitramfsFact | None:
     status = (mounted.root / path).stat()
     return InitramfsFact(
         path=str(path),
-        mode=status.st_mode & 0o7777,
+        mode=status.st_mode & MODE,
         size=status.st_size,
         listing=mounted.ask("lsinitrd", f"/{path}"),
     )
+
+
+def _dnf_check(mounted: MountedImage) -> ProgramOutput:
+    return mounted.ask("dnf", "--quiet", "check")
 
 
 def _kargs(root: Path) -> dict[str, str]:

@@ -125,18 +125,21 @@ class CommonFacts(Frozen):
     """Sorted; without public keys."""
     kernel_packages: tuple[str, ...]
     """What `uname -r` prints for each kernel in the rpmdb."""
-    initramfs: InitramfsFact | None
     leftovers: tuple[str, ...]
     """Paths that no image should hold, such as sources and DKMS trees."""
     kargs: dict[str, str]
     """Text of each file in /usr/lib/bootc/kargs.d."""
-    dnf_check: ProgramOutput
     bootc_lint: ProgramOutput | None
     """None: no bootc in this image, so it was not run."""
 
 
 class BaseFacts(CommonFacts):
     """What the base image says, asked in the same way: whatever is in here is not our doing."""
+
+    initramfs: InitramfsFact | None
+    """None: its kernel is another one than the image's, so it excuses nothing."""
+    dnf_check: ProgramOutput | None
+    """None: not asked, because the image's own has nothing to excuse."""
 
 
 class ImageFacts(StageDocument, CommonFacts):
@@ -148,6 +151,8 @@ class ImageFacts(StageDocument, CommonFacts):
     annotations: dict[str, str]
     """Of the manifest."""
     base: BaseFacts
+    initramfs: InitramfsFact | None
+    dnf_check: ProgramOutput
     kernels: tuple[str, ...]
     """Folders of /usr/lib/modules that hold a vmlinuz."""
     module_trees: tuple[str, ...]

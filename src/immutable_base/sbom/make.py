@@ -25,6 +25,7 @@ from immutable_base.model.facts import ImageFacts
 from immutable_base.model.plan import VariantPlan
 from immutable_base.process import Runner
 from immutable_base.sbom.compact import compact_text, package_name, short_references
+from immutable_base.sbom.database import copy_database
 from immutable_base.sbom.modules import module_components
 from immutable_base.sbom.subject import IMAGE_ID
 from immutable_base.tools import syft
@@ -35,6 +36,8 @@ DROPPED = ("syft:cpe23", "syft:package:", "syft:location:", "syft:metadata:")
 distributions that backport fixes; what is the same for every package; and release, epoch and source
 package, which version and purl say, beside the size on disk. The attestation goes through a log
 with a limit."""
+NO_SERIAL = UUID(int=0)
+"""The serial number of a document before it has one, which is made of everything else in it."""
 SHOWN = 20
 """Packages of each kind that an error names."""
 NOT_UNDERSTOOD = (
@@ -63,8 +66,9 @@ def make_sbom(
     """
     document.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=document.parent, prefix=".syft-") as folder:
-        raw = Path(folder) / "syft.json"
-        syft.scan_rpms(run, root, raw)
+        raw, database = Path(folder) / "syft.json", Path(folder) / "root"
+        copy_database(root, database)
+        syft.scan_rpms(run, database, raw)
         bom = read_bom(raw.read_bytes())
     compare(rpm_names(bom), rpm_lines(facts))
     for component in module_components(settings, root, variant):
@@ -171,17 +175,22 @@ def render(bom: Bom, *, image: Component, epoch: int) -> str:
     bom.metadata.timestamp = datetime.fromtimestamp(epoch, UTC)
     bom.register_dependency(image, bom.components)
     bom.version = 1
-    bom.serial_number = UUID(int=0)
-    bom.serial_number = uuid5(NAMESPACE_URL, _text(bom))
-    text = _text(bom)
+    bom.serial_number = NO_SERIAL
+    blank = _text(bom)
+    # A document is written once: to do that takes as long as all the rest of it.
+    text = blank.replace(_serial(NO_SERIAL), _serial(uuid5(NAMESPACE_URL, blank)), 1)
     error = _schema_error(text)
     if error is not None:
         raise CheckError("the SBOM does not pass the CycloneDX 1.6 schema", details=error[:2000])
     return text
 
 
+def _serial(number: UUID) -> str:
+    return f'"serialNumber":"{number.urn}"'
+
+
 def _schema_error(text: str) -> str | None:
-    # Not above: its import takes three seconds, which no command should need to start.
+    # Not above: only here it is needed, and its import takes a while.
     from cyclonedx.validation.json import JsonStrictValidator  # noqa: PLC0415  see above
 
     error = JsonStrictValidator(SchemaVersion.V1_6).validate_str(text)

@@ -29,8 +29,6 @@ def scan_rpms(run: Runner, root: Path, target: Path) -> None:
     argv = (
         *NO_NETWORK, "syft", "scan", f"dir:{root}", f"--base-path={root}", "--quiet",
         "--override-default-catalogers=rpm-db-cataloger",
-        # ostree's object store holds the same database under names of its own.
-        "--exclude=./sysroot/**",
         f"--output=cyclonedx-json@1.6={target}",
     )  # fmt: skip
     run(Command(argv=argv, timeout=TIMEOUT, env=ENVIRONMENT))

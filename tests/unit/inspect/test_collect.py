@@ -177,19 +177,52 @@ def test_the_base_is_asked_the_same_of_itself(image):
     image.base_answers |= {
         "dnf --quiet check": (1, "bash has missing requires\n"),
         "bootc container lint": (1, "Failed lint: x: y\n"),
-        f"lsinitrd /{BASE_TREE}/initramfs.img": (0, "init\n"),
     }
-    image.file(f"{BASE_TREE}/initramfs.img", "x", mode=0o644, base=True)
     image.file("usr/src/annobin/x", base=True)
     image.file("usr/lib/bootc/kargs.d/b.toml", "kargs = []", base=True)
     image.file("usr/bin/bootc", base=True)
     base = facts_of(image).base
     assert base.dnf_check == ProgramOutput(status=1, text="bash has missing requires")
     assert base.bootc_lint == ProgramOutput(status=1, text="Failed lint: x: y")
-    assert (base.initramfs.mode, base.initramfs.listing.text) == (0o644, "init")
     assert (base.leftovers, base.kargs) == (("usr/src/annobin",), {"b.toml": "kargs = []"})
     assert base.kernel_packages == ()
     assert image.asked_of_base[0] == "bootc container lint"
+
+
+def test_the_base_is_not_asked_what_could_excuse_nothing(image):
+    """`dnf check` and the list of an initramfs take seconds each."""
+    image.answers["dnf --quiet check"] = (0, "")
+    image.file(f"{BASE_TREE}/initramfs.img", "x", mode=0o644, base=True)
+    base = facts_of(image).base
+    assert base.dnf_check is None
+    assert base.initramfs is None, "of another kernel, whose initramfs is not of our making"
+    assert not any(line.startswith(("dnf", "lsinitrd")) for line in image.asked_of_base)
+
+
+@pytest.fixture
+def same_kernel(image):
+    (image.base_root / BASE_TREE / "vmlinuz").unlink()
+    image.file(f"{TREE}/vmlinuz", base=True)
+    return image
+
+
+def test_the_same_initramfs_is_listed_once_and_has_its_own_mode(same_kernel):
+    same_kernel.file(f"{TREE}/initramfs.img", "x" * 7, mode=0o644, base=True)
+    facts = facts_of(same_kernel)
+    assert (facts.initramfs.mode, facts.base.initramfs.mode) == (0o600, 0o644)
+    assert facts.base.initramfs.listing == facts.initramfs.listing
+    assert not any(line.startswith("lsinitrd") for line in same_kernel.asked_of_base)
+
+
+def test_another_initramfs_of_the_same_kernel_is_listed_too(same_kernel):
+    same_kernel.base_answers[f"lsinitrd /{TREE}/initramfs.img"] = (0, "init\n")
+    same_kernel.file(f"{TREE}/initramfs.img", "y" * 7, mode=0o644, base=True)
+    found = facts_of(same_kernel).base.initramfs
+    assert (found.mode, found.listing.text) == (0o644, "init")
+
+
+def test_a_base_without_an_initramfs_of_the_kernel_has_none(same_kernel):
+    assert facts_of(same_kernel).base.initramfs is None
 
 
 def test_a_base_without_bootc_and_initramfs_is_asked_for_neither(image):

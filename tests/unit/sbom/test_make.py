@@ -260,11 +260,16 @@ def test_what_is_no_json_is_syfts_failure(text):
 def make(settings, variant, root, tmp_path):
     """Make the SBOM of `root` with a syft that finds what it is given."""
 
+    (root / "usr/share/rpm").mkdir(parents=True)
+    (root / "usr/share/rpm/rpmdb.sqlite").write_text("the image's")
+
     def make_it(document, packages, variant=variant, settings=settings):
         def run(command):
             [target] = [word for word in command.argv if word.startswith("--output=")]
             Path(target.rpartition("=")[2]).write_text(json.dumps(document))
-            assert f"dir:{root}" in command.argv
+            [scanned] = [word for word in command.argv if word.startswith("dir:")]
+            database = Path(scanned.removeprefix("dir:")) / "usr/share/rpm/rpmdb.sqlite"
+            assert database.read_text() == "the image's"
             return Result(status=0, stdout=b"", stderr_tail="")
 
         path = tmp_path / "run" / "sbom" / f"{variant.name}.cdx.json"

@@ -31,7 +31,6 @@ def test_syft_reads_the_rpm_database_of_the_root_only():
     # Without it a link to an absolute path in the image is followed on the build machine.
     assert "--base-path=/image" in command.argv
     assert "--override-default-catalogers=rpm-db-cataloger" in command.argv
-    assert "--exclude=./sysroot/**" in command.argv, "ostree's copy would count every package twice"
     assert command.env["SYFT_FILE_METADATA_SELECTION"] == "none"
 
 
