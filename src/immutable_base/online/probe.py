@@ -27,9 +27,8 @@ from immutable_base.online.findings import (
     variant_finding,
 )
 from immutable_base.online.services import Services, ask_services
-from immutable_base.plan.base_image import Base
 from immutable_base.plan.make import make_plan
-from immutable_base.plan.remote import PlanInputs, Remote, read_remote
+from immutable_base.plan.remote import PlanInputs, Remote, composes_of, read_remote
 from immutable_base.plan.sources import all_sources, keys_of, skipped_repositories
 from immutable_base.repository.metadata import Metadata, Source
 from immutable_base.solver.pool import PackagePool
@@ -68,7 +67,7 @@ def _repositories(
     inputs: PlanInputs, remote: Remote, names: Sequence[str]
 ) -> Iterator[OnlineFinding]:
     settings = inputs.settings
-    composes = {s: b.plan.compose for s, b in remote.bases.items() if isinstance(b, Base)}
+    composes = composes_of(remote.bases)
     skipped: dict[str, str] = {}
     for stream in remote.bases:
         mine = [name for name in names if settings.variants[name].stream == stream]

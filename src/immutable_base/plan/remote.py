@@ -61,14 +61,22 @@ def read_remote(inputs: PlanInputs, names: Sequence[str]) -> Remote:
         asking = {
             name: others.submit(_published, inputs, name) for name in _with_modules(settings, names)
         }
-        metadata = inputs.metadata.fetch_all(all_sources(settings, names, {}))
-        bases = {stream: reading[name].result() for stream, name in references.items()}
+
+        def bases() -> dict[str, Base | ImmutableBaseError]:
+            return {stream: reading[name].result() for stream, name in references.items()}
+
+        # Where the compose of a base image is, only the image tells.
+        metadata = inputs.metadata.fetch_all(
+            all_sources(settings, names, {}),
+            lambda: all_sources(settings, names, composes_of(bases())),
+        )
         published = {name: asked.result() for name, asked in asking.items()}
-    # Where the compose of a base image is, only the image tells.
-    composes = {name: base.plan.compose for name, base in bases.items() if isinstance(base, Base)}
-    rest = [it for it in all_sources(settings, names, composes) if it not in metadata]
-    metadata |= inputs.metadata.fetch_all(rest)
-    return Remote(bases=bases, metadata=metadata, published=published, ledger=load_ledger())
+        return Remote(bases=bases(), metadata=metadata, published=published, ledger=load_ledger())
+
+
+def composes_of(bases: Mapping[str, Base | ImmutableBaseError]) -> dict[str, str]:
+    """Return the compose of each stream's base image, empty where it names none."""
+    return {name: base.plan.compose for name, base in bases.items() if isinstance(base, Base)}
 
 
 def _with_modules(settings: Settings, names: Iterable[str]) -> list[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -113,21 +113,30 @@ class MetadataFetcher:
     cache: Path
     """Folder of files named by their checksum."""
 
-    def fetch_all(self, sources: Sequence[Source]) -> dict[Source, MetadataResult]:
-        """Fetch every repository's metadata and keys, several at a time; failures are values."""
-        used = [self.repositories[source.id] for source in sources]
-        names = {name for item in used for name in (item.key, item.metadata_key) if name}
+    def fetch_all(
+        self, sources: Iterable[Source], more: Callable[[], Iterable[Source]] = tuple
+    ) -> dict[Source, MetadataResult]:
+        """Fetch every repository's metadata and keys, several at a time; failures are values.
+
+        `more` is called meanwhile, may wait, and returns all that is wanted then; no repository and
+        no key is fetched twice.
+        """
+        keys: dict[Key, Future[PinnedKey]] = {}
+        found: dict[Source, Future[MetadataResult]] = {}
         with ThreadPoolExecutor(WORKERS) as pool:
-            # Two names of one key (the same place and pin) are fetched once.
-            fetched: dict[Key, Future[PinnedKey]] = {}
-            keys: dict[str, Future[PinnedKey]] = {}
-            for name in sorted(names):
-                key = self.keys.keys[name]
-                if key not in fetched:
-                    fetched[key] = pool.submit(self.keys.fetch, name)
-                keys[name] = fetched[key]
-            found = {source: pool.submit(self._result, source, keys) for source in sources}
+            for wanted in (sources, more()):
+                new = [source for source in wanted if source not in found]
+                # Keys first: whoever waits for one is behind the worker that fetches it.
+                for name in sorted({name for source in new for name in self._keys_of(source)}):
+                    # By the key itself: two names of one (same places, same pin) are one.
+                    if self.keys.keys[name] not in keys:
+                        keys[self.keys.keys[name]] = pool.submit(self.keys.fetch, name)
+                found |= {source: pool.submit(self._result, source, keys) for source in new}
             return {source: future.result() for source, future in found.items()}
+
+    def _keys_of(self, source: Source) -> tuple[str, ...]:
+        repository = self.repositories[source.id]
+        return tuple(filter(None, (repository.key, repository.metadata_key)))
 
     def fetch(self, source: Source, key: PinnedKey, metadata_key: PinnedKey | None) -> Metadata:
         """Fetch and verify repomd.xml and primary; `key` is that of the packages.
@@ -171,12 +180,12 @@ class MetadataFetcher:
             data.url, what, data.checksum, target, size=data.size
         )
 
-    def _result(self, source: Source, keys: Mapping[str, Future[PinnedKey]]) -> MetadataResult:
-        repository = self.repositories[source.id]
+    def _result(self, source: Source, keys: Mapping[Key, Future[PinnedKey]]) -> MetadataResult:
+        named, repository = self.keys.keys, self.repositories[source.id]
         try:
-            # Keys were submitted first, so the workers that fetch them are ahead of us.
-            key = keys[repository.key].result()
-            signer = keys[repository.metadata_key].result() if repository.metadata_key else None
+            key = keys[named[repository.key]].result()
+            signing = repository.metadata_key
+            signer = keys[named[signing]].result() if signing else None
             with foreign_data("its metadata"):
                 return self.fetch(source, key, signer)
         except (ConfigurationError, HostError):

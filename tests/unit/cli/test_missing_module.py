@@ -26,7 +26,7 @@ def run_without(monkeypatch, name):
     [
         ("httpx", "'httpx>="),
         ("solv", "'solv>="),
-        ("cyclonedx.model.bom", "'cyclonedx-python-lib[json-validation]>="),
+        ("cyclonedx.model.bom", "'cyclonedx-python-lib>="),
     ],
 )
 def test_a_dependency_is_told_with_the_command_that_installs_it(
