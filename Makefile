@@ -20,6 +20,7 @@ SETUP := $(VENV)/.made-from
 COVERAGE := $(BIN)/coverage
 COVERED := $(COVERAGE) run -m pytest
 NEWEST := .newest-python
+BENCHED := .benched
 INTO_NEWEST := $(BIN)/uv pip install --quiet --python $(NEWEST)/venv/bin/python
 
 # A test's own connection that is still open when it ends is no failure of the product.
@@ -95,8 +96,14 @@ check: setup
 generate: setup
 	$(BIN)/python scripts/generate.py
 
+# What is measured is what users have: the wheel, and nothing that only tests and linters need.
 bench: setup
 	$(PRODUCT) lab up
+	rm -rf build
+	python3 -m venv --clear $(BENCHED)
+	$(BENCHED)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $(RUNTIME_LOCK)
+	$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir $(BENCHED) .
+	$(BENCHED)/bin/pip install --quiet --disable-pip-version-check --no-deps $(BENCHED)/*.whl
 	eval "$$($(PRODUCT) lab env)" && PYTHONPATH=tests $(BIN)/python bench/measure.py
 
 lock: setup
@@ -107,5 +114,5 @@ lock: setup
 	$(COMPILE) --no-annotate --constraint $(LOCK) -o $(RUNTIME_LOCK) pyproject.toml
 
 clean:
-	rm -rf $(VENV) $(NEWEST) .coverage.d build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache src/*.egg-info
+	rm -rf $(VENV) $(NEWEST) $(BENCHED) .coverage.d build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache src/*.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

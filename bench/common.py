@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import resource
 import subprocess
-import sys
 import time
 import tomllib
 from dataclasses import dataclass
@@ -14,7 +13,8 @@ from pathlib import Path
 from immutable_base.state import state_folder
 
 ROOT = Path(__file__).resolve().parents[1]
-PRODUCT = (sys.executable, "-m", "immutable_base")
+PRODUCT = (str(ROOT / ".benched" / "bin" / "python"), "-m", "immutable_base")
+"""As users have it: `make bench` installs it so."""
 CONFIG = Path(os.environ["IMMUTABLE_BASE_CONFIG"])
 TINY = CONFIG.parent / "scenarios" / "tiny" / CONFIG.name
 """The configuration of the scenario `tiny`."""

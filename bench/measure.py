@@ -18,7 +18,7 @@ import statistics
 import sys
 from pathlib import Path
 
-from common import CONFIG, ROOT, SETTINGS, WORK, Row, processor_seconds, timed
+from common import CONFIG, PRODUCT, ROOT, SETTINGS, WORK, Row, processor_seconds, timed
 from images import question_row, stage_rows
 from nights import bare_compiles, night, one_kernel, shared_night
 from planning import plan_rows
@@ -37,7 +37,7 @@ user and system time of everything that the night started; a compile is `dkms bu
 
 def start_up() -> Row:
     """Measure `immutable-base --help`, the median of ten."""
-    program = str(Path(sys.executable).with_name("immutable-base"))
+    program = str(Path(PRODUCT[0]).with_name("immutable-base"))
     seconds = statistics.median(timed(program, "--help") for _ in range(10))
     return Row("start-up of `immutable-base --help`", seconds, None, "< 0.1 s", digits=3)
 
