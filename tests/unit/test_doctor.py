@@ -1,11 +1,14 @@
 """What is missing is said in the first second, with the command that mends it."""
 
 import json
+import os
+import sys
 import tomllib
 
 import jsonschema
 import pytest
 
+from immutable_base import process
 from immutable_base.cli import doctor
 from immutable_base.cli.main import main
 from immutable_base.doctor import examine, require_ready
@@ -212,6 +215,7 @@ def test_what_is_remote_decides_the_exit_code_of_a_host_that_is_ready(
 
     monkeypatch.setattr(probe, "probe", answer)
     monkeypatch.setattr(doctor, "examine", lambda *_: ())
+    monkeypatch.setenv("IMMUTABLE_BASE_CONTAINED", "1")
     arguments = ["doctor", "--online", "--config", str(ROOT / "immutable-base.toml")]
     arguments += ["--workspace", str(tmp_path)]
     assert main([*arguments, "--variant", "base"]) == 6
@@ -231,3 +235,17 @@ def test_variants_are_chosen_for_what_is_remote_only(tmp_path, capsys):
     config = ["--config", str(ROOT / "immutable-base.toml"), "--workspace", str(tmp_path)]
     assert main(["doctor", "--variant", "base", *config]) == 2
     assert "--variant is for --online" in capsys.readouterr().err
+
+
+def test_what_mounts_base_images_runs_where_no_mount_outlives_it(tmp_path, monkeypatch):
+    started = []
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(doctor, "examine", lambda *_: ())
+    monkeypatch.setattr(probe, "probe", lambda *_: pytest.fail("it asked from where mounts stay"))
+    monkeypatch.setattr(process, "run_contained", lambda argv: started.append(argv) or 6)
+    monkeypatch.delenv("IMMUTABLE_BASE_CONTAINED", raising=False)
+    config = ["--config", str(ROOT / "immutable-base.toml"), "--workspace", str(tmp_path)]
+    assert main(["doctor", "--online", *config]) == 6
+    assert started == [[sys.executable, "-m", "immutable_base", "doctor", "--online", *config]]
+    assert main(["doctor", *config]) == 0
+    assert len(started) == 1

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Sequence
 
 from immutable_base import process
+from immutable_base.cli.contained import must_be_contained, run_again_contained
 from immutable_base.cli.make_context import make_context
 from immutable_base.cli.options import (
     NARROWEST,
@@ -51,6 +52,9 @@ def run(namespace: argparse.Namespace) -> int:
     names = selected_variants(settings, namespace.variant)
     requirements = examine(process.run, namespace.workspace.resolve(), settings.minimum_free_gib)
     ready = all(requirement.ok for requirement in requirements)
+    # Not all of it: that this host has no namespaces is one of the answers.
+    if namespace.online and ready and must_be_contained():
+        return run_again_contained(namespace.arguments)
     online = _online(namespace, names) if namespace.online and ready else None
     write_result(_result(namespace, requirements, online), namespace.output)
     if not ready:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NoReturn
 
+from immutable_base.cli.contained import must_be_contained, run_again_contained
 from immutable_base.errors import (
     EXIT_INTERRUPTED,
     ConfigurationError,
@@ -41,8 +41,7 @@ COMMANDS = {
     "tools": "build cosign and syft, which no distribution packages, from pinned sources",
 }
 CONTAINED = frozenset({"plan", "build", "inspect", "sbom", "run"})
-"""Commands that mount images: as root they run in namespaces of their own, so that no mount and no
-process outlives them, however they end."""
+"""Commands that always mount images: see `cli.contained`."""
 EXIT_CODES = (
     "Exit codes: 0 done, 2 arguments or configuration, 4 this host, 5 a program failed, "
     "6 a service failed, 10 an image is not sound, 12 to 16 not verified, 130 interrupted."
@@ -125,8 +124,9 @@ def main(arguments: Sequence[str]) -> int:
 
 def _dispatch(arguments: Sequence[str]) -> int:
     name = arguments[0] if arguments and not arguments[0].startswith("-") else ""
-    if name in CONTAINED and HELP.isdisjoint(arguments) and _must_be_contained():
-        return _run_contained(arguments)
+    if name in CONTAINED and HELP.isdisjoint(arguments) and must_be_contained():
+        # The command's own module is imported there only.
+        return run_again_contained(arguments)
     if list(arguments[:1]) == [VERSION]:
         print(f"immutable-base {_version()}")
         return 0
@@ -135,27 +135,12 @@ def _dispatch(arguments: Sequence[str]) -> int:
         raise _unknown(name, commands)
     parser = build_parser(commands, [name])
     namespace = parser.parse_args(arguments)
+    namespace.arguments = arguments
     if not name:
         parser.print_help()
         return 0
     code: int = namespace.run(namespace)
     return code
-
-
-def _must_be_contained() -> bool:
-    from immutable_base.process import is_contained  # noqa: PLC0415  `--help` starts no program
-
-    return os.geteuid() == 0 and not is_contained()
-
-
-def _run_contained(arguments: Sequence[str]) -> int:
-    """Run this command line once more, in namespaces of its own, and return its exit code.
-
-    The command's own module is imported there only.
-    """
-    from immutable_base.process import run_contained  # noqa: PLC0415  as above
-
-    return run_contained([sys.executable, "-m", "immutable_base", *arguments])
 
 
 def _version() -> str:
