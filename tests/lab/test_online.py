@@ -1,10 +1,15 @@
 """`doctor --online` names each fault that the first night would meet, planted once in the lab."""
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import tomlkit
 
+from immutable_base.model.reference import Reference
+from immutable_base.process import run
+from immutable_base.tools import buildah, skopeo
+from support.contexts import context_for
 from support.scenario_runs import scenario_runs
 
 CLOSED = "127.0.0.1:1"
@@ -126,6 +131,64 @@ def test_each_fault_is_named_and_what_needs_it(tiny_lab, tiny_night, tmp_path, f
     assert (one["state"], one["exit_code"]) == (state, code), one
     assert words in one["message"]
     assert exit_code == max(item["exit_code"] for item in found.values())
+
+
+def test_a_repository_that_has_moved_to_its_archive_is_a_warning(tiny_lab, tmp_path):
+    def move(document):
+        repository = document["repositories"]["tiny-devel"]
+        repository["archive"], repository["url"] = repository["url"], f"{repository['url']}gone/"
+
+    code, found = asked(tiny_lab, spoiled(tiny_lab, tmp_path, move))
+    assert code == 0
+    one = found["repository", "tiny-devel"]
+    assert one["state"] == "warning"
+    assert "the archive gets no updates any more" in one["message"]
+    assert "has left" in found["variant", "tiny-metronome"]["message"]
+
+
+@pytest.fixture
+def based_on(tiny_lab, tmp_path):
+    """Return how to push the tiny base with another text in its os-release, and use that."""
+
+    def make(text):
+        context = context_for(tiny_lab.configuration, tmp_path / "workspace")
+        storage, trust = context.storage, context.tls.environment
+        base = context.settings.streams["tiny"].base
+        pinned = Reference.parse(base).pinned(skopeo.resolve(run, base, trust).digest)
+        buildah.pull(storage, pinned, trust)
+        (tmp_path / "files").mkdir()
+        (tmp_path / "files/os-release").write_text(text)
+        (tmp_path / "files/Containerfile").write_text(
+            f"FROM {pinned}\nCOPY os-release /usr/lib/os-release\n"
+        )
+        request = buildah.BuildRequest(
+            containerfile=tmp_path / "files/Containerfile", folder=tmp_path / "files",
+            tag="localhost/ended:built", epoch=1_700_000_000, log_file=tmp_path / "build.log",
+            arguments={},
+        )  # fmt: skip
+        layout = tmp_path / "layout"
+        digest = buildah.write_layout(storage, buildah.build(storage, request), layout)
+        reference = Reference.parse(base).pinned(digest)
+        skopeo.push(run, layout, reference, trust)
+        tagged = f"{base.rpartition(':')[0]}:support"
+        skopeo.move_tag(run, reference, tagged, trust)
+        return tagged
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("days", "state"), [(-1, "held"), (0, "held"), (29, "warning"), (90, "ok")]
+)
+def test_the_end_of_a_bases_support_is_foreseen(tiny_lab, tmp_path, based_on, days, state):
+    end = datetime.now(UTC).date() + timedelta(days=days)
+    base = based_on(f'NAME="Tiny"\nID=tiny\nSUPPORT_END={end}\n')
+    change_base = change("streams/tiny/base", base)
+    code, found = asked(tiny_lab, spoiled(tiny_lab, tmp_path, change_base))
+    assert code == 0
+    assert found["base", base]["state"] == state
+    assert str(end) in found["base", base]["message"]
+    assert (found["variant", "tiny"]["state"] == "held") == (state == "held")
 
 
 def test_scenarios_of_the_first_night_are_foreseen(lab_state, tiny_lab):
