@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import select
 import shutil
 import signal
 import subprocess
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import IO
 
 from immutable_base.errors import (
@@ -174,7 +175,33 @@ def _feed_and_wait(
     if process.stdin is not None:
         with contextlib.suppress(BrokenPipeError), process.stdin as pipe:
             pipe.write(command.stdin or b"")
-    process.wait(command.timeout)
+    _wait(process, command.timeout)
+
+
+def _wait(process: subprocess.Popen[bytes], seconds: float) -> None:
+    """Wait until a program ends, and notice it at once.
+
+    `Popen.wait` with a limit looks again every 50 ms, which is longer than many a program takes.
+    Raises subprocess.TimeoutExpired.
+    """
+    if process.poll() is not None:  # It has no number any more.
+        return
+    with _open_process(process.pid) as descriptor:
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        if not poll.poll(seconds * 1000):
+            raise subprocess.TimeoutExpired(process.args, seconds)
+    process.wait()
+
+
+@contextlib.contextmanager
+def _open_process(pid: int) -> Iterator[int]:
+    """Yield a descriptor that can be read when the process has ended. Source: pidfd_open(2)."""
+    descriptor = os.pidfd_open(pid)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _let_go(readers: Mapping[threading.Thread, IO[bytes] | None]) -> None:
@@ -211,7 +238,7 @@ def _terminate(process: subprocess.Popen[bytes]) -> None:
 def _end_group(process: subprocess.Popen[bytes]) -> None:
     _terminate(process)
     with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(5)
+        _wait(process, 5)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

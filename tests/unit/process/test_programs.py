@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 
 import pytest
 
@@ -333,3 +334,26 @@ def test_a_signal_ends_the_programs_under_way_and_interrupts_us(tmp_path, number
         parent.send_signal(number)
         assert parent.communicate(timeout=30)[0] == "interrupted\n"
     wait_until(lambda: has_ended(program))
+
+
+def test_the_end_of_a_program_is_noticed_at_once(monkeypatch):
+    """`Popen.wait` with a limit sleeps up to 50 ms between two looks: more than many a program takes."""
+    monkeypatch.setattr(time, "sleep", lambda seconds: pytest.fail(f"it slept {seconds} s"))
+    assert run(sh("sleep 0.1; echo done")).text == "done\n"
+
+
+def test_a_program_that_has_ended_already_is_ended_again_without_an_error(monkeypatch):
+    """An interrupt may come between its end and the reading of its answer."""
+    ended = []
+    real = programs._wait
+
+    def interrupted(process, seconds):
+        real(process, seconds)
+        ended.append(process)
+        if len(ended) == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(programs, "_wait", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(sh("true"))
+    assert [process.returncode for process in ended] == [0, 0]
