@@ -33,7 +33,11 @@ SMALL = 4 << 20
 """Bytes; repomd.xml, signatures and keys are far below."""
 LARGEST = 8 << 30
 """Bytes of a file whose repository declares no size: a body without an end fills no disk."""
+SLOWEST, PATIENCE = 1000, 30.0
+"""Bytes a second, and for how many seconds fewer are borne with, as dnf does. Source: dnf.conf(5),
+minrate and timeout."""
 TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
+PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy", "no_proxy"})
 NOT_FOUND = frozenset({404, 410})
 
 
@@ -77,7 +81,7 @@ class Downloader:
         with self._client.stream("GET", url) as response:
             _check_status(response, what)
             content = bytearray()
-            for chunk in response.iter_bytes():
+            for chunk in _flowing(response.iter_bytes(), what):
                 content += chunk
                 if len(content) > SMALL:
                     raise RemoteError(f"{what} is larger than {SMALL >> 20} MiB: {url}")
@@ -91,9 +95,7 @@ class Downloader:
             _check_status(response, what)
             digest, read = hashlib.new(checksum.algorithm), 0
             # Raw bytes: the checksum is of the file, not of what a Content-Encoding makes of it.
-            for chunk in response.iter_raw(1 << 20):
-                if is_interrupted():
-                    raise CommandError(f"{what} was not fetched: the run is being interrupted")
+            for chunk in _flowing(response.iter_raw(), what):
                 digest.update(chunk)
                 read += len(chunk)
                 if size and read > size:
@@ -114,6 +116,8 @@ def open_downloader(authority: Path | None) -> Iterator[Downloader]:
     Connections are closed at the end. Raises ConfigurationError if the file holds no certificate.
     """
     trust = ssl.create_default_context()
+    # httpx reads them when the client is made, and refuses what it cannot read in many ways.
+    named = sorted(name for name in os.environ if name.lower() in PROXIES)
     if authority is not None:
         try:
             trust.load_verify_locations(str(authority))
@@ -122,10 +126,32 @@ def open_downloader(authority: Path | None) -> Iterator[Downloader]:
                 f"registry.ca_bundle: {authority} holds no certificate", details=str(error)
             ) from error
     headers = {"Accept-Encoding": "identity"}
-    with httpx.Client(
-        verify=trust, timeout=TIMEOUT, follow_redirects=True, headers=headers
-    ) as client:
+    try:
+        client = httpx.Client(verify=trust, timeout=TIMEOUT, follow_redirects=True, headers=headers)
+    except (ImportError, ValueError, httpx.InvalidURL) as error:
+        # Without the error's own words: a proxy's address may have a password in it.
+        raise ConfigurationError(
+            f"the proxies that the environment names cannot be used: {', '.join(named)}",
+            hint="a proxy is http://host:port, an exception is a host name or an address without "
+            "brackets; SOCKS and networks of IPv6 are not supported",
+        ) from error
+    with client:
         yield Downloader(client)
+
+
+def _flowing(chunks: Iterator[bytes], what: str) -> Iterator[bytes]:
+    """Yield what comes, as long as that is no trickle and nobody interrupts."""
+    started, read = time.monotonic(), 0
+    for chunk in chunks:
+        if is_interrupted():
+            raise CommandError(f"{what} was not fetched: the run is being interrupted")
+        read += len(chunk)
+        seconds = time.monotonic() - started
+        if seconds > PATIENCE:
+            if read < SLOWEST * seconds:
+                raise _TransientError(f"fewer than {SLOWEST} bytes came in a second")
+            started, read = time.monotonic(), 0
+        yield chunk
 
 
 def prune(folder: Path, seconds: float) -> None:
@@ -161,14 +187,16 @@ def _check_status(response: httpx.Response, what: str) -> None:
 def _retrying(action: Callable[[], T], url: str, what: str) -> T:
     attempt = 1
     while True:
+        if is_interrupted():
+            raise CommandError(f"{what} was not fetched: the run is being interrupted")
         try:
             return action()
         except (httpx.TransportError, _TransientError) as error:
             if attempt == ATTEMPTS:
                 raise _unreachable(what, url, error) from error
             log.info("%s: attempt %d failed: %s", what, attempt, error)
-        # UnicodeError: a redirect to a host name that no DNS can have.
-        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+        # ValueError: a redirect to a host name that no DNS can have, an URL that is none.
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             raise _unreachable(what, url, error) from error
         time.sleep(min(FIRST_WAIT * 2 ** (attempt - 1), LONGEST_WAIT))
         attempt += 1

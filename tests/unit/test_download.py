@@ -2,12 +2,18 @@
 
 import gzip
 import hashlib
+from types import SimpleNamespace
 
 import pytest
 
 from immutable_base import download
 from immutable_base.download import SMALL
-from immutable_base.errors import ConfigurationError, RemoteError, VerificationError
+from immutable_base.errors import (
+    CommandError,
+    ConfigurationError,
+    RemoteError,
+    VerificationError,
+)
 from immutable_base.model.checksum import Checksum
 from support.plan_world import configuration
 from support.trust import open_client
@@ -232,3 +238,60 @@ def test_a_redirect_that_leads_nowhere_is_an_error_in_words(tmp_path, site, loca
 def test_a_file_url_that_is_not_there_is_an_error_in_words(tmp_path):
     with pytest.raises(RemoteError, match="the index cannot be read"):
         small(tmp_path, (tmp_path / "none").as_uri())
+
+
+# ------------------------------------------------------------------ proxies, trickles, interrupts
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("HTTPS_PROXY", "socks5://u:secret@127.0.0.1:1"),
+        ("https_proxy", "ftp://u:secret@127.0.0.1:1"),
+        ("HTTP_PROXY", "http://u:p@secret:word@127.0.0.1:x"),
+        ("no_proxy", "[::1]"),
+        ("no_proxy", "fe80::/10,10.0.0.0/8"),
+    ],
+)
+def test_a_proxy_that_cannot_be_used_is_an_error_in_words(tmp_path, site, monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError, match="proxies that the environment names") as caught:
+        small(tmp_path, site.serve("/x", b"content"))
+    assert name in caught.value.message
+    assert "secret" not in str(caught.value)
+
+
+def trickle(chunks, seconds):
+    """Yield bytes one by one, on a clock that goes on by `seconds` each time."""
+    for _ in range(chunks):
+        trickle.now += seconds
+        yield b"x"
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    trickle.now = 0.0
+    monkeypatch.setattr(download, "time", SimpleNamespace(monotonic=lambda: trickle.now))
+
+
+def test_a_trickle_is_given_up_after_a_while(clock):
+    """A byte now and then kept a read from timing out, for days."""
+    with pytest.raises(download._TransientError, match="fewer than 1000 bytes"):
+        list(download._flowing(trickle(1000, 5.0), "x"))
+    assert trickle.now == 35.0
+
+
+def test_a_slow_line_is_borne_with(clock):
+    slow = (chunk * 6000 for chunk in trickle(100, 5.0))
+    assert len(list(download._flowing(slow, "x"))) == 100
+    stopped = (chunk * (6_000_000 if trickle.now < 20 else 1) for chunk in trickle(100, 5.0))
+    with pytest.raises(download._TransientError):
+        list(download._flowing(stopped, "x"))
+
+
+def test_what_is_interrupted_is_not_tried_again(tmp_path, site, monkeypatch):
+    url = site.serve("/x", Reply(status=503))
+    monkeypatch.setattr(download, "is_interrupted", lambda: len(site.requests) > 0)
+    with pytest.raises(CommandError, match="is being interrupted"):
+        small(tmp_path, url)
+    assert len(site.requests) == 1

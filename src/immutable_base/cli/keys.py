@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 
 from immutable_base.cli.make_context import make_context
 from immutable_base.cli.options import add_context_arguments
@@ -32,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     check.add_argument(
         "--fingerprint",
         metavar="HEX",
+        type=_fingerprint,
         help="which key is meant, where a file has several",
     )
     check.add_argument(
@@ -47,6 +49,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="pin it although this does not fit; may be repeated",
     )
     add_context_arguments(check)
+
+
+def _fingerprint(text: str) -> str:
+    """Read a fingerprint as people copy it: in groups, in small letters."""
+    found = "".join(text.split()).removeprefix("0x").upper()
+    if re.fullmatch("[0-9A-F]{40}", found) is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not 40 hexadecimal digits")
+    return found
 
 
 def run(namespace: argparse.Namespace) -> int:

@@ -179,7 +179,8 @@ def require_signed(fetcher: MetadataFetcher, key: PinnedKey, package: Package) -
     signed by the key.
     """
     with tempfile.TemporaryDirectory(prefix="package-") as folder:
-        target = Path(folder) / package.file_name
+        # Not by the package's own name: that is foreign, and may be too long for a file.
+        target = Path(folder) / "package.rpm"
         fetcher.keys.downloader.fetch_file(
             package.url, "the package", package.required, target, size=package.size
         )

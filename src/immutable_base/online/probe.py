@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 
 from immutable_base.errors import (
@@ -27,10 +28,11 @@ from immutable_base.online.findings import (
     variant_finding,
 )
 from immutable_base.online.services import Services, ask_services
+from immutable_base.plan.base_image import Base
 from immutable_base.plan.make import make_plan
 from immutable_base.plan.remote import PlanInputs, Remote, composes_of, read_remote
-from immutable_base.plan.sources import all_sources, keys_of, skipped_repositories
-from immutable_base.repository.metadata import Metadata, Source
+from immutable_base.plan.sources import all_sources, keys_of, skipped_repositories, sources_of
+from immutable_base.repository.metadata import Metadata, Source, read_repomd
 from immutable_base.solver.pool import PackagePool
 
 KEYS_AT_ONCE = 4
@@ -67,15 +69,21 @@ def _repositories(
     inputs: PlanInputs, remote: Remote, names: Sequence[str]
 ) -> Iterator[OnlineFinding]:
     settings = inputs.settings
+    # As the plan does: a clock that is behind a base image's own time is wrong.
+    made = [base.plan.created for base in remote.bases.values() if isinstance(base, Base)]
+    inputs = replace(inputs, now=max([inputs.now, *made]))
     composes = composes_of(remote.bases)
     skipped: dict[str, str] = {}
+    without: set[Source] = set()
     for stream in remote.bases:
         mine = [name for name in names if settings.variants[name].stream == stream]
         compose = composes.get(stream, "")
         for item in skipped_repositories(settings, stream, mine, compose, remote.metadata):
             skipped[item.id] = item.reason
+            # Another stream may use it in another release, and have it.
+            without |= {it for it in sources_of(settings, mine, compose) if it.id == item.id}
     for source in all_sources(settings, names, composes):
-        if source.id not in skipped:
+        if source not in without:
             yield _repository(inputs, source, remote)
     for name, reason in skipped.items():
         yield skipped_finding(name, reason)
@@ -88,7 +96,8 @@ def _repository(inputs: PlanInputs, source: Source, remote: Remote) -> OnlineFin
     unpinned = [key for key in keys if not settings.keys[key].is_pinned]
     try:
         if unpinned:
-            inputs.metadata.fetch_repomd(source, None)
+            with foreign_data("its metadata"):
+                read_repomd(*inputs.metadata.fetch_repomd(source, None))
             return unpinned_finding(source.id, source, unpinned)
         if not isinstance(metadata, Metadata):
             raise metadata

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_public_key
 
@@ -23,6 +24,7 @@ from immutable_base.online.findings import fault
 from immutable_base.update_trust import REPOSITORY
 from immutable_base.verification.client import Answer, Client, tls_context
 from immutable_base.verification.deadline import Deadline
+from immutable_base.verification.registry import api_host
 from immutable_base.verification.roots import LogKey, TrustRoots
 from immutable_base.verification.skipped import Skipped
 from immutable_base.verification.strict import parse_json
@@ -30,6 +32,8 @@ from immutable_base.verification.strict import parse_json
 SECONDS = 30.0
 LARGEST = 1 << 20
 """Bytes of a registry's greeting."""
+MOST_WORDS = 200
+"""Characters of a name that a service gives itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,12 +71,20 @@ Judge = Callable[[bytes, str, TrustRoots], str]
 def _finding(kind: str, name: str, ask: Callable[[], str]) -> OnlineFinding:
     try:
         with foreign_data(f"the answer of {name}"):
-            message = ask()
+            message = _asked(ask)
     except ImmutableBaseError as error:
         return fault(kind, name, error)
     return OnlineFinding.model_validate(
         {"kind": kind, "name": name, "state": State.OK, "message": message}
     )
+
+
+def _asked(ask: Callable[[], str]) -> str:
+    """Return what an answer means; a key or certificate of an unknown kind is a ValueError, too."""
+    try:
+        return ask()
+    except (UnsupportedAlgorithm, x509.InvalidVersion) as error:
+        raise ValueError(str(error)) from error
 
 
 def _asking(
@@ -86,7 +98,7 @@ def _asking(
 
 
 def _registry(services: Services) -> str:
-    host = services.destination.partition("/")[0]
+    host = api_host(services.destination.partition("/")[0])
     client = Client(deadline=Deadline(seconds=SECONDS), tls=tls_context(services.authority))
     try:
         return greeting(client.get(f"https://{host}/v2/", {}, LARGEST))
@@ -110,7 +122,8 @@ def greeting(answer: Answer) -> str:
 def _issuer(answer: bytes, url: str, _roots: TrustRoots) -> str:
     found = _document(answer)["issuer"]
     if found != url:
-        raise VerificationError(f"it calls itself {found!r}, and tokens are of another issuer")
+        called = str(found)[:MOST_WORDS]
+        raise VerificationError(f"it calls itself {called!r}, and tokens are of another issuer")
     return "vouches for tokens"
 
 
@@ -138,9 +151,8 @@ def _rekor(answer: bytes, _url: str, roots: TrustRoots) -> str:
 
 def _tuf(answer: bytes, _url: str, _roots: TrustRoots) -> str:
     signed = _document(answer)["signed"]
-    return (
-        f"has version {signed['version']} of its timestamp; `immutable-base trust update` reads it"
-    )
+    version = int(signed["version"])
+    return f"has version {version} of its timestamp; `immutable-base trust update` reads it"
 
 
 def _document(answer: bytes) -> Any:  # noqa: ANN401  JSON

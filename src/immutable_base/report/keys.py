@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from immutable_base.config.key import Key
 from immutable_base.config.schema import Settings
+from immutable_base.errors import printable
 from immutable_base.keys.answers import PlaceAnswer
 from immutable_base.keys.check import KeyReport
 from immutable_base.tools.gpg import ListedKey
@@ -31,7 +32,8 @@ def key_text(report: KeyReport) -> str:
     ]
     if report.found is not None and not report.key.is_pinned:
         lines += ["", COMPARE, f"Then: immutable-base keys check {report.name} --pin"]
-    return "\n".join(lines) + "\n"
+    # Names of owners and packages are foreign.
+    return printable("\n".join(lines) + "\n")
 
 
 def _listed(settings: Settings, name: str) -> Iterator[str]:

@@ -8,6 +8,8 @@ from immutable_base.errors import CommandError, VerificationError
 from immutable_base.process import Command, Runner
 
 TIMEOUT = 30.0
+NO_DATA = "no valid OpenPGP data found"
+PAGE = "does the server answer with a page of its own where the file is missing?"
 
 
 def verify(run: Runner, *, keyring: Path, signature: Path, data: Path) -> str:
@@ -39,6 +41,8 @@ def _signer(run: Runner, keyring: Path, *arguments: str) -> str:
     try:
         status = run(Command(argv=argv, timeout=TIMEOUT)).text
     except CommandError as error:
+        if NO_DATA in (error.details or ""):
+            raise VerificationError("the file holds no signature", hint=PAGE) from error
         raise VerificationError(
             "the signature is not good", details=error.details or error.message
         ) from error

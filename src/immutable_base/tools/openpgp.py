@@ -14,10 +14,8 @@ from collections.abc import Iterator
 
 SECRET_KEY, PUBLIC_KEY = 5, 6
 """Packet types that begin a certificate. Source: RFC 9580, section 5."""
-ARMOUR = re.compile(
-    rb"^-----BEGIN PGP PUBLIC KEY BLOCK-----[ \t]*\r?\n(.*?)^-----END PGP PUBLIC KEY BLOCK-----",
-    re.DOTALL | re.MULTILINE,
-)
+BEGIN = re.compile(rb"^-----BEGIN PGP PUBLIC KEY BLOCK-----[ \t]*\r?\n", re.MULTILINE)
+END = re.compile(rb"^-----END PGP PUBLIC KEY BLOCK-----", re.MULTILINE)
 HEADER = re.compile(rb"^[A-Za-z]+: .*$")
 CHECKSUM_LINE = re.compile(rb"^=[A-Za-z0-9+/]{4}$")
 """The CRC24 after the data: it protects against nothing, and RFC 9580 (6.1) says to ignore it."""
@@ -29,9 +27,23 @@ def certificates(content: bytes) -> tuple[bytes, ...]:
     The file is binary, or holds one or more armoured blocks. What is no packet ends the reading of
     its block; what was read before it counts. Secret keys are left out.
     """
-    blocks = ARMOUR.findall(content)
+    blocks = list(_blocks(content))
     parts = [_dearmoured(block) for block in blocks] if blocks else [content]
     return tuple(certificate for part in parts for certificate in _certificates(part))
+
+
+def _blocks(content: bytes) -> Iterator[bytes]:
+    """Yield what lies between each begin of armour and the next end.
+
+    Whoever serves the file decides how many there are: nothing is read twice.
+    """
+    begin = BEGIN.search(content)
+    while begin is not None:
+        end = END.search(content, begin.end())
+        if end is None:
+            return
+        yield content[begin.end() : end.start()]
+        begin = BEGIN.search(content, end.end())
 
 
 def _dearmoured(block: bytes) -> bytes:
@@ -47,15 +59,15 @@ def _dearmoured(block: bytes) -> bytes:
 
 
 def _certificates(content: bytes) -> Iterator[bytes]:
-    kind, packets = 0, b""
+    kind, packets = 0, bytearray()
     for tag, packet in _packets(content):
         if tag in {SECRET_KEY, PUBLIC_KEY}:
             if kind == PUBLIC_KEY:
-                yield packets
-            kind, packets = tag, b""
+                yield bytes(packets)
+            kind, packets = tag, bytearray()
         packets += packet
     if kind == PUBLIC_KEY:
-        yield packets
+        yield bytes(packets)
 
 
 def _packets(content: bytes) -> Iterator[tuple[int, bytes]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import ipaddress
 import logging
@@ -129,7 +130,7 @@ class Client:
         connection = http.client.HTTPSConnection(
             proxy.hostname or "", proxy.port, timeout=wait, context=self.tls
         )
-        connection.set_tunnel(host, port or 443)
+        connection.set_tunnel(host, port or 443, headers=_proxy_login(proxy))
         return connection
 
     def _read(
@@ -170,6 +171,15 @@ def _proxy_for(host: str) -> urllib.parse.SplitResult | None:
         return None
     found = urllib.request.getproxies().get("https", "")
     return urllib.parse.urlsplit(found if "//" in found else f"//{found}") if found else None
+
+
+def _proxy_login(proxy: urllib.parse.SplitResult) -> dict[str, str]:
+    """Return the header with the login that a proxy's address has. Source: RFC 9110, 11.7.1."""
+    if proxy.username is None:
+        return {}
+    words = (urllib.parse.unquote(word or "") for word in (proxy.username, proxy.password))
+    login = base64.b64encode(":".join(words).encode()).decode("ascii")
+    return {"Proxy-Authorization": f"Basic {login}"}
 
 
 def tls_context(authority: Path | None) -> ssl.SSLContext:

@@ -77,9 +77,7 @@ class RegistryReader:
 
     def _patiently(self, path: str, largest: int) -> Answer:
         host, _, name = self.repository.partition("/")
-        if host in {"docker.io", "index.docker.io"}:
-            host = "registry-1.docker.io"
-        url = f"https://{host}/v2/{name}/{path}"
+        url = f"https://{api_host(host)}/v2/{name}/{path}"
         headers = {"Accept": ACCEPT if path.startswith("manifests/") else "*/*"}
         # An error's text must find room even where little was asked for.
         room = max(largest, 1 << 16)
@@ -129,3 +127,8 @@ def _token_in(answer: Answer) -> str | None:
         return None
     found = document.get("token") or document.get("access_token")
     return found if isinstance(found, str) and _TOKEN.fullmatch(found) else None
+
+
+def api_host(host: str) -> str:
+    """Return who answers for the registry of a reference: Docker Hub's goes by another name."""
+    return "registry-1.docker.io" if host in {"docker.io", "index.docker.io"} else host

@@ -12,7 +12,7 @@ from immutable_base.keys.check import sources_of
 from support import paths
 from support.key_files import armour, binary, make_old_signer, revoke, version_6_key
 from support.rpm_files import build_rpm, checksum, sign_rpm
-from support.rpmmd import Rpm, write_repository
+from support.rpmmd import Rpm, make_signer, write_repository
 from support.trust import document, exported
 
 VERSIONED = b"-----BEGIN PGP PUBLIC KEY BLOCK-----\nVersion: GnuPG v2.0.22 (GNU/Linux)\n"
@@ -212,7 +212,33 @@ def test_a_key_that_is_pinned_already_is_not_pinned_anew_by_accident(vendor, sig
     assert pinned_despite(vendor, "pin"), "as after a rotation"
 
 
+def test_what_a_key_s_owner_is_called_does_nothing_to_a_terminal(vendor, tmp_path, capsys):
+    signer = make_signer(tmp_path / "odd", "\u009b31mRed \u202eder\u2028 <x@example.invalid>")
+    for place in ("/ours.asc", "/repomd.xml.key"):
+        vendor.serve(place, signer.public.read_bytes())
+    assert keys(vendor, "check", "ours") == 12
+    out = capsys.readouterr().out
+    assert "\\x9b31mRed \\x202eder\\x2028 <x@example.invalid>" in out
+    assert not set("\u009b\u202e\u2028") & set(out)
+
+
+@pytest.mark.parametrize("text", ["abc", "0x1234", "é" * 40, ""])
+def test_what_is_no_fingerprint_is_an_error_in_words(vendor, capsys, text):
+    assert keys(vendor, "check", "ours", "--fingerprint", text) == 2
+    assert "is not 40 hexadecimal digits" in capsys.readouterr().err
+    assert vendor.requests == []
+
+
 # ------------------------------------------------------------------ what must come out
+
+
+def test_a_fingerprint_is_read_as_people_copy_it(vendor, signers):
+    for place in ("/ours.asc", "/repomd.xml.key"):
+        vendor.serve(place, exported(signers["foreign"], signers["ours"]))
+    found = signers["ours"].fingerprint.lower()
+    grouped = " ".join(found[start : start + 4] for start in range(0, 40, 4))
+    assert keys(vendor, "check", "ours", "--fingerprint", grouped, "--pin") == 0
+    assert pinned(vendor) == signers["ours"].fingerprint
 
 
 def test_what_fits_is_shown_and_pinned_only_when_asked(vendor, capsys):

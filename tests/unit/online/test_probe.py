@@ -106,6 +106,45 @@ def test_a_checksum_that_proves_nothing_is_named(online):
     assert "describes jq by a checksum that proves nothing" in found.message
 
 
+def test_a_page_in_place_of_metadata_is_a_fault_before_the_key_is_pinned(online):
+    world = online.world
+    world.document["keys"]["cuda"] = {"places": ["http://mirror.invalid/key.asc"]}
+    world.document["repositories"]["cuda"].update(key="cuda", metadata_key="cuda")
+    world.tampered = {"/cuda/repodata/repomd.xml": b"<!DOCTYPE html><html><br></html>"}
+    found = online.found("repository", "cuda", "base-zfs-nvidia")
+    assert (found.state, found.exit_code) == (State.FAULT, 12)
+    assert "repomd.xml cannot be read" in found.message
+
+
+def test_what_one_stream_does_without_is_still_asked_for_another(online):
+    world = online.world
+    world.document["repositories"]["more"] = {
+        "url": "http://mirror.invalid/more-{release}/", "key": "k", "metadata_key": "k",
+        "optional": True,
+    }  # fmt: skip
+    world.repositories["more-43"] = [Rpm("x")]
+    for stream in ("el", "fc"):
+        world.document["streams"][stream]["repositories"].append("more")
+    world.tampered = {"/more-43/repodata/repomd.xml.asc": b"<html>"}
+    found = [item for item in online.ask("base", "fedora-base").findings if item.name == "more"]
+    assert {item.state for item in found} == {State.FAULT, State.WARNING}
+    assert any("http://mirror.invalid/more-10/" in item.message for item in found)
+
+
+def test_a_package_with_a_name_that_no_file_can_have_is_a_finding_like_others(online):
+    name = "a" * 300
+    online.world.repositories["baseos"].append(Rpm(name, size=1))
+    found = online.found("repository", "baseos", "base")
+    assert (found.state, found.exit_code) == (State.FAULT, 12)
+
+
+def test_a_clock_that_is_behind_is_no_better_here_than_in_the_plan(online):
+    world = online.world
+    world.document["repositories"]["baseos"]["maximum_age_days"] = 1
+    world.now = 1000
+    assert online.found("repository", "baseos", "base").state is State.FAULT
+
+
 @pytest.mark.parametrize(
     ("end", "state"), [("2026-12-02", State.WARNING), ("2026-11-01", State.HELD), ("2030-01-01", State.OK)]
 )  # fmt: skip

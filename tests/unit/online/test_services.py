@@ -1,15 +1,17 @@
 """A registry and a Sigstore that answer are not yet the ones that the configuration trusts."""
 
+import base64
 import json
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from immutable_base.config.trust import SigningTable
 from immutable_base.download import open_downloader
 from immutable_base.errors import RemoteError
 from immutable_base.model.online import State
 from immutable_base.online.services import Services, ask_services, greeting
-from immutable_base.verification.client import Answer
+from immutable_base.verification.client import Answer, Client
 from support.forge import Instance, authority, new_key, pem_of, public_pem
 from support.trust_fixtures import certificate, direct, secure_site, site
 from support.web import Reply
@@ -80,6 +82,48 @@ def test_another_instance_and_none_at_all_are_faults(
     assert [item.state for item in findings[1:]].count(State.FAULT) == 1
     assert (findings[number].state, findings[number].exit_code) == (State.FAULT, code)
     assert words in findings[number].message
+
+
+UNKNOWN = b"""-----BEGIN PUBLIC KEY-----
+MA0wBgYEKgMEBQMDAGFi
+-----END PUBLIC KEY-----
+"""
+"""A key whose algorithm is 1.2.3.4.5."""
+
+
+def test_a_key_of_an_unknown_kind_is_a_fault_and_no_traceback(sigstore, instance):
+    sigstore.serve(REKOR, UNKNOWN)
+    rekor = asked(sigstore, instance)[3]
+    assert (rekor.state, rekor.exit_code) == (State.FAULT, 6)
+    assert "has a form that was not foreseen" in rekor.message
+
+
+def test_a_certificate_of_an_unknown_version_is_a_fault_and_no_traceback(sigstore, instance):
+    der = instance.root.public_bytes(Encoding.DER)
+    version = b"\xa0\x03\x02\x01"
+    spoilt = base64.encodebytes(der.replace(version + b"\2", version + b"\7", 1)).decode()
+    pem = f"-----BEGIN CERTIFICATE-----\n{spoilt}-----END CERTIFICATE-----\n"
+    sigstore.serve(FULCIO, bundle(pem))
+    fulcio = asked(sigstore, instance)[2]
+    assert (fulcio.state, fulcio.exit_code) == (State.FAULT, 6)
+    assert "has a form that was not foreseen" in fulcio.message
+
+
+def test_a_long_name_of_a_service_does_not_fill_the_table(sigstore, instance):
+    sigstore.serve(ISSUER, json.dumps({"issuer": "x" * 900_000}).encode())
+    assert len(asked(sigstore, instance)[1].message) < 1000
+
+
+def test_docker_hub_is_asked_where_it_answers(sigstore, instance, monkeypatch):
+    """https://docker.io/v2/ is a web site."""
+    urls = []
+    monkeypatch.setattr(Client, "get", lambda _self, url, *_rest: urls.append(url) or GREETING)
+    assert asked(sigstore, instance, "docker.io/group/images")[0].state is State.OK
+    assert asked(sigstore, instance, "registry.example:5000/a/b")[0].state is State.OK
+    assert urls == ["https://registry-1.docker.io/v2/", "https://registry.example:5000/v2/"]
+
+
+GREETING = Answer(status=401, headers={"www-authenticate": "Bearer"}, body=b"")
 
 
 def test_a_registry_that_is_down_is_a_fault_and_the_rest_is_asked(sigstore, instance):

@@ -34,6 +34,23 @@ def test_packages_that_come_after_the_first_look_do_not_corrupt_memory():
     assert (done.returncode, done.stdout.strip()) == (0, "whole"), done.stderr
 
 
+EMPTY = """
+from immutable_base.solver.pool import PackagePool
+pool = PackagePool([], [], lambda name: None)
+assert pool.named("zfs-dkms", ["openzfs"]) == []
+pool.reset_considered()
+pool.consider([])
+assert pool.providing("zfs-dkms") == []
+print("whole")
+"""
+
+
+def test_a_repository_without_packages_ends_no_process():
+    """libsolv's Python module reads at address 0 when nothing was indexed before the question."""
+    done = subprocess.run([sys.executable, "-c", EMPTY], capture_output=True, text=True)
+    assert (done.returncode, done.stdout.strip()) == (0, "whole"), done.stderr
+
+
 def test_no_room_is_an_error_and_not_a_crash():
     pool = PackagePool([], [], lambda _name: None)
     with pytest.raises(ValueError, match="more than"):

@@ -1,5 +1,6 @@
 """gpg and gpgv: which key a file holds, and which key signed."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -221,3 +222,33 @@ def test_lengths_of_every_form_are_read(size, both):
 def test_a_file_of_keys_without_end_is_refused(home):
     with pytest.raises(VerificationError, match="more than 200 keys"):
         gpg.read_keys(run, packet(6, b"x") * 201, home)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(
+            b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n" * 28_000, id="begins without an end"
+        ),
+        pytest.param(packet(6, b"\4") + packet(13, b"") * (1 << 20), id="a million packets"),
+    ],
+)
+def test_a_file_made_to_take_long_is_read_in_seconds(content):
+    """Both took hours: the time grew with the square of what a server sends."""
+    started = time.process_time()
+    assert len(certificates(content)) <= 1
+    assert time.process_time() - started < 20
+
+
+def test_every_block_of_armour_is_read_and_one_without_an_end_is_not(signers):
+    blocks = [armour(binary(signer)) for signer in signers.values()]
+    begun = blocks[0].split(b"-----END")[0]
+    assert certificates(b"words\n".join(blocks) + begun) == tuple(map(binary, signers.values()))
+
+
+def test_a_page_in_place_of_a_signature_is_told_as_one(signer, tmp_path, home):
+    data, page = tmp_path / "data", tmp_path / "page"
+    data.write_text("x")
+    page.write_text("<!DOCTYPE html><html>")
+    with pytest.raises(VerificationError, match="the file holds no signature"):
+        gpgv.verify(run, keyring=keyring_of(signer, home), signature=page, data=data)
