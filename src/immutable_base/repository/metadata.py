@@ -124,14 +124,18 @@ class MetadataFetcher:
         keys: dict[Key, Future[PinnedKey]] = {}
         found: dict[Source, Future[MetadataResult]] = {}
         with ThreadPoolExecutor(WORKERS) as pool:
-            for wanted in (sources, more()):
-                new = [source for source in wanted if source not in found]
+
+            def start(wanted: Iterable[Source]) -> None:
+                new = [source for source in dict.fromkeys(wanted) if source not in found]
                 # Keys first: whoever waits for one is behind the worker that fetches it.
                 for name in sorted({name for source in new for name in self._keys_of(source)}):
                     # By the key itself: two names of one (same places, same pin) are one.
                     if self.keys.keys[name] not in keys:
                         keys[self.keys.keys[name]] = pool.submit(self.keys.fetch, name)
-                found |= {source: pool.submit(self._result, source, keys) for source in new}
+                found.update({source: pool.submit(self._result, source, keys) for source in new})
+
+            start(sources)
+            start(more())
             return {source: future.result() for source, future in found.items()}
 
     def _keys_of(self, source: Source) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """Repository metadata over real HTTP: verified first, then read; a failure is one repository's."""
 
 import hashlib
+import threading
 
 import pytest
 
@@ -8,7 +9,7 @@ from immutable_base.errors import ImmutableBaseError, RemoteError, VerificationE
 from immutable_base.repository import metadata
 from immutable_base.tools import gpg
 from support.rpmmd import Rpm, write_repository
-from support.trust import document, fetch_metadata, source_url
+from support.trust import context_of, document, fetch_metadata, source_url
 
 
 @pytest.fixture
@@ -147,6 +148,25 @@ def test_two_names_of_one_key_are_one_download(mirror):
     found = fetch(mirror, "signed", "again")
     assert found["again"].signed_by == found["signed"].signed_by
     assert mirror.requests.count("/ours.asc") == 1
+
+
+def test_what_is_known_is_fetched_while_somebody_finds_out_what_else_there_is(mirror):
+    """Where a compose is, only the base image tells, and to read that takes longer than all else."""
+    context, asked, reply = context_of(mirror.folder, mirror.settings), threading.Event(), mirror.next_reply  # fmt: skip
+    mirror.next_reply = lambda path: asked.set() or reply(path)
+    known, later = (metadata.source_of(context.settings, n, "10") for n in ("signed", "plain"))
+
+    def more():
+        assert asked.wait(5), "nothing was fetched meanwhile"
+        return [known, later]
+
+    with context.open_plan_inputs() as inputs:
+        found = inputs.metadata.fetch_all([known, known], more)
+    assert {source.id: type(it) for source, it in found.items()} == {
+        "signed": metadata.Metadata, "plain": metadata.Metadata,
+    }  # fmt: skip
+    for path in ("/ours.asc", "/signed/repodata/repomd.xml", "/plain/repodata/repomd.xml"):
+        assert mirror.requests.count(path) == 1, path
 
 
 def test_a_repository_of_its_own_release_has_that_in_its_url(mirror):
