@@ -71,7 +71,8 @@ class PackagePool:
         self._repos[LOCAL] = self.pool.add_repo(LOCAL)
         self.base: tuple[int, ...] = self._add_base(base, required_files)
         """Ids of what the base image has installed."""
-        self._considered: frozenset[int] = frozenset()
+        self._considered: frozenset[int] | None = None
+        """What libsolv has an index of; None before the first, without which it crashes."""
         self._end_of_room = self._make_room()
 
     def size_of(self, repository: str) -> int:
@@ -94,7 +95,7 @@ class PackagePool:
 
     def reset_considered(self) -> None:
         """Index again at the next `consider`: packages came or went."""
-        self._considered = frozenset()
+        self._considered = None
 
     def solvable(self, number: int) -> libsolv.Solvable:
         """Return a package by id."""

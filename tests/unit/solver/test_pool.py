@@ -34,6 +34,28 @@ def test_packages_that_come_after_the_first_look_do_not_corrupt_memory():
     assert (done.returncode, done.stdout.strip()) == (0, "whole"), done.stderr
 
 
+EMPTY = """
+from immutable_base.solver.pool import PackagePool
+pool = PackagePool([], [], lambda name: None)
+assert pool.named("jq", ["skipped"]) == []
+pool.reset_considered()
+assert pool.named("tree", ["skipped"]) == []
+print("whole")
+"""
+
+
+def test_a_question_to_repositories_without_packages_is_answered_with_none():
+    """The plan died of a signal where a module's only repository was empty, or was skipped."""
+    done = subprocess.run([sys.executable, "-c", EMPTY], capture_output=True, text=True)
+    assert (done.returncode, done.stdout.strip()) == (0, "whole"), done.stderr
+
+
+def test_no_other_repository_answers_for_an_empty_one(tmp_path):
+    pool = pool_of(tmp_path, {"full": [Rpm("jq")], "empty": []})
+    assert pool.named("jq", ["empty"]) == []
+    assert [item.name for item in pool.named("jq", ["empty", "full"])] == ["jq"]
+
+
 def test_no_room_is_an_error_and_not_a_crash():
     pool = PackagePool([], [], lambda _name: None)
     with pytest.raises(ValueError, match="more than"):
