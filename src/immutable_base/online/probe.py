@@ -27,9 +27,10 @@ from immutable_base.online.findings import (
     variant_finding,
 )
 from immutable_base.online.services import Services, ask_services
+from immutable_base.plan.base_image import Base
 from immutable_base.plan.make import make_plan
 from immutable_base.plan.remote import PlanInputs, Remote, composes_of, read_remote
-from immutable_base.plan.sources import all_sources, keys_of, skipped_repositories
+from immutable_base.plan.sources import keys_of, skipped_repositories, sources_of
 from immutable_base.repository.metadata import Metadata, Source
 from immutable_base.solver.pool import PackagePool
 
@@ -68,20 +69,27 @@ def _repositories(
 ) -> Iterator[OnlineFinding]:
     settings = inputs.settings
     composes = composes_of(remote.bases)
-    skipped: dict[str, str] = {}
-    for stream in remote.bases:
+    moments: dict[Source, float] = {}
+    skipped: dict[tuple[str, str], None] = {}
+    for stream, base in remote.bases.items():
         mine = [name for name in names if settings.variants[name].stream == stream]
         compose = composes.get(stream, "")
-        for item in skipped_repositories(settings, stream, mine, compose, remote.metadata):
-            skipped[item.id] = item.reason
-    for source in all_sources(settings, names, composes):
-        if source.id not in skipped:
-            yield _repository(inputs, source, remote)
-    for name, reason in skipped.items():
+        # Of this stream alone: another may use the same repository at another place.
+        here = skipped_repositories(settings, stream, mine, compose, remote.metadata)
+        skipped |= dict.fromkeys((item.id, item.reason) for item in here)
+        # As in a plan: a clock that is behind the base image's own time is wrong.
+        now = max(inputs.now, base.plan.created) if isinstance(base, Base) else inputs.now
+        for source in sources_of(settings, mine, compose):
+            if source.id not in {item.id for item in here}:
+                moments[source] = max(now, moments.get(source, now))
+    for source, now in moments.items():
+        yield _repository(inputs, source, remote, now)
+    for name, reason in skipped:
         yield skipped_finding(name, reason)
 
 
-def _repository(inputs: PlanInputs, source: Source, remote: Remote) -> OnlineFinding:
+def _repository(inputs: PlanInputs, source: Source, remote: Remote, now: float) -> OnlineFinding:
+    """Ask for what a repository offers; `now` is in seconds since 1970."""
     settings, metadata = inputs.settings, remote.metadata[source]
     repository = settings.repositories[source.id]
     keys = dict.fromkeys(key for key in (repository.key, repository.metadata_key) if key)
@@ -92,7 +100,7 @@ def _repository(inputs: PlanInputs, source: Source, remote: Remote) -> OnlineFin
             return unpinned_finding(source.id, source, unpinned)
         if not isinstance(metadata, Metadata):
             raise metadata
-        return repository_finding(settings, metadata, _offered(inputs, metadata), inputs.now)
+        return repository_finding(settings, metadata, _offered(inputs, metadata), now)
     except HostError:
         raise
     except ImmutableBaseError as error:
