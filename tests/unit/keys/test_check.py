@@ -212,7 +212,49 @@ def test_a_key_that_is_pinned_already_is_not_pinned_anew_by_accident(vendor, sig
     assert pinned_despite(vendor, "pin"), "as after a rotation"
 
 
+def test_of_several_keys_the_one_that_was_named_is_looked_at_and_not_the_pinned_one(
+    vendor, signers, capsys
+):
+    vendor.key["fingerprint"] = signers["foreign"].fingerprint
+    for place in ("/ours.asc", "/repomd.xml.key"):
+        vendor.serve(place, exported(signers["foreign"], signers["ours"]))
+    fingerprint = signers["ours"].fingerprint
+    assert keys(vendor, "check", "ours", "--fingerprint", fingerprint) == 12
+    out = capsys.readouterr().out
+    assert f"NO  pin       the configuration pins {signers['foreign'].fingerprint}" in out
+    assert f"{fingerprint} is neither revoked nor expired" in out
+
+
+def test_another_file_than_the_pinned_one_is_looked_at_to_the_end(vendor, capsys):
+    vendor.key["sha256"] = "0" * 64
+    assert keys(vendor, "check", "ours") == 12
+    out = capsys.readouterr().out
+    assert f"NO  pin       the configuration pins {'0' * 64}" in out
+    assert "ok  metadata  repomd.xml of 'vendor': the signature is good" in out
+
+
+def test_a_witness_that_agrees_in_its_end_alone_stands_against_it(vendor, capsys):
+    end = vendor.signer.fingerprint[-8:]
+    vendor.key["witness_key_id"] = ("0000" if end[:4] != "0000" else "1111") + end[4:]
+    refused(vendor, capsys)
+
+
 # ------------------------------------------------------------------ what must come out
+
+
+def test_a_key_is_asked_for_its_own_signatures_alone(vendor, rpms, signers, capsys):
+    """One key signs the packages, another one the metadata."""
+    vendor.settings["repositories"]["vendor"]["metadata_key"] = "foreign"
+    offer(vendor, rpms["ours"], signers["foreign"])
+    vendor.serve("/foreign.asc", signers["foreign"].public.read_bytes())
+    assert keys(vendor, "check", "ours", "--package", "tool") == 0
+    out = capsys.readouterr().out
+    assert "metadata" not in out
+    assert "ok  package   tool-1-1.noarch of 'vendor'" in out
+    assert keys(vendor, "check", "foreign", "--package", "tool") == 12
+    out = capsys.readouterr().out
+    assert "ok  metadata  repomd.xml of 'vendor'" in out
+    assert not [line for line in out.splitlines() if " package " in line and "vendor" in line]
 
 
 def test_what_fits_is_shown_and_pinned_only_when_asked(vendor, capsys):
