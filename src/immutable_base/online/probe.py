@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from functools import partial
 
 from immutable_base.errors import (
     HostError,
     ImmutableBaseError,
+    RemoteError,
     VerificationError,
     foreign_data,
 )
@@ -31,7 +31,7 @@ from immutable_base.online.services import Services, ask_services
 from immutable_base.plan.base_image import Base
 from immutable_base.plan.make import make_plan
 from immutable_base.plan.remote import PlanInputs, Remote, composes_of, read_remote
-from immutable_base.plan.sources import all_sources, keys_of, skipped_repositories, sources_of
+from immutable_base.plan.sources import keys_of, skipped_repositories, sources_of
 from immutable_base.repository.metadata import Metadata, Source, read_repomd
 from immutable_base.solver.pool import PackagePool
 
@@ -69,43 +69,54 @@ def _repositories(
     inputs: PlanInputs, remote: Remote, names: Sequence[str]
 ) -> Iterator[OnlineFinding]:
     settings = inputs.settings
-    # As the plan does: a clock that is behind a base image's own time is wrong.
-    made = [base.plan.created for base in remote.bases.values() if isinstance(base, Base)]
-    inputs = replace(inputs, now=max([inputs.now, *made]))
     composes = composes_of(remote.bases)
-    skipped: dict[str, str] = {}
-    without: set[Source] = set()
-    for stream in remote.bases:
+    moments: dict[Source, float] = {}
+    skipped: dict[tuple[str, str], None] = {}
+    for stream, base in remote.bases.items():
         mine = [name for name in names if settings.variants[name].stream == stream]
         compose = composes.get(stream, "")
-        for item in skipped_repositories(settings, stream, mine, compose, remote.metadata):
-            skipped[item.id] = item.reason
-            # Another stream may use it in another release, and have it.
-            without |= {it for it in sources_of(settings, mine, compose) if it.id == item.id}
-    for source in all_sources(settings, names, composes):
-        if source not in without:
-            yield _repository(inputs, source, remote)
-    for name, reason in skipped.items():
+        # Of this stream alone: another may use the same repository at another place.
+        here = skipped_repositories(settings, stream, mine, compose, remote.metadata)
+        skipped |= dict.fromkeys((item.id, item.reason) for item in here)
+        # As in a plan: a clock that is behind the base image's own time is wrong.
+        now = max(inputs.now, base.plan.created) if isinstance(base, Base) else inputs.now
+        for source in sources_of(settings, mine, compose):
+            if source.id not in {item.id for item in here}:
+                moments[source] = max(now, moments.get(source, now))
+    for source, now in moments.items():
+        yield _repository(inputs, source, remote, now)
+    for name, reason in skipped:
         yield skipped_finding(name, reason)
 
 
-def _repository(inputs: PlanInputs, source: Source, remote: Remote) -> OnlineFinding:
+def _repository(inputs: PlanInputs, source: Source, remote: Remote, now: float) -> OnlineFinding:
+    """Ask for what a repository offers; `now` is in seconds since 1970."""
     settings, metadata = inputs.settings, remote.metadata[source]
     repository = settings.repositories[source.id]
     keys = dict.fromkeys(key for key in (repository.key, repository.metadata_key) if key)
     unpinned = [key for key in keys if not settings.keys[key].is_pinned]
     try:
         if unpinned:
-            with foreign_data("its metadata"):
-                read_repomd(*inputs.metadata.fetch_repomd(source, None))
-            return unpinned_finding(source.id, source, unpinned)
+            return _unpinned(inputs, source, unpinned)
         if not isinstance(metadata, Metadata):
             raise metadata
-        return repository_finding(settings, metadata, _offered(inputs, metadata), inputs.now)
+        return repository_finding(settings, metadata, _offered(inputs, metadata), now)
     except HostError:
         raise
     except ImmutableBaseError as error:
         return fault("repository", source.id, error)
+
+
+def _unpinned(inputs: PlanInputs, source: Source, keys: Sequence[str]) -> OnlineFinding:
+    """Ask whether a repository is there, of which nothing can be believed."""
+    try:
+        with foreign_data("its metadata"):
+            read_repomd(*inputs.metadata.fetch_repomd(source, None))
+    except RemoteError as error:
+        if not inputs.settings.repositories[source.id].optional:
+            raise
+        return skipped_finding(source.id, error.message)
+    return unpinned_finding(source.id, source, keys)
 
 
 def _offered(inputs: PlanInputs, metadata: Metadata) -> Offered:

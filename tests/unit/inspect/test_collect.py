@@ -206,6 +206,37 @@ def same_kernel(image):
     return image
 
 
+def test_another_initramfs_of_the_same_size_and_second_is_listed_itself(same_kernel):
+    """In images every file may be of one moment: only the bytes tell."""
+    line = f"lsinitrd /{TREE}/initramfs.img"
+    same_kernel.base_answers[line] = (0, "the base's own\n")
+    same_kernel.file(f"{TREE}/initramfs.img", "y" * 7, mode=0o600, base=True)
+    for root in (same_kernel.root, same_kernel.base_root):
+        os.utime(root / TREE / "initramfs.img", (1, 1))
+    assert facts_of(same_kernel).base.initramfs.listing.text == "the base's own"
+
+
+@pytest.mark.parametrize("other", ["9", None])
+def test_of_a_base_without_exactly_this_kernel_no_initramfs_excuses_ours(image, other):
+    """A file that is left at its place is none that the base boots."""
+    image.file(f"{TREE}/initramfs.img", "x" * 7, base=True)
+    if other:
+        (image.base_root / BASE_TREE / "vmlinuz").unlink()
+        image.file(f"{TREE}/vmlinuz", base=True)
+        image.file(f"usr/lib/modules/{other}/vmlinuz", base=True)
+    assert facts_of(image).base.initramfs is None
+
+
+def test_each_module_package_is_verified(image):
+    nvidia = "kmod-nvidia-prebuilt"
+    image.answers[f"rpm --verify {nvidia}"] = (1, "missing /x\n")
+    planned = variant(
+        "base-zfs", K2, layer("base"), modules=[module(K2), module(K2, "nvidia", "580.1")]
+    )
+    found = inspect_image(image.storage, IMAGE_ID, planned, rests_on={"build/x.json": "0" * 64})
+    assert {name: output.status for name, output in found.verify.items()} == {KMOD: 1, nvidia: 1}
+
+
 def test_the_same_initramfs_is_listed_once_and_has_its_own_mode(same_kernel):
     same_kernel.file(f"{TREE}/initramfs.img", "x" * 7, mode=0o644, base=True)
     facts = facts_of(same_kernel)

@@ -2,7 +2,9 @@
 
 import pytest
 
+from immutable_base.errors import ToolMissingError
 from immutable_base.model.online import State
+from support.key_files import make_old_signer, revoke
 from support.plan_world import digest_rpms
 from support.rpmmd import Rpm, make_signer
 
@@ -39,6 +41,28 @@ def test_another_key_than_the_pinned_one_is_a_fault(online, tmp_path):
     key = online.found("key", "k", "base")
     assert (key.state, key.exit_code) == (State.FAULT, 12)
     assert f"the configuration pins {online.world.signer.fingerprint}" in key.message
+
+
+@pytest.mark.parametrize("state", ["revoked", "expired"])
+def test_a_pinned_key_that_was_revoked_or_has_expired_is_a_fault(online, tmp_path, state):
+    """It is the pinned one and all its places have it: that speaks for nothing any more."""
+    signer = make_old_signer(tmp_path / state, expires="1y" if state == "expired" else "never")
+    if state == "revoked":
+        revoke(signer)
+    online.world.document["keys"]["k"]["fingerprint"] = signer.fingerprint
+    online.world.tampered = {"/key.asc": signer.public.read_bytes()}
+    key = online.found("key", "k", "base")
+    assert (key.state, key.exit_code) == (State.FAULT, 12)
+    assert state in key.message
+
+
+def test_a_key_of_metadata_alone_holds_its_repository_too(online):
+    world = online.world
+    world.document["keys"]["signs-metadata"] = {"places": ["http://mirror.invalid/key.asc"]}
+    world.document["repositories"]["cuda"]["metadata_key"] = "signs-metadata"
+    found = online.found("repository", "cuda")
+    assert found.state is State.HELD
+    assert "before the key `signs-metadata` is pinned" in found.message
 
 
 def test_what_needs_a_key_that_is_not_pinned_is_held_and_its_address_still_tried(online):
@@ -95,6 +119,64 @@ def test_metadata_older_than_its_limit_is_a_fault(online):
     found = online.found("repository", "baseos", "base")
     assert (found.state, found.exit_code) == (State.FAULT, 12)
     assert "may be 7 days old at most" in found.message
+
+
+def test_a_clock_that_is_behind_the_base_image_makes_nothing_younger(online):
+    """The plan refuses it, whatever this machine believes; so nobody looks for another reason."""
+    world = online.world
+    world.document["repositories"]["baseos"]["maximum_age_days"] = 7
+    world.timestamps["baseos"] = int(world.now) - 9 * 86400
+    world.now, world.os_release = 0, "SUPPORT_END=2026-11-01\n"
+    found = states(online.ask("base"))
+    assert found["repository", "baseos"] is State.FAULT
+    assert found["base", "registry.invalid/el:10"] is State.HELD
+
+
+def test_a_program_that_is_missing_is_a_fault_of_this_host_and_of_no_repository(
+    online, monkeypatch
+):
+    ask = online.run
+
+    def without(command):
+        if command.argv[0] == "rpmkeys":
+            raise ToolMissingError("`rpmkeys` is not installed")
+        return ask(command)
+
+    monkeypatch.setattr(online, "run", without)
+    with pytest.raises(ToolMissingError):
+        online.ask("base")
+
+
+def test_a_variant_that_would_fail_is_a_fault_though_each_address_answers(online):
+    online.world.document["layers"]["base"]["packages"].append("not-there")
+    found = online.found("variant", "base", "base")
+    assert (found.state, found.exit_code) == (State.FAULT, 5)
+    assert "not-there" in found.message
+
+
+def test_an_optional_repository_that_is_gone_is_a_warning_with_its_reason(online):
+    world = online.world
+    world.document["repositories"]["cuda"]["optional"] = True
+    world.document["streams"]["el"]["repositories"].append("cuda")
+    world.answers = {"/cuda/repodata/repomd.xml": 404}
+    found = online.found("repository", "cuda", "base")
+    assert (found.state, found.exit_code) == (State.WARNING, 0)
+    assert found.message.startswith("not used: repomd.xml cannot be fetched")
+
+
+def test_what_one_stream_does_without_is_still_told_of_another(online):
+    world = online.world
+    world.document["repositories"]["extra"] = {
+        "url": "http://mirror.invalid/extra{release}/", "key": "k", "optional": True,
+    }  # fmt: skip
+    for stream in world.document["streams"].values():
+        stream["repositories"].append("extra")
+    world.repositories["extra10"] = [Rpm("more")]
+    digest_rpms(world)
+    report = online.ask("base", "fedora-base")
+    found = {item.state: item.message for item in report.findings if item.name == "extra"}
+    assert set(found) == {State.OK, State.WARNING}
+    assert "extra43" in found[State.WARNING]
 
 
 def test_a_checksum_that_proves_nothing_is_named(online):
@@ -155,6 +237,32 @@ def test_the_end_of_support_is_told(online, end, state):
     assert end in found.message
 
 
+def test_who_builds_without_support_is_warned_and_not_held(online):
+    online.world.os_release = "SUPPORT_END=2026-11-01\n"
+    online.world.document["streams"]["fc"]["allow_unsupported"] = True
+    found = states(online.ask("fedora-base"))
+    assert found["base", "registry.invalid/fc:43"] is State.WARNING
+    assert found["variant", "fedora-base"] is State.WARNING
+
+
+def test_an_archive_is_a_warning(online):
+    world = online.world
+    world.document["repositories"]["fedora"]["archive"] = "http://archive.invalid/old/"
+    world.repositories["old"] = world.repositories["fedora"]
+    world.answers = {"/fedora/repodata/repomd.xml": 404}
+    found = online.found("repository", "fedora", "fedora-base")
+    assert found.state is State.WARNING
+    assert "has left http://mirror.invalid/fedora/" in found.message
+
+
+def test_a_repository_without_packages_is_a_warning(online):
+    """A mirror in the middle of a change: its metadata is signed and whole."""
+    online.world.repositories["cuda"] = []
+    found = online.found("repository", "cuda")
+    assert found.state is State.WARNING
+    assert found.message.startswith("packages: none")
+
+
 def test_a_base_image_newer_than_its_repositories_is_held(online):
     world = online.world
     world.base = [*world.base, Rpm("libjq", "2-1")]
@@ -181,7 +289,7 @@ def test_where_all_is_well_each_thing_says_what_it_offers(online):
     assert messages["key", "k"] == f"{fingerprint}; places: 1 of 1 have this key"
     assert "kernel 6.12.105-1.x86_64" in messages["base", "registry.invalid/el:10"]
     assert (
-        "packages: 9 by sha256; metadata signed, of 2026-11-18 (0 days old)"
+        "packages: 9 by sha256; metadata signed, of 2026-11-18 (1 days old)"
         in (messages["repository", "openzfs"])
     )
     assert "is signed by `k`" in messages["repository", "openzfs"]
@@ -192,7 +300,12 @@ def test_where_all_is_well_each_thing_says_what_it_offers(online):
 
 
 def test_only_what_the_chosen_variants_need_is_asked(online):
-    online.ask("fedora-base")
+    world = online.world
+    world.document["keys"]["other"] = {"places": ["http://mirror.invalid/other.asc"]}
+    world.document["repositories"]["cuda"]["key"] = "other"
+    report = online.ask("fedora-base")
+    assert [item.name for item in report.findings if item.kind == "key"] == ["k"]
+    assert "/other.asc" not in world.requests
     assert not [path for path in online.world.requests if "baseos" in path or "cuda" in path]
 
 
@@ -202,3 +315,22 @@ def test_the_plan_decides_on_the_same_answers(online):
     asked = online.world.requests
     assert asked.count("/baseos/repodata/repomd.xml") == 2, "for the key, and for the plan"
     assert sum("primary" in path for path in asked) == 1
+
+
+def test_the_registry_and_sigstore_are_asked_as_well(online):
+    """Nothing is at the world's registry, and a night could not publish."""
+    report = online.ask("base")
+    kinds = [item.kind for item in report.findings]
+    assert (kinds.count("registry"), kinds.count("sigstore")) == (1, 4)
+    assert report.exit_code == 6
+
+
+def test_an_optional_repository_that_is_gone_and_not_pinned_is_no_fault(online):
+    """A night does without it, whoever its key is."""
+    world = online.world
+    world.document["keys"]["cuda"] = {"places": ["http://mirror.invalid/key.asc"]}
+    world.document["repositories"]["cuda"].update(key="cuda", metadata_key="cuda", optional=True)
+    world.answers = {"/cuda/repodata/repomd.xml": 404}
+    found = online.found("repository", "cuda")
+    assert (found.state, found.exit_code) == (State.WARNING, 0)
+    assert "answered 404" in found.message

@@ -23,9 +23,13 @@ ISSUER, FULCIO, REKOR = (
 )  # fmt: skip
 
 
+INSTANCE = Instance()
+ROOT = INSTANCE.root
+
+
 @pytest.fixture(scope="module")
 def instance():
-    return Instance()
+    return INSTANCE
 
 
 @pytest.fixture
@@ -69,6 +73,7 @@ def asked(site, instance, destination="127.0.0.1:1/x", authority=None, **changes
         (FULCIO, b"<html>", 6, "is not strict JSON"),
         (FULCIO, bundle(), 6, "has a form that was not foreseen"),
         (FULCIO, bundle(pem_of(authority("other", new_key()))), 12, "roots that are not trusted"),
+        (FULCIO, bundle(pem_of(ROOT), pem_of(authority("other", new_key()))), 12, "roots that are not trusted"),
         (REKOR, public_pem(new_key()), 12, "it signs with a key that is not trusted"),
         (REKOR, b"none", 6, "has a form that was not foreseen"),
     ],
@@ -150,6 +155,12 @@ def test_what_answers_and_is_no_registry_is_told(status, headers):
 # ------------------------------------------------------------------ what is in order
 
 
+def test_of_a_chain_the_root_counts(sigstore, instance):
+    """Fulcio gives its chains from the issuing certificate to the root."""
+    sigstore.serve(FULCIO, bundle(pem_of(authority("issuing", new_key())), pem_of(ROOT)))
+    assert asked(sigstore, instance)[2].state is State.OK
+
+
 def test_a_registry_that_wants_a_login_is_one(secure_site, certificate, sigstore, instance):
     secure_site.serve("/v2/", Reply(status=401, headers={"WWW-Authenticate": "Bearer realm=x"}))
     host = secure_site.url.removeprefix("https://")
@@ -159,6 +170,8 @@ def test_a_registry_that_wants_a_login_is_one(secure_site, certificate, sigstore
 
 def test_a_private_instance_has_no_tuf_repository_of_the_public_one(sigstore, instance):
     assert len(asked(sigstore, instance)) == 4
+    whole = {"fulcio_root": "", "rekor_key": "", "ct_log_key": "", "trusted_root": "root.json"}
+    assert len(asked(sigstore, instance, **whole)) == 4
 
 
 def test_the_public_instances_updates_are_asked_for(sigstore, instance, monkeypatch):

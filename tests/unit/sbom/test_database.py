@@ -56,8 +56,10 @@ def test_links_out_of_the_image_are_not_followed(image, tmp_path):
     with pytest.raises(CheckError, match="no rpm database"):
         copy_database(image, tmp_path / "copy")
     write(image, "usr/share/rpm/rpmdb.sqlite")
+    (image / "usr/share/rpm/link").symlink_to(tmp_path / "machine/os-release")
     copy_database(image, tmp_path / "copy")
     assert (tmp_path / "copy/usr/lib/os-release").is_symlink()
+    assert (tmp_path / "copy/usr/share/rpm/link").is_symlink()
     assert "usr/lib/sysimage" not in copied(tmp_path / "copy")
 
 

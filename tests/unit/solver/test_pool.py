@@ -51,6 +51,12 @@ def test_a_repository_without_packages_ends_no_process():
     assert (done.returncode, done.stdout.strip()) == (0, "whole"), done.stderr
 
 
+def test_no_other_repository_answers_for_an_empty_one(tmp_path):
+    pool = pool_of(tmp_path, {"full": [Rpm("jq")], "empty": []})
+    assert pool.named("jq", ["empty"]) == []
+    assert [item.name for item in pool.named("jq", ["empty", "full"])] == ["jq"]
+
+
 def test_no_room_is_an_error_and_not_a_crash():
     pool = PackagePool([], [], lambda _name: None)
     with pytest.raises(ValueError, match="more than"):
