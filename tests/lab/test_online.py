@@ -89,10 +89,6 @@ FAULTS = {
         change("repositories/tiny-devel/url", f"http://{CLOSED}/"),
         ("repository", "tiny-devel"), "fault", 6, "cannot be fetched",
     ),
-    "metadata is not signed": (
-        change("repositories/tiny-devel/metadata_key", "tiny"),
-        ("repository", "tiny-devel"), "fault", 6, "repomd.xml.asc",
-    ),
     "metadata is old": (
         change("repositories/tiny/maximum_age_days", 1),
         ("repository", "tiny"), "fault", 12, "may be 1 days old at most",

@@ -103,7 +103,7 @@ def test_what_a_package_leaves_out_reaches_hosts_all_the_same(tiny_night):
     var = inside(tiny_night, WITH_MODULE, "cat", "/usr/lib/tmpfiles.d/zz-immutable-base-var.conf")
     assert "d /var/lib/metronome 0755 root root - -" in var.splitlines()
     accounts = inside(
-        scenarios, WITH_MODULE, "cat", "/usr/lib/sysusers.d/zz-immutable-base-accounts.conf"
+        tiny_night, WITH_MODULE, "cat", "/usr/lib/sysusers.d/zz-immutable-base-accounts.conf"
     )
     assert "g metronome 345" in accounts.splitlines()
     assert (
