@@ -72,60 +72,80 @@ def change(path, value):
     return spoil
 
 
-FAULTS = {
-    "the key has moved": (
-        change("keys/tiny/places", [f"http://{CLOSED}/key.asc"]),
-        ("key", "tiny"), "fault", 6, "none of its 1 places answers",
-    ),
-    "the key is another one": (
-        change("keys/tiny/fingerprint", "A" * 40),
-        ("key", "tiny"), "fault", 12, f"the configuration pins {'A' * 40}",
-    ),
-    "the key is not pinned": (
-        change("keys/tiny/fingerprint", None),
-        ("variant", "tiny"), "held", 0, "the key `tiny` is not pinned",
-    ),
-    "a repository has moved": (
-        change("repositories/tiny-devel/url", f"http://{CLOSED}/"),
-        ("repository", "tiny-devel"), "fault", 6, "cannot be fetched",
-    ),
-    "metadata is old": (
-        change("repositories/tiny/maximum_age_days", 1),
-        ("repository", "tiny"), "fault", 12, "may be 1 days old at most",
-    ),
-    "the registry is down": (
-        change("registry/destination", f"{CLOSED}/x"),
-        ("registry", f"{CLOSED}/x"), "fault", 6, "cannot be asked",
-    ),
-    "the issuer is another one": (
-        change("signing/certificate_oidc_issuer", "http://localhost:{issuer}"),
-        ("sigstore", "http://localhost:{issuer}"), "fault", 12, "tokens are of another issuer",
-    ),
-    "the log has another key": (
-        lambda document: change("signing/rekor_key", document["signing"]["ct_log_key"])(document),
-        ("sigstore", "{rekor}"), "fault", 12, "signs with a key that is not trusted",
-    ),
-    "the authority has another root": (
-        lambda document: change("signing/fulcio_root", document["registry"]["ca_bundle"])(document),
-        ("sigstore", "{fulcio}"), "fault", 12, "below roots that are not trusted",
-    ),
+def with_signing(document, name, value):
+    document["signing"][name] = value
+
+
+TOGETHER = {
+    "repositories and their keys": {
+        "the key has moved": (
+            change("keys/tiny-modules/places", [f"http://{CLOSED}/key.asc"]),
+            ("key", "tiny-modules"), "fault", 6, "none of its 1 places answers",
+        ),
+        "a repository has moved": (
+            change("repositories/tiny-devel/url", f"http://{CLOSED}/"),
+            ("repository", "tiny-devel"), "fault", 6, "cannot be fetched",
+        ),
+        "metadata is old": (
+            change("repositories/tiny/maximum_age_days", 1),
+            ("repository", "tiny"), "fault", 12, "may be 1 days old at most",
+        ),
+    },
+    "keys that are not what they were": {
+        "the key is another one": (
+            change("keys/tiny/fingerprint", "A" * 40),
+            ("key", "tiny"), "fault", 12, f"the configuration pins {'A' * 40}",
+        ),
+        "the key is not pinned": (
+            change("keys/tiny-modules/fingerprint", None),
+            ("variant", "tiny-metronome"), "held", 0, "the key `tiny-modules` is not pinned",
+        ),
+    },
+    "registry and Sigstore": {
+        "the registry is down": (
+            change("registry/destination", f"{CLOSED}/x"),
+            ("registry", f"{CLOSED}/x"), "fault", 6, "cannot be asked",
+        ),
+        "the issuer is another one": (
+            lambda document: with_signing(document, "certificate_oidc_issuer", other_name(document)),
+            ("sigstore", "http://localhost:{issuer}"), "fault", 12, "tokens are of another issuer",
+        ),
+        "the log has another key": (
+            lambda document: with_signing(document, "rekor_key", document["signing"]["ct_log_key"]),
+            ("sigstore", "{rekor}"), "fault", 12, "signs with a key that is not trusted",
+        ),
+        "the authority has another root": (
+            lambda document: with_signing(document, "fulcio_root", document["registry"]["ca_bundle"]),
+            ("sigstore", "{fulcio}"), "fault", 12, "below roots that are not trusted",
+        ),
+    },
 }  # fmt: skip
+"""Faults that are in nobody's way are planted together: each is named all the same."""
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_each_fault_is_named_and_what_needs_it(tiny_lab, tiny_night, tmp_path, fault):
-    spoil, row, state, code, words = FAULTS[fault]
+def other_name(document):
+    """Return the address of the lab's issuer by another name, under which it makes no tokens."""
+    port = document["signing"]["certificate_oidc_issuer"].rpartition(":")[2]
+    return f"http://localhost:{port}"
+
+
+@pytest.mark.parametrize("faults", TOGETHER)
+def test_each_fault_is_named(tiny_lab, tiny_night, tmp_path, faults):
     signing = tomlkit.parse(tiny_lab.configuration.read_text())["signing"]
     known = {
         "issuer": signing["certificate_oidc_issuer"].rpartition(":")[2],
         "rekor": signing["rekor_url"], "fulcio": signing["fulcio_url"],
     }  # fmt: skip
-    if fault == "the issuer is another one":
-        spoil = change("signing/certificate_oidc_issuer", f"http://localhost:{known['issuer']}")
+
+    def spoil(document):
+        for plant, *_ in TOGETHER[faults].values():
+            plant(document)
+
     exit_code, found = asked(tiny_lab, spoiled(tiny_lab, tmp_path, spoil))
-    one = found[row[0], row[1].format(**known)]
-    assert (one["state"], one["exit_code"]) == (state, code), one
-    assert words in one["message"]
+    for fault, (_, (kind, name), state, code, words) in TOGETHER[faults].items():
+        one = found[kind, name.format(**known)]
+        assert (one["state"], one["exit_code"]) == (state, code), (fault, one)
+        assert words in one["message"], fault
     assert exit_code == max(item["exit_code"] for item in found.values())
 
 
@@ -173,9 +193,7 @@ def based_on(tiny_lab, tmp_path):
     return make
 
 
-@pytest.mark.parametrize(
-    ("days", "state"), [(-1, "held"), (0, "held"), (29, "warning"), (90, "ok")]
-)
+@pytest.mark.parametrize(("days", "state"), [(0, "held"), (29, "warning")])
 def test_the_end_of_a_bases_support_is_foreseen(tiny_lab, tmp_path, based_on, days, state):
     end = datetime.now(UTC).date() + timedelta(days=days)
     base = based_on(f'NAME="Tiny"\nID=tiny\nSUPPORT_END={end}\n')
