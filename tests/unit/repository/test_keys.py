@@ -116,9 +116,7 @@ def test_content_that_was_changed_after_it_was_signed_is_refused(published, sign
 
 @pytest.mark.parametrize("signature", [b"", b"junk", b"-----BEGIN PGP SIGNATURE-----\n"])
 def test_what_is_no_signature_is_refused(published, data, signature):
-    with pytest.raises(
-        VerificationError, match="the signature is not good|the file holds no signature"
-    ):
+    with pytest.raises(VerificationError, match=r"signature is not good|holds no signature"):
         verify(published, fetch(published), data, signature)
 
 
