@@ -157,7 +157,7 @@ def test_what_packages_have_in_var_is_declared_as_the_rpm_database_has_it(night,
     levels = {it["id"]: it["level"] for it in report["findings"]}
     assert levels["var-declared"] == levels["accounts-declared"] == "pass"
     facts = json.loads((night.workspace / f"tonight/inspect/{variant}.json").read_text())
-    assert "/var/lib/smartmontools" in {it["path"] for it in facts["var"]}
+    assert "/var/lib/smartmontools/drivedb" in {it["path"] for it in facts["var"]}
 
 
 def test_services_of_nvidias_have_their_condition(night):
