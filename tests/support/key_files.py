@@ -7,7 +7,8 @@ from pathlib import Path
 
 from support.rpmmd import Signer, gpg
 
-LONG_AGO = ("--faked-system-time", "20200101T000000")
+LONG_AGO = ("--faked-system-time", "20200101T000000!")
+"""The exclamation mark lets the time stand still; source: gpg(1)."""
 
 
 def packet(tag: int, body: bytes) -> bytes:
