@@ -20,7 +20,7 @@ from immutable_base_lab import lab as lab_services
 from immutable_base_lab.core.paths import LabPaths, default_state
 from support.paths import ROOT
 from support.registry_watch import Registry, Witness
-from support.scenario_runs import ScenarioRuns, taking_turns
+from support.scenario_runs import ScenarioRuns, taking_turns, with_other_cosign
 from support.variants import VARIANTS
 
 SECONDS = 5400
@@ -106,7 +106,7 @@ def exported(text: str) -> dict[str, str]:
         name, _, value = line.removeprefix("export ").partition("=")
         words = shlex.split(value)
         env[name] = os.path.expandvars(words[0]) if words else ""
-    return env
+    return with_other_cosign(env)
 
 
 @pytest.fixture(scope="session")

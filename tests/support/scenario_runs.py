@@ -65,7 +65,13 @@ class ScenarioRuns:
     @staticmethod
     def _exported(text: str) -> dict[str, str]:
         lines = (shlex.split(line)[1].split("=", 1) for line in text.splitlines())
-        return {**os.environ, **dict(lines)}
+        return with_other_cosign({**os.environ, **dict(lines)})
+
+
+def with_other_cosign(env: dict[str, str]) -> dict[str, str]:
+    """Let the cosign in the folder $IMMUTABLE_BASE_TEST_COSIGN come before the lab's own."""
+    folder = os.environ.get("IMMUTABLE_BASE_TEST_COSIGN")
+    return {**env, "PATH": f"{folder}:{env['PATH']}"} if folder else env
 
 
 @contextlib.contextmanager
