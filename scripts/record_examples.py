@@ -36,7 +36,7 @@ EXAMPLES = {
     "report": ["report", "report --format markdown"],
     "run": ["run --variant tiny"],
     "verify": ["verify tiny-metronome:latest"],
-    "doctor": ["doctor", "doctor --online"],
+    "doctor": ["doctor --online"],
     "tools": ["tools cosign"],
     "lab": ["lab scenario list", "lab status"],
 }

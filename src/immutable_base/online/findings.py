@@ -48,7 +48,7 @@ def fault(kind: str, name: str, error: ImmutableBaseError) -> OnlineFinding:
 def key_finding(report: KeyReport) -> OnlineFinding:
     """Return what all places of a key, and the signatures that it should have made, mean."""
     name, bad = report.name, [item for item in report.findings if not item.ok]
-    dead = [f"{answer.place}: {answer.error}" for answer in report.places if answer.error]
+    dead = [_dead(answer.place, answer.error) for answer in report.places if answer.error]
     if len(dead) == len(report.places):
         error = RemoteError(f"none of its {len(dead)} places answers", details="; ".join(dead))
         return fault("key", name, error)
@@ -155,6 +155,10 @@ def variant_finding(plan: VariantPlan) -> OnlineFinding:
         message="; ".join(filter(None, said)),
         exit_code=plan.exit_code,
     )
+
+
+def _dead(place: str, error: str) -> str:
+    return error if place in error else f"{place}: {error}"
 
 
 def _module(name: str, version: str, maximum: str | None) -> str:

@@ -24,7 +24,8 @@ def test_a_key_that_none_of_its_places_has_fails_what_needs_it(online):
     assert found["key", "k"] is State.FAULT
     assert report.exit_code == 6
     key = online.found("key", "k", "base")
-    assert "none of its 1 places answers: http://mirror.invalid/moved.asc" in key.message
+    assert "none of its 1 places answers: the key 'k' cannot be fetched" in key.message
+    assert key.message.endswith("http://mirror.invalid/moved.asc")
 
 
 def test_one_of_two_places_that_is_gone_is_a_warning(online):
