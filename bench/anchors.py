@@ -33,7 +33,8 @@ def repositories_of(settings: dict, stream: str) -> list[str]:
             names.update(layer.get("repositories", ()))
             if "module" in layer:
                 names.update(settings["modules"][layer["module"]]["repositories"])
-    return sorted(names)
+    # What is optional is not there in the lab: `plan` asks for it once, and does without it.
+    return sorted(name for name in names if not settings["repositories"][name].get("optional"))
 
 
 def write_inputs(settings: dict, stream: str, folder: Path) -> None:
