@@ -3,7 +3,7 @@
 #   make try     the smallest run that ends in a verified image: from nothing in about ten minutes, then in one (root)
 #   make test    every test, with a floor for coverage; the ones that need images share one night
 #   make soak    what fails once in a thousand times: thousands of questions to an image, twenty runs on end
-#   make unit    the tests that need neither root nor network, in little more than a minute
+#   make unit    the tests that need neither root nor network, in about three minutes
 #   make unit-newest   tests/unit with the newest Python that can be had: Debian's as root, else one that is here
 #   make check   lint, types, imports, generated files
 #   make bench   the figures in docs/reference/benchmarks.md

@@ -8,6 +8,24 @@ NEEDED = 4.4
 """Packages that a package needs, on average: measured on the images of this project."""
 
 
+HEAD = {
+    "bomFormat": "CycloneDX",
+    "specVersion": "1.6",
+    "serialNumber": "urn:uuid:7b7d2a37-1e5b-4f4e-9c4f-7d7a9f0a6d11",
+    "version": 1,
+    "metadata": {
+        "timestamp": "2026-11-23T22:20:09Z",
+        "tools": {
+            "components": [
+                {"type": "application", "author": "anchore", "name": "syft", "version": "1"}
+            ]
+        },
+        "component": {"bom-ref": "x", "type": "file", "name": "/tmp/root"},
+    },
+}
+"""What syft writes before the packages."""
+
+
 def _component(number: int) -> dict:
     name, version, arch = (
         f"lib-of-number-{number}",
@@ -49,19 +67,7 @@ def many_packages(count: int) -> dict:
     components = [_component(number) for number in range(count)]
     references = [item["bom-ref"] for item in components]
     return {
-        "bomFormat": "CycloneDX",
-        "specVersion": "1.6",
-        "serialNumber": "urn:uuid:7b7d2a37-1e5b-4f4e-9c4f-7d7a9f0a6d11",
-        "version": 1,
-        "metadata": {
-            "timestamp": "2026-11-23T22:20:09Z",
-            "tools": {
-                "components": [
-                    {"type": "application", "author": "anchore", "name": "syft", "version": "1"}
-                ]
-            },
-            "component": {"bom-ref": "x", "type": "file", "name": "/tmp/root"},
-        },
+        **HEAD,
         "components": components,
         "dependencies": [
             {

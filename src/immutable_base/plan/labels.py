@@ -81,7 +81,7 @@ def _with_kernel(text: str, kernel: KernelPlan) -> str:
     for old, new in pairs:
         if old and new:
             # As a function: a backslash in a template would mean something.
-            text = _pattern(old).sub(lambda _, new=new: new, text)  # type: ignore[misc]
+            text = _pattern(old).sub(lambda _, new=new: new, text)  # type: ignore[misc]  # mypy: defaults of lambdas
     return text
 
 

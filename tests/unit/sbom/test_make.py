@@ -31,6 +31,7 @@ from immutable_base.sbom.make import (
 )
 from immutable_base.sbom.modules import module_components
 from immutable_base.sbom.subject import require_subject
+from support.syft_document import HEAD
 
 RELEASE = "6.12.107+deb13-amd64"
 EPOCH = 1_764_000_000
@@ -61,19 +62,7 @@ def rpm(name, version, arch="x86_64", epoch=None):
 
 
 SYFT = {
-    "bomFormat": "CycloneDX",
-    "specVersion": "1.6",
-    "serialNumber": "urn:uuid:7b7d2a37-1e5b-4f4e-9c4f-7d7a9f0a6d11",
-    "version": 1,
-    "metadata": {
-        "timestamp": "2026-11-23T22:20:09Z",
-        "tools": {
-            "components": [
-                {"type": "application", "author": "anchore", "name": "syft", "version": "1"}
-            ]
-        },
-        "component": {"bom-ref": "x", "type": "file", "name": "/tmp/root"},
-    },
+    **HEAD,
     "components": [
         rpm("bash", "5.2-1.el10"),
         rpm("openssl-libs", "3.2-1.el10", epoch=1),
