@@ -155,6 +155,7 @@ def exit_codes() -> str:
     rows = [
         (0, "", "Done."),
         (errors.EXIT_BUG, "", "A bug in immutable-base; please report it."),
+        (errors.EXIT_HELD, "", "With `--exit-held`: nothing failed, and a variant is held."),
         (
             errors.EXIT_INTERRUPTED,
             "",

@@ -16,6 +16,8 @@ UNPRINTABLE = re.compile(
 """What may move a cursor, change a colour, or show text in another order than it has: control
 characters but tab and line feed, and Unicode's directional and invisible ones."""
 EXIT_BUG = 1
+EXIT_HELD = 3
+"""Only where it is asked for: nothing failed, and a variant is held."""
 EXIT_INTERRUPTED = 130
 """128 + SIGINT, as shells report it."""
 

@@ -97,7 +97,8 @@ def test_the_products_wheel_has_layers_and_configuration_as_they_are_at_the_top(
         if name.startswith(DEFAULTS)
     }
     schema = "schema/config.schema.json"
-    wanted = {"immutable-base.toml", schema, *(f"layers/{name}" for name in tracked("layers"))}
+    wanted = {"immutable-base.toml", ".gitlab-ci.yml", schema}
+    wanted |= {f"{folder}/{name}" for folder in ("layers", "ci") for name in tracked(folder)}
     assert len(wanted) > 15
     assert found == {name: (ROOT / name).read_bytes() for name in wanted}
 
@@ -105,10 +106,11 @@ def test_the_products_wheel_has_layers_and_configuration_as_they_are_at_the_top(
 def test_what_is_at_the_top_is_there_once():
     """A second copy would be forgotten."""
     links = [ROOT / "src" / name for name in tracked("src") if DEFAULTS in name]
-    assert len(links) == 3
+    assert len(links) == 5
     assert [str(path) for path in links if not path.is_symlink()] == []
     assert {path.resolve().relative_to(ROOT) for path in links} == {
         Path("layers"), Path("immutable-base.toml"), Path("schema/config.schema.json"),
+        Path(".gitlab-ci.yml"), Path("ci"),
     }  # fmt: skip
 
 
@@ -133,7 +135,9 @@ def test_the_installed_wheel_writes_what_a_run_needs(installed, tmp_path):
         ).stdout  # fmt: skip
 
     assert product("--version").startswith("immutable-base ")
-    assert "wrote immutable-base.toml, layers, schema to mine" in product("init", "mine")
+    assert "wrote .gitlab-ci.yml, ci, immutable-base.toml, layers, schema to mine" in product(
+        "init", "mine"
+    )
     assert not any(path.is_symlink() for path in installed.rglob("*"))
     mine = tmp_path / "mine"
     names = {str(path.relative_to(mine / "layers")) for path in (mine / "layers").rglob("*")}

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 from immutable_base.build.graph import build_graph
@@ -10,6 +11,7 @@ from immutable_base.build.packages import Store
 from immutable_base.config.load import load_settings
 from immutable_base.context import Context
 from immutable_base.documents import PLAN
+from immutable_base.errors import CommandError
 from immutable_base.process import Command, Result
 from immutable_base.run.build_inputs import build_inputs_of
 from support.paths import PRODUCT, ROOT
@@ -33,6 +35,8 @@ class BuildWorld:
         self.annotations: dict[str, str] = {}
         self.base_files: tuple[str, ...] = ()
         """Files in /etc of the base image, empty ones."""
+        self.pushed: dict[str, Path] = {}
+        """`repository@sha256:...` to the layout that was pushed there."""
         self.wrong_package = ""
         """File name that the builder makes instead of the promised one."""
         settings = load_settings(PRODUCT)
@@ -74,10 +78,25 @@ class BuildWorld:
             return self._answer("")
         if argv == ("buildah", "--version"):
             return self._answer("buildah version 1.39.0")
+        if argv[:2] == ("skopeo", "copy"):
+            return self._carry(*argv[-2:])
         assert "buildah" in argv, argv
         start = argv.index("overlay") + 1
         verb = argv[start]
         return self._answer(getattr(self, f"_{verb}", lambda _argv: f"id-of-{verb}")(argv[start:]))
+
+    def _carry(self, source: str, target: str) -> Result:
+        """Copy between a layout and a registry that has what was pushed to it."""
+        if target.startswith("docker://"):
+            kept = self.folder / f"pushed-{len(self.pushed)}"
+            shutil.copytree(source.removeprefix("oci:"), kept)
+            self.pushed[target.removeprefix("docker://")] = kept
+        elif source.removeprefix("docker://") in self.pushed:
+            kept = self.pushed[source.removeprefix("docker://")]
+            shutil.copytree(kept, target.removeprefix("oci:"))
+        else:
+            raise CommandError("skopeo ended with status 1", details="manifest unknown")
+        return self._answer("")
 
     @staticmethod
     def _answer(text: str) -> Result:

@@ -87,7 +87,9 @@ def test_what_else_is_in_the_folder_stays(tmp_path):
     assert main(["init", str(tmp_path)]) == 0
     assert (tmp_path / "README.md").read_text() == "mine"
     assert sorted(path.name for path in tmp_path.iterdir()) == [
+        ".gitlab-ci.yml",
         "README.md",
+        "ci",
         "immutable-base.toml",
         "layers",
         "schema",

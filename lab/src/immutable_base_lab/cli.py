@@ -13,10 +13,16 @@ from pathlib import Path
 
 from immutable_base.errors import HostError
 from immutable_base.log import log_to_file, log_to_terminal
-from immutable_base.process import heed_interrupts
+from immutable_base.process import become, heed_interrupts
 from immutable_base.progress import Progress
 from immutable_base_lab.core.paths import LabPaths, default_state
 from immutable_base_lab.lab import QUIET_SECONDS, Lab
+from immutable_base_lab.pipelines.pipeline import (
+    SOURCES,
+    Pipeline,
+    pipeline_environment,
+    prepare,
+)
 from immutable_base_lab.programs.go_pins import GO_PROGRAMS
 from immutable_base_lab.scenarios.scenario import FULL, SCENARIOS, find_scenario, listing
 from immutable_base_lab.services.issuer import DEFAULTS
@@ -27,6 +33,7 @@ ACTIONS = {
     "status": "show services and whether they run",
     "env": 'print what a shell has to export to work in the lab: `eval "$(... lab env)"`',
     "token": "print a token as a GitLab CI job gets it",
+    "pipeline": "run the pipeline of a repository, as GitLab and its runners would",
     "tools": "build the programs only, such as cosign and syft",
     "down": "end all services; what was built stays for the next `up`",
 }
@@ -63,10 +70,12 @@ def _add_own(name: str, action: argparse.ArgumentParser) -> None:
     if name == "scenario":
         names = ", ".join(["list", *(it.name for it in SCENARIOS)])
         action.add_argument("scenario", metavar="NAME", help=names)
-    if name in {"env", "make"}:
+    if name in {"env", "make", "pipeline"}:
         action.add_argument(
             "--scenario", metavar="NAME", default=FULL.name, help="(default: what `up` sets up)"
         )
+    if name == "pipeline":
+        _add_pipeline(action)
     if name == "status":
         action.add_argument("--format", choices=("text", "json"), default="text")
     if name in {"env", "token"}:
@@ -76,6 +85,35 @@ def _add_own(name: str, action: argparse.ArgumentParser) -> None:
     if name in {"tools", "make"}:
         known = [program.name for program in GO_PROGRAMS]
         action.add_argument("program", nargs="*", metavar="PROGRAM", help=", ".join(known))
+
+
+def _add_pipeline(action: argparse.ArgumentParser) -> None:
+    action.add_argument("job", nargs="*", metavar="JOB", help="only this job and what it needs")
+    action.add_argument(
+        "--folder", type=Path, default=Path(), help="checkout of the repository (default: here)"
+    )
+    action.add_argument(
+        "--source", choices=SOURCES, default="schedule", help="what starts it (default: schedule)"
+    )
+    action.add_argument(
+        "--unprotected", action="store_true", help="as on a branch that is not protected"
+    )
+    action.add_argument(
+        "--variable",
+        action="append",
+        default=[],
+        type=_variable,
+        metavar="NAME=VALUE",
+        help="a variable of the pipeline; may be repeated",
+    )
+    action.add_argument("--list", action="store_true", help="list its jobs (JSON); run none")
+
+
+def _variable(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name.isidentifier() and equals):
+        raise argparse.ArgumentTypeError(f"'{text}' is not NAME=VALUE")
+    return name, value
 
 
 def run(namespace: argparse.Namespace) -> int:
@@ -104,6 +142,20 @@ def _scenario(lab: Lab, namespace: argparse.Namespace) -> int:
         command = f"{Path(sys.argv[0]).name} lab env {options}"
         print(f'scenario {scenario.name} is up; next: eval "$({command})"', file=sys.stderr)
     return status
+
+
+def _pipeline(lab: Lab, namespace: argparse.Namespace) -> int:
+    pipeline = Pipeline(
+        folder=namespace.folder.resolve(),
+        source=namespace.source,
+        protected=not namespace.unprotected,
+        variables=dict(namespace.variable),
+    )
+    scenario = find_scenario(namespace.scenario)
+    env = {"PATH": _path(lab), **pipeline_environment(lab, scenario)}
+    command = prepare(lab, pipeline)
+    jobs = ("--needs", *namespace.job) if namespace.job else ()
+    become((*command, *(("--list-json",) if namespace.list else jobs)), pipeline.folder, env)
 
 
 def _tools(lab: Lab, namespace: argparse.Namespace) -> int:
@@ -147,16 +199,21 @@ def _status(lab: Lab, namespace: argparse.Namespace) -> int:
 
 
 def _env(lab: Lab, namespace: argparse.Namespace) -> int:
-    folders = [str(lab.paths.programs.bin), str(Path(sys.executable).parent)]
-    rest = [it for it in os.environ.get("PATH", "").split(":") if it not in folders]
     scenario = find_scenario(namespace.scenario)
     variables = {
-        "PATH": ":".join([*folders, *rest]),
+        "PATH": _path(lab),
         **lab.environment(_claims(namespace), scenario=scenario),
     }
     for name, value in variables.items():
         print(f"export {name}={shlex.quote(value)}")
     return 0
+
+
+def _path(lab: Lab) -> str:
+    """Return a PATH with the lab's programs and our own first."""
+    folders = [str(lab.paths.programs.bin), str(Path(sys.executable).parent)]
+    rest = [it for it in os.environ.get("PATH", "").split(":") if it not in folders]
+    return ":".join([*folders, *rest])
 
 
 def _token(lab: Lab, namespace: argparse.Namespace) -> int:
@@ -179,6 +236,7 @@ _ACTIONS: Mapping[str, Callable[[Lab, argparse.Namespace], int]] = {
     "scenario": _scenario,
     "status": _status,
     "env": _env,
+    "pipeline": _pipeline,
     "token": _token,
     "tools": _tools,
     "make": _make,

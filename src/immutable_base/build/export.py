@@ -8,24 +8,29 @@ from immutable_base.documents import name_of
 from immutable_base.image.oci import require_image
 from immutable_base.model.build import ImageLayout
 from immutable_base.process import LineSink
-from immutable_base.tools import buildah
+from immutable_base.tools import buildah, skopeo
 
 
 def export_image(build: Build, step: ImageStep, _report: LineSink) -> str:
     """Write the image that was built as a layout, and write down its digest.
 
-    Raises CheckError if the layout does not hold that image.
+    Where images are left for other machines, it is pushed there by digest; no tag is made. Raises
+    CheckError if the layout does not hold that image, RemoteError if the registry does not take it.
     """
     inputs, variant = build.inputs, step.variant
     image = build.images[variant.name]
     layout = inputs.documents.layout(variant)
     digest = buildah.write_layout(inputs.storage, image, layout)
     size = require_image(layout, digest=digest, image_id=image)
+    candidate = f"{inputs.candidates}@{digest}" if inputs.candidates else None
+    if candidate:
+        skopeo.push(inputs.storage.run, layout, candidate, inputs.tls.environment)
     record = ImageLayout(
         rests_on=inputs.documents.rests_on(ImageLayout, variant),
         variant=variant.name,
         digest=digest,
         size=size,
+        candidate=candidate,
     )
     inputs.documents.write(name_of(ImageLayout, variant), record)
     return digest

@@ -69,9 +69,9 @@ class ImageStep:
 class BuildGraph:
     """Everything that a plan needs."""
 
-    modules: tuple[ModuleStep, ...]
-    layers: tuple[LayerStep, ...]
-    images: tuple[ImageStep, ...]
+    modules: tuple[ModuleStep, ...] = ()
+    layers: tuple[LayerStep, ...] = ()
+    images: tuple[ImageStep, ...] = ()
     compiles: bool = True
     """False: the packages of `modules` are here, made by an earlier build of the same plan."""
     keys: tuple[KeyPlan, ...] = ()
@@ -116,7 +116,30 @@ class BuildGraph:
                 f"the plan compiles no module '{name}'" + (f" for {kernel}" if kernel else ""),
                 hint=f"it compiles: {', '.join(planned) or 'none'}",
             )
-        return BuildGraph(modules=found, layers=(), images=(), keys=self.keys)
+        return BuildGraph(modules=found, keys=self.keys)
+
+    def only_modules_of(self, name: str, variant: str) -> BuildGraph:
+        """Return the part that compiles one module for the kernel of a variant.
+
+        It is empty if an earlier variant needs the same package: machines that are asked for a
+        variant each then compile nothing twice.
+        """
+        step = self.step_of(name, variant)
+        found = (step,) if step.variants[0] == variant else ()
+        return BuildGraph(modules=found, keys=self.keys)
+
+    def step_of(self, name: str, variant: str) -> ModuleStep:
+        """Return the step that compiles a module for the kernel of a variant.
+
+        Raises ConfigurationError if the plan compiles no such module for it.
+        """
+        for step in self.modules:
+            if step.module.name == name and variant in step.variants:
+                return step
+        raise ConfigurationError(
+            f"the plan compiles no module '{name}' for '{variant}'",
+            hint="modules of a variant: `modules` in plan.json",
+        )
 
     def only_images(self, variants: Collection[str]) -> BuildGraph:
         """Return the part that makes these variants' images, from kmod packages that are here."""

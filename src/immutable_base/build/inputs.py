@@ -26,6 +26,8 @@ class BuildInputs:
     """Folder of logs, one file per node."""
     storage: Storage
     tls: Tls
+    candidates: str | None = None
+    """Repository to leave images in for other machines; None: nowhere."""
 
     @property
     def documents(self) -> Documents:

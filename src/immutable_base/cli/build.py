@@ -6,6 +6,7 @@ import argparse
 
 from immutable_base.cli.run_stage import add_stage_arguments, run_stage_command
 from immutable_base.errors import ConfigurationError
+from immutable_base.run.single import Selection
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,6 +22,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="RELEASE",
         help="with --module: only for this kernel, as `uname -r` prints it",
     )
+    parser.add_argument(
+        "--kernel-of",
+        metavar="VARIANT",
+        help="with --module: only for this variant's kernel, and nothing if an earlier variant "
+        "needs the same package: a machine for each variant then compiles nothing twice",
+    )
+    parser.add_argument(
+        "--candidate",
+        action="store_true",
+        help="push each image by digest to `registry.candidates`, where later stages on other "
+        "machines fetch it; no tag is made",
+    )
 
 
 def run(namespace: argparse.Namespace) -> int:
@@ -29,6 +42,20 @@ def run(namespace: argparse.Namespace) -> int:
         raise ConfigurationError(
             "--module and --variant exclude each other", hint="first the modules, then the variants"
         )
-    if namespace.kernel and not namespace.module:
-        raise ConfigurationError("--kernel belongs to --module")
-    return run_stage_command(namespace, "build", module=namespace.module, kernel=namespace.kernel)
+    for option in ("kernel", "kernel_of"):
+        if getattr(namespace, option) and not namespace.module:
+            raise ConfigurationError(f"--{option.replace('_', '-')} belongs to --module")
+    if namespace.kernel and namespace.kernel_of:
+        raise ConfigurationError("--kernel and --kernel-of exclude each other")
+    if namespace.candidate and namespace.module:
+        raise ConfigurationError(
+            "--candidate is about images, --module makes none",
+            hint="kmod packages travel as files: tonight/modules/",
+        )
+    selection = Selection(
+        module=namespace.module,
+        kernel=namespace.kernel,
+        kernel_of=namespace.kernel_of,
+        candidate=namespace.candidate,
+    )
+    return run_stage_command(namespace, "build", selection)

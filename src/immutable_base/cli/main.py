@@ -37,13 +37,14 @@ COMMANDS = {
     "verify": "verify an image's signature and SBOM attestation",
     "keys": "show the keys that sign packages; look at one and pin it",
     "trust": "show whom a verification trusts, or update it",
+    "ci": "write the jobs of the nightly pipeline for GitLab",
     "doctor": "list what this host lacks, and how to get it",
     "tools": "build cosign and syft, which no distribution packages, from pinned sources",
 }
 CONTAINED = frozenset({"plan", "build", "inspect", "sbom", "run"})
 """Commands that always mount images: see `cli.contained`."""
 EXIT_CODES = (
-    "Exit codes: 0 done, 2 arguments or configuration, 4 this host, 5 a program failed, "
+    "Exit codes: 0 done, 2 arguments or configuration, 3 held, 4 this host, 5 a program failed, "
     "6 a service failed, 10 an image is not sound, 12 to 16 not verified, 130 interrupted."
 )
 HELP = frozenset({"-h", "--help"})

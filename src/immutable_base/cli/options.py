@@ -18,13 +18,7 @@ NARROWEST = 120
 
 def add_context_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what every command that works on a configuration takes."""
-    parser.add_argument(
-        "--config",
-        metavar="FILE",
-        type=_place,
-        default=Path(os.environ.get("IMMUTABLE_BASE_CONFIG") or "immutable-base.toml"),
-        help="configuration file (default: $IMMUTABLE_BASE_CONFIG, else ./immutable-base.toml)",
-    )
+    add_config_argument(parser)
     parser.add_argument(
         "--workspace",
         metavar="FOLDER",
@@ -38,6 +32,17 @@ def add_context_arguments(parser: argparse.ArgumentParser) -> None:
         "--verbose",
         action="store_true",
         help="show every program that is started, and its output",
+    )
+
+
+def add_config_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the configuration alone."""
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        type=_place,
+        default=Path(os.environ.get("IMMUTABLE_BASE_CONFIG") or "immutable-base.toml"),
+        help="configuration file (default: $IMMUTABLE_BASE_CONFIG, else ./immutable-base.toml)",
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import shutil
 
+from immutable_base.cli.held import add_held_argument, exit_code_of_report
 from immutable_base.cli.options import (
     add_context_arguments,
     add_output_arguments,
@@ -23,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     add_context_arguments(parser)
     add_output_arguments(parser, formats=("text", "json", "markdown"))
+    add_held_argument(parser)
 
 
 def run(namespace: argparse.Namespace) -> int:
@@ -37,4 +39,4 @@ def run(namespace: argparse.Namespace) -> int:
         width = max(100, shutil.get_terminal_size((120, 40)).columns)
         text = run_text(report, width=width, colour=wants_colour(namespace.output))
     write_result(text, namespace.output)
-    return report.exit_code
+    return exit_code_of_report(report, namespace)

@@ -6,6 +6,7 @@ import argparse
 import shutil
 
 from immutable_base import process
+from immutable_base.cli.held import add_held_argument, exit_code_of_report
 from immutable_base.cli.make_context import make_context
 from immutable_base.cli.options import (
     add_context_arguments,
@@ -30,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_variant_argument(parser)
     add_output_arguments(parser)
     add_workers_argument(parser)
+    add_held_argument(parser)
 
 
 def run(namespace: argparse.Namespace) -> int:
@@ -49,4 +51,4 @@ def run(namespace: argparse.Namespace) -> int:
         width = max(100, shutil.get_terminal_size((120, 40)).columns)
         text = run_text(report, width=width, colour=wants_colour(namespace.output))
         write_result(text, namespace.output)
-    return report.exit_code
+    return exit_code_of_report(report, namespace)

@@ -139,6 +139,9 @@ class Registry(Frozen):
     mirrors: tuple[Annotated[str, Field(pattern=f"^{REPOSITORY.pattern}$")], ...] = ()
     """Copies of `destination`: what was signed for `<destination>/<variant>` is accepted as
     `<mirror>/<variant>` too."""
+    candidates: Annotated[str, Field(pattern=f"^({REPOSITORY.pattern})?$")] = ""
+    """Repository in which `build --candidate` leaves images, by digest and unsigned, for stages on
+    other machines; empty: `<destination>/candidates`."""
 
 
 class Publish(Frozen):
@@ -219,6 +222,11 @@ class Settings(Frozen):
     def repository_of(self, variant: str) -> str:
         """Return the repository that a variant is published to, without a tag."""
         return f"{self.registry.destination}/{variant}"
+
+    @property
+    def candidates(self) -> str:
+        """The repository of images on their way from one machine to another."""
+        return self.registry.candidates or f"{self.registry.destination}/candidates"
 
     @model_validator(mode="after")
     def _references_exist(self) -> Settings:

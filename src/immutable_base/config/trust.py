@@ -28,7 +28,7 @@ IDENTITY = r"^(https?://[A-Za-z0-9][!-~]+|[!-?A-~]+@[!-?A-~]+)$"
 RUNNERS = ("", "gitlab-hosted", "self-hosted")
 SBOM_LIMIT = "sbom_limit_kib"
 """The key of `[signing]` that a verification does not need."""
-REGISTRY_KEYS = frozenset({"destination", "ca_bundle", "mirrors"})
+REGISTRY_KEYS = frozenset({"destination", "ca_bundle", "mirrors", "candidates"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -75,3 +75,5 @@ class ImageLayout(StageDocument):
     """`sha256:...` of the manifest."""
     size: Count
     """Bytes of layers and configuration."""
+    candidate: Text | None = None
+    """`repository@sha256:...` from which a machine without the layout fetches it; null: nowhere."""

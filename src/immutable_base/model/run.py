@@ -82,3 +82,8 @@ class RunReport(Frozen):
     def exit_code(self) -> int:
         """The worst variant's; a held variant counts as 0."""
         return max((variant.exit_code for variant in self.variants), default=0)
+
+    @property
+    def held(self) -> bool:
+        """Whether a variant is held."""
+        return any(variant.outcome is VariantOutcome.HELD for variant in self.variants)

@@ -48,3 +48,8 @@ class StageReport(Frozen):
     def exit_code(self) -> int:
         """The worst step's; a held variant counts as 0."""
         return max((result.exit_code for result in self.results), default=0)
+
+    @property
+    def held(self) -> bool:
+        """Whether a variant is held."""
+        return any(result.outcome == "held" for result in self.results)

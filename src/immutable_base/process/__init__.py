@@ -4,6 +4,7 @@ from immutable_base.process.command import ANY_STATUS, Command, LineSink, Result
 from immutable_base.process.contained import NAMESPACES, is_contained, run_contained
 from immutable_base.process.programs import (
     Programs,
+    become,
     end_all,
     environment,
     heed_interrupts,
@@ -19,6 +20,7 @@ __all__ = [
     "Programs",
     "Result",
     "Runner",
+    "become",
     "end_all",
     "environment",
     "heed_interrupts",

@@ -9,11 +9,13 @@ import select
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from typing import IO
+from pathlib import Path
+from typing import IO, NoReturn
 
 from immutable_base.errors import (
     OUT_OF_SPACE_HINT,
@@ -102,6 +104,19 @@ def environment(extra: Mapping[str, str]) -> dict[str, str]:
     ours = tools_folder() / "bin"
     inherited["PATH"] = f"{inherited.get('PATH', os.defpath)}:/usr/sbin:/sbin:{ours}"
     return {**inherited, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TZ": "UTC", **extra}
+
+
+def become(argv: Sequence[str], cwd: Path, env: Mapping[str, str]) -> NoReturn:
+    """Let a program take this process's place: it has our terminal, our signals and our end.
+
+    `env` is added to the allow-listed environment. Raises ToolMissingError if it is not there.
+    """
+    found = environment(env)
+    if shutil.which(argv[0], path=found["PATH"]) is None:
+        raise ToolMissingError(f"`{argv[0]}` is not installed")
+    os.chdir(cwd)
+    sys.stdout.flush()
+    os.execvpe(argv[0], list(argv), found)  # noqa: S606  the one room that starts programs
 
 
 def heed_interrupts() -> None:

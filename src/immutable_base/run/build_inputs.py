@@ -6,8 +6,8 @@ from immutable_base.build.inputs import BuildInputs
 from immutable_base.context import Context
 
 
-def build_inputs_of(context: Context) -> BuildInputs:
-    """Return what a build works with."""
+def build_inputs_of(context: Context, *, candidates: str | None = None) -> BuildInputs:
+    """Return what a build works with; `candidates` is a repository to leave images in."""
     return BuildInputs(
         settings=context.settings,
         config_folder=context.config_path.parent,
@@ -16,4 +16,5 @@ def build_inputs_of(context: Context) -> BuildInputs:
         logs=context.logs,
         storage=context.storage,
         tls=context.tls,
+        candidates=candidates,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
-from immutable_base.build.graph import build_graph
+from immutable_base.build.graph import BuildGraph, build_graph
 from immutable_base.build.nodes import build_nodes
 from immutable_base.context import Context
 from immutable_base.errors import exit_code_of
@@ -33,6 +33,10 @@ class Selection:
     """Of a build: only this module's packages."""
     kernel: str | None = None
     """Of a module: only for this kernel (`uname -r`)."""
+    kernel_of: str | None = None
+    """Of a module: only for the kernel of this variant, unless an earlier one needs the same."""
+    candidate: bool = False
+    """Of a build: leave the images in the registry, for other machines."""
 
 
 def run_stage(
@@ -47,7 +51,8 @@ def run_stage(
         log_to_file(context.logs / f"{stage}.log")
         forget_mounts(context)
         whole = context.documents.plan()
-        chosen = [context.documents.variant(name) for name in selection.variants]
+        names = selection.variants or ([selection.kernel_of] if selection.kernel_of else ())
+        chosen = [context.documents.variant(name) for name in names]
         plan = whole.model_copy(update={"variants": tuple(chosen or whole.variants)})
         if stage == BUILD:
             nodes = _build_nodes(context, whole, selection)
@@ -59,19 +64,54 @@ def run_stage(
         return StageReport(
             stage=stage,
             documents=str(context.run_folder),
-            results=(*_results(nodes, outcomes), *_not_built(plan.variants)),
+            results=(
+                *_results(nodes, outcomes),
+                *_compiled_elsewhere(whole, selection),
+                *_not_built(plan.variants),
+            ),
         )
 
 
 def _build_nodes(context: Context, plan: Plan, selection: Selection) -> tuple[Node, ...]:
     """Return the nodes of what is selected, on a storage that has base images alone."""
     graph = build_graph(plan)
-    if selection.module is not None:
+    if selection.module is not None and selection.kernel_of is not None:
+        held = _variant(plan, selection.kernel_of).verdict is not Verdict.BUILD
+        graph = (
+            BuildGraph() if held else graph.only_modules_of(selection.module, selection.kernel_of)
+        )
+    elif selection.module is not None:
         graph = graph.only_modules(selection.module, selection.kernel)
     elif selection.variants:
         graph = graph.only_images(selection.variants)
+    if not (graph.modules or graph.images):
+        return ()
     buildah.clean(context.storage, keep=[variant.base.pinned for variant in plan.variants])
-    return build_nodes(build_inputs_of(context), graph)[1]
+    candidates = context.settings.candidates if selection.candidate else None
+    return build_nodes(build_inputs_of(context, candidates=candidates), graph)[1]
+
+
+def _compiled_elsewhere(plan: Plan, selection: Selection) -> Iterable[StageResult]:
+    """Yield why nothing is compiled for a variant: an earlier one needs the same package."""
+    name, variant = selection.module, selection.kernel_of
+    if name is None or variant is None or _variant(plan, variant).verdict is not Verdict.BUILD:
+        return
+    step = build_graph(plan).step_of(name, variant)
+    if step.variants[0] != variant:
+        yield StageResult(
+            id=step.id,
+            title=f"compile {name} for {variant}",
+            variants=(variant,),
+            outcome="done",
+            message=f"nothing to do: {step.variants[0]} is on {step.kernel} too, and it takes its",
+            seconds=0,
+            error=None,
+            exit_code=0,
+        )
+
+
+def _variant(plan: Plan, name: str) -> VariantPlan:
+    return next(variant for variant in plan.variants if variant.name == name)
 
 
 def _results(nodes: Iterable[Node], outcomes: dict[str, NodeOutcome]) -> Iterable[StageResult]:

@@ -20,6 +20,7 @@ from immutable_base.model.check import CheckReport
 from immutable_base.model.facts import ImageFacts
 from immutable_base.model.plan import Plan, VariantPlan, Verdict
 from immutable_base.model.publish import Publication
+from immutable_base.model.reference import Reference
 from immutable_base.model.sbom import SbomRecord
 from immutable_base.process import LineSink
 from immutable_base.publish.publish import (
@@ -34,7 +35,7 @@ from immutable_base.run.verifier import verifier_of
 from immutable_base.sbom.make import make_sbom
 from immutable_base.sbom.subject import require_subject
 from immutable_base.schedule import Node
-from immutable_base.tools import buildah
+from immutable_base.tools import buildah, skopeo
 from immutable_base.workspace import file_digest
 
 Action = Callable[[VariantPlan, LineSink], str]
@@ -117,7 +118,7 @@ class Stages:
         layout is of another image or was changed.
         """
         documents = self.documents
-        layout = documents.read(ImageLayout, variant)
+        layout = self._layout(variant)
         require_sound(
             documents.read(CheckReport, variant), hint="an image that is not sound is not published"
         )
@@ -141,13 +142,20 @@ class Stages:
         storage, image = self.context.storage, self.documents.read(ImageBuild, variant).image_id
         if image in {found.id for found in buildah.images(storage)}:
             return image
-        layout = self.documents.read(ImageLayout, variant)
-        folder = self.documents.layout(variant)
+        layout, folder = self._layout(variant), self.documents.layout(variant)
         require_whole(folder, digest=layout.digest, image_id=image)
         pulled = buildah.pull_layout(storage, folder)
         if pulled != image:
             raise CheckError(f"{folder} became the image {pulled}, not {image}, which was built")
         return image
+
+    def _layout(self, variant: VariantPlan) -> ImageLayout:
+        """Return what is known of the layout of an image; it is fetched if it is not here."""
+        layout, folder = self.documents.read(ImageLayout, variant), self.documents.layout(variant)
+        if layout.candidate is not None and not folder.exists():
+            candidate = Reference.parse(layout.candidate).pinned(layout.digest)
+            skopeo.fetch(self.context.run, candidate, folder, self.context.tls.environment)
+        return layout
 
 
 NEEDS = {

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -109,7 +110,20 @@ def push(run: Runner, layout: Path, pinned: str, env: Mapping[str, str]) -> None
 
     Raises RemoteError with skopeo's own output if the registry does not take it.
     """
-    _copy(run, f"oci:{layout}", pinned, env, f"the registry did not take {pinned}")
+    failure = f"the registry did not take {pinned}"
+    _copy(run, f"oci:{layout}", f"docker://{pinned}", env, failure, _WRITE_HINT)
+
+
+def fetch(run: Runner, pinned: str, layout: Path, env: Mapping[str, str]) -> None:
+    """Copy the image `repository@sha256:...` into a new OCI layout, whole or not at all.
+
+    Raises RemoteError with skopeo's own output if the registry does not give it.
+    """
+    with tempfile.TemporaryDirectory(dir=layout.parent, prefix=f".{layout.name}.") as scratch:
+        partial = Path(scratch) / "layout"
+        failure = f"the registry did not give {pinned}"
+        _copy(run, f"docker://{pinned}", f"oci:{partial}", env, failure, _HINT)
+        partial.rename(layout)
 
 
 def move_tag(run: Runner, pinned: str, tagged: str, env: Mapping[str, str]) -> None:
@@ -117,7 +131,8 @@ def move_tag(run: Runner, pinned: str, tagged: str, env: Mapping[str, str]) -> N
 
     Raises RemoteError with skopeo's own output if the registry refuses.
     """
-    _copy(run, f"docker://{pinned}", tagged, env, f"the registry did not set the tag {tagged}")
+    failure = f"the registry did not set the tag {tagged}"
+    _copy(run, f"docker://{pinned}", f"docker://{tagged}", env, failure, _WRITE_HINT)
 
 
 def seconds(created: str) -> int:
@@ -142,12 +157,14 @@ def _inspect(run: Runner, reference: str, env: Mapping[str, str], *flags: str) -
         raise _remote(f"the image {reference} cannot be looked up", error, _HINT) from error
 
 
-def _copy(run: Runner, source: str, target: str, env: Mapping[str, str], failure: str) -> None:
-    argv = ("skopeo", "copy", "--quiet", "--preserve-digests", source, f"docker://{target}")
+def _copy(
+    run: Runner, source: str, target: str, env: Mapping[str, str], failure: str, hint: str
+) -> None:
+    argv = ("skopeo", "copy", "--quiet", "--preserve-digests", source, target)
     try:
         run(Command(argv=argv, timeout=TRANSFER, env=env))
     except CommandError as error:
-        raise _remote(failure, error, _WRITE_HINT) from error
+        raise _remote(failure, error, hint) from error
 
 
 def _remote(failure: str, error: CommandError, hint: str) -> RemoteError:

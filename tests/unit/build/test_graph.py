@@ -1,6 +1,7 @@
 import pytest
 
 from immutable_base.build.graph import build_graph
+from immutable_base.errors import ConfigurationError
 from immutable_base.model.checksum import Checksum
 from immutable_base.model.plan import KeyPlan, Plan, Verdict
 from support.plans import BASE, K1, K2, layer, module, package, plan, variant
@@ -158,3 +159,25 @@ def test_the_compilers_packages_are_fetched_too():
 def test_packages_are_fetched_in_an_order_that_is_always_the_same(graph):
     names = [(item.file_name, str(item.checksum)) for item in graph.packages]
     assert names == sorted(names)
+
+
+# ------------------------------------------------------------------ machines for one variant each
+
+
+def test_a_machine_for_each_variant_compiles_every_package_once(graph):
+    shares = {
+        name: [step.id for step in graph.only_modules_of("zfs", name).modules]
+        for name in ("base-zfs", "base-zfs-again", "base-zfs-old")
+    }
+    assert shares == {
+        "base-zfs": [graph.modules[0].id],
+        "base-zfs-again": [],  # on the kernel of base-zfs
+        "base-zfs-old": [graph.modules[1].id],
+    }
+    assert graph.step_of("zfs", "base-zfs-again").variants[0] == "base-zfs"
+
+
+@pytest.mark.parametrize(("module", "name"), [("nvidia", "base-zfs"), ("zfs", "base")])
+def test_a_module_that_a_variant_does_not_have_is_named(graph, module, name):
+    with pytest.raises(ConfigurationError, match=f"no module '{module}' for '{name}'"):
+        graph.only_modules_of(module, name)

@@ -76,6 +76,53 @@ def test_a_module_that_is_not_planned_is_named_with_those_that_are(world, module
     assert f"zfs for {K1}" in caught.value.hint
 
 
+def test_for_the_kernel_of_a_variant_its_module_is_compiled_once_by_the_first_that_needs_it(world):
+    first = stage(world, "build", module="zfs", kernel_of="base-zfs")
+    assert made(world) == {module_document(K2)}
+    assert first.exit_code == 0
+    world.commands.clear()
+    (again,) = stage(world, "build", module="zfs", kernel_of="base-zfs-again").results
+    assert (again.outcome, again.exit_code) == ("done", 0)
+    assert again.message == f"nothing to do: base-zfs is on {K2} too, and it takes its"
+    assert not world.builds
+    stage(world, "build", module="zfs", kernel_of="base-zfs-old")
+    assert made(world) == {module_document(K1), module_document(K2)}
+
+
+def test_for_a_variant_on_hold_nothing_is_compiled_and_the_reason_is_told(world):
+    report = stage(world, "build", module="zfs", kernel_of="base-held")
+    (held,) = report.results
+    assert (held.outcome, report.exit_code, report.held) == ("held", 0, True)
+    assert held.message
+    assert not world.builds
+
+
+def test_a_variant_that_is_not_planned_is_named_before_anything_is_compiled(world):
+    with pytest.raises(ConfigurationError, match="plans nothing for 'other'"):
+        stage(world, "build", module="zfs", kernel_of="other")
+
+
+def test_without_being_asked_no_image_is_left_in_a_registry(world):
+    report = stage(world, "build")
+    assert report.held
+    assert world.pushed == {}
+    assert {json.loads(p.read_text())["candidate"] for p in layouts(world)} == {None}
+
+
+def layouts(world):
+    return sorted(world.context.run_folder.glob("oci/*.json"))
+
+
+def test_a_candidate_is_pushed_by_digest_and_another_machine_finds_it_there(world):
+    stage(world, "build", candidate=True)
+    found = {p.stem: json.loads(p.read_text()) for p in layouts(world)}
+    repository = f"{world.context.settings.registry.destination}/candidates"
+    assert {name: it["candidate"] for name, it in found.items()} == {
+        name: f"{repository}@{it['digest']}" for name, it in found.items()
+    }
+    assert set(world.pushed) == {it["candidate"] for it in found.values()}, "no tag is made"
+
+
 def test_a_variant_is_made_from_packages_that_are_here_and_compiles_none(world):
     stage(world, "build", module="zfs", kernel=K2)
     world.commands.clear()

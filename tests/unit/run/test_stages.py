@@ -2,18 +2,20 @@
 
 import contextlib
 import json
+import shutil
 from types import SimpleNamespace
 
 import pytest
 
 from immutable_base.documents import name_of
-from immutable_base.errors import CheckError, ConfigurationError, VerificationError
+from immutable_base.errors import CheckError, ConfigurationError, RemoteError, VerificationError
 from immutable_base.image.oci import blob
 from immutable_base.model.build import ImageBuild, ImageLayout
 from immutable_base.model.check import CheckReport, Level
 from immutable_base.model.facts import ImageFacts
 from immutable_base.model.publish import Publication
 from immutable_base.model.sbom import SbomRecord
+from immutable_base.process import Command
 from immutable_base.run import stages as room
 from immutable_base.run.stages import Stages, stage_nodes
 from immutable_base.workspace import file_digest
@@ -255,3 +257,54 @@ def test_the_request_says_where_the_image_goes(stages, world):
     assert request.repository == world.context.repository_of("base")
     assert (request.variant, request.layout.name) == ("base", "base")
     assert "latest" in request.tags
+
+
+# ------------------------------------------------------------------ from another machine's registry
+
+
+@pytest.fixture
+def carried(world, stages):
+    """A machine that has documents and no layout: its image is a candidate in a registry."""
+    documents = world.context.documents
+    layout = documents.read(ImageLayout, BASE)
+    candidate = f"registry.example/candidates@{layout.digest}"
+    world.run(skopeo_copy(f"oci:{documents.layout(BASE)}", f"docker://{candidate}"))
+    documents.write(name_of(ImageLayout, BASE), layout.model_copy(update={"candidate": candidate}))
+    leave_facts(documents, BASE)
+    leave_check(documents, BASE)
+    leave_sbom(documents, BASE)
+    shutil.rmtree(documents.layout(BASE))
+    world.images = []
+    return world
+
+
+def skopeo_copy(source, target):
+    return Command(argv=("skopeo", "copy", source, target), timeout=1)
+
+
+def test_a_candidate_is_fetched_by_its_digest_where_the_layout_is_not(carried, stages):
+    documents = carried.context.documents
+    assert stages.publish(BASE, print) == "published"
+    assert carried.published.layout == documents.layout(BASE)
+    assert (documents.layout(BASE) / "index.json").is_file()
+    assert [p.name for p in documents.layout(BASE).parent.iterdir() if p.name.startswith(".")] == []
+
+
+def test_what_a_registry_gives_in_its_place_is_refused(carried, stages):
+    documents = carried.context.documents
+    (pinned, kept), *_ = carried.pushed.items()
+    for path in (kept / "blobs/sha256").iterdir():
+        path.write_bytes(path.read_bytes() + b" ")
+    with pytest.raises(VerificationError):
+        stages.publish(BASE, print)
+    assert not hasattr(carried, "published")
+    assert pinned.endswith(documents.read(ImageLayout, BASE).digest)
+
+
+def test_a_candidate_that_has_gone_is_a_failure_of_the_registry_and_leaves_nothing(carried, stages):
+    carried.pushed.clear()
+    with pytest.raises(RemoteError, match="did not give"):
+        stages.publish(BASE, print)
+    folder = carried.context.documents.layout(BASE).parent
+    assert not carried.context.documents.layout(BASE).exists()
+    assert [path.name for path in folder.iterdir() if path.name.startswith(".")] == []

@@ -39,6 +39,7 @@ DEFAULTS = {
     "source": "schedule",
     "audience": "sigstore",
     "lifetime": "10800",
+    "protected": "true",
 }
 """What a query may name, and what it means when it does not.
 
@@ -103,7 +104,7 @@ def claims(query: Mapping[str, str], *, issuer: str, now: int) -> dict[str, obje
         "ref": ref,
         "ref_type": ref_type,
         "ref_path": ref_path,
-        "ref_protected": "true",
+        "ref_protected": asked["protected"],
         "runner_id": 1,
         "runner_environment": "self-hosted",
         "sha": commit,

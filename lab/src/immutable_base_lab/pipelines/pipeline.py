@@ -1,0 +1,118 @@
+"""A pipeline of a repository: what GitLab would set, and the program that runs its jobs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from immutable_base.errors import ConfigurationError
+from immutable_base.process import Command, Runner, run
+from immutable_base_lab.lab import Lab
+from immutable_base_lab.pipelines.tokens import OVERLAY, overlay
+from immutable_base_lab.programs import gitlab_ci_local
+from immutable_base_lab.scenarios.scenario import Scenario
+from immutable_base_lab.services.issuer import GITLAB_HOST
+
+FLAGS = (
+    "--force-shell-executor",
+    "--shell-isolation",
+    "--no-color",
+    "--no-artifacts-to-source",
+    "--concurrency=2",
+)
+"""Each job runs in a folder of its own and gets other jobs' artifacts: as many runners as jobs."""
+SOURCES = ("schedule", "web", "push", "merge_request_event")
+REMOTE = re.compile(rf"https://{re.escape(GITLAB_HOST)}/(?P<project>[^\s?#]+?)(\.git)?")
+NOT_FOR_ALL = ("SIGSTORE_ID_TOKEN", "IMMUTABLE_BASE_WORKSPACE")
+"""Variables of `lab env` that no job inherits: tokens are for jobs that ask, and each job works in
+a folder of its own."""
+SECONDS = 120.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pipeline:
+    """One pipeline, as GitLab would start it."""
+
+    folder: Path
+    """Checkout of the repository."""
+    source: str
+    """One of `SOURCES`."""
+    protected: bool = True
+    """Whether the branch is."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Beyond those that GitLab sets, e.g. what a person types in its form."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkout:
+    """What git knows of a repository."""
+
+    project: str
+    """Path on GitLab's host."""
+    branch: str
+
+
+def read_checkout(folder: Path, *, runner: Runner = run) -> Checkout:
+    """Return which project and branch a checkout is of.
+
+    Raises ConfigurationError if it has no pipeline, or no remote `origin` on GitLab's host.
+    """
+    if not (folder / ".gitlab-ci.yml").is_file():
+        raise ConfigurationError(f"there is no .gitlab-ci.yml in {folder}")
+    url = _git(folder, runner, "remote", "get-url", "origin")
+    found = REMOTE.fullmatch(url)
+    if found is None:
+        raise ConfigurationError(
+            f"the remote `origin` of {folder} is {url}, no project on {GITLAB_HOST}",
+            hint=f"git remote set-url origin https://{GITLAB_HOST}/GROUP/PROJECT.git",
+        )
+    branch = _git(folder, runner, "rev-parse", "--abbrev-ref", "HEAD")
+    return Checkout(project=found["project"], branch=branch)
+
+
+def _git(folder: Path, runner: Runner, *words: str) -> str:
+    argv = ("git", "-C", str(folder), *words)
+    return runner(Command(argv=argv, timeout=SECONDS)).text.strip()
+
+
+def pipeline_environment(lab: Lab, scenario: Scenario) -> dict[str, str]:
+    """Return what every job of a pipeline finds in its environment, as on a runner of the lab."""
+    env = lab.environment({}, scenario=scenario)
+    return {name: value for name, value in env.items() if name not in NOT_FOR_ALL}
+
+
+def prepare(lab: Lab, pipeline: Pipeline, *, runner: Runner = run) -> tuple[str, ...]:
+    """Give each job its tokens, and return the command that runs the pipeline in its folder.
+
+    Raises ConfigurationError if there is no pipeline of a project, CommandError if it cannot be
+    read.
+    """
+    checkout = read_checkout(pipeline.folder, runner=runner)
+    registry = lab.surroundings().address("registry")
+    protected = "true" if pipeline.protected else "false"
+    variables = {
+        "CI_PIPELINE_SOURCE": pipeline.source,
+        "CI_COMMIT_REF_PROTECTED": protected,
+        "CI_REGISTRY": registry,
+        "CI_REGISTRY_IMAGE": f"{registry}/{checkout.project.lower()}",
+        **pipeline.variables,
+    }
+    words = (word for item in variables.items() for word in ("--variable", "=".join(item)))
+    quiet = f"--ignore-predefined-vars={','.join(variables)}"
+    command = (*gitlab_ci_local.ensure(lab.paths, runner=runner), *FLAGS, quiet, *words)
+    (pipeline.folder / OVERLAY).unlink(missing_ok=True)
+    preview = Command(argv=(*command, "--preview"), timeout=SECONDS, cwd=pipeline.folder)
+
+    def make_token(audience: str) -> str:
+        return lab.token(
+            audience=audience,
+            project=checkout.project,
+            ref=checkout.branch,
+            source=pipeline.source,
+            protected=protected,
+        )
+
+    (pipeline.folder / OVERLAY).write_text(overlay(runner(preview).text, make_token))
+    return command

