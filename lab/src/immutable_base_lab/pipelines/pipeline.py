@@ -9,6 +9,7 @@ from pathlib import Path
 
 from immutable_base.errors import ConfigurationError
 from immutable_base.process import Command, Runner, run
+from immutable_base.sign import TOKEN_VARIABLE
 from immutable_base_lab.lab import Lab
 from immutable_base_lab.pipelines.tokens import OVERLAY, overlay
 from immutable_base_lab.programs import gitlab_ci_local
@@ -25,9 +26,9 @@ FLAGS = (
 """Each job runs in a folder of its own and gets other jobs' artifacts: as many runners as jobs."""
 SOURCES = ("schedule", "web", "push", "merge_request_event")
 REMOTE = re.compile(rf"https://{re.escape(GITLAB_HOST)}/(?P<project>[^\s?#]+?)(\.git)?")
-NOT_FOR_ALL = ("SIGSTORE_ID_TOKEN", "IMMUTABLE_BASE_WORKSPACE")
-"""Variables of `lab env` that no job inherits: tokens are for jobs that ask, and each job works in
-a folder of its own."""
+WORKSPACE = ".nights"
+"""Below the job's folder, as the product's default is on GitLab; gitlab-ci-local says that every job's
+folder is /builds, whichever it is."""
 SECONDS = 120.0
 
 
@@ -78,9 +79,10 @@ def _git(folder: Path, runner: Runner, *words: str) -> str:
 
 
 def pipeline_environment(lab: Lab, scenario: Scenario) -> dict[str, str]:
-    """Return what every job of a pipeline finds in its environment, as on a runner of the lab."""
+    """Return what every job of a pipeline finds in its environment: the lab, and no token."""
     env = lab.environment({}, scenario=scenario)
-    return {name: value for name, value in env.items() if name not in NOT_FOR_ALL}
+    env["IMMUTABLE_BASE_WORKSPACE"] = WORKSPACE
+    return {name: value for name, value in env.items() if name != TOKEN_VARIABLE}
 
 
 def prepare(lab: Lab, pipeline: Pipeline, *, runner: Runner = run) -> tuple[str, ...]:

