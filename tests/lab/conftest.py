@@ -139,13 +139,14 @@ def lab(lab_state) -> Lab:
 
 
 @pytest.fixture(scope="session")
-def tiny_lab(lab_state) -> Lab:
-    """The same lab pointed at its tiny stream, for all that is not about OpenZFS and NVIDIA."""
-    runs = ScenarioRuns(state=lab_state)
+def tiny_lab(lab_folder) -> Lab:
+    """The lab pointed at its tiny stream, for all that is not about OpenZFS and NVIDIA."""
+    runs = ScenarioRuns(state=lab_folder)
     runs.set_up("tiny")
     env = runs.environment["tiny"]
     configuration = Path(env["IMMUTABLE_BASE_CONFIG"])
-    return Lab(lab_state, env, lab_state / "test-scratch", configuration)
+    (lab_folder / "test-scratch").mkdir(exist_ok=True)
+    return Lab(lab_folder, env, lab_folder / "test-scratch", configuration)
 
 
 @pytest.fixture(scope="session")

@@ -152,7 +152,7 @@ def _pipeline(lab: Lab, namespace: argparse.Namespace) -> int:
         variables=dict(namespace.variable),
     )
     scenario = find_scenario(namespace.scenario)
-    env = {"PATH": _path(lab), **pipeline_environment(lab, scenario)}
+    env = {"PATH": _path(lab), **pipeline_environment(lab, pipeline, scenario)}
     command = prepare(lab, pipeline)
     jobs = ("--needs", *namespace.job) if namespace.job else ()
     become((*command, *(("--list-json",) if namespace.list else jobs)), pipeline.folder, env)

@@ -26,9 +26,10 @@ FLAGS = (
 """Each job runs in a folder of its own and gets other jobs' artifacts: as many runners as jobs."""
 SOURCES = ("schedule", "web", "push", "merge_request_event")
 REMOTE = re.compile(rf"https://{re.escape(GITLAB_HOST)}/(?P<project>[^\s?#]+?)(\.git)?")
+CONFIGURATION = "immutable-base.toml"
 WORKSPACE = ".nights"
-"""Below the job's folder, as the product's default is on GitLab; gitlab-ci-local says that every job's
-folder is /builds, whichever it is."""
+"""Below the job's folder, as the product's default is on GitLab; gitlab-ci-local tells every job
+that it is in /builds, wherever it is."""
 SECONDS = 120.0
 
 
@@ -78,10 +79,15 @@ def _git(folder: Path, runner: Runner, *words: str) -> str:
     return runner(Command(argv=argv, timeout=SECONDS)).text.strip()
 
 
-def pipeline_environment(lab: Lab, scenario: Scenario) -> dict[str, str]:
-    """Return what every job of a pipeline finds in its environment: the lab, and no token."""
+def pipeline_environment(lab: Lab, pipeline: Pipeline, scenario: Scenario) -> dict[str, str]:
+    """Return what every job finds in its environment: the lab, and no token.
+
+    A repository that has a configuration of its own uses that one.
+    """
     env = lab.environment({}, scenario=scenario)
     env["IMMUTABLE_BASE_WORKSPACE"] = WORKSPACE
+    if (pipeline.folder / CONFIGURATION).is_file():
+        env["IMMUTABLE_BASE_CONFIG"] = CONFIGURATION
     return {name: value for name, value in env.items() if name != TOKEN_VARIABLE}
 
 

@@ -1,0 +1,161 @@
+"""The nightly pipeline, run by gitlab-ci-local: every job in a folder of its own, as on a runner."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from support.repositories import Repository, base_repository
+from support.scenario_runs import scenario_runs
+
+STAGES = ("build", "inspect", "check", "sbom", "publish")
+PLAIN, WITH_MODULE = "tiny", "tiny-metronome"
+COMPILE = f"metronome for {WITH_MODULE}"
+VARIANTS = {f"{stage} {name}" for stage in STAGES for name in (PLAIN, WITH_MODULE)}
+PUBLISHING = {f"publish {name}" for name in (PLAIN, WITH_MODULE)}
+NIGHT = {"runner", "plan", COMPILE, "report", *VARIANTS}
+
+
+@pytest.fixture(scope="module")
+def repository(tiny_lab, tmp_path_factory) -> Repository:
+    folder = tmp_path_factory.mktemp("pipeline") / "base"
+    return base_repository(folder, tiny_lab, tiny_lab.configuration)
+
+
+@pytest.fixture(scope="module")
+def night(repository, tiny_night):
+    """A scheduled pipeline on the inputs of the shared run, which has published both variants."""
+    return repository.pipeline()
+
+
+def test_a_scheduled_night_runs_every_job_and_all_are_green(night):
+    assert night.status == 0, night.log[-4000:]
+    assert night.jobs == dict.fromkeys(NIGHT, "PASS")
+
+
+def test_a_night_over_many_runners_ends_in_the_digests_of_one_run(night, repository, tiny_night):
+    for name in (PLAIN, WITH_MODULE):
+        folder = repository.left_by(f"publish {name}")
+        document = json.loads((folder / f".nights/tonight/publish/{name}.json").read_text())
+        pinned = f"{document['repository']}@{document['digest']}"
+        assert pinned == tiny_night.variants[name]["reference"]
+        assert document["status"] == "unchanged", "the second night of the same inputs"
+    assert night.said("report").count("unchanged") == 2
+
+
+def test_no_job_had_what_another_made_but_by_artifacts_and_the_registry(night, repository):
+    """The image that is read was fetched by its digest: only its builder had the layout."""
+    assert night.status == 0
+    own = repository.left_by(f"build {PLAIN}") / ".nights/tonight/oci" / PLAIN
+    other = repository.left_by(f"inspect {PLAIN}") / ".nights/tonight"
+    assert (own / "index.json").is_file()
+    assert not (other / "modules").exists()
+    layout = json.loads((other / f"oci/{PLAIN}.json").read_text())
+    assert layout["candidate"].endswith(f"/candidates@{layout['digest']}")
+    checker = repository.left_by(f"check {PLAIN}") / ".nights"
+    assert not (checker / f"tonight/oci/{PLAIN}").exists(), "a check needs no image"
+
+
+def test_only_the_jobs_that_publish_had_a_token(night, repository):
+    assert night.status == 0
+    overlay = json.loads((repository.folder / ".gitlab-ci-local.yml").read_text())
+    assert set(overlay) == PUBLISHING
+
+
+# ------------------------------------------------------------------ which jobs there are
+
+
+def test_a_schedule_and_a_person_start_the_same_night(repository):
+    assert set(repository.jobs()) == NIGHT
+    assert set(repository.jobs("--source", "web")) == NIGHT | {"online"}
+
+
+def test_a_merge_request_builds_and_checks_everything_and_publishes_nothing(repository):
+    found = set(repository.jobs("--source", "merge_request_event"))
+    assert found == NIGHT - PUBLISHING - {"report"} | {"code", "plan of the target", "changes"}
+
+
+def test_a_push_tests_the_code_only(repository):
+    assert set(repository.jobs("--source", "push")) == {"code"}
+
+
+@pytest.mark.parametrize("source", ["schedule", "web"])
+def test_nothing_is_published_from_a_branch_that_is_not_the_protected_default(repository, source):
+    found = set(repository.jobs("--source", source, "--unprotected"))
+    assert found.isdisjoint(PUBLISHING)
+    repository.git("switch", "--quiet", "--create", "feature/$(id);x")
+    try:
+        found = set(repository.jobs("--source", source))
+        assert found.isdisjoint(PUBLISHING)
+        assert f"build {PLAIN}" in found
+    finally:
+        repository.git("switch", "--quiet", "main")
+
+
+# ------------------------------------------------------------------ merge requests
+
+
+def test_a_merge_request_says_what_it_would_change_and_moves_no_tag(
+    repository, tiny_lab, tiny_night
+):
+    before = tiny_lab.registry().tags(PLAIN)
+    target = repository.git("rev-parse", "HEAD")
+    repository.git("switch", "--quiet", "--create", "less")
+    try:
+        path = repository.folder / "immutable-base.toml"
+        text = path.read_text()
+        changed = text.replace('description = "the smallest image"', 'description = "smaller"')
+        path.write_text(changed.replace('layers = ["tiny", "metronome"]', 'layers = ["tiny"]'))
+        assert path.read_text() != text
+        repository.commit("tiny-metronome without its module")
+        run = repository.pipeline(
+            "changes", f"build {PLAIN}",
+            "--source", "merge_request_event", "--unprotected",
+            "--variable", f"CI_MERGE_REQUEST_DIFF_BASE_SHA={target}",
+        )  # fmt: skip
+    finally:
+        repository.git("switch", "--quiet", "main")
+    assert run.status == 0, run.log[-4000:]
+    said = (repository.left_by("changes") / "changes.md").read_text()
+    assert WITH_MODULE in said
+    assert "kmod-metronome-prebuilt" in said
+    assert tiny_lab.registry().tags(PLAIN) == before
+    assert json.loads((repository.folder / ".gitlab-ci-local.yml").read_text()) == {}
+
+
+# ------------------------------------------------------------------ bad nights
+
+
+@pytest.fixture(scope="module")
+def scenarios(tiny_lab, tiny_night):
+    with scenario_runs(tiny_lab.state) as runs:
+        yield runs
+
+
+def in_scenario(scenarios, tiny_lab, folder: Path, name: str) -> Repository:
+    scenarios.set_up(name)
+    configuration = Path(scenarios.environment[name]["IMMUTABLE_BASE_CONFIG"])
+    return base_repository(folder, tiny_lab, configuration, name)
+
+
+def test_a_held_variant_is_orange_from_its_first_job_to_the_report(scenarios, tiny_lab, tmp_path):
+    repository = in_scenario(scenarios, tiny_lab, tmp_path / "held", "held")
+    run = repository.pipeline(f"publish {WITH_MODULE}", "report")
+    assert run.status == 0, run.log[-4000:]
+    held = {COMPILE, *(f"{stage} {WITH_MODULE}" for stage in STAGES)}
+    assert {name: run.jobs[name] for name in held} == dict.fromkeys(held, "WARN")
+    assert "held" in run.said(f"build {WITH_MODULE}")
+    assert "kernel-devel" in run.said(f"build {WITH_MODULE}"), "the reason is in the job's log"
+
+
+def test_a_module_that_does_not_compile_makes_its_variant_red_and_no_other(
+    scenarios, tiny_lab, tmp_path
+):
+    name = "module-does-not-compile"
+    repository = in_scenario(scenarios, tiny_lab, tmp_path / "failed", name)
+    run = repository.pipeline(f"build {WITH_MODULE}", f"publish {PLAIN}")
+    assert run.status != 0
+    assert run.jobs[COMPILE] == "WARN"
+    assert "error:" in run.said(COMPILE), "the compiler's own words"
+    assert run.jobs[f"build {WITH_MODULE}"] == "FAIL"
+    assert run.jobs[f"publish {PLAIN}"] == "PASS"

@@ -1,0 +1,102 @@
+"""A repository on GitLab, and its pipelines as the lab runs them."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from support.paths import ROOT
+
+ENDED = re.compile(r"^ (PASS|WARN|FAIL)  (.*?)\s*$", re.MULTILINE)
+"""How gitlab-ci-local tells at the end what became of a job."""
+BUILDS = ".gitlab-ci-local/builds"
+HOST = "https://gitlab.com"
+
+
+@dataclass(frozen=True)
+class PipelineRun:
+    """A pipeline that has ended."""
+
+    status: int
+    log: str
+    jobs: dict[str, str] = field(init=False)
+    """PASS, WARN or FAIL, by job; a job that did not run is not in it."""
+
+    def __post_init__(self):
+        object.__setattr__(self, "jobs", {name: how for how, name in ENDED.findall(self.log)})
+
+    def said(self, job: str) -> str:
+        """Return what a job printed."""
+        lines = (line.partition(" > ") for line in self.log.splitlines())
+        return "\n".join(text for head, _, text in lines if head.strip() == job)
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A checkout with a remote `origin` on GitLab's host, on its default branch."""
+
+    folder: Path
+    lab: object
+    scenario: str = "tiny"
+
+    def git(self, *words: str) -> str:
+        """Run git in it."""
+        done = subprocess.run(
+            ["git", "-C", self.folder, "-c", "user.name=Somebody", "-c", "user.email=a@example.com", *words],
+            check=True, capture_output=True, text=True,
+        )  # fmt: skip
+        return done.stdout.strip()
+
+    def begin(self, project: str) -> None:
+        """Make a repository of a project out of the folder, with all that is in it."""
+        self.git("init", "--quiet", "--initial-branch=main")
+        self.git("remote", "add", "origin", f"{HOST}/{project}.git")
+        self.commit("begin")
+        self.git("update-ref", "refs/remotes/origin/main", "HEAD")
+        self.git("symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/main")
+
+    def commit(self, message: str) -> str:
+        """Commit everything and return the commit."""
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--allow-empty", "--message", message)
+        return self.git("rev-parse", "HEAD")
+
+    def pipeline(self, *words: str) -> PipelineRun:
+        """Run a pipeline, by default as a schedule starts it on the protected branch."""
+        done = self._lab(*words)
+        return PipelineRun(status=done.returncode, log=done.stdout + done.stderr)
+
+    def jobs(self, *words: str) -> dict[str, dict]:
+        """Return the jobs that a pipeline would run, by name."""
+        done = self._lab("--list", *words)
+        assert done.returncode == 0, done.stderr
+        listed = json.loads(done.stdout)
+        return {job["name"]: job for job in listed if job["when"] != "never"}
+
+    def left_by(self, job: str) -> Path:
+        """Return the folder in which a job worked."""
+        # gitlab-ci-local's own way to make a folder's name of a job's.
+        return self.folder / BUILDS / job.replace(" ", "IA")
+
+    def _lab(self, *words: str) -> subprocess.CompletedProcess:
+        state = ("--state", str(self.lab.state), "--folder", str(self.folder))
+        return self.lab.product("lab", "pipeline", *state, "--scenario", self.scenario, *words)
+
+
+def base_repository(folder: Path, lab, configuration: Path, scenario: str = "tiny") -> Repository:
+    """Return our own repository with a scenario's configuration, as `init` and `ci` would write it."""
+    folder.mkdir(parents=True)
+    shutil.copy(ROOT / ".gitlab-ci.yml", folder)
+    shutil.copy(configuration, folder / "immutable-base.toml")
+    shutil.copytree(configuration.parent / "layers", folder / "layers")
+    done = lab.product(
+        "ci", "--config", folder / "immutable-base.toml", "--output", folder / "ci/variants.yml"
+    )
+    assert done.returncode == 0, done.stderr
+    found = Repository(folder, lab, scenario)
+    found.begin("immutable-base/immutable-base")
+    return found
