@@ -23,6 +23,7 @@ from immutable_base_lab.pipelines.pipeline import (
     pipeline_environment,
     prepare,
 )
+from immutable_base_lab.pipelines.projects import publish_templates
 from immutable_base_lab.programs.go_pins import GO_PROGRAMS
 from immutable_base_lab.scenarios.scenario import FULL, SCENARIOS, find_scenario, listing
 from immutable_base_lab.services.issuer import DEFAULTS
@@ -60,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_own(name: str, action: argparse.ArgumentParser) -> None:
-    if name in {"up", "scenario"}:
+    if name in {"up", "scenario", "pipeline"}:
         action.add_argument(
             "--product",
             type=Path,
@@ -153,6 +154,7 @@ def _pipeline(lab: Lab, namespace: argparse.Namespace) -> int:
     )
     scenario = find_scenario(namespace.scenario)
     env = {"PATH": _path(lab), **pipeline_environment(lab, pipeline, scenario)}
+    publish_templates(lab.paths, namespace.product.resolve().parent)
     command = prepare(lab, pipeline)
     jobs = ("--needs", *namespace.job) if namespace.job else ()
     become((*command, *(("--list-json",) if namespace.list else jobs)), pipeline.folder, env)

@@ -129,6 +129,11 @@ class LabPaths:
         return self.root / "database"
 
     @property
+    def git(self) -> Path:
+        """Repositories that stand for projects on GitLab."""
+        return self.root / "git"
+
+    @property
     def log(self) -> Path:
         """What the services write, one file each."""
         return self.root / "log"

@@ -11,6 +11,7 @@ from immutable_base.errors import ConfigurationError
 from immutable_base.process import Command, Runner, run
 from immutable_base.sign import TOKEN_VARIABLE
 from immutable_base_lab.lab import Lab
+from immutable_base_lab.pipelines.projects import git_environment
 from immutable_base_lab.pipelines.tokens import OVERLAY, overlay
 from immutable_base_lab.programs import gitlab_ci_local
 from immutable_base_lab.scenarios.scenario import Scenario
@@ -88,6 +89,7 @@ def pipeline_environment(lab: Lab, pipeline: Pipeline, scenario: Scenario) -> di
     env["IMMUTABLE_BASE_WORKSPACE"] = WORKSPACE
     if (pipeline.folder / CONFIGURATION).is_file():
         env["IMMUTABLE_BASE_CONFIG"] = CONFIGURATION
+    env |= git_environment(lab.paths)
     return {name: value for name, value in env.items() if name != TOKEN_VARIABLE}
 
 
@@ -103,6 +105,9 @@ def prepare(lab: Lab, pipeline: Pipeline, *, runner: Runner = run) -> tuple[str,
     variables = {
         "CI_PIPELINE_SOURCE": pipeline.source,
         "CI_COMMIT_REF_PROTECTED": protected,
+        # The lab's issuer of tokens lives at another address than GitLab, on the standard port.
+        "CI_SERVER_URL": lab.surroundings().url("issuer"),
+        "CI_SERVER_PORT": "80",
         "CI_REGISTRY": registry,
         "CI_REGISTRY_IMAGE": f"{registry}/{checkout.project.lower()}",
         **pipeline.variables,
@@ -111,7 +116,12 @@ def prepare(lab: Lab, pipeline: Pipeline, *, runner: Runner = run) -> tuple[str,
     quiet = f"--ignore-predefined-vars={','.join(variables)}"
     command = (*gitlab_ci_local.ensure(lab.paths, runner=runner), *FLAGS, quiet, *words)
     (pipeline.folder / OVERLAY).unlink(missing_ok=True)
-    preview = Command(argv=(*command, "--preview"), timeout=SECONDS, cwd=pipeline.folder)
+    preview = Command(
+        argv=(*command, "--fetch-includes", "--preview"),
+        timeout=SECONDS,
+        cwd=pipeline.folder,
+        env=git_environment(lab.paths),
+    )
 
     def make_token(audience: str) -> str:
         return lab.token(
