@@ -40,7 +40,7 @@ def test_a_night_over_many_runners_ends_in_the_digests_of_one_run(night, reposit
         pinned = f"{document['repository']}@{document['digest']}"
         assert pinned == tiny_night.variants[name]["reference"]
         assert document["status"] == "unchanged", "the second night of the same inputs"
-    assert night.said("report").count("unchanged") == 2
+    assert night.said("report").count("(unchanged)") >= 2
 
 
 def test_no_job_had_what_another_made_but_by_artifacts_and_the_registry(night, repository):
@@ -83,7 +83,7 @@ def test_a_push_tests_the_code_only(repository):
 def test_nothing_is_published_from_a_branch_that_is_not_the_protected_default(repository, source):
     found = set(repository.jobs("--source", source, "--unprotected"))
     assert found.isdisjoint(PUBLISHING)
-    repository.git("switch", "--quiet", "--create", "feature/$(id);x")
+    repository.git("switch", "--quiet", "--force-create", "feature/$(id);x")
     try:
         found = set(repository.jobs("--source", source))
         assert found.isdisjoint(PUBLISHING)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from support.paths import ROOT
 
-ENDED = re.compile(r"^ (PASS|WARN|FAIL)  (.*?)\s*$", re.MULTILINE)
+ENDED = re.compile(r"^ (PASS|WARN|FAIL)  (.*?)(?: +pre_script)?\s*$", re.MULTILINE)
 """How gitlab-ci-local tells at the end what became of a job."""
 BUILDS = ".gitlab-ci-local/builds"
 HOST = "https://gitlab.com"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from immutable_base.errors import HostError
 from immutable_base.log import log_to_file, log_to_terminal
-from immutable_base.process import become, heed_interrupts
+from immutable_base.process import heed_interrupts
 from immutable_base.progress import Progress
 from immutable_base_lab.core.paths import LabPaths, default_state
 from immutable_base_lab.lab import QUIET_SECONDS, Lab
@@ -22,6 +22,7 @@ from immutable_base_lab.pipelines.pipeline import (
     Pipeline,
     pipeline_environment,
     prepare,
+    run_jobs,
 )
 from immutable_base_lab.pipelines.projects import publish_templates
 from immutable_base_lab.programs.go_pins import GO_PROGRAMS
@@ -157,7 +158,8 @@ def _pipeline(lab: Lab, namespace: argparse.Namespace) -> int:
     publish_templates(lab.paths, namespace.product.resolve().parent)
     command = prepare(lab, pipeline)
     jobs = ("--needs", *namespace.job) if namespace.job else ()
-    become((*command, *(("--list-json",) if namespace.list else jobs)), pipeline.folder, env)
+    words = ("--list-json",) if namespace.list else jobs
+    return run_jobs((*command, *words), pipeline.folder, env)
 
 
 def _tools(lab: Lab, namespace: argparse.Namespace) -> int:

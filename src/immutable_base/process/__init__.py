@@ -4,7 +4,6 @@ from immutable_base.process.command import ANY_STATUS, Command, LineSink, Result
 from immutable_base.process.contained import NAMESPACES, is_contained, run_contained
 from immutable_base.process.programs import (
     Programs,
-    become,
     end_all,
     environment,
     heed_interrupts,
@@ -20,7 +19,6 @@ __all__ = [
     "Programs",
     "Result",
     "Runner",
-    "become",
     "end_all",
     "environment",
     "heed_interrupts",

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+LineSink = Callable[[str], None]
+"""Receives the lines of what is under way, one at a time."""
 ANY_STATUS = frozenset(range(256))
 """For programs whose exit status is part of what they tell."""
 
@@ -28,6 +30,8 @@ class Command:
     """Texts replaced by `***` in logs and errors."""
     hint: str | None = None
     """The next step to show if the program fails."""
+    each_line: LineSink | None = None
+    """Receives each line of standard output as it comes."""
     even_if_interrupted: bool = False
     """Start it after `end_all` as well: it puts something back."""
 
@@ -58,6 +62,3 @@ class Result:
 
 Runner = Callable[[Command], Result]
 """What features receive to start programs; `run`, or a function in tests."""
-
-LineSink = Callable[[str], None]
-"""Receives the lines of what is under way, one at a time."""

@@ -9,13 +9,11 @@ import select
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import IO, NoReturn
+from typing import IO
 
 from immutable_base.errors import (
     OUT_OF_SPACE_HINT,
@@ -106,19 +104,6 @@ def environment(extra: Mapping[str, str]) -> dict[str, str]:
     return {**inherited, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TZ": "UTC", **extra}
 
 
-def become(argv: Sequence[str], cwd: Path, env: Mapping[str, str]) -> NoReturn:
-    """Let a program take this process's place: it has our terminal, our signals and our end.
-
-    `env` is added to the allow-listed environment. Raises ToolMissingError if it is not there.
-    """
-    found = environment(env)
-    if shutil.which(argv[0], path=found["PATH"]) is None:
-        raise ToolMissingError(f"`{argv[0]}` is not installed")
-    os.chdir(cwd)
-    sys.stdout.flush()
-    os.execvpe(argv[0], list(argv), found)  # noqa: S606  the one room that starts programs
-
-
 def heed_interrupts() -> None:
     """Let SIGINT and SIGTERM end all programs at once, and then raise KeyboardInterrupt."""
 
@@ -156,7 +141,7 @@ def _communicate(command: Command, process: subprocess.Popen[bytes]) -> tuple[by
     tail: deque[str] = deque(maxlen=TAIL_LINES)
     out: list[bytes] = []
     relay = threading.Thread(target=_relay, args=(process.stderr, command, tail), daemon=True)
-    collector = threading.Thread(target=_collect, args=(process.stdout, out), daemon=True)
+    collector = threading.Thread(target=_collect, args=(process.stdout, command, out), daemon=True)
     try:
         _feed_and_wait(command, process, (relay, collector))
     except BaseException as error:
@@ -240,9 +225,14 @@ def _relay(pipe: IO[bytes], command: Command, tail: deque[str]) -> None:
             log.debug("%s: %s", command.argv[0], line)
 
 
-def _collect(pipe: IO[bytes], out: list[bytes]) -> None:
+def _collect(pipe: IO[bytes], command: Command, out: list[bytes]) -> None:
     with contextlib.suppress(ValueError), pipe:
-        out.extend(iter(lambda: pipe.read(65536), b""))
+        if command.each_line is None:
+            out.extend(iter(lambda: pipe.read(65536), b""))
+            return
+        for raw in pipe:
+            out.append(raw)
+            command.each_line(command.redact(raw.decode("utf-8", "replace").rstrip("\n")))
 
 
 def _terminate(process: subprocess.Popen[bytes]) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from immutable_base.errors import ConfigurationError
-from immutable_base.process import Command, Runner, run
+from immutable_base.process import ANY_STATUS, Command, Runner, run
 from immutable_base.sign import TOKEN_VARIABLE
 from immutable_base_lab.lab import Lab
 from immutable_base_lab.pipelines.projects import git_environment
@@ -32,6 +33,9 @@ WORKSPACE = ".nights"
 """Below the job's folder, as the product's default is on GitLab; gitlab-ci-local tells every job
 that it is in /builds, wherever it is."""
 SECONDS = 120.0
+DAY = 86400.0
+RED = " FAIL  "
+"""Begins the line about a job that failed, in the summary at the end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,3 +138,22 @@ def prepare(lab: Lab, pipeline: Pipeline, *, runner: Runner = run) -> tuple[str,
 
     (pipeline.folder / OVERLAY).write_text(overlay(runner(preview).text, make_token))
     return command
+
+
+def run_jobs(command: tuple[str, ...], folder: Path, env: Mapping[str, str]) -> int:
+    """Run what `prepare` returned, show what it prints, and return 1 if a job is red, else 0.
+
+    gitlab-ci-local's own status is 0 if what failed might have failed with another exit code.
+    """
+    red = False
+
+    def show(line: str) -> None:
+        nonlocal red
+        red = red or line.startswith(RED)
+        print(line, flush=True)
+
+    started = Command(argv=command, cwd=folder, env=env, timeout=DAY, ok=ANY_STATUS, each_line=show)
+    result = run(started)
+    if result.stderr_tail:
+        print(result.stderr_tail, file=sys.stderr)
+    return 1 if red or result.status else 0
