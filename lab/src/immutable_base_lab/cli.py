@@ -9,6 +9,7 @@ import shlex
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from immutable_base.errors import HostError
@@ -159,7 +160,7 @@ def _pipeline(lab: Lab, namespace: argparse.Namespace) -> int:
     command = prepare(lab, pipeline)
     jobs = ("--needs", *namespace.job) if namespace.job else ()
     words = ("--list-json",) if namespace.list else jobs
-    return run_jobs((*command, *words), pipeline.folder, env)
+    return run_jobs((*command, *words), pipeline.folder, env, partial(print, flush=True))
 
 
 def _tools(lab: Lab, namespace: argparse.Namespace) -> int:

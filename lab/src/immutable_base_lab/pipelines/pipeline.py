@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from immutable_base.errors import ConfigurationError
-from immutable_base.process import ANY_STATUS, Command, Runner, run
+from immutable_base.process import ANY_STATUS, Command, LineSink, Runner, run
 from immutable_base.sign import TOKEN_VARIABLE
 from immutable_base_lab.lab import Lab
 from immutable_base_lab.pipelines.projects import git_environment
@@ -140,20 +139,20 @@ def prepare(lab: Lab, pipeline: Pipeline, *, runner: Runner = run) -> tuple[str,
     return command
 
 
-def run_jobs(command: tuple[str, ...], folder: Path, env: Mapping[str, str]) -> int:
-    """Run what `prepare` returned, show what it prints, and return 1 if a job is red, else 0.
+def run_jobs(command: tuple[str, ...], folder: Path, env: Mapping[str, str], show: LineSink) -> int:
+    """Run what `prepare` returned, and return 1 if a job is red, else 0.
 
     gitlab-ci-local's own status is 0 if what failed might have failed with another exit code.
     """
-    red = False
+    red: list[str] = []
 
-    def show(line: str) -> None:
-        nonlocal red
-        red = red or line.startswith(RED)
-        print(line, flush=True)
+    def look(line: str) -> None:
+        if line.startswith(RED):
+            red.append(line)
+        show(line)
 
-    started = Command(argv=command, cwd=folder, env=env, timeout=DAY, ok=ANY_STATUS, each_line=show)
+    started = Command(argv=command, cwd=folder, env=env, timeout=DAY, ok=ANY_STATUS, each_line=look)
     result = run(started)
-    if result.stderr_tail:
-        print(result.stderr_tail, file=sys.stderr)
+    for line in result.stderr_tail.splitlines():
+        show(line)
     return 1 if red or result.status else 0
