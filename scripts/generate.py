@@ -27,10 +27,18 @@ Frozen.model_config["use_attribute_docstrings"] = True
 
 from immutable_base import api, errors
 from immutable_base.cli.main import all_commands, build_parser
+from immutable_base.config.instance import InstanceSettings
 from immutable_base.config.schema import Settings
 from immutable_base.model.build import ImageBuild, ImageLayout, ModuleBuild
 from immutable_base.model.check import CheckReport
 from immutable_base.model.facts import ImageFacts
+from immutable_base.model.instance import (
+    InstanceBuild,
+    InstanceDecision,
+    InstanceFacts,
+    InstanceReport,
+    InstanceResult,
+)
 from immutable_base.model.online import OnlineReport
 from immutable_base.model.plan import Plan
 from immutable_base.model.plan_diff import PlanDiff
@@ -77,13 +85,12 @@ def configuration_schema() -> dict:
     return schema
 
 
-def configuration() -> str:
-    """Return the reference of immutable-base.toml, from its schema: one section for each table."""
-    schema = configuration_schema()
+def configuration(file: str, name: str, schema: dict) -> str:
+    """Return the reference of a configuration, from its schema: one section for each table."""
     parts = [
-        "# immutable-base.toml\n\n",
+        f"# {file}\n\n",
         MADE,
-        "For editors and validators: [its JSON Schema](../../schema/config.schema.json).\n\n",
+        f"For editors and validators: [its JSON Schema](../../schema/{name}.schema.json).\n\n",
         section("Top level", schema, schema["description"]),
     ]
     for key, value in schema["properties"].items():
@@ -115,7 +122,11 @@ def default_text(value: dict) -> str:
 
 def table_name(value: dict) -> str | None:
     """Return the definition of a property that is a table, or a table of tables; else None."""
-    patterns = [*value.get("patternProperties", {}).values(), value.get("additionalProperties")]
+    patterns = [
+        *value.get("patternProperties", {}).values(),
+        value.get("additionalProperties"),
+        *value.get("anyOf", ()),
+    ]
     for candidate in (value, *patterns):
         if isinstance(candidate, dict) and "$ref" in candidate:
             return str(candidate["$ref"]).rpartition("/")[2]
@@ -124,13 +135,14 @@ def table_name(value: dict) -> str | None:
 
 def heading(key: str, value: dict) -> str:
     """Return a table as TOML names it: `kernel`, or `variants.NAME` for a table of tables."""
-    return key if "$ref" in value else f"{key}.NAME"
+    return key if "$ref" in value or "anyOf" in value else f"{key}.NAME"
 
 
 def type_text(key: str, value: dict) -> str:
     """Return a property's type as a person says it."""
     if table_name(value):
-        return f"{'table' if '$ref' in value else 'tables'} `[{heading(key, value)}]`"
+        single = "$ref" in value or "anyOf" in value
+        return f"{'table' if single else 'tables'} `[{heading(key, value)}]`"
     if "anyOf" in value:
         return " or ".join(
             type_text(key, item) for item in value["anyOf"] if item != {"type": "null"}
@@ -224,6 +236,12 @@ def schemas() -> dict[str, dict]:
         "run": RunReport,
         "verify": VerificationReport,
         "online": OnlineReport,
+        "instance-config": InstanceSettings,
+        "instance-decision": InstanceDecision,
+        "instance-build": InstanceBuild,
+        "instance-inspect": InstanceFacts,
+        "instance-result": InstanceResult,
+        "instance-report": InstanceReport,
     }
     found = {name: model.model_json_schema() for name, model in documents.items()}
     return {"config": configuration_schema(), **found}
@@ -238,7 +256,14 @@ def generated() -> dict[Path, str]:
     }
     return {
         reference / "commands.md": commands(),
-        reference / "configuration.md": configuration(),
+        reference / "configuration.md": configuration(
+            "immutable-base.toml", "config", configuration_schema()
+        ),
+        reference / "instance-configuration.md": configuration(
+            "immutable-base-instance.toml",
+            "instance-config",
+            InstanceSettings.model_json_schema(),
+        ),
         reference / "exit-codes.md": exit_codes(),
         reference / "python-api.md": python_api(),
         **texts,

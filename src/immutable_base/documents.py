@@ -7,27 +7,20 @@ was changed on the way, or belongs to another run, is refused by name.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from immutable_base.document_folder import DocumentFolder
 from immutable_base.errors import ConfigurationError, VerificationError
 from immutable_base.model.build import ImageBuild, ImageLayout, ModuleBuild
 from immutable_base.model.check import CheckReport
-from immutable_base.model.document import (
-    SCHEMA_VERSION,
-    AnyDocument,
-    Frozen,
-    StageDocument,
-    read_document,
-)
+from immutable_base.model.document import StageDocument
 from immutable_base.model.facts import ImageFacts
 from immutable_base.model.plan import Plan, VariantPlan
 from immutable_base.model.publish import Publication
 from immutable_base.model.sbom import SbomRecord
-from immutable_base.workspace import file_digest, write_atomically
 
 PLAN, RUN = "plan.json", "run.json"
 LAYOUTS, MODULES = "oci", "modules"
@@ -48,8 +41,6 @@ COMMANDS = {
     "build": "build --variant",
 }
 """What makes a document, by the first part of its name; else the command has the folder's name."""
-SHOWN = 500
-"""Characters of a parser's complaint that an error shows."""
 
 AnyStage = TypeVar("AnyStage", bound=StageDocument)
 
@@ -84,7 +75,7 @@ def foundations(kind: type[StageDocument], variant: VariantPlan) -> tuple[str, .
 
 
 @dataclass(frozen=True, slots=True)
-class Documents:
+class Documents(DocumentFolder):
     """The documents of one run. What cannot be relied on is an error, by name.
 
     That is a ConfigurationError if a document is missing, not whole or of another release, and a
@@ -92,11 +83,13 @@ class Documents:
     image.
     """
 
-    folder: Path
+    def command_of(self, name: str) -> str:
+        """Return the command that makes a document."""
+        return _command(name)
 
     def plan(self) -> Plan:
         """Return the plan, on which everything rests."""
-        return self._parse(Plan, PLAN)
+        return self.parse(Plan, PLAN)
 
     def variant(self, name: str) -> VariantPlan:
         """Return what is planned for a variant. Raises ConfigurationError if nothing is."""
@@ -111,7 +104,7 @@ class Documents:
     def module(self, step: str, package: str) -> ModuleBuild:
         """Return what a step that compiles a module has made: a package of this file name."""
         name = module_name(step)
-        found = self._resting_on(ModuleBuild, name, (PLAN,))
+        found = self.resting_on(ModuleBuild, name, (PLAN,))
         if (found.id, found.package) != (step, package):
             raise VerificationError(
                 f"{self.folder / name} is about {found.package}, not {package}",
@@ -123,7 +116,7 @@ class Documents:
         """Return a kmod package whose bytes are those that were built."""
         built = self.module(step, package)
         path = (self.folder / module_name(step)).with_name(package)
-        self._require_digest(path, built.sha256)
+        self.require_digest(path, built.sha256)
         return path
 
     def read(self, kind: type[AnyStage], variant: VariantPlan) -> AnyStage:
@@ -135,7 +128,7 @@ class Documents:
             if f"{folder}/{variant.name}.json" in foundations(kind, variant):
                 self.read(other, variant)
         name = name_of(kind, variant)
-        found = self._resting_on(kind, name, foundations(kind, variant))
+        found = self.resting_on(kind, name, foundations(kind, variant))
         about: object = getattr(found, "variant", None)
         if about != variant.name:
             raise VerificationError(
@@ -148,102 +141,29 @@ class Documents:
         """Return the SHA-256 of everything that a new document about a variant rests on."""
         return self.digests(foundations(kind, variant))
 
-    def write(self, name: str, document: Frozen) -> Path:
-        """Write a document and return its path."""
-        path = self.folder / name
-        write_atomically(path, document.to_json())
-        return path
-
     def sbom(self, variant: VariantPlan) -> Path:
         """Return where the SBOM of a variant is."""
         return self.folder / FOLDERS[SbomRecord] / f"{variant.name}.cdx.json"
 
     def attested(self, variant: VariantPlan) -> Path:
         """Return a variant's SBOM, whose bytes are those that were written about its image."""
-        self._require_digest(self.sbom(variant), self.read(SbomRecord, variant).sha256)
+        self.require_digest(self.sbom(variant), self.read(SbomRecord, variant).sha256)
         return self.sbom(variant)
 
     def layout(self, variant: VariantPlan) -> Path:
         """Return where the OCI layout of a variant is."""
         return self.folder / LAYOUTS / variant.name
 
-    def _resting_on(self, kind: type[AnyStage], name: str, needs: Iterable[str]) -> AnyStage:
-        found, here = self._parse(kind, name), self.digests(needs)
-        changed = sorted(
-            other for other in found.rests_on | here if found.rests_on.get(other) != here.get(other)
-        )
-        if changed:
-            raise VerificationError(
-                f"{self.folder / name} rests on another {' and another '.join(changed)}",
-                details="\n".join(
-                    _changed(other, found.rests_on.get(other), here.get(other)) for other in changed
-                ),
-                hint=f"was it changed, or is it of another run? `{_command(name)}` makes it again",
-            )
-        return found
-
     def _require_same_image(self, found: StageDocument, name: str, variant: VariantPlan) -> None:
         image: str | None = getattr(found, "image_id", None)
         if image is None or isinstance(found, ImageBuild):
             return
-        built = self._parse(ImageBuild, name_of(ImageBuild, variant)).image_id
+        built = self.parse(ImageBuild, name_of(ImageBuild, variant)).image_id
         if image != built:
             raise VerificationError(
                 f"{self.folder / name} is about the image {image}, but {built} was built",
                 hint=f"make it again: `{_command(name)}`",
             )
-
-    def digests(self, names: Iterable[str]) -> dict[str, str]:
-        """Return the SHA-256 of documents, by name."""
-        return {name: file_digest(self._existing(name)) for name in names}
-
-    def _require_digest(self, path: Path, expected: str) -> None:
-        name = str(path.relative_to(self.folder))
-        found = file_digest(self._existing(name))
-        if found != expected:
-            raise VerificationError(
-                f"{path} was changed since it was made",
-                details=f"sha256 {expected} then, {found} now",
-                hint=f"make it again: `{_command(name)}`",
-            )
-
-    def _existing(self, name: str) -> Path:
-        path = self.folder / name
-        if not path.is_file():
-            raise ConfigurationError(
-                f"there is no {path}",
-                hint=f"`{_command(name)}` makes it; or copy it from the machine that made it",
-            )
-        return path
-
-    def _parse(self, kind: type[AnyDocument], name: str) -> AnyDocument:
-        path = self._existing(name)
-        text = path.read_bytes()
-        try:
-            return read_document(kind, text)
-        except ValueError as error:  # pydantic's errors are ValueErrors
-            newer = _schema_version(text) > SCHEMA_VERSION
-            what = "was written by a newer release" if newer else "is not a whole, valid document"
-            raise ConfigurationError(
-                f"{path} {what}", details=str(error)[:SHOWN],
-                hint="use that release" if newer else f"make it again: `{_command(name)}`",
-            ) from error  # fmt: skip
-
-
-def _changed(name: str, then: str | None, now: str | None) -> str:
-    if then is None:
-        return f"{name}: it does not name this one"
-    if now is None:
-        return f"{name}: it names this one, on which it cannot rest"
-    return f"{name}: {then} then, {now} now"
-
-
-def _schema_version(text: bytes) -> int:
-    try:
-        version = json.loads(text)["schema_version"]
-    except (ValueError, TypeError, LookupError, RecursionError):
-        return 0
-    return version if isinstance(version, int) else 0
 
 
 def _command(name: str) -> str:

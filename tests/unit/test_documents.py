@@ -108,7 +108,7 @@ def test_a_document_of_a_newer_release_is_told_apart_from_a_broken_one(documents
     path = documents.folder / name
     edit(path, schema_version=2, what_is_new=1)
     with pytest.raises(ConfigurationError, match="was written by a newer release"):
-        documents._parse(type(documents.plan()) if name == "plan.json" else ImageBuild, name)
+        documents.parse(type(documents.plan()) if name == "plan.json" else ImageBuild, name)
 
 
 @pytest.mark.parametrize("kind", [k for k in FOLDERS if k is not Publication])
@@ -199,7 +199,7 @@ def with_field(path, *keys, value):
 
 def refused(documents, kind, name):
     with pytest.raises(ConfigurationError, match="is not a whole, valid document") as caught:
-        documents._parse(kind, name)
+        documents.parse(kind, name)
     assert name in caught.value.message
     return caught.value.details
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from immutable_base.build.graph import PREFIX, BuildGraph, ImageStep, LayerStep, ModuleStep
+from immutable_base.build.injected import injected_names, remove_injected
 from immutable_base.build.input_folder import TARGET, Content, copy_context, make_mount
 from immutable_base.build.inputs import BuildInputs
 from immutable_base.build.log_tail import following
@@ -27,7 +28,6 @@ OUTPUT = "/run/output"
 # What gcc, make and OpenZFS' configure write before they give up.
 COMPILER_ERROR = re.compile(r"(error|Error|ERROR|fatal):? |maximum supported")
 MAKE_LOG_ERRORS, MAKE_LOG_LINES = 20, 30
-INJECTED = ("etc/hostname", "etc/hosts", "etc/resolv.conf")
 
 
 @dataclass(slots=True)
@@ -234,9 +234,9 @@ def build_image(build: Build, step: ImageStep, report: LineSink) -> str:
     below = build.layers[step.parent].image_id if step.parent else variant.base.pinned
     request = _commit_request(inputs, step)
     with buildah.mounted(inputs.storage, variant.base.pinned) as base:
-        before = frozenset(name for name in INJECTED if os.path.lexists(base / name))
+        before = injected_names(base)
     with buildah.container(inputs.storage, below) as name:
-        for path in _remove_injected(buildah.mount(inputs.storage, name), before):
+        for path in remove_injected(buildah.mount(inputs.storage, name), before):
             report(f"removed /{path}, an empty file that buildah put there")
         image = buildah.commit(inputs.storage, name, request)
     record = ImageBuild(
@@ -270,20 +270,6 @@ def _stack(build: Build, step: str | None) -> list[LayerRecord]:
         return []
     below = next(layer.parent for layer in build.graph.layers if layer.id == step)
     return [*_stack(build, below), build.layers[step]]
-
-
-def _remove_injected(root: Path, before: frozenset[str]) -> list[str]:
-    """Remove the empty files on which buildah mounted the machine's own during a step.
-
-    On a host they would count as its configuration; bootc's lint `buildah-injected` warns of them.
-    """
-    removed = []
-    for name in INJECTED:
-        path = root / name
-        if name not in before and path.is_file() and path.stat().st_size == 0:
-            path.unlink()
-            removed.append(name)
-    return removed
 
 
 def _module_files(listing: Path) -> tuple[ModuleFile, ...]:

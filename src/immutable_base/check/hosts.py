@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from immutable_base.check.interface import Check, Objection, Subject, unless
+from immutable_base.check.interface import Check, HasFacts, Objection, unless
 from immutable_base.model.facts import Declared, VarFact
 
 OURS = "usr/lib/tmpfiles.d/zz-immutable-base-var.conf"
@@ -10,7 +10,7 @@ OURS = "usr/lib/tmpfiles.d/zz-immutable-base-var.conf"
 ROOT = "root"
 
 
-def var_declared(subject: Subject) -> Objection | None:
+def var_declared(subject: HasFacts) -> Objection | None:
     """tmpfiles.d makes what packages have below /var; our own file as the packages have it."""
     wrong = []
     for found in subject.facts.var:
@@ -30,7 +30,7 @@ def _is_as_packed(found: VarFact, line: Declared) -> bool:
     return (line.kind, line.mode, line.user, line.group) == ("d", found.mode, user, group)
 
 
-def accounts_declared(subject: Subject) -> Objection | None:
+def accounts_declared(subject: HasFacts) -> Objection | None:
     """sysusers.d makes every account that is in the image's /etc."""
     wrong = [
         f"{account.kind} {account.name}: in no sysusers.d"
@@ -40,7 +40,7 @@ def accounts_declared(subject: Subject) -> Objection | None:
     return unless(wrong, "accounts would be missing on hosts that changed their own")
 
 
-CHECKS = (
+CHECKS: tuple[Check[HasFacts], ...] = (
     Check(
         id="var-declared",
         title="what packages have in /var is made on hosts",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
 from immutable_base.config.schema import Settings
 from immutable_base.model.check import Finding, Level
@@ -12,9 +13,21 @@ from immutable_base.model.facts import ImageFacts
 from immutable_base.model.plan import VariantPlan
 
 
+class HasFacts(Protocol):
+    """What a check looks at that needs no plan: any image, a variant's or an instance's."""
+
+    @property
+    def facts(self) -> ImageFacts:
+        """What was read from the image, and from its base."""
+
+    @property
+    def settings(self) -> Settings:
+        """The product's configuration."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """What a check looks at."""
+    """What a check of a variant looks at."""
 
     facts: ImageFacts
     plan: VariantPlan
@@ -45,19 +58,19 @@ class Objection:
     """Nothing that we can be blamed for: not run here, or the base image is no better."""
 
 
-CheckFunction = Callable[[Subject], Objection | None]
+S_contra = TypeVar("S_contra", bound=HasFacts, contravariant=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
+class Check(Generic[S_contra]):
     """A check with its name and reason."""
 
     id: str
     title: str
     reason: str
-    function: CheckFunction
+    function: Callable[[S_contra], Objection | None]
 
-    def run(self, subject: Subject) -> Finding:
+    def run(self, subject: S_contra) -> Finding:
         """Return the finding; a check that breaks is an error, never a pass."""
         try:
             objection = self.function(subject)

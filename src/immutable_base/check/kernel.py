@@ -6,7 +6,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Mapping
 
-from immutable_base.check.interface import Check, Objection, Subject, unless, unless_base
+from immutable_base.check.interface import Check, HasFacts, Objection, Subject, unless, unless_base
 from immutable_base.check.outputs import lint_objections
 from immutable_base.image.rpmdb import UNAME_R
 from immutable_base.model.facts import InitramfsFact
@@ -63,7 +63,7 @@ def modules_require_kernel(subject: Subject) -> Objection | None:
     return unless(wrong, "a module package could be installed beside another kernel")
 
 
-def modules_loadable(subject: Subject) -> Objection | None:
+def modules_loadable(subject: HasFacts) -> Objection | None:
     """modules.dep names every module, and modprobe would find it and what it needs."""
     wrong = []
     for module in subject.facts.modules:
@@ -75,7 +75,7 @@ def modules_loadable(subject: Subject) -> Objection | None:
     return unless(wrong, "a module would not load")
 
 
-def initramfs(subject: Subject) -> Objection | None:
+def initramfs(subject: HasFacts) -> Objection | None:
     """It is there, is readable by root alone, and holds what mounts an ostree deployment."""
     found, base = subject.facts.initramfs, subject.facts.base.initramfs
     if found is None:
@@ -98,7 +98,7 @@ def _initramfs_faults(found: InitramfsFact) -> list[str]:
     return wrong
 
 
-def kargs(subject: Subject) -> Objection | None:
+def kargs(subject: HasFacts) -> Objection | None:
     """Every file in kargs.d is TOML with known keys."""
     wrong = _kargs_faults(subject.facts.kargs)
     excused = _kargs_faults(subject.facts.base.kargs)
@@ -119,7 +119,7 @@ def _kargs_faults(kargs: Mapping[str, str]) -> list[str]:
     return wrong
 
 
-def bootc_lint(subject: Subject) -> Objection | None:
+def bootc_lint(subject: HasFacts) -> Objection | None:
     """`bootc container lint` passes; its warnings that the base does not have are noted."""
     output, base = subject.facts.bootc_lint, subject.facts.base.bootc_lint
     if output is None:
@@ -134,25 +134,7 @@ def bootc_lint(subject: Subject) -> Objection | None:
     )
 
 
-CHECKS = (
-    Check(
-        id="kernel-single",
-        title="one kernel, the planned one",
-        reason="bootc refuses an image with two, and boots none without",
-        function=kernel_single,
-    ),
-    Check(
-        id="modules-for-kernel",
-        title="the promised modules, each once, for this kernel",
-        reason="a module for another kernel is refused by the kernel that runs",
-        function=modules_for_kernel,
-    ),
-    Check(
-        id="modules-require-kernel",
-        title="module packages that require their kernel",
-        reason="a later layer could replace the kernel below them, and rpm would not object",
-        function=modules_require_kernel,
-    ),
+OF_ANY_IMAGE: tuple[Check[HasFacts], ...] = (
     Check(
         id="modules-loadable",
         title="modules known to depmod and resolvable by modprobe",
@@ -177,4 +159,26 @@ CHECKS = (
         reason="bootc knows best what it refuses",
         function=bootc_lint,
     ),
+)
+"""Those that need no plan."""
+CHECKS: tuple[Check[Subject], ...] = (
+    Check(
+        id="kernel-single",
+        title="one kernel, the planned one",
+        reason="bootc refuses an image with two, and boots none without",
+        function=kernel_single,
+    ),
+    Check(
+        id="modules-for-kernel",
+        title="the promised modules, each once, for this kernel",
+        reason="a module for another kernel is refused by the kernel that runs",
+        function=modules_for_kernel,
+    ),
+    Check(
+        id="modules-require-kernel",
+        title="module packages that require their kernel",
+        reason="a later layer could replace the kernel below them, and rpm would not object",
+        function=modules_require_kernel,
+    ),
+    *OF_ANY_IMAGE,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from immutable_base.check.interface import Check, Objection, Subject, unless, unless_base
+from immutable_base.check.interface import Check, HasFacts, Objection, Subject, unless, unless_base
 from immutable_base.check.outputs import dnf_problems
 from immutable_base.model.evr import Evr
 from immutable_base.plan.labels import OSTREE_KERNEL, names_kernel, variant_labels
@@ -17,7 +17,7 @@ BUILD_TOOLS = frozenset({
 compiler away; DKMS packages are in the configuration too, these are their usual names."""
 
 
-def no_build_tools(subject: Subject) -> Objection | None:
+def no_build_tools(subject: HasFacts) -> Objection | None:
     """Neither packages nor files of a build are in the image, unless the base itself has them."""
     tools = BUILD_TOOLS | {module.source_package for module in subject.settings.modules.values()}
     tools |= {subject.settings.kernel.devel_package}
@@ -124,7 +124,7 @@ def rpm_verify(subject: Subject) -> Objection | None:
     return unless(wrong, "rpm -V objects")
 
 
-def dnf_check(subject: Subject) -> Objection | None:
+def dnf_check(subject: HasFacts) -> Objection | None:
     """`dnf check` finds nothing but what it finds in the base image."""
     output, base = subject.facts.dnf_check, subject.facts.base.dnf_check
     if output.status == 0:
@@ -137,13 +137,22 @@ def dnf_check(subject: Subject) -> Objection | None:
     return unless_base(wrong, "dnf check objects", base=excused)
 
 
-CHECKS = (
+OF_ANY_IMAGE: tuple[Check[HasFacts], ...] = (
     Check(
         id="no-build-tools",
         title="no compiler, DKMS, kernel-devel or sources",
         reason="a host compiles nothing; what is not there needs no updates and helps no attacker",
         function=no_build_tools,
     ),
+    Check(
+        id="dnf-check",
+        title="no broken dependency in the rpmdb",
+        reason="a later layer or instance could not install anything on top",
+        function=dnf_check,
+    ),
+)
+"""Those that need no plan."""
+CHECKS: tuple[Check[Subject], ...] = (
     Check(
         id="versions-equal",
         title="modules, their userspace and firmware of one version",
@@ -174,10 +183,5 @@ CHECKS = (
         reason="a file that changed after its package was made was changed by nobody's plan",
         function=rpm_verify,
     ),
-    Check(
-        id="dnf-check",
-        title="no broken dependency in the rpmdb",
-        reason="a later layer or instance could not install anything on top",
-        function=dnf_check,
-    ),
+    *OF_ANY_IMAGE,
 )

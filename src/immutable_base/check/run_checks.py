@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from immutable_base.check import hosts, kernel, packages, units
-from immutable_base.check.interface import Subject
+from immutable_base.check.interface import Check, Subject
 from immutable_base.config.schema import Settings
 from immutable_base.errors import CheckError
 from immutable_base.model.check import CheckReport, Finding
@@ -12,7 +12,12 @@ from immutable_base.model.plan import VariantPlan
 
 SHOWN = 10
 """Pieces of evidence of one finding that an error names."""
-ALL_CHECKS = (*kernel.CHECKS, *packages.CHECKS, *units.CHECKS, *hosts.CHECKS)
+ALL_CHECKS: tuple[Check[Subject], ...] = (
+    *kernel.CHECKS,
+    *packages.CHECKS,
+    *units.CHECKS,
+    *hosts.CHECKS,
+)
 """In the order in which they run and are reported."""
 
 
@@ -34,11 +39,11 @@ def check_image(
     )
 
 
-def require_sound(report: CheckReport, *, hint: str) -> None:
+def require_sound(report: CheckReport, *, hint: str, promised_by: str = "plan") -> None:
     """Raise CheckError that names every check that objects; `hint` is its next step."""
     if report.errors:
         raise CheckError(
-            f"the image of {report.variant} is not what its plan promised",
+            f"the image of {report.variant} is not what its {promised_by} promised",
             details="\n".join(line for finding in report.errors for line in _lines(finding)),
             hint=hint,
         )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from immutable_base.check.interface import Check, Objection, Subject, unless
+from immutable_base.check.interface import Check, HasFacts, Objection, unless
 from immutable_base.model.facts import UnitFact
 
 NVIDIA = "0x10de"
 """NVIDIA's vendor number, as /sys/bus/pci/devices/*/vendor has it. Source: pci.ids."""
 
 
-def units_preset(subject: Subject) -> Objection | None:
+def units_preset(subject: HasFacts) -> Objection | None:
     """What a preset of ours enables is enabled, and what it disables is not."""
     wrong = [
         f"{unit.name}: {unit.state}, to be {unit.preset}d"
@@ -19,7 +19,7 @@ def units_preset(subject: Subject) -> Objection | None:
     return unless(wrong, "units are not as /usr/lib/systemd/system-preset says")
 
 
-def services_need_card(subject: Subject) -> Objection | None:
+def services_need_card(subject: HasFacts) -> Objection | None:
     """NVIDIA's services that start by themselves do so only where there is a card."""
     enabled = {unit.name for unit in subject.facts.units if unit.preset == "enable"}
     wrong = [
@@ -38,7 +38,7 @@ def _is_as_preset(unit: UnitFact) -> bool:
     return not unit.state.startswith(("enabled", "unknown"))
 
 
-CHECKS = (
+CHECKS: tuple[Check[HasFacts], ...] = (
     Check(
         id="units-preset",
         title="services enabled as our presets say",

@@ -34,6 +34,7 @@ COMMANDS = {
     "publish": "push, sign, attest, verify, and only then move the tags",
     "report": "tell how each variant of a run ended, from its documents",
     "run": "all of these at once, from the plan to the tags",
+    "instance": "build, check, sign and publish a repository downstream, on one of our images",
     "verify": "verify an image's signature and SBOM attestation",
     "keys": "show the keys that sign packages; look at one and pin it",
     "trust": "show whom a verification trusts, or update it",
@@ -43,6 +44,8 @@ COMMANDS = {
 }
 CONTAINED = frozenset({"plan", "build", "inspect", "sbom", "run"})
 """Commands that always mount images: see `cli.contained`."""
+CONTAINED_ACTIONS = {"instance": frozenset({"build", "check", "sbom"})}
+"""Actions of other commands that do."""
 EXIT_CODES = (
     "Exit codes: 0 done, 2 arguments or configuration, 3 held, 4 this host, 5 a program failed, "
     "6 a service failed, 10 an image is not sound, 12 to 16 not verified, 130 interrupted."
@@ -125,7 +128,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _dispatch(arguments: Sequence[str]) -> int:
     name = arguments[0] if arguments and not arguments[0].startswith("-") else ""
-    if name in CONTAINED and HELP.isdisjoint(arguments) and must_be_contained():
+    if _mounts_images(arguments) and HELP.isdisjoint(arguments) and must_be_contained():
         # The command's own module is imported there only.
         return run_again_contained(arguments)
     if list(arguments[:1]) == [VERSION]:
@@ -142,6 +145,11 @@ def _dispatch(arguments: Sequence[str]) -> int:
         return 0
     code: int = namespace.run(namespace)
     return code
+
+
+def _mounts_images(arguments: Sequence[str]) -> bool:
+    name, action = (*arguments[:2], "", "")[:2]
+    return name in CONTAINED or action in CONTAINED_ACTIONS.get(name, ())
 
 
 def _version() -> str:

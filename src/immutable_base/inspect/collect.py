@@ -5,6 +5,7 @@ from __future__ import annotations
 import filecmp
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +38,37 @@ LEFTOVERS = (
 def inspect_image(
     storage: buildah.Storage, image_id: str, variant: VariantPlan, *, rests_on: dict[str, str]
 ) -> ImageFacts:
-    """Return the facts of a local image.
+    """Return the facts of a variant's local image.
 
-    `variant` says only where to look: its base image and the names of its module packages;
-    `rests_on` becomes the document's. Raises CheckError if the image or its base does not answer
-    what every image can.
+    `variant` says only where to look: its base image and the names of its module packages.
+    Raises as `read_facts`.
+    """
+    where = Where(
+        name=variant.name,
+        base=variant.base.pinned,
+        kmods=frozenset(module.kmod.name for module in variant.modules),
+    )
+    return read_facts(storage, image_id, where, rests_on=rests_on)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Where:
+    """Where to look in an image."""
+
+    name: str
+    """What the image is called in the document."""
+    base: str
+    """The image that it was built on: a pinned reference."""
+    kmods: frozenset[str] = frozenset()
+    """Module packages, beside those that own a module from outside the kernel's tree."""
+
+
+def read_facts(
+    storage: buildah.Storage, image_id: str, where: Where, *, rests_on: dict[str, str]
+) -> ImageFacts:
+    """Return the facts of a local image; `rests_on` becomes the document's.
+
+    Raises CheckError if the image or its base does not answer what every image can.
     """
     labels, annotations = buildah.image_labels(storage, image_id)
     known = {
@@ -49,9 +76,9 @@ def inspect_image(
     }  # fmt: skip
     with (
         mounted_image(storage, image_id) as mounted,
-        mounted_image(storage, variant.base.pinned) as base,
+        mounted_image(storage, where.base) as base,
     ):
-        facts = {**known, **_collect(mounted, variant)}
+        facts = {**known, **_collect(mounted, where)}
         return ImageFacts.model_validate({**facts, "base": _base_facts(base, mounted, facts)})
 
 
@@ -97,24 +124,25 @@ def _base_initramfs(
     return own.model_copy(update={"mode": path.stat().st_mode & MODE})
 
 
-def _collect(mounted: MountedImage, variant: VariantPlan) -> dict[str, Any]:
+def _collect(mounted: MountedImage, where: Where) -> dict[str, Any]:
     root = mounted.root
     common, database = _common(mounted)
     kernels = _kernels(root)
-    kmods = {module.kmod.name for module in variant.modules}
     accounts = declared_accounts(root)
     only = kernels[0] if len(kernels) == 1 else None
+    modules = read_modules(mounted, only, database) if only else ()
+    kmods = {*where.kmods, *(module.owner for module in modules)} - {""}
     with ThreadPoolExecutor(1) as beside:
         # It unpacks the initramfs three times, and takes longer than all the others together.
         initramfs = beside.submit(_initramfs, mounted, only) if only else None
         return {
             **common,
-            "variant": variant.name,
+            "variant": where.name,
             "kernels": kernels,
             "module_trees": tuple(sorted(path.name for path in (root / MODULES).glob("*"))),
             "public_keys": database.public_keys,
             "kmod_requires": _requires(database.packages, kmods),
-            "modules": read_modules(mounted, only, database) if only else (),
+            "modules": modules,
             "firmware": _firmware(root),
             "units": read_units(mounted),
             "card_services": read_card_services(mounted),

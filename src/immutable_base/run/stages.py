@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from immutable_base.check.run_checks import check_image, require_sound
 from immutable_base.context import Context
 from immutable_base.documents import Documents, name_of
-from immutable_base.errors import CheckError
+from immutable_base.image.local import is_local, read_layout
 from immutable_base.image.oci import require_whole
 from immutable_base.inspect.collect import inspect_image
 from immutable_base.model.build import ImageBuild, ImageLayout
@@ -140,13 +140,9 @@ class Stages:
     def _local_image(self, variant: VariantPlan) -> str:
         """Return the id of the image that was built; its layout is read if it is not here."""
         storage, image = self.context.storage, self.documents.read(ImageBuild, variant).image_id
-        if image in {found.id for found in buildah.images(storage)}:
-            return image
-        layout, folder = self._layout(variant), self.documents.layout(variant)
-        require_whole(folder, digest=layout.digest, image_id=image)
-        pulled = buildah.pull_layout(storage, folder)
-        if pulled != image:
-            raise CheckError(f"{folder} became the image {pulled}, not {image}, which was built")
+        if not is_local(storage, image):
+            layout, folder = self._layout(variant), self.documents.layout(variant)
+            read_layout(storage, folder, digest=layout.digest, image_id=image)
         return image
 
     def _layout(self, variant: VariantPlan) -> ImageLayout:

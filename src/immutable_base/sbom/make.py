@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from cyclonedx.output.json import JsonV1Dot6
 from cyclonedx.schema import SchemaVersion
 
 from immutable_base.config.schema import Settings
+from immutable_base.config.signing import Signing
 from immutable_base.errors import CheckError, CommandError
 from immutable_base.model.evr import Evr
 from immutable_base.model.facts import ImageFacts
@@ -27,7 +29,7 @@ from immutable_base.process import Runner
 from immutable_base.sbom.compact import compact_text, package_name, short_references
 from immutable_base.sbom.database import copy_database
 from immutable_base.sbom.modules import module_components
-from immutable_base.sbom.subject import IMAGE_ID
+from immutable_base.sbom.subject import BASE, IMAGE_ID, KERNEL_RELEASE
 from immutable_base.tools import syft
 from immutable_base.workspace import write_atomically
 
@@ -46,6 +48,20 @@ NOT_UNDERSTOOD = (
 """What reading a document of another shape raises, in our code and in cyclonedx-python-lib."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SbomRequest:
+    """What an SBOM says beside the packages."""
+
+    image: Component
+    """The document's subject."""
+    epoch: int
+    """Seconds since 1970: the document's time, that of the newest input."""
+    modules: Iterable[Component]
+    """Kernel modules from outside the kernel's own tree."""
+    signing: Signing
+    """Says how large a document may be."""
+
+
 def make_sbom(
     run: Runner,
     settings: Settings,
@@ -54,6 +70,21 @@ def make_sbom(
     variant: VariantPlan,
     facts: ImageFacts,
     document: Path,
+) -> None:
+    """Write the SBOM of a variant's image whose root is `root`; raises as `write_sbom`."""
+    epoch = variant.source_date_epoch
+    repository = settings.repository_of(variant.name)
+    request = SbomRequest(
+        image=image_component(repository, variant, image_id=facts.image_id, epoch=epoch),
+        epoch=epoch,
+        modules=module_components(settings, root, variant),
+        signing=settings.signing,
+    )
+    write_sbom(run, root, request, facts=facts, document=document)
+
+
+def write_sbom(
+    run: Runner, root: Path, request: SbomRequest, *, facts: ImageFacts, document: Path
 ) -> None:
     """Write the SBOM of the image whose root is `root` to `document`.
 
@@ -71,15 +102,12 @@ def make_sbom(
         syft.scan_rpms(run, database, raw)
         bom = read_bom(raw.read_bytes())
     compare(rpm_names(bom), rpm_lines(facts))
-    for component in module_components(settings, root, variant):
+    for component in request.modules:
         bom.components.add(component)
-    epoch = variant.source_date_epoch
-    repository = settings.repository_of(variant.name)
-    image = image_component(repository, variant, image_id=facts.image_id, epoch=epoch)
-    text = render(bom, image=image, epoch=epoch)
+    text = render(bom, image=request.image, epoch=request.epoch)
     # Also one that is too large: whoever is told so may want to know what fills it.
     write_atomically(document, text)
-    require_size(len(text.encode()), settings, variant=variant.name)
+    require_size(len(text.encode()), request.signing, name=document.name.partition(".")[0])
 
 
 def read_bom(text: bytes) -> Bom:
@@ -149,20 +177,23 @@ def image_component(
     repository: str, variant: VariantPlan, *, image_id: str, epoch: int
 ) -> Component:
     """Return the document's subject: the image, before its digest is known."""
+    said = {
+        BASE: variant.base.pinned,
+        KERNEL_RELEASE: variant.kernel.chosen or variant.kernel.image,
+        IMAGE_ID: image_id,
+        "immutable-base:stream": variant.stream,
+    }
+    return container_component(repository, said, epoch=epoch)
+
+
+def container_component(repository: str, said: Mapping[str, str], *, epoch: int) -> Component:
+    """Return an image as the subject of its SBOM; `said` are properties by their names."""
     return Component(
         type=ComponentType.CONTAINER,
         name=repository,
         version=datetime.fromtimestamp(epoch, UTC).date().isoformat(),
         bom_ref=f"image:{repository}",
-        properties=[
-            Property(name="immutable-base:base", value=variant.base.pinned),
-            Property(
-                name="immutable-base:kernel-release",
-                value=variant.kernel.chosen or variant.kernel.image,
-            ),
-            Property(name=IMAGE_ID, value=image_id),
-            Property(name="immutable-base:stream", value=variant.stream),
-        ],
+        properties=[Property(name=name, value=value) for name, value in said.items()],
     )
 
 
@@ -202,16 +233,16 @@ def _text(bom: Bom) -> str:
     return compact_text(document, short_references(bom.components))
 
 
-def require_size(size: int, settings: Settings, *, variant: str) -> None:
+def require_size(size: int, signing: Signing, *, name: str) -> None:
     """Refuse an SBOM that the transparency log would.
 
     `size` is in bytes. Raises CheckError with both numbers.
     """
-    limit = settings.signing.sbom_limit_kib
+    limit = signing.sbom_limit_kib
     if size > limit << 10:
         raise CheckError(
-            f"the SBOM of {variant} has {-(-size // 1024)} KiB, more than the {limit} KiB that "
+            f"the SBOM of {name} has {-(-size // 1024)} KiB, more than the {limit} KiB that "
             "may be sent to the transparency log",
-            hint=f"if {settings.signing.rekor_url} takes more, raise signing.sbom_limit_kib; "
-            f"otherwise give {variant} fewer packages",
+            hint=f"if {signing.rekor_url} takes more, raise signing.sbom_limit_kib; "
+            f"otherwise give {name} fewer packages",
         )

@@ -11,7 +11,9 @@ from cyclonedx.model.component import Component, ComponentType
 from immutable_base.config.schema import Settings
 from immutable_base.errors import CheckError
 from immutable_base.image.layout import MODULES
-from immutable_base.model.plan import ModulePlan, VariantPlan
+from immutable_base.model.facts import ImageFacts
+from immutable_base.model.plan import VariantPlan
+from immutable_base.sbom.subject import KERNEL_RELEASE
 from immutable_base.workspace import file_digest
 
 
@@ -23,7 +25,7 @@ def module_components(settings: Settings, root: Path, variant: VariantPlan) -> I
     release = variant.kernel.chosen or variant.kernel.image
     for module in variant.modules:
         for name in settings.modules[module.name].ko:
-            yield _component(root, _find(root, release, name), release, module)
+            yield _component(root, _find(root, release, name), module.version, module.kmod.nevra)
 
 
 def _find(root: Path, release: str, name: str) -> Path:
@@ -37,18 +39,27 @@ def _find(root: Path, release: str, name: str) -> Path:
     return found[0]
 
 
-def _component(root: Path, path: Path, release: str, module: ModulePlan) -> Component:
+def found_modules(facts: ImageFacts, root: Path) -> Iterator[Component]:
+    """Yield one component for each module file that was read from the image at `root`."""
+    packages = {package.name: str(package) for package in facts.packages}
+    for module in facts.modules:
+        owner = packages.get(module.owner, module.owner)
+        yield _component(root, root / module.path, module.version, owner)
+
+
+def _component(root: Path, path: Path, version: str, package: str) -> Component:
+    release = path.relative_to(root / MODULES).parts[0]
     name = f"{path.name.partition('.ko')[0]}.ko"
     return Component(
         # CycloneDX has no type for kernel modules; its specification's fallback is `library`.
         type=ComponentType.LIBRARY,
         name=name,
-        version=module.version,
+        version=version,
         bom_ref=f"module:{release}:{name}",
         hashes=[HashType(alg=HashAlgorithm.SHA_256, content=file_digest(path))],
         properties=[
-            Property(name="immutable-base:kernel-release", value=release),
-            Property(name="immutable-base:package", value=module.kmod.nevra),
+            Property(name=KERNEL_RELEASE, value=release),
+            Property(name="immutable-base:package", value=package),
             Property(name="immutable-base:path", value=f"/{path.relative_to(root)}"),
         ],
     )

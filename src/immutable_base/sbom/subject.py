@@ -9,6 +9,10 @@ from immutable_base.errors import VerificationError
 from immutable_base.verification.skipped import Skipped, skipping
 from immutable_base.verification.strict import parse_json
 
+BASE = "immutable-base:base"
+"""Property of the document's component: the base image, pinned."""
+KERNEL_RELEASE = "immutable-base:kernel-release"
+"""Property of the document's component, and of those of kernel modules: what `uname -r` prints."""
 IMAGE_ID = "immutable-base:image-id"
 """Property of the document's component: id of the image in local storage."""
 

@@ -1,11 +1,11 @@
 """buildah, on a containers-storage of our own: nothing else on the machine is seen or changed.
 
 Works with buildah 1.28 (Debian 12) and later. Steps run with chroot isolation, which needs no
-cgroups and no user session; the network is taken away by a network namespace around buildah,
-because chroot isolation itself accepts only the host's.
+cgroups and no user session; a network namespace around buildah takes the network away, because
+chroot isolation itself accepts only the host's.
 
-There is no `buildah run` here on purpose: with chroot isolation it may lose output with status 0.
-What is asked of an image goes through `image.program`; what a build step prints is for people only.
+There is no `buildah run` here: with chroot isolation it may lose output with status 0. An image is
+asked through `image.program`; what a build step prints is for people only.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Volume:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildRequest:
-    """One Containerfile to build, without network, without cache."""
+    """One Containerfile to build, without cache."""
 
     containerfile: Path
     folder: Path
@@ -77,6 +77,8 @@ class BuildRequest:
     """Receives everything that buildah and the steps print, as it comes."""
     arguments: Mapping[str, str] = field(default_factory=dict)
     volumes: Sequence[Volume] = ()
+    network: bool = False
+    """Whether its steps have the machine's network; without, they have none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +114,7 @@ def pull(storage: Storage, pinned: str, env: Mapping[str, str]) -> str:
 
 def pull_layout(storage: Storage, folder: Path) -> str:
     """Read the image of an OCI layout into our storage, and return its id."""
-    # buildah makes a name of the path, as it is written: not every path can be one.
+    # buildah makes a name of the path as it is written, and not every path can be one.
     argv = _buildah(storage, "pull", "--quiet", f"oci:{folder.name}")
     return _last_word(storage.run(Command(argv=argv, timeout=TRANSFER, cwd=folder.parent)), "pull")
 
@@ -124,7 +126,8 @@ def build(storage: Storage, request: BuildRequest) -> str:
     """
     request.log_file.parent.mkdir(parents=True, exist_ok=True)
     id_file = request.log_file.with_suffix(".iid")
-    argv = NO_NETWORK + _buildah(storage, *_build_flags(request, id_file), str(request.folder))
+    argv = _buildah(storage, *_build_flags(request, id_file), str(request.folder))
+    argv = (() if request.network else NO_NETWORK) + argv
     try:
         storage.run(Command(argv=argv, timeout=BUILD))
         return id_file.read_text().strip().removeprefix("sha256:")
@@ -217,7 +220,7 @@ def commit(storage: Storage, name: str, request: CommitRequest) -> str:
 def write_layout(storage: Storage, image: str, folder: Path) -> str:
     """Write a local image to a new OCI layout with gzip layers and return the manifest's digest.
 
-    The same image gives the same bytes: the manifest digest is the one that a registry will show.
+    The same image gives the same bytes, and a registry will show the same digest.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -269,11 +272,7 @@ def remove_image(storage: Storage, name: str) -> None:
 
 
 def clean(storage: Storage, *, keep: Sequence[str] = ()) -> None:
-    """Remove what an earlier run left: every container, and every image but the bases in `keep`.
-
-    `keep` holds pinned references. Bases are referred to by digest, so keeping one never means
-    building on an old copy of a moving tag.
-    """
+    """Remove what an earlier run left: every container, every image but the pinned in `keep`."""
     if not storage.root.is_dir():
         return
     storage.run(Command(argv=_buildah(storage, "rm", "--all"), timeout=QUICK))

@@ -132,9 +132,9 @@ def settings():
 
 def test_what_fits_exactly_passes_and_one_byte_more_is_refused_with_both_numbers(settings):
     limit = settings.signing.sbom_limit_kib
-    require_size(limit * 1024, settings, variant="base")
+    require_size(limit * 1024, settings.signing, name="base")
     with pytest.raises(CheckError) as caught:
-        require_size(limit * 1024 + 1, settings, variant="base")
+        require_size(limit * 1024 + 1, settings.signing, name="base")
     assert f"the SBOM of base has {limit + 1} KiB" in caught.value.message
     assert f"{limit} KiB" in caught.value.message
     assert "signing.sbom_limit_kib" in caught.value.hint

@@ -1,0 +1,32 @@
+"""What must hold before anything is made of a decision, in whichever job that is."""
+
+from __future__ import annotations
+
+from immutable_base.errors import ConfigurationError, VerificationError
+from immutable_base.instance.context import InstanceContext
+from immutable_base.model.instance import BaseEvidence, InstanceDecision, InstanceOutcome
+
+
+def require_base(at: InstanceContext, decision: InstanceDecision) -> BaseEvidence:
+    """Return the decided base, if its signature and SBOM attestation hold now.
+
+    Raises VerificationError in the kind that says what is wrong.
+    """
+    base = decision.base
+    if base is None or decision.outcome is not InstanceOutcome.REBUILD:
+        raise ConfigurationError(f"the decision is {decision.outcome}: nothing is built")
+    at.base_verifier().verify(base.repository, base.digest)
+    return base
+
+
+def require_own(at: InstanceContext, decision: InstanceDecision) -> None:
+    """Require that a decision is about this instance, and not another's.
+
+    Raises VerificationError if it names another repository.
+    """
+    if decision.repository != at.repository:
+        raise VerificationError(
+            f"the decision is about {decision.repository}, this instance is {at.repository}",
+            hint="was it changed, or is it of another project? decide again: "
+            "`immutable-base instance detect-changes`",
+        )

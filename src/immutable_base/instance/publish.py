@@ -1,0 +1,63 @@
+"""`publish`: what was decided, built, checked and listed, signed with the instance's identity."""
+
+from __future__ import annotations
+
+from immutable_base.errors import ConfigurationError
+from immutable_base.image.oci import require_whole
+from immutable_base.instance.checks import require_sound_instance
+from immutable_base.instance.context import InstanceContext
+from immutable_base.instance.proofs import require_base, require_own
+from immutable_base.model.check import CheckReport
+from immutable_base.model.instance import InstanceBuild, InstanceDecision, InstanceFacts
+from immutable_base.model.publish import Publication
+from immutable_base.publish.publish import PublishRequest, publish_variant
+from immutable_base.publish.tag_names import tag_names
+from immutable_base.sbom.subject import require_subject
+from immutable_base.sign import job_token
+
+MERGE_REQUESTS = frozenset({"merge_request_event", "external_pull_request_event"})
+
+
+def publish_instance(at: InstanceContext, decision: InstanceDecision) -> Publication:
+    """Push by digest, sign, attest, verify, and only then move the tags; write it down.
+
+    Nothing is written to the registry before all of this holds: the job may sign as the instance,
+    the base is the one that was verified, and documents, layout and SBOM are those of one image
+    that no check objects to. Raises ConfigurationError in a merge request or without a token, and
+    as `publish_variant`.
+    """
+    if at.job.source in MERGE_REQUESTS:
+        raise ConfigurationError(
+            "a merge request publishes nothing",
+            hint="the default branch's pipeline publishes, once it is merged",
+        )
+    require_own(at, decision)
+    verifier = at.verifier()
+    # Also where nothing is left to sign: to move a tag is to publish.
+    job_token(verifier.signer, protected_ref=verifier.protected_ref)
+    require_base(at, decision)
+    publication = publish_variant(verifier, _request(at, decision))
+    at.documents.save(publication)
+    return publication
+
+
+def _request(at: InstanceContext, decision: InstanceDecision) -> PublishRequest:
+    documents = at.documents
+    built = documents.read(InstanceBuild)
+    require_sound_instance(
+        documents.read(CheckReport), hint="an image that is not sound is not published"
+    )
+    sbom = documents.attested()
+    require_subject(sbom, repository=decision.repository, image_id=built.image_id)
+    require_whole(documents.layout, digest=built.digest, image_id=built.image_id)
+    (kernel,) = documents.read(InstanceFacts).facts.kernels or ("",)
+    return PublishRequest(
+        variant=decision.name,
+        repository=decision.repository,
+        digest=built.digest,
+        layout=documents.layout,
+        sbom=sbom,
+        epoch=decision.epoch,
+        tags=tag_names(at.settings.publish.tags, epoch=decision.epoch, kernel=kernel),
+        rests_on=documents.rests_on(Publication),
+    )

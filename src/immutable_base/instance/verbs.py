@@ -1,0 +1,89 @@
+"""What each command does with an instance, one at a time in a workspace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+from immutable_base.instance.build import build_instance
+from immutable_base.instance.checks import check_instance, require_sound_instance
+from immutable_base.instance.context import InstanceContext
+from immutable_base.instance.inspect import inspect_instance
+from immutable_base.instance.instance_documents import CHECK
+from immutable_base.instance.proofs import require_own
+from immutable_base.instance.publish import publish_instance
+from immutable_base.instance.sbom import make_instance_sbom
+from immutable_base.log import log_to_file
+from immutable_base.model.check import CheckReport
+from immutable_base.model.instance import (
+    InstanceBuild,
+    InstanceDecision,
+    InstanceOutcome,
+    InstanceResult,
+)
+from immutable_base.process import LineSink
+from immutable_base.report.run import kibibytes, mebibytes
+from immutable_base.workspace import exclusive
+
+Verb = Literal["build", "check", "sbom", "publish"]
+
+
+def carry_out(at: InstanceContext, verb: Verb, report: LineSink) -> InstanceResult:
+    """Do one stage on the documents in the workspace, unless the decision is not to build.
+
+    Raises what the stage raises, ConfigurationError if nothing was decided, HostError if another
+    command works in the workspace.
+    """
+    with exclusive(at.workspace):
+        log_to_file(at.documents.folder / f"log/{verb}.log")
+        decision = at.documents.decision()
+        require_own(at, decision)
+        if decision.outcome is not InstanceOutcome.REBUILD:
+            outcome: Literal["done", "unchanged", "wait"] = (
+                "wait" if decision.outcome is InstanceOutcome.WAIT else "unchanged"
+            )
+            message = "; ".join(reason.message for reason in decision.reasons)
+        else:
+            outcome, message = "done", STAGES[verb](at, decision, report)
+        return InstanceResult(
+            stage=verb, outcome=outcome, message=message, documents=str(at.documents.folder)
+        )
+
+
+def _build(at: InstanceContext, decision: InstanceDecision, report: LineSink) -> str:
+    built = build_instance(at, decision, report)
+    return f"{built.digest}, {mebibytes(built.size)}"
+
+
+def _check(at: InstanceContext, _decision: InstanceDecision, report: LineSink) -> str:
+    built = at.documents.read(InstanceBuild)
+    found = inspect_instance(at, built)
+    checked = check_instance(
+        found, at.product, built.labels, rests_on=at.documents.rests_on(CheckReport)
+    )
+    path = at.documents.save(checked)
+    for finding in checked.findings:
+        report(str(finding))
+    require_sound_instance(checked, hint=f"all findings: {path}")
+    notes = [finding for finding in checked.findings if finding.level == "note"]
+    return f"{len(checked.findings)} checks, {len(notes)} notes; see {CHECK}"
+
+
+def _sbom(at: InstanceContext, decision: InstanceDecision, _report: LineSink) -> str:
+    record = make_instance_sbom(at, decision)
+    return f"{record.packages} packages, {kibibytes(record.size)}"
+
+
+def _publish(at: InstanceContext, decision: InstanceDecision, _report: LineSink) -> str:
+    publication = publish_instance(at, decision)
+    tags = ", ".join(tag.name for tag in publication.tags)
+    return f"{publication.status}: {publication.repository}@{publication.digest} as {tags}"
+
+
+STAGES: dict[Verb, Callable[[InstanceContext, InstanceDecision, LineSink], str]] = {
+    "build": _build,
+    "check": _check,
+    "sbom": _sbom,
+    "publish": _publish,
+}
+"""What each command does; it returns what came out, one line."""

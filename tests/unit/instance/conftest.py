@@ -1,0 +1,11 @@
+"""An instance and everything around it."""
+
+import pytest
+
+from support.instance_world import InstanceWorld
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch):
+    monkeypatch.setenv("SIGSTORE_ID_TOKEN", "")  # put back afterwards
+    return InstanceWorld(tmp_path, monkeypatch)
