@@ -12,10 +12,12 @@ from immutable_base.cli.options import (
     add_output_arguments,
     write_result,
 )
+from immutable_base.errors import EXIT_HELD
 from immutable_base.instance.context import InstanceContext, load_instance_context
 from immutable_base.instance.detect import detect_changes
 from immutable_base.instance.verbs import Verb, carry_out
 from immutable_base.log import log_to_terminal
+from immutable_base.model.instance import InstanceOutcome
 from immutable_base.process import heed_interrupts
 from immutable_base.process import run as run_program
 from immutable_base.progress import Progress
@@ -45,8 +47,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="also write the decision as variables for later jobs of a GitLab pipeline",
     )
+    detect.add_argument(
+        "--exit-held",
+        action="store_true",
+        help=f"end with exit code {EXIT_HELD} if the base is on hold, so that nothing can be built",
+    )
     for name, summary in STAGES.items():
-        _add(actions, name, summary, _stage)
+        stage = _add(actions, name, summary, _stage)
+        if name == "build":
+            stage.add_argument(
+                "--candidate",
+                action="store_true",
+                help="push the image by digest to `candidates` below its repository, where later "
+                "stages on other machines fetch it; no tag is made",
+            )
 
 
 def _add(
@@ -92,7 +106,8 @@ def _detect(namespace: argparse.Namespace) -> int:
         write_result(decision_dotenv(decision), namespace.dotenv)
     text = decision.to_json() if namespace.format == "json" else decision_text(decision)
     write_result(text, namespace.output)
-    return 0
+    waits = decision.outcome is InstanceOutcome.WAIT
+    return EXIT_HELD if waits and namespace.exit_held else 0
 
 
 def _stage(namespace: argparse.Namespace) -> int:
@@ -101,7 +116,8 @@ def _stage(namespace: argparse.Namespace) -> int:
         Progress(verbose=namespace.verbose) as progress,
         observed(progress, namespace.action) as report,
     ):
-        result = carry_out(at, namespace.action, report)
+        candidate = getattr(namespace, "candidate", False)
+        result = carry_out(at, namespace.action, report, candidate=candidate)
     text = result.to_json() if namespace.format == "json" else result_text(result)
     write_result(text, namespace.output)
     return 0

@@ -13,6 +13,7 @@ from immutable_base.build.log_tail import following
 from immutable_base.errors import ConfigurationError, VerificationError
 from immutable_base.image.layout import MODULES
 from immutable_base.image.oci import require_image
+from immutable_base.instance.candidate import leave_candidate
 from immutable_base.instance.containerfile import FILE
 from immutable_base.instance.context import InstanceContext
 from immutable_base.instance.detect import base_reference, read_containerfile
@@ -34,9 +35,11 @@ OF_THE_VARIANT = frozenset(
 
 
 def build_instance(
-    at: InstanceContext, decision: InstanceDecision, report: LineSink
+    at: InstanceContext, decision: InstanceDecision, report: LineSink, *, candidate: bool = False
 ) -> InstanceBuild:
     """Build the instance, write its layout, and write down which image that made.
+
+    With `candidate` it is left in the registry for other machines, by its digest.
 
     The base's signature is verified again: whoever could change the decision on its way cannot name
     another base. Raises VerificationError if it does not hold or the checkout is at another commit,
@@ -54,12 +57,14 @@ def build_instance(
         built = buildah.build(at.storage, request)
     image, labels = _finish(at, decision, base, built)
     digest = buildah.write_layout(at.storage, image, at.documents.layout)
+    size = require_image(at.documents.layout, digest=digest, image_id=image)
     record = InstanceBuild(
         rests_on=at.documents.rests_on(InstanceBuild),
         variant=decision.name,
         image_id=image,
         digest=digest,
-        size=require_image(at.documents.layout, digest=digest, image_id=image),
+        size=size,
+        candidate=leave_candidate(at, digest) if candidate else None,
         base=base.pinned,
         commit=decision.commit,
         labels=labels,

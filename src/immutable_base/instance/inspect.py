@@ -6,10 +6,10 @@ from pathlib import Path
 
 from immutable_base.image import rpmdb
 from immutable_base.image.layout import MODULES
-from immutable_base.image.local import is_local, read_layout
 from immutable_base.image.program import MountedImage, mounted_image
 from immutable_base.inspect.collect import Where, read_facts
 from immutable_base.inspect.modules import read_modules
+from immutable_base.instance.candidate import require_local
 from immutable_base.instance.context import InstanceContext
 from immutable_base.model.instance import (
     BasePromises,
@@ -48,12 +48,6 @@ def inspect_instance(at: InstanceContext, built: InstanceBuild) -> InstanceFacts
     )
     at.documents.save(found)
     return found
-
-
-def require_local(at: InstanceContext, built: InstanceBuild) -> None:
-    """Read the image from its layout, unless it is here already."""
-    if not is_local(at.storage, built.image_id):
-        read_layout(at.storage, at.documents.layout, digest=built.digest, image_id=built.image_id)
 
 
 def _promises(base: MountedImage) -> BasePromises:

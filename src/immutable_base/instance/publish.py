@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from immutable_base.errors import ConfigurationError
 from immutable_base.image.oci import require_whole
+from immutable_base.instance.candidate import require_layout
 from immutable_base.instance.checks import require_sound_instance
 from immutable_base.instance.context import InstanceContext
 from immutable_base.instance.proofs import require_base, require_own
@@ -49,6 +50,7 @@ def _request(at: InstanceContext, decision: InstanceDecision) -> PublishRequest:
     )
     sbom = documents.attested()
     require_subject(sbom, repository=decision.repository, image_id=built.image_id)
+    require_layout(at, built)
     require_whole(documents.layout, digest=built.digest, image_id=built.image_id)
     (kernel,) = documents.read(InstanceFacts).facts.kernels or ("",)
     return PublishRequest(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from immutable_base.instance.candidate import require_local
 from immutable_base.instance.context import InstanceContext
-from immutable_base.instance.inspect import require_local
 from immutable_base.model.instance import InstanceBuild, InstanceDecision, InstanceFacts
 from immutable_base.model.sbom import SbomRecord
 from immutable_base.sbom.make import SbomRequest, container_component, write_sbom

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Literal
 
 from immutable_base.instance.build import build_instance
@@ -28,8 +29,12 @@ from immutable_base.workspace import exclusive
 Verb = Literal["build", "check", "sbom", "publish"]
 
 
-def carry_out(at: InstanceContext, verb: Verb, report: LineSink) -> InstanceResult:
+def carry_out(
+    at: InstanceContext, verb: Verb, report: LineSink, *, candidate: bool = False
+) -> InstanceResult:
     """Do one stage on the documents in the workspace, unless the decision is not to build.
+
+    With `candidate` a build leaves the image in the registry, for other machines.
 
     Raises what the stage raises, ConfigurationError if nothing was decided, HostError if another
     command works in the workspace.
@@ -44,14 +49,17 @@ def carry_out(at: InstanceContext, verb: Verb, report: LineSink) -> InstanceResu
             )
             message = "; ".join(reason.message for reason in decision.reasons)
         else:
-            outcome, message = "done", STAGES[verb](at, decision, report)
+            action = partial(_build, candidate=True) if candidate else STAGES[verb]
+            outcome, message = "done", action(at, decision, report)
         return InstanceResult(
             stage=verb, outcome=outcome, message=message, documents=str(at.documents.folder)
         )
 
 
-def _build(at: InstanceContext, decision: InstanceDecision, report: LineSink) -> str:
-    built = build_instance(at, decision, report)
+def _build(
+    at: InstanceContext, decision: InstanceDecision, report: LineSink, *, candidate: bool = False
+) -> str:
+    built = build_instance(at, decision, report, candidate=candidate)
     return f"{built.digest}, {mebibytes(built.size)}"
 
 

@@ -125,6 +125,8 @@ class InstanceBuild(StageDocument):
     """`sha256:...` of the manifest, as a registry will have it."""
     size: Count
     """Bytes of layers and configuration."""
+    candidate: Text | None = None
+    """`repository@sha256:...` from which a machine without the layout fetches it; null: nowhere."""
     base: Text
     """`repository@sha256:...`"""
     commit: Text

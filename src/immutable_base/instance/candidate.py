@@ -1,0 +1,38 @@
+"""An instance's image on its way from the job that built it to those that read and publish it."""
+
+from __future__ import annotations
+
+from immutable_base.image.local import is_local, read_layout
+from immutable_base.instance.context import InstanceContext
+from immutable_base.model.instance import InstanceBuild
+from immutable_base.model.reference import Reference
+from immutable_base.tools import skopeo
+
+
+def leave_candidate(at: InstanceContext, digest: str) -> str:
+    """Push the image that was built by its digest, and return where it is; no tag is made.
+
+    Raises RemoteError if the registry does not take it.
+    """
+    candidate = f"{at.repository}/candidates@{digest}"
+    skopeo.push(at.run, at.documents.layout, candidate, at.tls.environment)
+    return candidate
+
+
+def require_layout(at: InstanceContext, built: InstanceBuild) -> None:
+    """Fetch the layout of the image that was built, unless it is here, by the digest that it had.
+
+    What comes is not trusted: who uses it compares it with the document. Raises RemoteError if the
+    registry does not give it.
+    """
+    layout = at.documents.layout
+    if built.candidate is not None and not layout.exists():
+        candidate = Reference.parse(built.candidate).pinned(built.digest)
+        skopeo.fetch(at.run, candidate, layout, at.tls.environment)
+
+
+def require_local(at: InstanceContext, built: InstanceBuild) -> None:
+    """Read the image that was built into our storage, unless it is there already."""
+    if not is_local(at.storage, built.image_id):
+        require_layout(at, built)
+        read_layout(at.storage, at.documents.layout, digest=built.digest, image_id=built.image_id)
