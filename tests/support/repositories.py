@@ -100,3 +100,26 @@ def base_repository(folder: Path, lab, configuration: Path, scenario: str = "tin
     found = Repository(folder, lab, scenario)
     found.begin("immutable-base/immutable-base")
     return found
+
+
+SEVEN_LINES = """\
+include:
+  - project: immutable-base/immutable-base
+    file: /instance/.gitlab-ci.yml
+    ref: v1
+publish:
+  id_tokens:
+    SIGSTORE_ID_TOKEN: {aud: sigstore}
+"""
+
+
+def instance_repository(folder: Path, lab, project: str, base: str) -> Repository:
+    """Return a repository downstream: seven lines, a Containerfile on this base, one file of its own."""
+    (folder / "files/etc").mkdir(parents=True)
+    (folder / ".gitlab-ci.yml").write_text(SEVEN_LINES)
+    (folder / ".gitignore").write_text(".gitlab-ci-local*\n")
+    (folder / "Containerfile").write_text(f"FROM {base}\n\nCOPY files/ /\n")
+    (folder / "files/etc/role").write_text("file server\n")
+    found = Repository(folder, lab)
+    found.begin(project)
+    return found

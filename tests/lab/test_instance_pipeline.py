@@ -1,0 +1,217 @@
+"""Seven lines in a repository downstream, and what its pipelines make of them."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from immutable_base.errors import NotSignedError
+from support.repositories import Repository, instance_repository
+
+PROJECT = "acme/Hosts/file-server"
+BASE = "instance-base"
+JOBS = {"detect-changes", "build", "check", "sbom", "publish", "report"}
+
+
+class Bases:
+    """The project of base images: one variant, published anew with another description."""
+
+    def __init__(self, lab, folder: Path):
+        self.lab, self.folder = lab, folder
+        folder.mkdir()
+
+    @property
+    def reference(self) -> str:
+        return f"{self.lab.env['IMMUTABLE_BASE_REGISTRY']}/{BASE}:latest"
+
+    def publish(self, description: str) -> str:
+        """Let a night publish the base, and return its digest."""
+        text = self.lab.configuration.read_text()
+        start = text.index("[variants.tiny]")
+        own = text[start : text.index("[", start + 1)]
+        changed = own.replace("[variants.tiny]", f"[variants.{BASE}]")
+        lines = [
+            f'description = "{description}"' if line.startswith("description") else line
+            for line in changed.splitlines()
+        ]
+        path = self.folder / "immutable-base.toml"
+        path.write_text(text + "\n" + "\n".join(lines) + "\n")
+        layers = self.folder / "layers"
+        if not layers.is_symlink():
+            layers.symlink_to(self.lab.configuration.parent / "layers")
+        workspace = self.folder / "nights"
+        done = self.lab.product(
+            "run", "--variant", BASE, "--config", path, "--format", "json", workspace=workspace
+        )
+        assert done.returncode == 0, done.stderr
+        (row,) = json.loads(done.stdout)["variants"]
+        return row["reference"].partition("@")[2]
+
+
+@pytest.fixture(scope="module")
+def bases(tiny_lab, tmp_path_factory) -> Bases:
+    found = Bases(tiny_lab, tmp_path_factory.mktemp("instance") / "bases")
+    found.first = found.publish("the first night")
+    return found
+
+
+@pytest.fixture(scope="module")
+def repository(tiny_lab, bases, tmp_path_factory) -> Repository:
+    folder = tmp_path_factory.mktemp("instance") / "file-server"
+    return instance_repository(folder, tiny_lab, PROJECT, bases.reference)
+
+
+@pytest.fixture(scope="module")
+def pushed(repository):
+    """The first pipeline: somebody pushes the repository."""
+    return repository.pipeline("--source", "push")
+
+
+def document(repository, job, name):
+    return json.loads((repository.left_by(job) / ".nights/instance" / name).read_text())
+
+
+def decision(repository):
+    return document(repository, "detect-changes", "decision.json")
+
+
+def rules(repository):
+    return [reason["rule"] for reason in decision(repository)["reasons"]]
+
+
+def test_the_consumers_file_has_seven_lines(repository):
+    assert len((repository.folder / ".gitlab-ci.yml").read_text().splitlines()) == 7
+
+
+def test_a_push_builds_checks_signs_and_publishes(pushed, repository, bases):
+    assert pushed.status == 0, pushed.log[-4000:]
+    assert pushed.jobs == dict.fromkeys(JOBS, "PASS")
+    assert decision(repository)["base"]["digest"] == bases.first
+    assert set(rules(repository)) == {"push", "never-published"}
+    assert document(repository, "publish", "publish.json")["status"] == "published"
+
+
+def test_it_is_signed_with_the_instances_identity_and_no_other(pushed, repository, tiny_lab):
+    """By hand, as anybody would who has never heard of immutable-base."""
+    published = document(repository, "publish", "publish.json")
+    identity = f"https://gitlab.com/{PROJECT}//.gitlab-ci.yml@refs/heads/main"
+    assert published["signer"] == identity
+    reference = f"{published['repository']}:latest"
+    assert published["repository"].endswith(PROJECT.lower()), "registries know small letters only"
+
+    def cosign(who):
+        return subprocess.run(
+            ["cosign", "verify", "--new-bundle-format=false", f"--certificate-identity={who}",
+             f"--certificate-oidc-issuer={tiny_lab.env['IMMUTABLE_BASE_ISSUER']}", reference],
+            env=tiny_lab.env, capture_output=True, check=False,
+        ).returncode  # fmt: skip
+
+    assert cosign(identity) == 0
+    assert cosign(tiny_lab.env["IMMUTABLE_BASE_IDENTITY"]) != 0, "it is not the bases' project"
+
+
+def test_its_labels_say_on_what_and_from_what_it_was_built(pushed, repository, bases, tiny_lab):
+    labels = document(repository, "build", "build.json")["labels"]
+    assert labels["org.opencontainers.image.base.digest"] == bases.first
+    assert labels["org.opencontainers.image.revision"] == repository.git("rev-parse", "HEAD")
+    assert labels["io.immutable-base.variant"] == BASE
+
+
+def test_only_the_job_that_publishes_had_a_token(pushed, repository):
+    overlay = json.loads((repository.folder / ".gitlab-ci-local.yml").read_text())
+    assert set(overlay) == {"publish"}
+
+
+def test_a_schedule_without_a_change_builds_nothing_and_says_so(pushed, repository):
+    run = repository.pipeline()
+    assert run.status == 0, run.log[-4000:]
+    assert run.jobs == dict.fromkeys(JOBS, "PASS")
+    assert (decision(repository)["outcome"], rules(repository)) == ("unchanged", ["nothing"])
+    for job in JOBS - {"detect-changes", "report"}:
+        assert "not built (unchanged)" in run.said(job)
+    assert not (repository.left_by("publish") / ".nights/instance/publish.json").exists()
+
+
+def test_a_person_can_force_it(pushed, repository):
+    run = repository.pipeline("detect-changes", "--variable", "IMMUTABLE_BASE_FORCE=true")
+    assert (run.status, rules(repository)) == (0, ["forced"])
+    dotenv = (repository.left_by("detect-changes") / "decision.env").read_text()
+    assert "IMMUTABLE_BASE_REBUILD=true" in dotenv
+
+
+def test_a_schedule_builds_on_a_new_base(pushed, repository, bases, tiny_lab):
+    second = bases.publish("the second night")
+    assert second != bases.first
+    run = repository.pipeline()
+    assert run.status == 0, run.log[-4000:]
+    assert rules(repository) == ["base"]
+    published = document(repository, "publish", "publish.json")
+    assert published["status"] == "published"
+    labels = document(repository, "build", "build.json")["labels"]
+    assert labels["org.opencontainers.image.base.digest"] == second
+
+
+def test_a_schedule_builds_what_changed_in_the_repository(pushed, repository):
+    (repository.folder / "files/etc/role").write_text("another role\n")
+    repository.commit("another role")
+    run = repository.pipeline("detect-changes")
+    assert (run.status, rules(repository)) == (0, ["files"])
+    assert "files/etc/role" in run.said("detect-changes")
+
+
+# ------------------------------------------------------------------ which jobs there are
+
+
+def test_a_merge_request_publishes_nothing(repository):
+    found = set(repository.jobs("--source", "merge_request_event"))
+    assert found == JOBS - {"publish"}
+
+
+@pytest.mark.parametrize("source", ["schedule", "web"])
+def test_an_unprotected_branch_publishes_nothing(repository, source):
+    assert set(repository.jobs("--source", source, "--unprotected")) == JOBS - {"publish"}
+
+
+def test_the_component_is_the_same_pipeline(repository):
+    listed = repository.jobs()
+    path = repository.folder / ".gitlab-ci.yml"
+    before = path.read_text()
+    component = "  - component: gitlab.com/immutable-base/immutable-base/instance@1"
+    path.write_text("\n".join(["include:", component, *before.splitlines()[4:], ""]))
+    try:
+        assert repository.jobs() == listed
+    finally:
+        path.write_text(before)
+
+
+# ------------------------------------------------------------------ bases that nobody may build on
+
+
+def on_base(tiny_lab, folder: Path, base: str) -> Repository:
+    return instance_repository(folder, tiny_lab, "acme/other", base)
+
+
+def test_an_unsigned_base_is_refused_before_anything_is_built(tiny_lab, bases, tmp_path):
+    registry = tiny_lab.env["IMMUTABLE_BASE_REGISTRY"]
+    unsigned = f"{registry}/unsigned-base:latest"
+    subprocess.run(
+        ["skopeo", "copy", "--quiet", f"docker://{bases.reference}", f"docker://{unsigned}"],
+        env=tiny_lab.env, check=True,
+    )  # fmt: skip
+    repository = on_base(tiny_lab, tmp_path / "unsigned", unsigned)
+    run = repository.pipeline("build", "--source", "push")
+    assert run.status != 0
+    assert run.jobs["detect-changes"] == "FAIL"
+    assert f"FAIL {NotSignedError.exit_code}" in run.log
+    assert not (repository.left_by("build") / ".nights/instance/build.json").exists()
+
+
+def test_an_instance_waits_for_a_base_that_has_no_image(tiny_lab, tmp_path):
+    registry = tiny_lab.env["IMMUTABLE_BASE_REGISTRY"]
+    repository = on_base(tiny_lab, tmp_path / "waiting", f"{registry}/not-yet:latest")
+    run = repository.pipeline("--source", "push")
+    assert run.status == 0, run.log[-3000:]
+    assert run.jobs["detect-changes"] == "WARN"
+    assert rules(repository) == ["base-on-hold"]
+    assert "not built (wait)" in run.said("publish")
