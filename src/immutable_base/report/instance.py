@@ -108,7 +108,7 @@ def _row(*cells: str) -> str:
 
 
 def drift_text(found: Sequence[tuple[str, str, str]]) -> str:
-    """Return a line for each part of the contract: name, problem (empty: none) and what repairs it."""
+    """Return a line for each part of the contract: name, problem (or none) and its repair."""
     lines = []
     for name, problem, fix in found:
         first, *rest = problem.splitlines() or ["ok"]
