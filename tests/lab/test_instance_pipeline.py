@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import tomlkit
 
 from immutable_base.errors import NotSignedError
 from support.repositories import Repository, instance_repository
@@ -27,16 +28,11 @@ class Bases:
 
     def publish(self, description: str) -> str:
         """Let a night publish the base, and return its digest."""
-        text = self.lab.configuration.read_text()
-        start = text.index("[variants.tiny]")
-        own = text[start : text.index("[", start + 1)]
-        changed = own.replace("[variants.tiny]", f"[variants.{BASE}]")
-        lines = [
-            f'description = "{description}"' if line.startswith("description") else line
-            for line in changed.splitlines()
-        ]
+        document = tomlkit.parse(self.lab.configuration.read_text())
+        own = document["variants"]["tiny"].unwrap()
+        document["variants"] = {BASE: {**own, "description": description}}
         path = self.folder / "immutable-base.toml"
-        path.write_text(text + "\n" + "\n".join(lines) + "\n")
+        path.write_text(tomlkit.dumps(document))
         layers = self.folder / "layers"
         if not layers.is_symlink():
             layers.symlink_to(self.lab.configuration.parent / "layers")

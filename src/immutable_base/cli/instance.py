@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 from immutable_base.cli.options import (
@@ -12,18 +14,37 @@ from immutable_base.cli.options import (
     add_output_arguments,
     write_result,
 )
+<<<<<<< HEAD
 from immutable_base.errors import EXIT_HELD
 from immutable_base.instance.context import InstanceContext, load_instance_context
 from immutable_base.instance.detect import detect_changes
 from immutable_base.instance.verbs import Verb, carry_out
+=======
+from immutable_base.instance.context import (
+    FOLDER,
+    InstanceContext,
+    load_instance_context,
+)
+from immutable_base.instance.contract import load_contract, own_ref
+from immutable_base.instance.doctor import examine_base, examine_repository
+from immutable_base.instance.init import NewInstance, new_base, write_instance
+from immutable_base.instance.instance_documents import REPORT, InstanceDocuments
+from immutable_base.instance.report import report_instance
+from immutable_base.instance.verbs import DETECT, Verb, carry_out, decide_now
+>>>>>>> instance
 from immutable_base.log import log_to_terminal
 from immutable_base.model.instance import InstanceOutcome
 from immutable_base.process import heed_interrupts
 from immutable_base.process import run as run_program
 from immutable_base.progress import Progress
-from immutable_base.report.instance import decision_dotenv, decision_text, result_text
+from immutable_base.report.instance import (
+    decision_dotenv,
+    decision_text,
+    drift_text,
+    instance_markdown,
+    result_text,
+)
 from immutable_base.schedule import observed
-from immutable_base.workspace import exclusive
 
 STAGES: Mapping[Verb, str] = {
     "build": "build the image on the decided base, and write its OCI layout",
@@ -31,13 +52,25 @@ STAGES: Mapping[Verb, str] = {
     "sbom": "write the SBOM of the image",
     "publish": "push, sign, attest, verify, and only then move the tags",
 }
-DETECT = "verify the base, look at what is published, and decide whether to build"
+OF_THE_TEMPLATE = "ref of the template (default: %(default)s)"
+Actions = argparse._SubParsersAction  # noqa: SLF001  argparse has no other name for it
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's actions and their options."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", title="actions", required=True)
-    detect = _add(actions, "detect-changes", DETECT, _detect)
+    _add_init(actions)
+    doctor = _add(
+        actions, "doctor", "compare a repository with the template's contract", _doctor, ()
+    )
+    doctor.add_argument(
+        "--online", action="store_true", help="also verify the base, as detect-changes would"
+    )
+    doctor.add_argument(
+        "--ref", default=own_ref(), help="ref of the template (default: %(default)s)"
+    )
+    summary = "verify the base, look at what is published, and decide whether to build"
+    detect = _add(actions, DETECT, summary, _detect, ())
     detect.add_argument(
         "--force", action="store_true", help="build whatever is published (as IMMUTABLE_BASE_FORCE)"
     )
@@ -47,6 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="also write the decision as variables for later jobs of a GitLab pipeline",
     )
+<<<<<<< HEAD
     detect.add_argument(
         "--exit-held",
         action="store_true",
@@ -61,13 +95,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                 help="push the image by digest to `candidates` below its repository, where later "
                 "stages on other machines fetch it; no tag is made",
             )
+=======
+    for name, text in STAGES.items():
+        _add(actions, name, text, _stage, ())
+    _add(actions, "report", "tell how it ended, and what changed", _report, ("markdown",))
+>>>>>>> instance
 
 
 def _add(
-    actions: argparse._SubParsersAction[argparse.ArgumentParser],
+    actions: Actions[argparse.ArgumentParser],
     name: str,
     summary: str,
     function: Callable[[argparse.Namespace], int],
+    formats: tuple[str, ...],
 ) -> argparse.ArgumentParser:
     action = actions.add_parser(name, help=summary, description=summary, allow_abbrev=False)
     action.add_argument(
@@ -79,9 +119,37 @@ def _add(
         help="checkout of the instance's repository (default: here)",
     )
     add_context_arguments(action)
-    add_output_arguments(action)
+    add_output_arguments(action, formats=("text", "json", *formats))
     action.set_defaults(carry_out=function)
     return action
+
+
+def _add_init(actions: Actions[argparse.ArgumentParser]) -> None:
+    summary = "write a repository to begin with; nothing is overwritten"
+    init = actions.add_parser("init", help=summary, description=summary, allow_abbrev=False)
+    init.add_argument("folder", metavar="DIR", type=Path, help="folder to write to")
+    init.add_argument(
+        "--base",
+        metavar="REF",
+        required=True,
+        help="base image: a variant's name with --registry, or registry/path:tag",
+    )
+    init.add_argument(
+        "--registry", metavar="PATH", default="", help="where base images are: host/path"
+    )
+    init.add_argument(
+        "--destination",
+        metavar="PATH",
+        default="",
+        help="where the instance is published (default: the GitLab project's own registry)",
+    )
+    init.add_argument(
+        "--project",
+        default=load_contract().project,
+        help="GitLab project that has the template (default: %(default)s)",
+    )
+    init.add_argument("--ref", default=own_ref(), help=OF_THE_TEMPLATE)
+    init.set_defaults(carry_out=_init, verbose=False)
 
 
 def run(namespace: argparse.Namespace) -> int:
@@ -100,8 +168,7 @@ def _context(namespace: argparse.Namespace) -> InstanceContext:
 
 def _detect(namespace: argparse.Namespace) -> int:
     at = _context(namespace)
-    with exclusive(at.workspace):
-        decision = detect_changes(at, forced=namespace.force)
+    decision = decide_now(at, forced=namespace.force)
     if namespace.dotenv is not None:
         write_result(decision_dotenv(decision), namespace.dotenv)
     text = decision.to_json() if namespace.format == "json" else decision_text(decision)
@@ -121,3 +188,39 @@ def _stage(namespace: argparse.Namespace) -> int:
     text = result.to_json() if namespace.format == "json" else result_text(result)
     write_result(text, namespace.output)
     return 0
+
+
+def _report(namespace: argparse.Namespace) -> int:
+    documents = InstanceDocuments(namespace.workspace.resolve() / FOLDER)
+    report = report_instance(documents)
+    documents.write(REPORT, report)
+    text = report.to_json() if namespace.format == "json" else instance_markdown(report)
+    write_result(text, namespace.output)
+    return report.exit_code
+
+
+def _init(namespace: argparse.Namespace) -> int:
+    new = NewInstance(
+        base=new_base(namespace.base, namespace.registry),
+        project=namespace.project,
+        ref=namespace.ref,
+        destination=namespace.destination,
+    )
+    names = write_instance(namespace.folder, new)
+    print(f"wrote {', '.join(names)} to {namespace.folder}")
+    print(
+        "next: commit and push it; in GitLab protect the default branch and add a pipeline schedule"
+    )
+    return 0
+
+
+def _doctor(namespace: argparse.Namespace) -> int:
+    found = examine_repository(namespace.folder.resolve(), namespace.ref)
+    if namespace.online and not any(drift.exit_code for drift in found):
+        found = (*found, examine_base(_context(namespace)))
+    if namespace.format == "json":
+        text = json.dumps([asdict(drift) for drift in found], indent=2)
+    else:
+        text = drift_text([(it.name, it.problem, it.fix) for it in found])
+    write_result(text, namespace.output)
+    return max(drift.exit_code for drift in found)

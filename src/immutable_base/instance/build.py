@@ -29,7 +29,8 @@ TAG = "localhost/immutable-base/instance"
 VARIANT = "io.immutable-base.variant"
 """Label with the name of the base variant."""
 OF_THE_VARIANT = frozenset(
-    {f"{OCI}.{key}" for key in ("description", "documentation", "licenses", "url", "vendor")}
+    f"{OCI}.{key}"
+    for key in ("description", "documentation", "licenses", "source", "url", "vendor")
 )
 """Labels that tell of the base; they go unless the Containerfile has them too, with other words."""
 

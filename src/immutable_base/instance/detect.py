@@ -45,7 +45,7 @@ def detect_changes(at: InstanceContext, *, forced: bool = False) -> InstanceDeci
     repository = at.repository
     commit = git.head(at.run, at.folder)
     reference = base_reference(at, read_containerfile(at))
-    base, missing = _base(at, reference)
+    base, missing = verified_base(at, reference)
     published = _published(at, repository)
     evidence = published.evidence
     situation = Situation(
@@ -144,7 +144,7 @@ def _complete(text: str, line: int) -> Reference:
     return found
 
 
-def _base(at: InstanceContext, reference: Reference) -> tuple[BaseEvidence | None, str]:
+def verified_base(at: InstanceContext, reference: Reference) -> tuple[BaseEvidence | None, str]:
     """Return the verified base, or why it has no image; a digest that is gone is an error."""
     verifier = at.base_verifier()
     try:

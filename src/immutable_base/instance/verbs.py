@@ -9,10 +9,12 @@ from typing import Literal
 from immutable_base.instance.build import build_instance
 from immutable_base.instance.checks import check_instance, require_sound_instance
 from immutable_base.instance.context import InstanceContext
+from immutable_base.instance.detect import detect_changes
 from immutable_base.instance.inspect import inspect_instance
 from immutable_base.instance.instance_documents import CHECK
 from immutable_base.instance.proofs import require_own
 from immutable_base.instance.publish import publish_instance
+from immutable_base.instance.report import recorded
 from immutable_base.instance.sbom import make_instance_sbom
 from immutable_base.log import log_to_file
 from immutable_base.model.check import CheckReport
@@ -26,7 +28,14 @@ from immutable_base.process import LineSink
 from immutable_base.report.run import kibibytes, mebibytes
 from immutable_base.workspace import exclusive
 
+DETECT = "detect-changes"
 Verb = Literal["build", "check", "sbom", "publish"]
+
+
+def decide_now(at: InstanceContext, *, forced: bool = False) -> InstanceDecision:
+    """Decide, alone in the workspace; raises as `detect_changes`."""
+    with exclusive(at.workspace), recorded(at.documents, DETECT):
+        return detect_changes(at, forced=forced)
 
 
 def carry_out(
@@ -39,7 +48,7 @@ def carry_out(
     Raises what the stage raises, ConfigurationError if nothing was decided, HostError if another
     command works in the workspace.
     """
-    with exclusive(at.workspace):
+    with exclusive(at.workspace), recorded(at.documents, verb):
         log_to_file(at.documents.folder / f"log/{verb}.log")
         decision = at.documents.decision()
         require_own(at, decision)

@@ -190,11 +190,12 @@ class InstanceReport(Frozen):
 
     schema_version: Literal[1] = 1
     name: Text
-    outcome: Literal["published", "unchanged", "wait", "failed", "checked"]
-    """`checked`: built and found sound, not published, as in a merge request."""
+    outcome: Literal["published", "unchanged", "wait", "failed", "built"]
+    """`built`: not published, as in a merge request."""
     reasons: tuple[Reason, ...]
     notes: tuple[str, ...]
-    commit: Text
+    commit: str
+    """Empty: nothing was decided."""
     base: str | None
     """`repository@sha256:...`"""
     image: str | None

@@ -75,12 +75,12 @@ def _variant(before: VariantPlan | None, after: VariantPlan, order: Order) -> Va
 
 
 def _content(before: VariantPlan, after: VariantPlan, order: Order) -> dict[str, object]:
-    kernels = _changes(_kernel(before.kernel), _kernel(after.kernel), order)
+    kernels = version_changes(_kernel(before.kernel), _kernel(after.kernel), order)
     return {
         "kernel": next(iter(kernels), None),
-        "modules": _changes(_modules(before), _modules(after), order),
-        "packages": _changes(_installed(before), _installed(after), order),
-        "builders": _changes(_builders(before), _builders(after), order),
+        "modules": version_changes(_modules(before), _modules(after), order),
+        "packages": version_changes(_installed(before), _installed(after), order),
+        "builders": version_changes(_builders(before), _builders(after), order),
     }
 
 
@@ -105,9 +105,10 @@ def _packages(packages: Iterable[Package]) -> dict[Key, Item]:
     return {(item.name, item.arch): (item.evr, str(item.checksum)) for item in packages}
 
 
-def _changes(
+def version_changes(
     before: Mapping[Key, Item], after: Mapping[Key, Item], order: Order
 ) -> tuple[VersionChange, ...]:
+    """Return what is not the same in `after`, sorted by name."""
     return tuple(
         VersionChange(
             name=name,

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from immutable_base.errors import printable
-from immutable_base.model.instance import InstanceDecision, InstanceOutcome, InstanceResult
+from immutable_base.model.instance import (
+    InstanceChanges,
+    InstanceDecision,
+    InstanceOutcome,
+    InstanceReport,
+    InstanceResult,
+)
+from immutable_base.model.plan_diff import VersionChange
+from immutable_base.report.run import mebibytes
 
 REBUILD, BASE, DECISION = (
     "IMMUTABLE_BASE_REBUILD", "IMMUTABLE_BASE_BASE", "IMMUTABLE_BASE_DECISION",
@@ -43,4 +53,65 @@ def result_text(result: InstanceResult) -> str:
     """Return what a command did, and where its documents are."""
     head = "done" if result.outcome == "done" else f"not built ({result.outcome})"
     lines = (f"{result.stage}: {head}: {result.message}", f"Documents: {result.documents}")
+    return "\n".join(map(printable, lines)) + "\n"
+
+
+def instance_markdown(report: InstanceReport) -> str:
+    """Return how it ended as Markdown: for merge requests, job summaries and people."""
+    digest = report.image or "-"
+    tags = ", ".join(tag.name for tag in report.tags) or "-"
+    lines = [
+        f"**{report.name}**: {report.outcome}", "",
+        "| image | tags | base | commit | packages | size |", "|---|---|---|---|---|---|",
+        _row(f"`{digest}`", tags, f"`{report.base or '-'}`", report.commit[:12] or "-",
+             str(report.packages or "-"), mebibytes(report.size)),
+        "",
+    ]  # fmt: skip
+    for reason in report.reasons:
+        lines.append(f"* {reason.rule}: {reason.message}")
+        lines += [f"  * `{line.replace('`', '')}`" for line in reason.evidence]
+    lines += [f"* note: {note}" for note in report.notes]
+    lines += [f"* {line}" for line in report.findings]
+    if report.changes is not None:
+        lines += ["", *_changes(report.changes)]
+    if report.error:
+        fence = "`" * max(3, _longest_run(report.error) + 1)
+        lines += ["", f"{fence}text", report.error, fence]
+    return "\n".join(map(printable, lines)) + "\n"
+
+
+def _changes(changes: InstanceChanges) -> list[str]:
+    lines = [f"kernel {changes.kernel[0]} → {changes.kernel[1]}", ""] if changes.kernel else []
+    listed = [
+        *(f"* module {_change(item)}" for item in changes.modules),
+        *(f"* {_change(item)}" for item in changes.packages),
+    ]
+    return lines + (listed or ["packages and modules are the same"])
+
+
+def _change(item: VersionChange) -> str:
+    name = f"{item.name}.{item.arch}" if item.arch else item.name
+    versions = " → ".join(filter(None, (item.before, item.after)))
+    return f"{item.change}: {name} {versions}"
+
+
+def _longest_run(text: str) -> int:
+    longest = run = 0
+    for sign in text:
+        run = run + 1 if sign == "`" else 0
+        longest = max(longest, run)
+    return longest
+
+
+def _row(*cells: str) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def drift_text(found: Sequence[tuple[str, str, str]]) -> str:
+    """Return a line for each part of the contract: name, problem (or none) and its repair."""
+    lines = []
+    for name, problem, fix in found:
+        first, *rest = problem.splitlines() or ["ok"]
+        lines.append(f"{name:14} {first}")
+        lines += [f"{'':14} {line}" for line in (*rest, *(fix.splitlines() if problem else ()))]
     return "\n".join(map(printable, lines)) + "\n"
