@@ -14,12 +14,7 @@ from immutable_base.cli.options import (
     add_output_arguments,
     write_result,
 )
-<<<<<<< HEAD
 from immutable_base.errors import EXIT_HELD
-from immutable_base.instance.context import InstanceContext, load_instance_context
-from immutable_base.instance.detect import detect_changes
-from immutable_base.instance.verbs import Verb, carry_out
-=======
 from immutable_base.instance.context import (
     FOLDER,
     InstanceContext,
@@ -31,7 +26,6 @@ from immutable_base.instance.init import NewInstance, new_base, write_instance
 from immutable_base.instance.instance_documents import REPORT, InstanceDocuments
 from immutable_base.instance.report import report_instance
 from immutable_base.instance.verbs import DETECT, Verb, carry_out, decide_now
->>>>>>> instance
 from immutable_base.log import log_to_terminal
 from immutable_base.model.instance import InstanceOutcome
 from immutable_base.process import heed_interrupts
@@ -80,14 +74,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="also write the decision as variables for later jobs of a GitLab pipeline",
     )
-<<<<<<< HEAD
     detect.add_argument(
         "--exit-held",
         action="store_true",
         help=f"end with exit code {EXIT_HELD} if the base is on hold, so that nothing can be built",
     )
-    for name, summary in STAGES.items():
-        stage = _add(actions, name, summary, _stage)
+    for name, text in STAGES.items():
+        stage = _add(actions, name, text, _stage, ())
         if name == "build":
             stage.add_argument(
                 "--candidate",
@@ -95,11 +88,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                 help="push the image by digest to `candidates` below its repository, where later "
                 "stages on other machines fetch it; no tag is made",
             )
-=======
-    for name, text in STAGES.items():
-        _add(actions, name, text, _stage, ())
     _add(actions, "report", "tell how it ended, and what changed", _report, ("markdown",))
->>>>>>> instance
 
 
 def _add(
