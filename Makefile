@@ -1,6 +1,7 @@
 # Each target does its own set-up: a fresh Debian 12 or 13 needs only `make` and `python3`.
 #   make demo    the lab, then one whole night in it (root; half an hour the first time)
 #   make try     the smallest run that ends in a verified image: from nothing in about ten minutes, then in one (root)
+#   make demo-instance   a repository downstream in the tiny lab: its pipelines, its image, a new base (root)
 #   make test    every test, with a floor for coverage; the ones that need images share one night
 #   make soak    what fails once in a thousand times: thousands of questions to an image, twenty runs on end
 #   make unit    the tests that need neither root nor network, in about three minutes
@@ -26,7 +27,7 @@ INTO_NEWEST := $(BIN)/uv pip install --quiet --python $(NEWEST)/venv/bin/python
 # A test's own connection that is still open when it ends is no failure of the product.
 LAB_TESTS := --durations=15 -W default::ResourceWarning -W default::pytest.PytestUnraisableExceptionWarning
 
-.PHONY: setup demo try test soak unit unit-here unit-newest lab-large lab-small check generate bench clean lock
+.PHONY: setup demo demo-instance try test soak unit unit-here unit-newest lab-large lab-small check generate bench clean lock
 
 setup: $(SETUP)
 
@@ -47,6 +48,10 @@ try: setup
 	eval "$$($(PRODUCT) lab env --scenario tiny)" && $(PRODUCT) run && \
 	  $(PRODUCT) verify "$$IMMUTABLE_BASE_REGISTRY/tiny-metronome:latest"
 	@echo 'In your own shell, first: eval "$$($(PRODUCT) lab env --scenario tiny)"'
+
+demo-instance: try
+	eval "$$($(PRODUCT) lab env --scenario tiny)" && \
+	  scripts/demo-instance "$${XDG_STATE_HOME:-$$HOME/.local/state}/immutable-base/demo-instance"
 
 unit: setup
 	$(COVERAGE) erase
