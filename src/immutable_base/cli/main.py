@@ -35,6 +35,7 @@ COMMANDS = {
     "report": "tell how each variant of a run ended, from its documents",
     "run": "all of these at once, from the plan to the tags",
     "verify": "verify an image's signature and SBOM attestation",
+    "registry": "list what may go from the registry, and why the rest stays; delete it",
     "keys": "show the keys that sign packages; look at one and pin it",
     "trust": "show whom a verification trusts, or update it",
     "doctor": "list what this host lacks, and how to get it",
