@@ -42,8 +42,10 @@ from immutable_base.model.instance import (
 from immutable_base.model.online import OnlineReport
 from immutable_base.model.plan import Plan
 from immutable_base.model.plan_diff import PlanDiff
+from immutable_base.model.prune import PrunePlan, PruneReport
 from immutable_base.model.publish import Publication
 from immutable_base.model.run import RunReport
+from immutable_base.model.runner import RunnerReport
 from immutable_base.model.sbom import SbomRecord
 from immutable_base.model.stage import Failure, StageReport
 from immutable_base.model.verify import VerificationReport
@@ -224,6 +226,8 @@ def schemas() -> dict[str, dict]:
     documents: dict[str, type[BaseModel]] = {
         "plan": Plan,
         "plan-diff": PlanDiff,
+        "prune-plan": PrunePlan,
+        "prune-report": PruneReport,
         "module": ModuleBuild,
         "build": ImageBuild,
         "layout": ImageLayout,
@@ -242,6 +246,7 @@ def schemas() -> dict[str, dict]:
         "instance-inspect": InstanceFacts,
         "instance-result": InstanceResult,
         "instance-report": InstanceReport,
+        "runner": RunnerReport,
     }
     found = {name: model.model_json_schema() for name, model in documents.items()}
     return {"config": configuration_schema(), **found}

@@ -1,11 +1,18 @@
-"""Nodes while they run: a live table in a terminal, plain timestamped lines elsewhere."""
+"""Nodes while they run: a live table in a terminal, plain timestamped lines elsewhere.
+
+In the log of a GitLab job each node is a section as well, folded unless it failed.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import os
+import re
 import sys
 import threading
 import time
+from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -13,6 +20,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
+
+from immutable_base.errors import printable
 
 MARKS = {"waiting": "·", "running": "▸", "done": "✔", "failed": "✘", "skipped": "-"}
 STYLES = {
@@ -26,10 +35,36 @@ NEWS_EVERY = 30.0
 """Seconds between plain lines about a node that has an estimate and goes on."""
 
 
+SECTION_LINES = 500
+"""Last lines of a node that its section shows; all of them are in the node's own log."""
+NOT_IN_SECTIONS = re.compile(r"[^A-Za-z0-9_.-]")
+ERASE = "\x1b[0K"
+
+
 def duration(seconds: float) -> str:
     """Return seconds as `48 s` or `12 min 30 s`."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
+
+
+def in_gitlab_log() -> bool:
+    """Tell whether standard error is the log of a GitLab job."""
+    return os.environ.get("GITLAB_CI") == "true" and not sys.stderr.isatty()
+
+
+def folded_section(
+    name: str, *, began: float, ended: float, header: str, lines: Iterable[str], folded: bool
+) -> str:
+    """Return a section of a GitLab job's log; times are in seconds since 1970.
+
+    Foreign lines can neither end it nor begin another one. Source:
+    https://docs.gitlab.com/ci/jobs/job_logs/#create-custom-collapsible-sections
+    """
+    name = NOT_IN_SECTIONS.sub("_", name)
+    fold = "[collapsed=true]" if folded else ""
+    start = f"{ERASE}section_start:{began:.0f}:{name}{fold}\r{ERASE}{printable(header)}\n"
+    body = "".join(f"{printable(line)}\n" for line in lines)
+    return f"{start}{body}{ERASE}section_end:{ended:.0f}:{name}\r{ERASE}\n"
 
 
 @dataclass(slots=True)
@@ -44,6 +79,9 @@ class Line:
     message: str = ""
     reported: float = 0.0
     """When the last plain line about it was written."""
+    began: float = 0.0
+    """Seconds since 1970."""
+    output: deque[str] = field(default_factory=lambda: deque(maxlen=SECTION_LINES))
 
     @property
     def elapsed(self) -> float:
@@ -67,6 +105,9 @@ class Progress:
 
     verbose: bool = False
     live: bool = field(default_factory=lambda: sys.stderr.isatty())  # noqa: PLW0108  of that moment
+    sections: bool = field(default_factory=in_gitlab_log)
+    """Whether each node becomes a section of a GitLab job's log once it has ended. As a whole, not
+    line by line: nodes run at once, and sections that overlap are not shown."""
     quiet_below: float = 0.0
     """Seconds: a node without an estimate is shown only if it takes longer, or fails."""
     lines: dict[str, Line] = field(default_factory=dict)
@@ -106,7 +147,7 @@ class Progress:
         with self._lock:
             line = self.lines.setdefault(node, Line(title=node))
             line.state, line.started = "running", time.monotonic()
-            line.reported = line.started
+            line.reported, line.began = line.started, time.time()
         if line.usual_seconds or not self.quiet_below:
             title = f": {line.title}" if line.title != node else ""
             usual = f", usually {duration(line.usual_seconds)}" if line.usual_seconds else ""
@@ -117,7 +158,9 @@ class Progress:
         with self._lock:
             line = self.lines.setdefault(node, Line(title=node))
             line.message = message.strip()[:160] or line.message
-        if self.verbose:
+            if self.sections:
+                line.output.append(message)
+        if self.verbose and not self.sections:
             self._print(f"{node}: | {message}")
 
     def finished(self, node: str, state: str, message: str = "") -> None:
@@ -128,7 +171,23 @@ class Progress:
             line.state, line.message = state, message
         if self._is_shown(line):
             tail = f": {message}" if message else ""
-            self._print(f"{node}: {state} after {line.clock or '0 s'}{tail}")
+            self._conclude(node, line, f"{node}: {state} after {line.clock or '0 s'}{tail}")
+
+    def _conclude(self, node: str, line: Line, text: str) -> None:
+        if not self.sections or not line.began:
+            self._print(text)
+            return
+        header, *rest = text.splitlines() or [text]
+        section = folded_section(
+            node,
+            began=line.began,
+            ended=time.time(),
+            header=f"{time.strftime('%H:%M:%S')} {header}",
+            lines=[*line.output, *rest],
+            folded=line.state == "done",
+        )
+        self._write(section)
+        line.output.clear()
 
     def _is_shown(self, line: Line) -> bool:
         return line.state != "done" or line.usual_seconds > 0 or line.seconds >= self.quiet_below
@@ -151,10 +210,13 @@ class Progress:
                 self._print(f"{node}: {line.clock}{tail}")
 
     def _print(self, text: str) -> None:
+        self._write(f"{time.strftime('%H:%M:%S')} {text}\n")
+
+    def _write(self, text: str) -> None:
         if self._live is None:
             with contextlib.suppress(OSError):  # Nobody reads any more: the work goes on.
                 # In one piece: other threads write too.
-                sys.stderr.write(f"{time.strftime('%H:%M:%S')} {text}\n")
+                sys.stderr.write(text)
                 sys.stderr.flush()
 
     def _render(self) -> Table:

@@ -1,12 +1,19 @@
 """What a person at a terminal, or a log, gets to read while nodes run."""
 
 import io
+import re
 import time
 
+import pytest
 from rich.console import Console
 
 from immutable_base import progress as module
 from immutable_base.progress import Line, Progress, duration
+
+
+@pytest.fixture(autouse=True)
+def _outside_gitlab(monkeypatch):
+    monkeypatch.delenv("GITLAB_CI", raising=False)
 
 
 def plain(captured) -> list[str]:
@@ -91,3 +98,72 @@ def test_durations_are_read_at_a_glance():
         "1 min 00 s",
         "12 min 30 s",
     ]
+
+
+# ------------------------------------------------------------------ sections of GitLab's log
+
+SECTION = re.compile(
+    r"\x1b\[0Ksection_start:(\d+):([\w.-]+)(\[collapsed=true\])?\r\x1b\[0K([^\n]*)\n"
+    r"(.*?)\x1b\[0Ksection_end:(\d+):([\w.-]+)\r\x1b\[0K\n",
+    re.DOTALL,
+)
+
+
+def gitlab_log(capsys):
+    return capsys.readouterr().err
+
+
+def test_each_step_is_a_folded_section_of_gitlabs_log(capsys):
+    with Progress(live=False, sections=True) as progress:
+        for node in ("module:zfs", "image:base"):
+            progress.started(node)
+        for node in ("module:zfs", "image:base"):
+            progress.line(node, f"compiling {node}")
+        progress.finished("image:base", "done")
+        progress.finished("module:zfs", "failed", "too few arguments\nhint: look")
+    found = SECTION.findall(gitlab_log(capsys))
+    assert [(name, end, folded) for _, name, folded, _, _, _, end in found] == [
+        ("image_base", "image_base", "[collapsed=true]"), ("module_zfs", "module_zfs", ""),
+    ]  # fmt: skip
+    assert "image:base: done after" in found[0][3]
+    assert found[0][4] == "compiling image:base\n"
+    assert found[1][4] == "compiling module:zfs\nhint: look\n"
+    assert all(abs(int(start) - time.time()) < 60 >= int(end) - int(start) >= 0
+               for start, *_, end, _ in found)  # fmt: skip
+
+
+def test_a_program_can_neither_end_a_section_nor_begin_one(capsys):
+    with Progress(live=False, sections=True) as progress:
+        progress.started("x")
+        progress.line("x", "\x1b[0Ksection_end:1:x\r\x1b[0K")
+        progress.finished("x", "done")
+    log = gitlab_log(capsys)
+    assert len(SECTION.findall(log)) == 1
+    assert log.count("\x1b[0Ksection_end") == 1
+    assert "\\x1b[0Ksection_end:1:x\\x0d" in log
+
+
+def test_a_section_shows_the_last_lines_of_a_step_that_says_much(capsys):
+    with Progress(live=False, sections=True) as progress:
+        progress.started("x")
+        for number in range(5000):
+            progress.line("x", f"line {number}")
+        progress.finished("x", "done")
+    body = SECTION.findall(gitlab_log(capsys))[0][4].splitlines()
+    assert len(body) == module.SECTION_LINES
+    assert body[-1] == "line 4999"
+
+
+def test_what_was_never_started_is_a_plain_line(capsys):
+    with Progress(live=False, sections=True) as progress:
+        progress.finished("x", "skipped", "y failed")
+    assert plain(capsys.readouterr()) == ["x: skipped after 0 s: y failed"]
+
+
+def test_sections_are_for_gitlabs_log_alone(monkeypatch):
+    monkeypatch.delenv("GITLAB_CI", raising=False)
+    assert not Progress().sections
+    monkeypatch.setenv("GITLAB_CI", "true")
+    assert Progress().sections
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    assert not Progress().sections

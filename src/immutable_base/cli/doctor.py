@@ -20,11 +20,14 @@ from immutable_base.cli.options import (
 )
 from immutable_base.config.load import load_settings
 from immutable_base.config.names import selected_variants
+from immutable_base.config.schema import Settings
 from immutable_base.doctor import Requirement, examine
 from immutable_base.errors import ConfigurationError, HostError
 from immutable_base.log import log_to_terminal
 from immutable_base.model.online import OnlineReport
+from immutable_base.model.runner import RunnerReport
 from immutable_base.report.doctor import requirements_document, requirements_text
+from immutable_base.report.runner import runner_text
 from immutable_base.run.verifier import verifier_of
 
 
@@ -36,6 +39,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="also ask every remote address of the configuration what a night would ask it: "
         "keys, base images, repositories, registry, Sigstore; nothing is built",
+    )
+    parser.add_argument(
+        "--ci",
+        action="store_true",
+        help="also try what a GitLab job needs: volume, variables, identity token, the registry's "
+        "login, clock, GitLab's cleanup policy; in well under a minute",
     )
     add_variant_argument(parser)
     add_output_arguments(parser)
@@ -55,11 +64,23 @@ def run(namespace: argparse.Namespace) -> int:
     # Not all of it: that this host has no namespaces is one of the answers.
     if namespace.online and ready and must_be_contained():
         return run_again_contained(namespace.arguments)
+    runner = _runner(namespace, settings) if namespace.ci else None
     online = _online(namespace, names) if namespace.online and ready else None
-    write_result(_result(namespace, requirements, online), namespace.output)
+    write_result(_result(namespace, requirements, online, runner), namespace.output)
     if not ready:
         return HostError.exit_code
-    return online.exit_code if online else 0
+    return max(online.exit_code if online else 0, runner.exit_code if runner else 0)
+
+
+def _runner(namespace: argparse.Namespace, settings: Settings) -> RunnerReport:
+    from immutable_base.runner.examine import RunnerExamination  # noqa: PLC0415  only --ci needs it
+
+    examination = RunnerExamination(
+        settings=settings,
+        folder=namespace.config.resolve().parent,
+        workspace=namespace.workspace.resolve(),
+    )
+    return examination.report()
 
 
 def _online(namespace: argparse.Namespace, names: Sequence[str]) -> OnlineReport:
@@ -84,13 +105,18 @@ def _result(
     namespace: argparse.Namespace,
     requirements: Sequence[Requirement],
     online: OnlineReport | None,
+    runner: RunnerReport | None,
 ) -> str:
     if namespace.format == "json":
         document = requirements_document(requirements)
         if namespace.online:
             document["online"] = online.model_dump(mode="json") if online else None
+        if runner is not None:
+            document["ci"] = runner.model_dump(mode="json")
         return json.dumps(document, indent=2) + "\n"
     text = requirements_text(requirements)
+    if runner is not None:
+        text += runner_text(runner)
     if not namespace.online:
         return text
     if online is None:

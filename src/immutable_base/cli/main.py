@@ -36,6 +36,7 @@ COMMANDS = {
     "run": "all of these at once, from the plan to the tags",
     "instance": "build, check, sign and publish a repository downstream, on one of our images",
     "verify": "verify an image's signature and SBOM attestation",
+    "registry": "list what may go from the registry, and why the rest stays; delete it",
     "keys": "show the keys that sign packages; look at one and pin it",
     "trust": "show whom a verification trusts, or update it",
     "ci": "write the jobs of the nightly pipeline for GitLab",

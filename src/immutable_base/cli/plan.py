@@ -28,6 +28,7 @@ from immutable_base.plan.make import make_plan
 from immutable_base.process import heed_interrupts
 from immutable_base.report.explain import explanation
 from immutable_base.report.plan_diff import plan_diff_text
+from immutable_base.report.plan_diff_markdown import plan_diff_markdown
 from immutable_base.report.repositories import repository_lines
 from immutable_base.solver.order import EvrOrder
 from immutable_base.workspace import exclusive
@@ -49,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="show what changes against an earlier plan, a document of --format json",
     )
-    add_output_arguments(parser)
+    add_output_arguments(parser, formats=("text", "json", "markdown"))
     parser.add_argument(
         "--save",
         action="store_true",
@@ -66,6 +67,11 @@ def run(namespace: argparse.Namespace) -> int:
                 f"--explain and {option} exclude each other",
                 hint="--explain plans the one variant that it names, and only tells of it",
             )
+    if namespace.format == "markdown" and not namespace.diff:
+        raise ConfigurationError(
+            "--format markdown is for --diff",
+            hint="it makes a comment for a merge request: what changes",
+        )
     context = make_context(namespace)
     asked = [namespace.explain] if namespace.explain else namespace.variant
     variants = selected_variants(context.settings, asked)
@@ -104,6 +110,8 @@ def _diff(earlier: Plan, plan: Plan, asked: Collection[str]) -> PlanDiff:
 def _result(namespace: argparse.Namespace, plan: Plan, diff: PlanDiff | None, now: float) -> str:
     if namespace.format == "json":
         return (diff or plan).to_json()
+    if namespace.format == "markdown" and diff is not None:
+        return plan_diff_markdown(diff)
     if diff is not None:
         return plan_diff_text(diff, str(namespace.diff))
     if namespace.explain:

@@ -14,8 +14,10 @@ from immutable_base.cli.options import (
 )
 from immutable_base.documents import Documents
 from immutable_base.log import log_to_terminal
+from immutable_base.report.junit import checks_junit
 from immutable_base.report.markdown import run_markdown
 from immutable_base.report.run import run_text
+from immutable_base.run.checked import checked_variants
 from immutable_base.run.reported import report_of
 from immutable_base.workspace import RUN_FOLDER
 
@@ -23,14 +25,22 @@ from immutable_base.workspace import RUN_FOLDER
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     add_context_arguments(parser)
-    add_output_arguments(parser, formats=("text", "json", "markdown"))
+    add_output_arguments(parser, formats=("text", "json", "markdown", "junit"))
     add_held_argument(parser)
 
 
 def run(namespace: argparse.Namespace) -> int:
-    """Report, and return the exit code of the worst failure; nothing is written or made."""
+    """Report, and return the exit code of the worst failure; nothing is written or made.
+
+    As JUnit it is the checks that are reported, and whether anything was published is no matter.
+    """
     log_to_terminal(verbose=namespace.verbose)
-    report = report_of(Documents(namespace.workspace.resolve() / RUN_FOLDER))
+    documents = Documents(namespace.workspace.resolve() / RUN_FOLDER)
+    if namespace.format == "junit":
+        checked = checked_variants(documents)
+        write_result(checks_junit(checked), namespace.output)
+        return max((variant.exit_code for variant in checked), default=0)
+    report = report_of(documents)
     if namespace.format == "json":
         text = report.to_json()
     elif namespace.format == "markdown":

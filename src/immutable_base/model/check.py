@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 
+from immutable_base.errors import CheckError, ImmutableBaseError
 from immutable_base.model.document import Frozen, Sha256, StageDocument, Text
 
 
@@ -44,3 +46,22 @@ class CheckReport(StageDocument):
     def errors(self) -> tuple[Finding, ...]:
         """What objects to the image."""
         return tuple(finding for finding in self.findings if finding.level is Level.ERROR)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedVariant:
+    """What the checks found in a variant's image, or why nothing was checked."""
+
+    name: str
+    findings: tuple[Finding, ...] = ()
+    held: str = ""
+    """Why it was not built, of a variant that is held."""
+    error: ImmutableBaseError | None = None
+    """Why there are no findings, though there should be."""
+
+    @property
+    def exit_code(self) -> int:
+        """0 if every check passed or the variant is held, else the class of the error."""
+        if self.error is not None:
+            return self.error.exit_code
+        return CheckError.exit_code if any(it.level is Level.ERROR for it in self.findings) else 0

@@ -23,13 +23,14 @@ def plan_diff_text(diff: PlanDiff, earlier: str) -> str:
     """Return what changes, variant by variant; `earlier` names the plan compared with."""
     lines = [f"Compared with {earlier}:"]
     for variant in diff.variants:
-        lines += [f"{variant.name}: {_headline(variant)}", *(f"  {x}" for x in _details(variant))]
+        lines += [f"{variant.name}: {headline(variant)}", *(f"  {x}" for x in _details(variant))]
     if not diff.variants:
         lines.append("neither plan has a variant")
     return "\n".join(lines) + "\n"
 
 
-def _headline(variant: VariantDiff) -> str:
+def headline(variant: VariantDiff) -> str:
+    """Return what became of a variant."""
     match variant.change:
         case VariantChange.NEW:
             return f"new, {variant.verdict_after}"
@@ -49,16 +50,19 @@ def _details(variant: VariantDiff) -> list[str]:
         return lines
     lines += variant.reasons
     if variant.base_before is not None and variant.base_before != variant.base_after:
-        lines.append(f"base image: {_short(variant.base_before)} → {_short(variant.base_after)}")
+        lines.append(
+            f"base image: {short_digest(variant.base_before)} → {short_digest(variant.base_after)}"
+        )
     if variant.kernel:
-        lines.append(_line(variant.kernel))
-    lines += [f"module {_line(item)}" for item in variant.modules]
+        lines.append(change_line(variant.kernel))
+    lines += [f"module {change_line(item)}" for item in variant.modules]
     lines += _listed("packages", variant.packages)
     lines += _listed("builders' packages", variant.builders)
     return lines
 
 
-def _short(digest: str | None) -> str:
+def short_digest(digest: str | None) -> str:
+    """Return as much of a digest as tells two apart."""
     return digest[:DIGITS] if digest else "not resolved"
 
 
@@ -67,14 +71,16 @@ def _listed(title: str, changes: tuple[VersionChange, ...]) -> list[str]:
         return []
     counts = Counter(item.change for item in changes)
     total = ", ".join(f"{counts[change]} {change}" for change in ORDER if counts[change])
-    return [f"{title}: {total}", *(f"  {_line(item)}" for item in _sorted(changes))]
+    return [f"{title}: {total}", *(f"  {change_line(item)}" for item in changes_sorted(changes))]
 
 
-def _sorted(changes: Iterable[VersionChange]) -> list[VersionChange]:
+def changes_sorted(changes: Iterable[VersionChange]) -> list[VersionChange]:
+    """Return changes in the order in which lists show them."""
     return sorted(changes, key=lambda item: (ORDER.index(item.change), item.name, item.arch))
 
 
-def _line(item: VersionChange) -> str:
+def change_line(item: VersionChange) -> str:
+    """Return what became of a package, module or kernel."""
     name = f"{item.name}.{item.arch}" if item.arch else item.name
     match item.change:
         case ChangeKind.NEW:

@@ -1,4 +1,4 @@
-"""A few GET requests over TLS: limited in time and size, and nothing is written to disk."""
+"""A few requests over TLS: limited in time and size, and nothing is written to disk."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import re
 import ssl
 import urllib.parse
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -50,8 +51,27 @@ class Client:
         `Authorization` goes to the first host only. Raises RemoteError.
         """
         host = urllib.parse.urlsplit(url).netloc
-        try:
+        with self._naming(host):
             return self._follow(url, host, dict(headers), largest)
+
+    def send(
+        self, method: str, url: str, headers: Mapping[str, str], largest: int, body: bytes = b""
+    ) -> Answer:
+        """Return the answer to a request that changes something; no redirection is followed.
+
+        Raises as `get`.
+        """
+        parts = urllib.parse.urlsplit(url)
+        with self._naming(parts.netloc):
+            _require_https(parts)
+            answer = self._ask(parts, headers, largest, method, body)
+            log.debug("%s for %s %s", answer.status, method, url)
+            return answer
+
+    @contextmanager
+    def _naming(self, host: str) -> Iterator[None]:
+        try:
+            yield
         except (OSError, http.client.HTTPException, ValueError) as error:
             self.deadline.remaining()
             raise RemoteError(
@@ -63,10 +83,7 @@ class Client:
     def _follow(self, url: str, first: str, headers: dict[str, str], largest: int) -> Answer:
         for _ in range(REDIRECTS):
             parts = urllib.parse.urlsplit(url)
-            if parts.scheme != "https":
-                raise ValueError("only https is spoken")
-            if not _HOST.fullmatch(parts.hostname or ""):
-                raise ValueError("there is no host in the address")
+            _require_https(parts)
             if parts.netloc != first:
                 headers.pop("Authorization", None)
             answer = self._ask(parts, headers, largest)
@@ -77,15 +94,20 @@ class Client:
         raise RemoteError(f"nothing can be known: {first} redirects more than {REDIRECTS} times")
 
     def _ask(
-        self, parts: urllib.parse.SplitResult, headers: Mapping[str, str], largest: int
+        self,
+        parts: urllib.parse.SplitResult,
+        headers: Mapping[str, str],
+        largest: int,
+        method: str = "GET",
+        body: bytes = b"",
     ) -> Answer:
         kept = self.kept.pop(parts.netloc, None)
         if kept is not None:
             try:
-                return self._exchange(kept, parts, headers, largest)
+                return self._exchange(kept, parts, headers, largest, method, body)
             except (ConnectionError, http.client.BadStatusLine):
                 log.debug("%s has ended the connection", parts.netloc)
-        return self._exchange(self._connection(parts), parts, headers, largest)
+        return self._exchange(self._connection(parts), parts, headers, largest, method, body)
 
     def _exchange(
         self,
@@ -93,13 +115,16 @@ class Client:
         parts: urllib.parse.SplitResult,
         headers: Mapping[str, str],
         largest: int,
+        method: str,
+        body: bytes,
     ) -> Answer:
         """Ask over a connection; it is kept for the next question if the answer ended in order."""
         try:
             target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
             if connection.sock is not None:
                 connection.sock.settimeout(min(ONE_WAIT, self.deadline.remaining()))
-            connection.request("GET", target, headers={**headers, "Accept-Encoding": "identity"})
+            sent = {**headers, "Accept-Encoding": "identity"}
+            connection.request(method, target, body=body or None, headers=sent)
             with connection.getresponse() as response:
                 if response.headers.get("Content-Encoding", "identity") != "identity":
                     raise ValueError("an answer is encoded, though nobody asked for it")
@@ -153,6 +178,13 @@ class Client:
         if response.length:
             raise http.client.IncompleteRead(bytes(content[:0]), response.length)
         return bytes(content)
+
+
+def _require_https(parts: urllib.parse.SplitResult) -> None:
+    if parts.scheme != "https":
+        raise ValueError("only https is spoken")
+    if not _HOST.fullmatch(parts.hostname or ""):
+        raise ValueError("there is no host in the address")
 
 
 def is_loopback(host: str) -> bool:

@@ -30,6 +30,16 @@ _TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{1,16384}")
 """Source: RFC 6750, 2.1; anything else could end the header."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """One request, below a repository."""
+
+    method: str
+    path: str
+    media_type: str
+    body: bytes
+
+
 @dataclass(slots=True, kw_only=True)
 class RegistryReader:
     """A repository as anybody with this login sees it."""
@@ -38,6 +48,8 @@ class RegistryReader:
     repository: str
     """`host[:port]/path`."""
     environment: Mapping[str, str]
+    actions: str = "pull"
+    """What a token is asked for; source: Docker's token specification, `scope`."""
     _authorization: dict[str, str] = field(default_factory=dict)
 
     def manifest(self, reference: str) -> bytes | None:
@@ -58,16 +70,30 @@ class RegistryReader:
         """End the connections to the registry."""
         self.client.close()
 
-    def _get(self, path: str, largest: int) -> bytes | None:
-        answer = self._patiently(path, largest)
+    def ask(
+        self,
+        path: str,
+        largest: int,
+        *,
+        method: str = "GET",
+        media_type: str = "",
+        body: bytes = b"",
+    ) -> Answer:
+        """Return the answer about a path below the repository, whatever it is.
+
+        The login is given if the registry asks for one; a service that is overloaded is asked
+        again. `media_type` is that of the `body`. Raises RemoteError if there is no answer.
+        """
+        question = _Asked(method=method, path=path, media_type=media_type, body=body)
+        answer = self._patiently(question, largest)
         if answer.status == 401:
             self._authorize(answer)
-            answer = self._patiently(path, largest)
-        if answer.status == 200:
-            return answer.body
-        if answer.status == 404:
-            return None
-        raise RemoteError(
+            answer = self._patiently(question, largest)
+        return answer
+
+    def refusal(self, answer: Answer) -> RemoteError:
+        """Return the error for an answer that tells nothing about what is there."""
+        return RemoteError(
             f"nothing can be known: the registry answers {answer.status} about {self.repository}",
             details=answer.body[:1000].decode("utf-8", "replace"),
             hint="is the login right (`skopeo login`, or REGISTRY_AUTH_FILE)?"
@@ -75,21 +101,39 @@ class RegistryReader:
             else "try again later",
         )
 
-    def _patiently(self, path: str, largest: int) -> Answer:
-        host, _, name = self.repository.partition("/")
-        url = f"https://{api_host(host)}/v2/{name}/{path}"
-        headers = {"Accept": ACCEPT if path.startswith("manifests/") else "*/*"}
-        # An error's text must find room even where little was asked for.
-        room = max(largest, 1 << 16)
-        answer = self.client.get(url, {**headers, **self._authorization}, room)
+    def _get(self, path: str, largest: int) -> bytes | None:
+        answer = self.ask(path, largest)
+        if answer.status == 200:
+            return answer.body
+        if answer.status == 404:
+            return None
+        raise self.refusal(answer)
+
+    def _patiently(self, question: _Asked, largest: int) -> Answer:
+        answer = self._send(question, largest)
         for wait in WAITS:
             if answer.status not in TRANSIENT:
                 break
             time.sleep(min(wait, self.client.deadline.remaining()))
-            answer = self.client.get(url, {**headers, **self._authorization}, room)
+            answer = self._send(question, largest)
         if answer.status == 200 and len(answer.body) > largest:
-            raise RemoteError(f"the registry sends more than the {largest} bytes of {path}")
+            raise RemoteError(
+                f"the registry sends more than the {largest} bytes of {question.path}"
+            )
         return answer
+
+    def _send(self, question: _Asked, largest: int) -> Answer:
+        host, _, name = self.repository.partition("/")
+        url = f"https://{api_host(host)}/v2/{name}/{question.path}"
+        accept = ACCEPT if question.path.startswith("manifests/") else "*/*"
+        headers = {"Accept": accept, **self._authorization}
+        # An error's text must find room even where little was asked for.
+        room = max(largest, 1 << 16)
+        if question.method == "GET":
+            return self.client.get(url, headers, room)
+        if question.media_type:
+            headers["Content-Type"] = question.media_type
+        return self.client.send(question.method, url, headers, room, question.body)
 
     def _authorize(self, answer: Answer) -> None:
         """Get what the registry asks for, with the login if there is one."""
@@ -102,7 +146,7 @@ class RegistryReader:
         fields = {name.lower(): value for name, value in _CHALLENGE.findall(challenge)}
         asked = {
             "service": fields.get("service", ""),
-            "scope": f"repository:{self.repository.partition('/')[2]}:pull",
+            "scope": f"repository:{self.repository.partition('/')[2]}:{self.actions}",
         }
         url = f"{fields.get('realm', '')}?{urllib.parse.urlencode(asked)}"
         given = self.client.get(url, basic, 1 << 16)

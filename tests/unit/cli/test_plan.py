@@ -187,3 +187,15 @@ def test_warnings_and_the_age_of_repositories_are_shown(cli, capsys, world):
     assert "warning: the base image has no support from 2026-12-02 on" in text
     assert "  openzfs: metadata of 2026-11-18" in text
     assert "cuda" not in text
+
+
+def test_a_diff_as_markdown_is_a_comment_and_says_so_if_nothing_changes(cli, capsys, tmp_path):
+    old = tmp_path / "old.json"
+    assert cli("--format", "json", "--output", str(old)) == 0
+    assert cli("--diff", str(old), "--format", "markdown") == 0
+    assert capsys.readouterr().out.startswith("**Nothing changes** for ")
+
+
+def test_markdown_is_for_differences_only(cli, capsys):
+    assert cli("--format", "markdown") == 2
+    assert "--format markdown is for --diff" in capsys.readouterr().err
