@@ -12,6 +12,7 @@ from pathlib import Path
 from immutable_base.config.schema import Settings
 from immutable_base.errors import ImmutableBaseError
 from immutable_base.model.runner import RunnerFinding, RunnerReport, fault, warning
+from immutable_base.pipeline import PLACE
 from immutable_base.runner.access import look_at_registry
 from immutable_base.runner.gitlab import NAME, SEE, look_at_cleanup
 from immutable_base.runner.job import look_at_job, look_at_volume, signs
@@ -55,7 +56,7 @@ class RunnerExamination:
         yield self._cleanup()
         drift = pipeline_drift(self.settings, self.folder)
         if drift is not None:
-            yield fault("pipeline", drift, "`immutable-base ci` writes it again")
+            yield fault("pipeline", drift, f"`immutable-base ci --output {PLACE}`")
 
     def _registry(self) -> Iterator[RunnerFinding]:
         try:

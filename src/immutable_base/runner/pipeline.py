@@ -1,15 +1,19 @@
-"""Is the pipeline's list of variants the one that the configuration asks for?"""
+"""Does the pipeline have the jobs that the configuration asks for?"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from immutable_base.config.schema import Settings
+from immutable_base.pipeline import PLACE, pipeline_jobs
 
 
-def pipeline_drift(_settings: Settings, _folder: Path) -> str | None:
-    """Return how `ci/variants.yml` differs from what the configuration asks for; None: not at all.
+def pipeline_drift(settings: Settings, folder: Path) -> str | None:
+    """Return how ci/variants.yml beside a configuration differs from it; None: not at all.
 
-    Nothing writes that file yet.
+    Who has no such file has a pipeline of another kind.
     """
-    return None
+    path = folder / PLACE
+    if not path.is_file() or path.read_text(errors="replace") == pipeline_jobs(settings):
+        return None
+    return f"{PLACE} has not the jobs that the configuration's variants and modules need"
