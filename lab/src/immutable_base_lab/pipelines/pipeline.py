@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ from immutable_base_lab.pipelines.tokens import OVERLAY, overlay
 from immutable_base_lab.programs import gitlab_ci_local
 from immutable_base_lab.scenarios.scenario import Scenario
 from immutable_base_lab.services.issuer import GITLAB_HOST
+
+log = logging.getLogger(__name__)
 
 FLAGS = (
     "--force-shell-executor",
@@ -154,5 +157,5 @@ def run_jobs(command: tuple[str, ...], folder: Path, env: Mapping[str, str], sho
     started = Command(argv=command, cwd=folder, env=env, timeout=DAY, ok=ANY_STATUS, each_line=look)
     result = run(started)
     for line in result.stderr_tail.splitlines():
-        show(line)
+        log.log(logging.WARNING if result.status else logging.INFO, "%s", line)
     return 1 if red or result.status else 0
