@@ -1,17 +1,23 @@
 """Seven lines in a repository downstream, and what its pipelines make of them."""
 
 import json
+import re
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 import tomlkit
 
+from immutable_base import process
 from immutable_base.errors import NotSignedError
+from immutable_base.tools import buildah
+from support.paths import ROOT
 from support.repositories import Repository, instance_repository
 
 PROJECT = "acme/Hosts/file-server"
 BASE = "instance-base"
+EXAMPLES = ("file-server", "inference-host", "router")
 JOBS = {"detect-changes", "build", "check", "sbom", "publish", "report"}
 
 
@@ -211,3 +217,37 @@ def test_an_instance_waits_for_a_base_that_has_no_image(tiny_lab, tmp_path):
     assert run.jobs["detect-changes"] == "WARN"
     assert rules(repository) == ["base-on-hold"]
     assert "not built (wait)" in run.said("publish")
+
+
+# ------------------------------------------------------------------ the examples
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_is_built_and_found_sound(name, tiny_lab, bases, tmp_path):
+    """Here on the tiny stream: what it copies is the same, and what it starts is not there."""
+    folder = tmp_path / name
+    shutil.copytree(ROOT / "examples" / name, folder, symlinks=True)
+    file = folder / "Containerfile"
+    text, number = re.subn(
+        "^FROM .*", f"FROM {bases.reference}", file.read_text(), flags=re.MULTILINE
+    )
+    assert number == 1
+    file.write_text(text)
+    Repository(folder, tiny_lab).begin(f"acme/{name}")
+    job = {
+        "CI_SERVER_URL": tiny_lab.env["IMMUTABLE_BASE_ISSUER"], "CI_SERVER_HOST": "gitlab.com",
+        "CI_SERVER_PORT": "80", "CI_PROJECT_PATH": f"acme/{name}", "CI_DEFAULT_BRANCH": "main",
+        "CI_REGISTRY_IMAGE": f"{tiny_lab.env['IMMUTABLE_BASE_REGISTRY']}/{name}",
+        "CI_PIPELINE_SOURCE": "push",
+    }  # fmt: skip
+    for action in ("detect-changes", "build", "check"):
+        done = tiny_lab.product("instance", action, folder, env=job, workspace=tmp_path / "nights")
+        assert done.returncode == 0, done.stderr + done.stdout
+    storage = buildah.Storage(process.run, tmp_path / "nights/storage")
+    built = json.loads((tmp_path / "nights/instance/build.json").read_text())["image_id"]
+    with buildah.mounted(storage, built) as root:
+        files = [path for path in (folder / "files").rglob("*") if not path.is_dir()]
+        assert files
+        for path in files:
+            inside = root / path.relative_to(folder / "files")
+            assert inside.is_symlink() or inside.read_bytes() == path.read_bytes(), inside

@@ -5,11 +5,14 @@ import sys
 
 import pytest
 
+from immutable_base.instance.contract import ci_lines, load_contract, own_ref
 from support.paths import ROOT
-from support.pipelines import complaints, read_jobs
+from support.pipelines import complaints, read_jobs, read_yaml
 
 NIGHTLY = (ROOT / ".gitlab-ci.yml", ROOT / "ci/variants.yml")
-FILES = [ROOT / ".gitlab-ci.yml", ROOT / "ci/variants.yml"]
+TEMPLATE = ROOT / "templates/instance.yml"
+EXAMPLES = [path.parent for path in sorted((ROOT / "examples").glob("*/Containerfile"))]
+FILES = [*NIGHTLY, ROOT / "instance/.gitlab-ci.yml", *(it / ".gitlab-ci.yml" for it in EXAMPLES)]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -20,6 +23,53 @@ def test_every_file_passes_gitlabs_own_schema(path):
     )  # fmt: skip
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_template_passes_it_too_once_its_inputs_are_filled_in(tmp_path):
+    """The schema knows no interpolation in numbers and times, so GitLab fills in before it looks."""
+    spec, _ = read_yaml(TEMPLATE.read_text())
+    text = TEMPLATE.read_text().partition("\n---\n")[2]
+    for name, described in spec["spec"]["inputs"].items():
+        text = text.replace(f"$[[ inputs.{name} ]]", described["default"])
+    assert "$[[" not in text, "an input that nobody described"
+    filled = tmp_path / "filled.yml"
+    filled.write_text(text)
+    test_every_file_passes_gitlabs_own_schema(filled)
+
+
+def test_the_lint_finds_nothing_in_the_template():
+    jobs = read_jobs(TEMPLATE)
+    asking = {**jobs["publish"], "id_tokens": {"SIGSTORE_ID_TOKEN": {"aud": "sigstore"}}}
+    assert complaints({**jobs, "publish": asking}) == []
+
+
+def test_the_template_has_the_inputs_jobs_and_variables_of_its_contract():
+    """What consumers rely on; a change of this test is a new contract, with a new number."""
+    spec, _ = read_yaml(TEMPLATE.read_text())
+    inputs = spec["spec"]["inputs"]
+    assert {name: it["default"] for name, it in inputs.items()} == {
+        "image": "registry.gitlab.com/immutable-base/immutable-base/ci:latest",
+        "runner": "saas-linux-medium-amd64",
+        "folder": ".",
+        "timeout": "1h",
+    }
+    assert all(it["description"] for it in inputs.values())
+    jobs = read_jobs(TEMPLATE)
+    assert list(jobs) == ["detect-changes", "build", "check", "sbom", "publish", "report"]
+    assert "IMMUTABLE_BASE_FORCE" in TEMPLATE.read_text()
+    contract = load_contract()
+    assert (contract.version, contract.job) == (1, "publish")
+    assert set(contract.inputs) == set(inputs)
+    page = (ROOT / "docs/reference/instance-template.md").read_text()
+    assert f"**Contract {contract.version}.**" in page
+    assert [name for name in (*inputs, *jobs) if f"| `{name}` |" not in page] == []
+
+
+@pytest.mark.parametrize("folder", EXAMPLES, ids=lambda path: path.name)
+def test_an_example_has_the_seven_lines_that_init_writes(folder):
+    lines = (folder / ".gitlab-ci.yml").read_text().splitlines()
+    assert tuple(lines) == ci_lines(load_contract().project, own_ref())
+    assert len(lines) == 7
 
 
 def test_the_lint_finds_nothing_in_the_nightly_pipeline():

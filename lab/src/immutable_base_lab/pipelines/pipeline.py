@@ -18,7 +18,7 @@ from immutable_base_lab.programs import gitlab_ci_local
 from immutable_base_lab.scenarios.scenario import Scenario
 from immutable_base_lab.services.issuer import GITLAB_HOST
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("immutable_base.lab")
 
 FLAGS = (
     "--force-shell-executor",
