@@ -105,7 +105,7 @@ def base_repository(folder: Path, lab, configuration: Path, scenario: str = "tin
 SEVEN_LINES = """\
 include:
   - project: immutable-base/immutable-base
-    file: /instance/.gitlab-ci.yml
+    file: instance/.gitlab-ci.yml
     ref: v1
 publish:
   id_tokens:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from dataclasses import dataclass
 from functools import cache
-from importlib import metadata
 from pathlib import Path
 
 from immutable_base.sign import AUDIENCE, TOKEN_VARIABLE
-
-RELEASE = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,12 +32,8 @@ def load_contract() -> Contract:
 
 
 def own_ref() -> str:
-    """Return the ref of the template that fits this release; a version under way is at `main`."""
-    try:
-        version = metadata.version("immutable-base")
-    except metadata.PackageNotFoundError:
-        return "main"
-    return f"v{version}" if RELEASE.fullmatch(version) else "main"
+    """Return the ref of the template: it stays at one contract, whatever release it is of."""
+    return f"v{load_contract().version}"
 
 
 def ci_lines(project: str, ref: str) -> tuple[str, ...]:

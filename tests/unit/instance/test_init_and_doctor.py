@@ -7,7 +7,7 @@ import pytest
 
 from immutable_base.errors import ConfigurationError
 from immutable_base.instance.containerfile import parse_containerfile
-from immutable_base.instance.contract import own_ref
+from immutable_base.instance.contract import load_contract, own_ref
 from immutable_base.instance.doctor import examine_base, examine_repository
 from immutable_base.instance.init import NewInstance, new_base, write_instance
 from support.forge import NOW
@@ -193,5 +193,5 @@ def test_the_commands_say_what_they_did(tmp_path):
     assert (again.code, "nothing was written" in again.err) == (2, True)
 
 
-def test_the_ref_is_a_release_s_tag_or_main():
-    assert own_ref() == "main" or own_ref().startswith("v")
+def test_the_ref_is_the_contracts_number_and_outlives_releases():
+    assert own_ref() == f"v{load_contract().version}" == "v1"
