@@ -117,7 +117,6 @@ def instance_repository(folder: Path, lab, project: str, base: str) -> Repositor
     """Return a repository downstream: seven lines, a Containerfile on this base, one file of its own."""
     (folder / "files/etc").mkdir(parents=True)
     (folder / ".gitlab-ci.yml").write_text(SEVEN_LINES)
-    (folder / ".gitignore").write_text(".gitlab-ci-local*\n")
     (folder / "Containerfile").write_text(f"FROM {base}\n\nCOPY files/ /\n")
     (folder / "files/etc/role").write_text("file server\n")
     found = Repository(folder, lab)

@@ -6,8 +6,9 @@ import subprocess
 import pytest
 
 from immutable_base.errors import ConfigurationError
+from immutable_base.process import run
 from immutable_base_lab.cli import _variable
-from immutable_base_lab.pipelines.pipeline import Checkout, read_checkout
+from immutable_base_lab.pipelines.pipeline import Checkout, _exclude, read_checkout
 from immutable_base_lab.pipelines.tokens import overlay
 
 PREVIEW = """
@@ -76,3 +77,17 @@ def test_a_variable_has_a_name_and_a_value():
     for text in ("A", "=b", "a b=c", "-x=y"):
         with pytest.raises(Exception, match="is not NAME=VALUE"):
             _variable(text)
+
+
+def test_what_holds_tokens_stays_out_of_git(checkout):
+    folder, git = checkout
+    for _ in range(2):
+        _exclude(folder, run)
+    (folder / ".gitlab-ci-local.yml").write_text("a token")
+    (folder / ".gitlab-ci-local").mkdir()
+    (folder / ".gitlab-ci-local/expanded").write_text("a token")
+    git("add", "--all")
+    listed = subprocess.run(
+        ["git", "-C", folder, "ls-files"], check=True, capture_output=True, text=True
+    ).stdout
+    assert listed.split() == [".gitlab-ci.yml"]

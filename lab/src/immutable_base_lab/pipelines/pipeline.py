@@ -35,6 +35,8 @@ WORKSPACE = ".nights"
 """Below the job's folder, as the product's default is on GitLab; gitlab-ci-local tells every job
 that it is in /builds, wherever it is."""
 SECONDS = 120.0
+EXCLUDED = "/.gitlab-ci-local*"
+"""What gitlab-ci-local and we write into a checkout."""
 DAY = 86400.0
 RED = " FAIL  "
 """Begins the line about a job that failed, in the summary at the end."""
@@ -86,6 +88,15 @@ def _git(folder: Path, runner: Runner, *words: str) -> str:
     return runner(Command(argv=argv, timeout=SECONDS)).text.strip()
 
 
+def _exclude(folder: Path, runner: Runner) -> None:
+    """Keep what gitlab-ci-local writes out of git, tokens among it. Source: gitignore(5)."""
+    path = folder / _git(folder, runner, "rev-parse", "--git-path", "info/exclude")
+    lines = path.read_text().splitlines() if path.is_file() else []
+    if EXCLUDED not in lines:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("\n".join([*lines, EXCLUDED, ""]))
+
+
 def pipeline_environment(lab: Lab, pipeline: Pipeline, scenario: Scenario) -> dict[str, str]:
     """Return what every job finds in its environment: the lab, and no token.
 
@@ -121,6 +132,7 @@ def prepare(lab: Lab, pipeline: Pipeline, *, runner: Runner = run) -> tuple[str,
     words = (word for item in variables.items() for word in ("--variable", "=".join(item)))
     quiet = f"--ignore-predefined-vars={','.join(variables)}"
     command = (*gitlab_ci_local.ensure(lab.paths, runner=runner), *FLAGS, quiet, *words)
+    _exclude(pipeline.folder, runner)
     (pipeline.folder / OVERLAY).unlink(missing_ok=True)
     preview = Command(
         argv=(*command, "--fetch-includes", "--preview"),

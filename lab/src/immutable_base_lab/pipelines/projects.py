@@ -13,8 +13,8 @@ from immutable_base_lab.services.issuer import DEFAULTS, GITLAB_HOST
 
 FOLDERS = ("templates", "instance")
 """What other projects include."""
-TAGS = ("v1", "1")
-"""Refs by which they do: of the project, and of its component."""
+TAGS = ("v1", "1.0.0")
+"""Refs by which they do: of the project, and of its component, whose `@1` is the newest 1.x.y."""
 SECONDS = 60.0
 
 
@@ -49,11 +49,11 @@ def git_environment(paths: LabPaths) -> dict[str, str]:
     Source: git-config(1), GIT_CONFIG_COUNT and url.<base>.insteadOf.
     """
     group = _place(paths).parent
-    return {
-        "GIT_CONFIG_COUNT": "1",
-        "GIT_CONFIG_KEY_0": f"url.file://{group}/.insteadOf",
-        "GIT_CONFIG_VALUE_0": f"https://{GITLAB_HOST}/{group.name}/",
-    }
+    found = {"GIT_CONFIG_COUNT": "2"}
+    for number, host in enumerate((GITLAB_HOST, f"{GITLAB_HOST}:443")):
+        found[f"GIT_CONFIG_KEY_{number}"] = f"url.file://{group}/.insteadOf"
+        found[f"GIT_CONFIG_VALUE_{number}"] = f"https://{host}/{group.name}/"
+    return found
 
 
 def _place(paths: LabPaths) -> Path:
