@@ -77,6 +77,7 @@ def test_the_last_nights_stay_however_old_they_are():
 def test_a_day_that_is_yet_to_come_stays_and_takes_no_place_among_the_nights():
     tags = {"latest": E, "29991231": A, tag(100): B, tag(200): C}
     assert deleted(tags, rules=rules(nights=1)) == {C}
+    assert fates(tags)[A].reasons == ("the tag 29991231: its day is yet to come",)
 
 
 @pytest.mark.parametrize(
