@@ -75,8 +75,10 @@ class Snapshot:
         image its own digest as a tag.
         """
         place = beside(tag)
-        is_list = place is not None and (place[1] or self.manifests[self.tags[tag]].is_index)
-        return place if is_list else None
+        if place is None or place[1]:
+            return place
+        named = self.tags[tag]
+        return place if named != place[0] and self.manifests[named].is_index else None
 
 
 def beside(tag: str) -> tuple[str, str] | None:

@@ -121,6 +121,8 @@ def test_a_list_of_referrers_under_a_tag_stays_and_goes_with_its_image():
 def test_an_image_whose_tag_is_its_own_digest_stays():
     assert deleted({**OLD, beside(A, ""): A}) == set()
     assert deleted({**OLD, beside(A, ""): B}, gone=[A]) == set()
+    index = Manifest(digest=A, is_index=True, children=(B,))
+    assert deleted({**OLD, beside(A, ""): A}, manifests=[index, Manifest(digest=B)]) == set()
 
 
 def test_what_a_tagged_referrer_refers_to_stays():
