@@ -108,7 +108,7 @@ def _repository(text: str) -> str:
 
 
 def run(namespace: argparse.Namespace) -> int:
-    """List what may go, or delete it; the plan is printed first in either case."""
+    """List what may go, or delete it; the result holds the plan in either case."""
     log_to_terminal(verbose=namespace.verbose)
     given = _given(namespace)
     heed_interrupts()

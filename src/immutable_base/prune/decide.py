@@ -186,11 +186,7 @@ def _keep_what_belongs(snapshot: Snapshot, reasons: dict[str, list[str]]) -> Non
 def _belonging(snapshot: Snapshot, digest: str) -> list[tuple[str, str]]:
     manifest = snapshot.manifests.get(digest)
     found = [(other, f"it refers to {digest}") for other in snapshot.referrers.get(digest, ())]
-    found += [
-        (named, f"it stands beside {digest}")
-        for tag, named in snapshot.tags.items()
-        if (place := snapshot.place_of(tag)) is not None and place[0] == digest
-    ]
+    found += [(it, f"it stands beside {digest}") for it in snapshot.standing_beside(digest)]
     if manifest is not None:
         found += [(child, f"{digest} lists it") for child in manifest.children]
         found += [(manifest.subject, f"{digest} refers to it")] if manifest.subject else []

@@ -83,7 +83,7 @@ class PrunableRepository:
         what = f"the list of tags of {self.name}"
         try:
             page = require_object(parse_json(answer.body, what), what)
-            names = list_of(page.get("tags") or [], what)
+            names = list_of([] if page.get("tags", "") is None else page.get("tags"), what)
         except Skipped as one:
             raise RemoteError(f"{what} cannot be read", details=one.reason) from one
         if page.get("name") not in {None, self.name.partition("/")[2]}:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from immutable_base.errors import RemoteError
 from immutable_base.prune.repository import PrunableRepository, digest_in
@@ -31,9 +32,9 @@ class Manifest:
     subject: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Snapshot:
-    """A repository at one moment."""
+    """A repository at one moment. Without slots: what is derived of it is kept."""
 
     repository: str
     tags: Mapping[str, str]
@@ -45,7 +46,27 @@ class Snapshot:
 
     def tags_of(self, digest: str) -> tuple[str, ...]:
         """Return the tags that name a digest, sorted."""
-        return tuple(sorted(name for name, found in self.tags.items() if found == digest))
+        return self._names.get(digest, ())
+
+    def standing_beside(self, digest: str) -> tuple[str, ...]:
+        """Return the digests that stand beside a digest, by their tags."""
+        return self._beside.get(digest, ())
+
+    @cached_property
+    def _names(self) -> dict[str, tuple[str, ...]]:
+        found: dict[str, list[str]] = {}
+        for name in sorted(self.tags):
+            found.setdefault(self.tags[name], []).append(name)
+        return {digest: tuple(names) for digest, names in found.items()}
+
+    @cached_property
+    def _beside(self) -> dict[str, tuple[str, ...]]:
+        found: dict[str, list[str]] = {}
+        for name, named in self.tags.items():
+            place = self.place_of(name)
+            if place is not None:
+                found.setdefault(place[0], []).append(named)
+        return {digest: tuple(digests) for digest, digests in found.items()}
 
     def place_of(self, tag: str) -> tuple[str, str] | None:
         """Return the digest that a tag stands beside, and its ending; None for another tag.
@@ -54,8 +75,10 @@ class Snapshot:
         image its own digest as a tag.
         """
         place = beside(tag)
-        is_list = place is not None and (place[1] or self.manifests[self.tags[tag]].is_index)
-        return place if is_list else None
+        if place is None or place[1]:
+            return place
+        named = self.tags[tag]
+        return place if named != place[0] and self.manifests[named].is_index else None
 
 
 def beside(tag: str) -> tuple[str, str] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import date, datetime
+from functools import cache
 
 from immutable_base.model.reference import TAG
 
@@ -29,6 +30,7 @@ def day_of(tag: str, templates: Iterable[str]) -> date | None:
     return None
 
 
+@cache
 def _pattern(template: str) -> re.Pattern[str]:
     text = re.escape(template)
     first, again = "(?P<day>[0-9]{8})", "(?P=day)"

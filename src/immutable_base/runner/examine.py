@@ -70,8 +70,15 @@ class RunnerExamination:
             environment=self.environment,
             actions="pull,push",
         )
+        signing, now = signs(self.environment), self.clock()
         with closing(reader):
-            yield from look_at_registry(reader, signs=signs(self.environment), now=self.clock())
+            # To resolve a name has no limit of its own.
+            try:
+                yield from client.deadline.hold(
+                    lambda: list(look_at_registry(reader, signs=signing, now=now))
+                )
+            except ImmutableBaseError as error:
+                yield fault("registry: read", error.message, "is its name known here?")
 
     def _cleanup(self) -> RunnerFinding:
         # GitLab gives a job the CA of its own server as a file.
@@ -81,7 +88,10 @@ class RunnerExamination:
         except ImmutableBaseError as error:
             return warning(NAME, f"it could not be asked: {error.message}", SEE)
         with closing(client):
-            return look_at_cleanup(client, self.environment)
+            try:
+                return client.deadline.hold(lambda: look_at_cleanup(client, self.environment))
+            except ImmutableBaseError as error:
+                return warning(NAME, f"it could not be asked: {error.message}", SEE)
 
     def _client(self, authority: Path | None) -> Client:
         return Client(deadline=Deadline(seconds=SECONDS), tls=tls_context(authority))

@@ -77,6 +77,7 @@ def test_the_last_nights_stay_however_old_they_are():
 def test_a_day_that_is_yet_to_come_stays_and_takes_no_place_among_the_nights():
     tags = {"latest": E, "29991231": A, tag(100): B, tag(200): C}
     assert deleted(tags, rules=rules(nights=1)) == {C}
+    assert fates(tags)[A].reasons == ("the tag 29991231: its day is yet to come",)
 
 
 @pytest.mark.parametrize(
@@ -120,6 +121,8 @@ def test_a_list_of_referrers_under_a_tag_stays_and_goes_with_its_image():
 def test_an_image_whose_tag_is_its_own_digest_stays():
     assert deleted({**OLD, beside(A, ""): A}) == set()
     assert deleted({**OLD, beside(A, ""): B}, gone=[A]) == set()
+    index = Manifest(digest=A, is_index=True, children=(B,))
+    assert deleted({**OLD, beside(A, ""): A}, manifests=[index, Manifest(digest=B)]) == set()
 
 
 def test_what_a_tagged_referrer_refers_to_stays():

@@ -161,6 +161,13 @@ DOUBTS = {
         f"the image beside which a signature stands: {status}": subject_hidden(status)
         for status in (401, 403, 404, 429, 500, 503)
     },
+    "the image beside which a signature stands: 404 for another reason": subject_hidden(
+        404, b'{"errors": [{"code": "DENIED"}]}'
+    ),
+    "no list of tags": broken(TAGS, Reply(b'{"name": "os/base"}')),
+    "a next page without a list": broken(
+        TAGS, listed("latest", Link=f'</v2/{TAGS}?last=latest>; rel="next"'), Reply(b"{}")
+    ),
     "no tags": broken(TAGS, Reply(b'{"name": "os/base", "tags": []}')),
     "tags: null": broken(TAGS, Reply(b'{"name": "os/base", "tags": null}')),
     "tags of another repository": broken(TAGS, listed("latest", name="os/other")),
