@@ -39,14 +39,16 @@ def recorded(documents: InstanceDocuments, verb: str) -> Iterator[None]:
         yield
     except ImmutableBaseError as error:
         here = (documents.folder / DECISION).is_file()
-        failure = Failure(
-            rests_on=documents.digests([DECISION]) if here else {},
-            id=verb,
-            variants=(),
-            error=str(error),
-            exit_code=error.exit_code,
-        )
-        documents.write(FAILED, failure)
+        # That there is no decision is no news where it failed itself, and has said why.
+        if here or _failure(documents) is None:
+            failure = Failure(
+                rests_on=documents.digests([DECISION]) if here else {},
+                id=verb,
+                variants=(),
+                error=str(error),
+                exit_code=error.exit_code,
+            )
+            documents.write(FAILED, failure)
         raise
     failed = _failure(documents)
     if failed is not None and failed.id == verb:

@@ -111,6 +111,8 @@ def test_a_base_that_is_refused_is_reported_without_a_decision(world):
     world.publish_base(words="unsigned", signed=False)
     with pytest.raises(NotSignedError):
         go(world)
+    with pytest.raises(ConfigurationError):
+        carry_out(world.context, "build", lambda _: None)
     found = report(world)
     assert (found.outcome, found.exit_code, found.commit) == ("failed", 13, "")
     assert "no signature" in instance_markdown(found)

@@ -18,6 +18,8 @@ from immutable_base.errors import (
 from immutable_base.instance.detect import detect_changes
 from immutable_base.instance.verbs import carry_out
 from immutable_base.model.instance import DecisionRule, InstanceOutcome
+from immutable_base.model.sbom import SbomRecord
+from immutable_base.workspace import file_digest
 from support.forge import NOW, digest_of
 from support.instance_world import BASE, IDENTITY, OCI, REPOSITORY
 
@@ -453,3 +455,14 @@ def test_metacharacters_of_a_branch_start_no_shell(world):
     world.environment["CI_DEFAULT_BRANCH"] = "$(touch${IFS}pwned);`id`"
     assert go(world).outcome is InstanceOutcome.REBUILD
     assert not (world.repository / "pwned").exists()
+
+
+def test_a_document_below_is_read_too_however_well_the_one_above_names_it(ready):
+    folder = ready.folder / "workspace/instance"
+    inspected = json.loads((folder / "inspect.json").read_text())
+    (folder / "inspect.json").write_text(json.dumps({**inspected, "image_id": "0" * 64}))
+    record = json.loads((folder / "sbom.json").read_text())
+    record["rests_on"]["inspect.json"] = file_digest(folder / "inspect.json")
+    (folder / "sbom.json").write_text(json.dumps(record))
+    with pytest.raises(VerificationError, match=r"inspect\.json is about the image 0"):
+        ready.context.documents.read(SbomRecord)
