@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -20,7 +19,7 @@ from immutable_base_lab import lab as lab_services
 from immutable_base_lab.core.paths import LabPaths, default_state
 from support.paths import ROOT
 from support.registry_watch import Registry, Witness
-from support.scenario_runs import ScenarioRuns, taking_turns, with_other_cosign
+from support.scenario_runs import ScenarioRuns, environment_of, taking_turns
 from support.variants import VARIANTS
 
 SECONDS = 5400
@@ -99,16 +98,6 @@ class Night:
         self.variants = {v["name"]: v for v in self.report["variants"]}
 
 
-def exported(text: str) -> dict[str, str]:
-    """Return what a shell would export from `export NAME='value'` lines."""
-    env = dict(os.environ)
-    for line in text.splitlines():
-        name, _, value = line.removeprefix("export ").partition("=")
-        words = shlex.split(value)
-        env[name] = os.path.expandvars(words[0]) if words else ""
-    return with_other_cosign(env)
-
-
 @pytest.fixture(scope="session")
 def lab_folder() -> Path:
     """The lab's state folder, for tests that set up what they need of the lab by themselves."""
@@ -135,7 +124,7 @@ def lab(lab_state) -> Lab:
         text=True,
     )
     configuration = lab_state / "immutable-base.toml"
-    return Lab(lab_state, exported(done.stdout), lab_state / "test-scratch", configuration)
+    return Lab(lab_state, environment_of(done.stdout), lab_state / "test-scratch", configuration)
 
 
 @pytest.fixture(scope="session")
