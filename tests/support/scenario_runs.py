@@ -30,11 +30,6 @@ class ScenarioRuns:
         self._lab("scenario", name)
         self.environment[name] = environment_of(self._lab("env", "--scenario", name).stdout)
 
-    def run(self, name: str) -> subprocess.CompletedProcess:
-        """Set a scenario up and run the product in it."""
-        self.set_up(name)
-        return self.product(name, "run", "--format", "json")
-
     def product(self, name: str, *arguments: str) -> subprocess.CompletedProcess:
         """Run the product in a scenario that is set up; output is captured as text."""
         return subprocess.run(
