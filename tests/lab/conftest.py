@@ -168,6 +168,7 @@ def night(large_lab) -> Night:
 
 def run_night(lab: Lab, variants: list[str], workspace: Path) -> Night:
     """Run everything while a witness watches the registry."""
+    # Signing and attesting take a second: a tag that moved before is seen in between.
     with Witness(lab.registry(), variants, interval=0.5) as witness:
         done = lab.product("run", "--format", "json", workspace=workspace, timeout=5400)
     print(done.stderr, file=sys.stderr)

@@ -107,7 +107,8 @@ def killed(lab, config, earlier, registry, tmp_path_factory):
     folder = tmp_path_factory.mktemp("stopping")
     workspace = lab.scratch / "killed"
     found = Killed(StoppingPrograms(folder, registry.programs, POINTS), earlier)
-    with Witness(registry, list(POINTS)) as witness:
+    # What stops at its point stays there until all have come to theirs.
+    with Witness(registry, list(POINTS), interval=0.5) as witness:
         # A worker for each variant that waits at its point, and two for the rest.
         arguments = ("--config", config, "--workers", len(POINTS) + 2)
         env = {"PATH": found.programs.path}

@@ -260,7 +260,8 @@ STAGES = [
 def test_killed_in_every_stage_and_run_again(lab, night, registry):
     """SIGKILL in each stage: nothing is left running or mounted, no tag ever pointed to an unsigned digest."""
     workspace = lab.scratch / "bad"
-    with Witness(registry, [VARIANT, WITH_MODULE]) as witness:
+    # What a kill leaves stays for seconds.
+    with Witness(registry, [VARIANT, WITH_MODULE], interval=0.5) as witness:
         # Some way into the compiler's work: a run that was killed there compiles again.
         kill_in_stage(lab, workspace, "module:", WITH_MODULE, after=3.0)
         for stage in STAGES:
