@@ -65,7 +65,9 @@ def main() -> int:
     parser.add_argument("--no-night", action="store_true", help="measure no large night")
     parser.add_argument("--one-night", action="store_true", help="measure one large night only")
     arguments = parser.parse_args()
-    WORK.mkdir(parents=True, exist_ok=True)
+    # A measurement that was ended has left its own.
+    shutil.rmtree(WORK, ignore_errors=True)
+    WORK.mkdir(parents=True)
     rows = [start_up(), wheel_row(), question_row(), *plan_rows(), *tiny_rows(), *verify_rows()]
     if arguments.one_night:
         rows += one_night()

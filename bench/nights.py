@@ -6,7 +6,9 @@ import json
 import shutil
 from pathlib import Path
 
-from common import CONFIG, ROOT, WORK, Row, processor_seconds, product
+from common import CONFIG, WORK, Row, processor_seconds, product
+
+from support.changed_configuration import ONE_KERNEL, change_configuration
 
 
 def night(config: Path, names: tuple[str, ...], workers: int) -> tuple[float, dict]:
@@ -42,21 +44,10 @@ def alone(config: Path, names: tuple[str, ...]) -> tuple[float, dict[str, str]]:
 
 
 def one_kernel() -> Path:
-    """Return a configuration in which both variants with modules land on one kernel.
-
-    In the lab each lands on one of its own, the one upwards and the other downwards. Where no
-    kernel may go up, both go down to the same, and OpenZFS is compiled once for both.
-    """
+    """Return a configuration in which both variants with modules land on one kernel."""
     folder = WORK / "one-kernel"
-    folder.mkdir(exist_ok=True)
-    text = CONFIG.read_text()
-    path = folder / "immutable-base.toml"
-    path.write_text(text.replace("allow_up = true", "allow_up = false"))
-    if path.read_text() == text:
-        raise SystemExit("the configuration has no `allow_up = true`")
-    (folder / "layers").unlink(missing_ok=True)
-    (folder / "layers").symlink_to(ROOT / "layers")
-    return path
+    folder.mkdir()
+    return change_configuration(CONFIG, folder, ONE_KERNEL)
 
 
 def shared_night(what: str, config: Path, names: tuple[str, ...]) -> tuple[list[Row], dict]:

@@ -8,24 +8,25 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
 from immutable_base_lab import lab as lab_services
 from immutable_base_lab.core.paths import LabPaths, default_state
+from support.changed_configuration import ONE_KERNEL, change_configuration
 from support.paths import ROOT
 from support.registry_watch import Registry, Witness
-from support.scenario_runs import ScenarioRuns, taking_turns, with_other_cosign
+from support.scenario_runs import ScenarioRuns, environment_of, taking_turns
 from support.variants import VARIANTS
 
 SECONDS = 5400
 """For one test with its fixtures: the first one waits for the lab and for the run that all share."""
 PRODUCT = (sys.executable, "-m", "immutable_base")
+EARLIER_NIGHT = "IMMUTABLE_BASE_TEST_NIGHT"
 
 
 LAST = "test_lab_down.py"
@@ -72,15 +73,8 @@ class Lab:
         return Registry(self.configuration, programs=self.env["PATH"])
 
     def config_with(self, tmp_path: Path, *replacements: tuple[str, str]) -> Path:
-        """Return a copy of the lab's configuration with texts replaced; `layers/` lies beside it."""
-        text = self.configuration.read_text()
-        for old, new in replacements:
-            assert old in text, old
-            text = text.replace(old, new)
-        path = tmp_path / "immutable-base.toml"
-        path.write_text(text)
-        (tmp_path / "layers").symlink_to(self.configuration.parent / "layers")
-        return path
+        """Return the path of a copy of the lab's configuration with texts replaced."""
+        return change_configuration(self.configuration, tmp_path, *replacements)
 
 
 @dataclass
@@ -97,16 +91,6 @@ class Night:
 
     def __post_init__(self):
         self.variants = {v["name"]: v for v in self.report["variants"]}
-
-
-def exported(text: str) -> dict[str, str]:
-    """Return what a shell would export from `export NAME='value'` lines."""
-    env = dict(os.environ)
-    for line in text.splitlines():
-        name, _, value = line.removeprefix("export ").partition("=")
-        words = shlex.split(value)
-        env[name] = os.path.expandvars(words[0]) if words else ""
-    return with_other_cosign(env)
 
 
 @pytest.fixture(scope="session")
@@ -135,7 +119,7 @@ def lab(lab_state) -> Lab:
         text=True,
     )
     configuration = lab_state / "immutable-base.toml"
-    return Lab(lab_state, exported(done.stdout), lab_state / "test-scratch", configuration)
+    return Lab(lab_state, environment_of(done.stdout), lab_state / "test-scratch", configuration)
 
 
 @pytest.fixture(scope="session")
@@ -156,20 +140,36 @@ def tiny_night(tiny_lab) -> Night:
 
 
 @pytest.fixture(scope="session")
-def night(lab) -> Night:
+def large_lab(lab, tmp_path_factory) -> Lab:
+    """The lab with the configuration of the run that all share: one kernel, OpenZFS compiled once.
+
+    $IMMUTABLE_BASE_BOTH_KERNELS keeps the lab's own, in which kernels go up and down, as an earlier
+    run has it; `make soak` has a whole run with it, and test_plan.py plans with it.
+    """
+    if os.environ.keys() & {EARLIER_NIGHT, "IMMUTABLE_BASE_BOTH_KERNELS"}:
+        return lab
+    configuration = lab.config_with(tmp_path_factory.mktemp("one-kernel"), ONE_KERNEL)
+    env = {**lab.env, "IMMUTABLE_BASE_CONFIG": str(configuration)}
+    return replace(lab, env=env, configuration=configuration)
+
+
+@pytest.fixture(scope="session")
+def night(large_lab) -> Night:
     """One whole night, all four variants; all image tests share it.
 
-    While working on a test, $IMMUTABLE_BASE_TEST_NIGHT names the workspace of a night to look at.
+    While working on a test, $IMMUTABLE_BASE_TEST_NIGHT names the workspace of a night to look at,
+    which was made with the lab's own configuration.
     """
-    earlier = os.environ.get("IMMUTABLE_BASE_TEST_NIGHT")
+    earlier = os.environ.get(EARLIER_NIGHT)
     if earlier:
         report = json.loads(Path(earlier, "tonight/run.json").read_text())
         return Night(report, Path(earlier), "", report["seconds"], witness=None)
-    return run_night(lab, VARIANTS, lab.scratch / "nights")
+    return run_night(large_lab, VARIANTS, large_lab.scratch / "nights")
 
 
 def run_night(lab: Lab, variants: list[str], workspace: Path) -> Night:
     """Run everything while a witness watches the registry."""
+    # Signing and attesting take a second: a tag that moved before is seen in between.
     with Witness(lab.registry(), variants, interval=0.5) as witness:
         done = lab.product("run", "--format", "json", workspace=workspace, timeout=5400)
     print(done.stderr, file=sys.stderr)

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import tomllib
 
 import pytest
 
@@ -44,23 +45,16 @@ def test_no_tag_ever_pointed_to_an_unsigned_digest(night):
     assert night.witness.violations == []
 
 
-def test_kernels_move_in_both_directions(plan):
+def test_kernels_move_as_the_configuration_lets_them(plan, large_lab):
+    """Both directions in one plan, and every reason, are in test_plan.py."""
+    allowed = tomllib.loads(large_lab.configuration.read_text())["kernel"]["allow_up"]
     actions = {name: variant["kernel"]["action"] for name, variant in plan.items()}
     assert actions == {
         "base": "keep",
-        "base-zfs": "up",
+        "base-zfs": "up" if allowed else "down",
         "base-zfs-nvidia": "down",
         "fedora-base": "keep",
     }
-
-
-def test_every_rejected_kernel_has_a_reason(plan):
-    rejected = plan["base-zfs-nvidia"]["kernel"]["rejected"]
-    assert len(rejected) >= 2
-    assert all(
-        item["reason"] for variant in plan.values() for item in variant["kernel"]["rejected"]
-    )
-    assert any("pci_resize_resource" in item["reason"] for item in rejected)
 
 
 def test_tags_point_to_the_digests_of_the_report_and_are_signed(night, registry):
@@ -171,22 +165,3 @@ def test_kernel_modules_are_in_the_sbom(night, plan):
     bom = json.loads((night.workspace / "tonight/sbom/base-zfs-nvidia.cdx.json").read_text())
     names = {c["name"] for c in bom["components"]}
     assert {"spl", "zfs", "nvidia", "nvidia-uvm"} <= {name.removesuffix(".ko") for name in names}
-
-
-def test_the_same_inputs_end_in_the_same_digest(lab, night):
-    """Built again from nothing: unchanged, no tag moved. The modules are compared by `make bench`."""
-    before = {name: night.variants[name]["reference"] for name in ("base", "fedora-base")}
-    done = lab.product("run", "--variant", "base", "--variant", "fedora-base", "--format", "json",
-                       workspace=lab.scratch / "again")  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    report = json.loads(done.stdout)
-    assert {v["name"]: v["reference"] for v in report["variants"]} == before
-    assert all(v["unchanged"] for v in report["variants"])
-
-
-def test_plan_twice_gives_the_same_bytes(lab, night):
-    first, second = (
-        lab.product("plan", "--format", "json", workspace=night.workspace) for _ in range(2)
-    )
-    assert first.returncode == 0, first.stderr
-    assert first.stdout == second.stdout

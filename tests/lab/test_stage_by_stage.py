@@ -26,11 +26,11 @@ def tiny_walk(tiny_lab, tiny_night):
 
 
 @pytest.fixture(scope="module")
-def large_walk(lab, night):
+def large_walk(large_lab, night):
     compiled = ("zfs", "base-zfs") if "IMMUTABLE_BASE_WALK_COMPILES" in os.environ else None
     return Walk(
-        lab.scratch / "machines",
-        lab,
+        large_lab.scratch / "machines",
+        large_lab,
         night,
         VARIANTS,
         signed_alone="fedora-base",

@@ -3,10 +3,13 @@
 import ast
 import importlib
 import json
+import os
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -177,6 +180,7 @@ def test_every_crate_has_its_checksum():
 # ------------------------------------------------------------------ the tests themselves
 
 
+@cache
 def collected_by(*arguments):
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *arguments],
@@ -186,15 +190,33 @@ def collected_by(*arguments):
     return [line for line in done.stdout.splitlines() if "::" in line]
 
 
+def commands_of_make(target):
+    """Return what `make` would start for a target, targets that it makes by itself included."""
+    env = {
+        name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFL"))
+    }
+    done = subprocess.run(
+        ["make", "--dry-run", "--no-print-directory", target],
+        cwd=ROOT, env=env, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+@pytest.mark.timeout(300)
 def test_make_test_runs_each_test_of_the_lab_once():
-    parts = re.findall(
-        r"\$\(LAB_TESTS\) -m (\S+|\"[^\"]+\") tests/lab$",
-        (ROOT / "Makefile").read_text(),
-        re.MULTILINE,
-    )
+    commands = commands_of_make("test")
+    lab = [shlex.split(line) for line in commands if line.endswith(" tests/lab")]
+    parts = [words[words.index("pytest") + 1 :] for words in lab]
     assert len(parts) == 3
-    run = [test for part in parts for test in collected_by("-m", part.strip('"'), "tests/lab")]
-    assert sorted(run) == sorted(collected_by("tests/lab"))
+    run = [test for part in parts for test in collected_by(*part)]
+    assert sorted(run) == sorted(it for it in collected_by("tests") if it.startswith("tests/lab/"))
+    units = [
+        line
+        for line in commands
+        if line.endswith(("tests/unit tests/repository", "pytest tests/unit; fi"))
+    ]
+    assert len(units) == 2, "with this Python, and with the newest"
 
 
 @pytest.mark.timeout(300)

@@ -28,12 +28,7 @@ class ScenarioRuns:
     def set_up(self, name: str) -> None:
         """Set a scenario up, whatever was set up before."""
         self._lab("scenario", name)
-        self.environment[name] = self._exported(self._lab("env", "--scenario", name).stdout)
-
-    def run(self, name: str) -> subprocess.CompletedProcess:
-        """Set a scenario up and run the product in it."""
-        self.set_up(name)
-        return self.product(name, "run", "--format", "json")
+        self.environment[name] = environment_of(self._lab("env", "--scenario", name).stdout)
 
     def product(self, name: str, *arguments: str) -> subprocess.CompletedProcess:
         """Run the product in a scenario that is set up; output is captured as text."""
@@ -62,13 +57,14 @@ class ScenarioRuns:
         assert done.returncode == 0, done.stderr
         return done
 
-    @staticmethod
-    def _exported(text: str) -> dict[str, str]:
-        lines = (shlex.split(line)[1].split("=", 1) for line in text.splitlines())
-        return with_other_cosign({**os.environ, **dict(lines)})
+
+def environment_of(text: str) -> dict[str, str]:
+    """Return the environment of a shell that has evaluated what `lab env` printed."""
+    lines = (shlex.split(line)[1].split("=", 1) for line in text.splitlines())
+    return _with_other_cosign({**os.environ, **dict(lines)})
 
 
-def with_other_cosign(env: dict[str, str]) -> dict[str, str]:
+def _with_other_cosign(env: dict[str, str]) -> dict[str, str]:
     """Let the cosign in the folder $IMMUTABLE_BASE_TEST_COSIGN come before the lab's own."""
     folder = os.environ.get("IMMUTABLE_BASE_TEST_COSIGN")
     return {**env, "PATH": f"{folder}:{env['PATH']}"} if folder else env
