@@ -16,11 +16,20 @@ from immutable_base.errors import ImmutableBaseError
 from immutable_base.model.build import ImageBuild, ImageLayout, ModuleBuild
 from immutable_base.model.check import CheckReport
 from immutable_base.model.facts import ImageFacts
+from immutable_base.model.instance import (
+    InstanceBuild,
+    InstanceDecision,
+    InstanceFacts,
+    InstanceReport,
+    InstanceResult,
+)
 from immutable_base.model.online import OnlineReport
 from immutable_base.model.plan import Plan, VariantPlan, Verdict
 from immutable_base.model.plan_diff import PlanDiff
+from immutable_base.model.prune import PrunePlan, PruneReport
 from immutable_base.model.publish import Publication
 from immutable_base.model.run import RunReport
+from immutable_base.model.runner import RunnerReport
 from immutable_base.model.sbom import SbomRecord
 from immutable_base.model.stage import Failure, StageReport
 from immutable_base.model.verify import VerificationReport
@@ -40,12 +49,20 @@ __all__ = [
     "ImageFacts",
     "ImageLayout",
     "ImmutableBaseError",
+    "InstanceBuild",
+    "InstanceDecision",
+    "InstanceFacts",
+    "InstanceReport",
+    "InstanceResult",
     "ModuleBuild",
     "OnlineReport",
     "Plan",
     "PlanDiff",
+    "PrunePlan",
+    "PruneReport",
     "Publication",
     "RunReport",
+    "RunnerReport",
     "SbomRecord",
     "StageReport",
     "VariantPlan",
