@@ -37,6 +37,13 @@ EXAMPLES = {
     "run": ["run --variant tiny"],
     "verify": ["verify tiny-metronome:latest"],
     "doctor": ["doctor --online"],
+    "ci": ["ci"],
+    "instance": [
+        "instance init /var/tmp/immutable-base/nas --base tiny-metronome "
+        "--registry $IMMUTABLE_BASE_REGISTRY",
+        "instance doctor /var/tmp/immutable-base/nas",
+    ],
+    "registry": ["registry prune"],
     "tools": ["tools cosign"],
     "lab": ["lab scenario list", "lab status"],
 }
@@ -71,11 +78,21 @@ def _environment() -> dict[str, str]:
 
 def _run(line: str, env: dict[str, str]) -> str:
     done = subprocess.run(
-        [*PRODUCT, *shlex.split(line)], env=env, stdout=subprocess.PIPE, text=True, check=False
+        [*PRODUCT, *(_filled(word, env) for word in shlex.split(line))],
+        env=env,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
     )
     if done.returncode:
         raise SystemExit(f"immutable-base {line}: status {done.returncode}")
     return done.stdout
+
+
+def _filled(word: str, env: dict[str, str]) -> str:
+    """Return a word as a shell would hand it over: a variable of the lab is its value."""
+    name = word.removeprefix("$")
+    return env[name] if word.startswith("$") else word
 
 
 def _shortened(text: str) -> str:
