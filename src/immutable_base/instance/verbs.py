@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from functools import partial
 from typing import Literal
@@ -50,6 +51,8 @@ def carry_out(
     """
     with exclusive(at.workspace), recorded(at.documents, verb):
         log_to_file(at.documents.folder / f"log/{verb}.log")
+        # Mounts that a killed command left in containers-storage's books; it took them with it.
+        shutil.rmtree(at.storage.run_root, ignore_errors=True)
         decision = at.documents.decision()
         require_own(at, decision)
         if decision.outcome is not InstanceOutcome.REBUILD:

@@ -22,6 +22,7 @@ from immutable_base.model.sbom import SbomRecord
 from immutable_base.workspace import file_digest
 from support.forge import NOW, digest_of
 from support.instance_world import BASE, IDENTITY, OCI, REPOSITORY
+from support.scene import command
 
 STAGES = ("build", "check", "sbom", "publish")
 
@@ -466,3 +467,46 @@ def test_a_document_below_is_read_too_however_well_the_one_above_names_it(ready)
     (folder / "sbom.json").write_text(json.dumps(record))
     with pytest.raises(VerificationError, match=r"inspect\.json is about the image 0"):
         ready.context.documents.read(SbomRecord)
+
+
+def test_a_job_that_was_killed_can_be_started_again(world):
+    decide = go(world)
+    stale = world.context.storage.run_root / "overlay-containers" / "mounted"
+    stale.parent.mkdir(parents=True)
+    stale.touch()
+    (world.folder / "workspace/instance-context").mkdir()
+    (world.folder / "workspace/instance/oci").mkdir()
+    for stage in (*STAGES, "publish"):
+        result = carry_out(world.context, stage, lambda _: None)
+    assert not stale.exists()
+    assert result.message.startswith("unchanged: ")
+    assert world.context.documents.decision() == decide
+
+
+@pytest.mark.parametrize("action", ["detect-changes", "build", "check", "sbom", "publish"])
+def test_a_command_without_a_configuration_ends_in_words(world, tmp_path, action, monkeypatch):
+    monkeypatch.setattr("immutable_base.cli.main.must_be_contained", lambda: False)
+    done = command(
+        [
+            "instance",
+            action,
+            world.repository,
+            "--config",
+            tmp_path / "none",
+            "--workspace",
+            tmp_path,
+        ]
+    )
+    assert (done.code, done.out) == (2, "")
+    assert "who must have signed base images" in done.err
+
+
+def test_actions_that_mount_images_run_in_namespaces_and_others_do_not(monkeypatch, tmp_path):
+    contained = []
+    monkeypatch.setattr("immutable_base.cli.main.must_be_contained", lambda: True)
+    monkeypatch.setattr(
+        "immutable_base.cli.main.run_again_contained", lambda words: contained.append(words[1]) or 0
+    )
+    for action in ("doctor", "build", "check", "sbom", "report"):
+        command(["instance", action, tmp_path, "--workspace", tmp_path])
+    assert contained == ["build", "check", "sbom"]
