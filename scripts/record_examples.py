@@ -39,8 +39,10 @@ EXAMPLES = {
     "doctor": ["doctor --online"],
     "ci": ["ci"],
     "instance": [
-        "instance init /var/tmp/immutable-base/nas --base tiny-metronome "
-        "--registry $IMMUTABLE_BASE_REGISTRY",
+        (
+            "instance init /var/tmp/immutable-base/nas --base tiny-metronome "
+            "--registry $IMMUTABLE_BASE_REGISTRY"
+        ),
         "instance doctor /var/tmp/immutable-base/nas",
     ],
     "registry": ["registry prune"],
