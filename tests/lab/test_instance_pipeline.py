@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -52,16 +53,19 @@ class Bases:
 
 
 @pytest.fixture(scope="module")
-def bases(tiny_lab, tmp_path_factory) -> Bases:
+def bases(tiny_lab, tmp_path_factory) -> Iterator[Bases]:
     found = Bases(tiny_lab, tmp_path_factory.mktemp("instance") / "bases")
     found.first = found.publish("the first night")
-    return found
+    yield found
+    shutil.rmtree(found.folder)
 
 
 @pytest.fixture(scope="module")
-def repository(tiny_lab, bases, tmp_path_factory) -> Repository:
+def repository(tiny_lab, bases, tmp_path_factory) -> Iterator[Repository]:
     folder = tmp_path_factory.mktemp("instance") / "file-server"
-    return instance_repository(folder, tiny_lab, PROJECT, bases.reference)
+    found = instance_repository(folder, tiny_lab, PROJECT, bases.reference)
+    yield found
+    found.clear()
 
 
 @pytest.fixture(scope="module")
@@ -251,3 +255,4 @@ def test_an_example_is_built_and_found_sound(name, tiny_lab, bases, tmp_path):
         for path in files:
             inside = root / path.relative_to(folder / "files")
             assert inside.is_symlink() or inside.read_bytes() == path.read_bytes(), inside
+    shutil.rmtree(tmp_path / "nights")

@@ -1,6 +1,7 @@
 """The nightly pipeline, run by gitlab-ci-local: every job in a folder of its own, as on a runner."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,11 @@ NIGHT = {"runner", "plan", COMPILE, "checks", "report", *VARIANTS}
 
 
 @pytest.fixture(scope="module")
-def repository(tiny_lab, tmp_path_factory) -> Repository:
+def repository(tiny_lab, tmp_path_factory) -> Iterator[Repository]:
     folder = tmp_path_factory.mktemp("pipeline") / "base"
-    return base_repository(folder, tiny_lab, tiny_lab.configuration)
+    found = base_repository(folder, tiny_lab, tiny_lab.configuration)
+    yield found
+    found.clear()
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +145,7 @@ def in_scenario(scenarios, tiny_lab, folder: Path, name: str) -> Repository:
 def test_a_held_variant_is_orange_from_its_first_job_to_the_last(scenarios, tiny_lab, tmp_path):
     repository = in_scenario(scenarios, tiny_lab, tmp_path / "held", "held")
     run = repository.pipeline(f"publish {WITH_MODULE}")
+    repository.clear()
     assert run.status == 0, run.log[-4000:]
     held = {COMPILE, *(f"{stage} {WITH_MODULE}" for stage in STAGES)}
     assert {name: run.jobs[name] for name in held} == dict.fromkeys(held, "WARN")
@@ -155,6 +159,7 @@ def test_a_module_that_does_not_compile_makes_its_variant_red_and_no_other(
     name = "module-does-not-compile"
     repository = in_scenario(scenarios, tiny_lab, tmp_path / "failed", name)
     run = repository.pipeline(f"build {WITH_MODULE}", f"publish {PLAIN}")
+    repository.clear()
     assert run.status != 0
     assert run.jobs[COMPILE] == "WARN"
     assert "error:" in run.said(COMPILE), "the compiler's own words"
