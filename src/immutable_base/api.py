@@ -16,6 +16,13 @@ from immutable_base.errors import ImmutableBaseError
 from immutable_base.model.build import ImageBuild, ImageLayout, ModuleBuild
 from immutable_base.model.check import CheckReport
 from immutable_base.model.facts import ImageFacts
+from immutable_base.model.instance import (
+    InstanceBuild,
+    InstanceDecision,
+    InstanceFacts,
+    InstanceReport,
+    InstanceResult,
+)
 from immutable_base.model.online import OnlineReport
 from immutable_base.model.plan import Plan, VariantPlan, Verdict
 from immutable_base.model.plan_diff import PlanDiff
@@ -40,6 +47,11 @@ __all__ = [
     "ImageFacts",
     "ImageLayout",
     "ImmutableBaseError",
+    "InstanceBuild",
+    "InstanceDecision",
+    "InstanceFacts",
+    "InstanceReport",
+    "InstanceResult",
     "ModuleBuild",
     "OnlineReport",
     "Plan",
