@@ -47,7 +47,9 @@ def fates(tags, *, manifests=(), gone=(), referrers=None, bases=None, signed=Non
         repository="registry.example/os/base", tags=tags, manifests=known, gone=frozenset(gone),
         referrers=referrers or {},
     )  # fmt: skip
-    found = decide(snapshot, rules, bases=bases or {}, signed={**on_their_days(tags), **(signed or {})})
+    found = decide(
+        snapshot, rules, bases=bases or {}, signed={**on_their_days(tags), **(signed or {})}
+    )
     return {item.digest: item for item in found.items}
 
 

@@ -145,8 +145,9 @@ DAY = 86400
 
 
 @pytest.mark.parametrize(("began", "refused"), [(3, True), (1, False)], ids=["before", "after"])
+@pytest.mark.usefixtures("token")
 def test_an_old_pipelines_job_that_is_started_again_moves_nothing_back(
-    world, rival, token, publish, monkeypatch, began, refused
+    world, rival, publish, monkeypatch, began, refused
 ):
     """Nothing changed for two days, so nobody signed: the image of then is what hosts have."""
     digest = rival(NEWER, int(time.time()) - 2 * DAY)
