@@ -66,9 +66,14 @@ class CiJob:
 
     @property
     def _server(self) -> str:
-        url = urlsplit(self.server_url)
-        host = self.server_host or url.hostname or ""
-        port = self.server_port if self.server_host else str(url.port or "")
+        try:
+            url = urlsplit(self.server_url)
+            host = self.server_host or url.hostname or ""
+            port = self.server_port if self.server_host else str(url.port or "")
+        except ValueError as error:
+            raise ConfigurationError(
+                f"CI_SERVER_URL is no URL: {self.server_url}", hint=ALL_NAMED
+            ) from error
         shown = f":{port}" if port and port != STANDARD_PORTS.get(url.scheme) else ""
         return f"{host}{shown}{url.path.rstrip('/')}"
 
