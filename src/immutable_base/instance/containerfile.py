@@ -19,8 +19,8 @@ VARIABLE = re.compile(
 )
 DIRECTIVE = re.compile(r"#\s*(\w+)\s*=\s*(\S+)\s*$")
 HEREDOC = re.compile(r"(?:^|(?<=\s))[0-9]*<<(-?)([\"']?)([A-Za-z_]\w*)\2")
-"""A word of its own; `<<<` is none. Source: moby/buildkit, frontend/dockerfile/parser, which buildah
-follows."""
+"""A word of its own; `<<<` is none. Source: moby/buildkit, frontend/dockerfile/parser, which
+buildah follows."""
 NUMBER = re.compile("[0-9]{1,4}")
 WITH_HEREDOCS = frozenset({"RUN", "COPY", "ADD"})
 ARGUMENT = re.compile(r"([A-Za-z_]\w*)=(\"[^\"]*\"|'[^']*'|\S*)")

@@ -501,7 +501,7 @@ def test_a_ca_that_is_no_text_is_told_by_its_name(world, tmp_path):
     path = tmp_path / "server.der"
     path.write_bytes(b"\xe4")
     world.environment["CI_SERVER_TLS_CA_FILE"] = str(path)
-    with pytest.raises(ConfigurationError, match="CI_SERVER_TLS_CA_FILE: .* is no PEM file"):
+    with pytest.raises(ConfigurationError, match=r"CI_SERVER_TLS_CA_FILE: .* is no PEM file"):
         _ = world.context
 
 
