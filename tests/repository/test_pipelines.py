@@ -67,6 +67,28 @@ def test_the_template_has_the_inputs_jobs_and_variables_of_its_contract():
     assert [name for name in (*inputs, *jobs) if f"| `{name}` |" not in page] == []
 
 
+@pytest.mark.parametrize(
+    ("folder", "fine"),
+    [
+        (".", True), ("hosts/web-1", True), ("a_b.c", True), ("$(id)", False), ("a`id`", False),
+        ('a" || true; "', False), ("a b", False), ("-h", False), ("$HOME", False), ("a\nb", False), ("", False),
+    ],
+)  # fmt: skip
+def test_a_folder_means_nothing_to_a_shell(folder, fine):
+    """GitLab fills inputs in before the shell reads the line."""
+    spec, _ = read_yaml(TEMPLATE.read_text())
+    pattern = spec["spec"]["inputs"]["folder"]["regex"]
+    assert pattern[0] == "^"
+    assert pattern[-1] == "$"
+    assert bool(re.fullmatch(pattern[1:-1], folder)) is fine
+
+
+def test_no_other_input_comes_before_a_shell():
+    for job in read_jobs(TEMPLATE).values():
+        for line in (*job["script"], *job.get("before_script", ())):
+            assert set(re.findall(r"\$\[\[ inputs\.(\w+) ]]", line)) <= {"folder"}
+
+
 @pytest.mark.parametrize("folder", EXAMPLES, ids=lambda path: path.name)
 def test_an_example_has_the_seven_lines_that_init_writes(folder):
     lines = (folder / ".gitlab-ci.yml").read_text().splitlines()

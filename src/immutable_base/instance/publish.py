@@ -6,6 +6,7 @@ from immutable_base.errors import ConfigurationError, VerificationError
 from immutable_base.image.oci import require_whole
 from immutable_base.instance.candidate import require_layout
 from immutable_base.instance.checks import require_sound_instance
+from immutable_base.instance.ci_job import MERGE_REQUESTS
 from immutable_base.instance.context import InstanceContext
 from immutable_base.instance.proofs import require_base, require_own
 from immutable_base.model.check import CheckReport
@@ -20,8 +21,6 @@ from immutable_base.publish.publish import PublishRequest, publish_variant
 from immutable_base.publish.tag_names import tag_names
 from immutable_base.sbom.subject import require_subject
 from immutable_base.sign import job_token
-
-MERGE_REQUESTS = frozenset({"merge_request_event", "external_pull_request_event"})
 
 
 def publish_instance(at: InstanceContext, decision: InstanceDecision) -> Publication:

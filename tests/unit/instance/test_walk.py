@@ -497,6 +497,14 @@ def test_the_ca_of_a_gitlab_of_one_s_own_is_trusted_beside_the_product_s(world, 
         _ = world.context
 
 
+def test_a_ca_that_is_no_text_is_told_by_its_name(world, tmp_path):
+    path = tmp_path / "server.der"
+    path.write_bytes(b"\xe4")
+    world.environment["CI_SERVER_TLS_CA_FILE"] = str(path)
+    with pytest.raises(ConfigurationError, match=r"CI_SERVER_TLS_CA_FILE: .* is no PEM file"):
+        _ = world.context
+
+
 def test_metacharacters_of_a_branch_start_no_shell(world):
     world.git("checkout", "--quiet", "-b", "$(touch${IFS}pwned)")
     world.environment["CI_DEFAULT_BRANCH"] = "$(touch${IFS}pwned);`id`"
