@@ -58,7 +58,7 @@ def test_every_module_can_be_imported(installed):
 
 def test_it_writes_a_configuration_that_a_command_reads(installed):
     assert (
-        "wrote immutable-base.toml, layers, schema to mine"
+        "wrote .gitlab-ci.yml, ci, immutable-base.toml, layers, schema to mine"
         in installed("immutable-base", "init", "mine").stdout
     )
     assert installed("immutable-base", "plan", "--help").returncode == 0
