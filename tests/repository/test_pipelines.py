@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from immutable_base.doctor import PINNED, PROGRAMS
 from immutable_base.instance.contract import ci_lines, load_contract, own_ref
 from support.paths import ROOT
 from support.pipelines import complaints, read_jobs, read_yaml
@@ -138,3 +139,11 @@ def test_the_lint_finds_nothing_in_a_sound_job():
 def test_the_lint_names_what_is_wrong(change, said):
     job = {key: value for key, value in {**SOUND, **change}.items() if value is not None}
     assert any(said in text for text in complaints({"publish": job})), complaints({"publish": job})
+
+
+def test_the_image_of_the_jobs_has_what_doctor_asks_for():
+    text = (ROOT / "ci/Containerfile").read_text()
+    final = text[text.rindex("\nFROM ") :]
+    installed = set(re.findall(r"^ {8}([a-z0-9-]+) ", final, re.MULTILINE))
+    assert {package for _, package, _ in PROGRAMS} <= installed
+    assert all(f"/bin/{program}" in final for program, _ in PINNED), "and what Debian has not"

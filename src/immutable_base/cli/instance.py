@@ -61,9 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     doctor.add_argument(
         "--online", action="store_true", help="also verify the base, as detect-changes would"
     )
-    doctor.add_argument(
-        "--ref", default=own_ref(), help="ref of the template (default: %(default)s)"
-    )
+    doctor.add_argument("--ref", default=own_ref(), help=OF_THE_TEMPLATE)
     summary = "verify the base, look at what is published, and decide whether to build"
     detect = _add(actions, DETECT, summary, _detect, ())
     detect.add_argument(

@@ -6,9 +6,10 @@ import pytest
 
 from immutable_base.cli import make_context
 from immutable_base.cli.main import COMMANDS, main
-from immutable_base.model.plan import Plan
+from immutable_base.model.plan import Plan, Verdict
 from immutable_base.model.run import RunReport
 from immutable_base.model.stage import StageReport
+from immutable_base.run.reported import report_of
 from support.build_world import BuildWorld
 from support.paths import PRODUCT
 from support.plans import plan
@@ -23,6 +24,7 @@ def world(tmp_path, monkeypatch):
     world = BuildWorld(tmp_path, plan())
     world.run_all()
     monkeypatch.setattr(make_context, "run", world.run)
+    monkeypatch.setattr("immutable_base.build.nodes.fetch_packages", world.fetch)
     monkeypatch.setenv("IMMUTABLE_BASE_CONTAINED", "1")
     return world
 
@@ -98,6 +100,9 @@ def test_the_result_goes_to_a_file_that_was_asked_for(cli, tmp_path, capsys):
     [
         (("--module", "zfs", "--variant", "base"), "exclude each other"),
         (("--kernel", "6.12"), "--kernel belongs to --module"),
+        (("--kernel-of", "base-zfs"), "--kernel-of belongs to --module"),
+        (("--module", "zfs", "--kernel", "6.12", "--kernel-of", "base-zfs"), "--kernel-of exclude"),
+        (("--module", "zfs", "--candidate"), "--candidate is about images"),
         (("--module", "zsf"), "the plan compiles no module 'zsf'"),
         (("--variant", "bsae"), "plans nothing for 'bsae'"),
         (("--workers", "0"), "is not a whole number from 1 to 9999"),
@@ -130,6 +135,48 @@ def test_a_report_tells_how_each_variant_ended(cli, world, capsys, form):
         assert lines.count("```text") == lines.count("```") == 3
     else:
         assert "`immutable-base inspect` makes it" in out
+
+
+def test_a_held_variant_shows_in_the_exit_code_where_that_is_asked_for(cli, world):
+    assert cli("inspect", "--variant", "base-held") == 0
+    assert cli("inspect", "--variant", "base-held", "--exit-held") == 3
+    assert cli("report", "--exit-held") == 2, "a failure counts for more"
+    for variant in plan().variants:
+        if variant.verdict is Verdict.BUILD:
+            leave_all(world.context.documents, variant)
+    assert cli("report") == 0
+    assert cli("report", "--exit-held") == 3
+
+
+def test_so_it_does_in_that_of_a_run(cli, world, monkeypatch):
+    for variant in plan().variants:
+        if variant.verdict is Verdict.BUILD:
+            leave_all(world.context.documents, variant)
+    monkeypatch.setattr("immutable_base.cli.run.require_ready", lambda *_: None)
+    monkeypatch.setattr(
+        "immutable_base.cli.run.run_variants", lambda *_, **__: report_of(world.context.documents)
+    )
+    assert cli("run") == 0
+    assert cli("run", "--exit-held") == 3
+
+
+def test_an_image_is_left_in_the_registry_only_if_that_is_asked_for(cli, world):
+    for module in ("base-zfs", "base-zfs-old"):
+        assert cli("build", "--module", "zfs", "--kernel-of", module) == 0
+    assert cli("build", "--variant", "base-zfs") == 0
+    assert world.pushed == {}
+    assert cli("build", "--variant", "base-zfs", "--candidate") == 0
+    (pinned,) = world.pushed
+    assert "/candidates@sha256:" in pinned
+
+
+def test_a_module_for_one_variant_is_compiled_for_its_kernel_alone(cli, world, capsys):
+    world.commands.clear()
+    assert cli("build", "--module", "zfs", "--kernel-of", "base-zfs-again") == 0
+    assert "nothing to do: base-zfs is on" in capsys.readouterr().out
+    assert world.builds == []
+    assert cli("build", "--module", "zfs", "--kernel-of", "base-zfs") == 0
+    assert len(world.builds) == 1
 
 
 def test_every_stage_of_the_graph_has_its_command_and_every_command_its_summary():

@@ -150,3 +150,15 @@ def test_a_file_that_cannot_be_toml_is_refused_with_its_name(tmp_path, content):
 )  # fmt: skip
 def test_a_name_that_nothing_defines_is_refused_wherever_it_stands(tmp_path, old, new, message):
     assert message in broken(tmp_path, old, new)
+
+
+def test_candidates_are_beside_the_variants_unless_they_have_a_place_of_their_own(tmp_path):
+    settings = load_settings(PRODUCT)
+    assert settings.candidates == f"{settings.registry.destination}/candidates"
+    path = tmp_path / "immutable-base.toml"
+    text = PRODUCT.read_text()
+    path.write_text(text.replace("[registry]\n", '[registry]\ncandidates = "h.example/x/c"\n', 1))
+    assert load_settings(path).candidates == "h.example/x/c"
+    for wrong in ("h.example/x:tag", "https://h.example/x", "h.example/X"):
+        line = f'[registry]\ncandidates = "{wrong}"\n'
+        assert "registry.candidates" in broken(tmp_path, "[registry]\n", line)

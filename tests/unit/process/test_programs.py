@@ -357,3 +357,19 @@ def test_a_program_that_has_ended_already_is_ended_again_without_an_error(monkey
     with pytest.raises(KeyboardInterrupt):
         run(sh("true"))
     assert [process.returncode for process in ended] == [0, 0]
+
+
+def test_each_line_comes_while_the_program_runs_and_belongs_to_the_result_too(tmp_path):
+    """A pipeline of an hour is watched, and its secrets are not."""
+    seen, go_on = [], tmp_path / "go-on"
+
+    def look(line):
+        seen.append(line)
+        go_on.touch()
+
+    script = (
+        f"echo token=hunter2; while ! test -e {go_on}; do sleep 0.01; done; printf 'b\\377\\nend'"
+    )
+    result = run(sh(script, each_line=look, secrets=("hunter2",)))
+    assert seen == ["token=***", "b\ufffd", "end"]
+    assert result.stdout == b"token=hunter2\nb\xff\nend"

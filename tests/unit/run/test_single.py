@@ -107,6 +107,8 @@ def test_without_being_asked_no_image_is_left_in_a_registry(world):
     assert report.held
     assert world.pushed == {}
     assert {json.loads(p.read_text())["candidate"] for p in layouts(world)} == {None}
+    stage(world, "build", variants=("base",))
+    assert world.pushed == {}
 
 
 def layouts(world):

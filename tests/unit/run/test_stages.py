@@ -308,3 +308,25 @@ def test_a_candidate_that_has_gone_is_a_failure_of_the_registry_and_leaves_nothi
     folder = carried.context.documents.layout(BASE).parent
     assert not carried.context.documents.layout(BASE).exists()
     assert [path.name for path in folder.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_candidate_is_not_fetched_where_its_layout_is_here(carried, stages):
+    """As on the machine that built it; the registry may have forgotten it by then."""
+    assert stages.publish(BASE, print) == "published"
+    carried.commands.clear()
+    carried.pushed.clear()
+    assert stages.publish(BASE, print) == "published"
+    assert carried.commands == []
+
+
+def test_what_is_fetched_is_the_digest_that_was_built_whatever_the_candidate_names(carried, stages):
+    documents = carried.context.documents
+    layout = documents.read(ImageLayout, BASE)
+    other = f"registry.example/candidates@sha256:{'0' * 64}"
+    carried.pushed[other] = next(iter(carried.pushed.values()))
+    documents.write(name_of(ImageLayout, BASE), layout.model_copy(update={"candidate": other}))
+    carried.commands.clear()
+    with contextlib.suppress(VerificationError):  # the documents above rest on the other name
+        stages.inspect(BASE, print)
+    copied = [c.argv[-2] for c in carried.commands if c.argv[:2] == ("skopeo", "copy")]
+    assert copied == [f"docker://registry.example/candidates@{layout.digest}"]

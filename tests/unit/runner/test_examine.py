@@ -3,6 +3,7 @@
 import json
 import socket
 import time
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -40,6 +41,17 @@ def test_every_thing_has_a_line_and_a_document_that_fits_its_schema(config, tmp_
     assert [finding["name"] for finding in document["findings"]] == NAMES
     schema = json.loads((ROOT / "schema/runner.schema.json").read_text())
     jsonschema.validate(document, schema)
+
+
+def test_a_pipeline_without_the_jobs_of_its_variants_is_a_fault_of_the_command(config, tmp_path):
+    place = Path(config).parent / "ci/variants.yml"
+    place.parent.mkdir()
+    place.write_text("# of another configuration\n")
+    arguments = ["doctor", "--ci", "--config", config, "--workspace", tmp_path]
+    (last,) = json.loads(command([*arguments, "--format", "json"]).out)["ci"]["findings"][-1:]
+    assert (last["name"], last["state"]) == ("pipeline", "fault")
+    assert last["fix"] == "`immutable-base ci --output ci/variants.yml`"
+    assert command(arguments).code == 4
 
 
 def test_a_registry_that_hangs_takes_less_than_a_minute(config, tmp_path, monkeypatch):

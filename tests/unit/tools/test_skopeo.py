@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+from contextlib import nullcontext
+from pathlib import Path
 
 import pytest
 
@@ -168,3 +170,28 @@ def test_what_is_no_text_is_no_label():
 def test_a_base_is_resolved_with_its_labels():
     registry = Registry(b'{"layers": []}', {"config": {"Labels": {"redhat.compose-id": "C-1"}}})
     assert skopeo.resolve(registry, "h/a", CA).labels == {"redhat.compose-id": "C-1"}
+
+
+@pytest.mark.parametrize("done", [True, False])
+def test_an_image_travels_with_its_digest_and_arrives_whole_or_not_at_all(tmp_path, done):
+    """Without --preserve-digests skopeo may write another manifest than the one that was signed."""
+    asked = []
+
+    def registry(command):
+        asked.append(command)
+        target = Path(command.argv[-1].removeprefix("oci:"))
+        target.mkdir()
+        (target / "index.json").touch()
+        assert not layout.exists(), "half an image is in nobody's way"
+        if not done:
+            raise CommandError("exited", details="connection reset")
+        return Result(status=0, stdout=b"", stderr_tail="")
+
+    layout, pinned = tmp_path / "layout", f"h/a@sha256:{'a' * 64}"
+    with nullcontext() if done else pytest.raises(RemoteError, match=f"did not give {pinned}"):
+        skopeo.fetch(registry, pinned, layout, CA)
+    (command,) = asked
+    assert "--preserve-digests" in command.argv
+    assert (command.argv[-2], command.env) == (f"docker://{pinned}", CA)
+    assert [it.name for it in tmp_path.iterdir()] == (["layout"] if done else [])
+    assert (layout / "index.json").is_file() is done
