@@ -13,7 +13,12 @@ SHOWN = 500
 
 
 def load_prune_plan(path: Path) -> PrunePlan:
-    """Read a plan from a file; raises ConfigurationError if it is none."""
+    """Read a plan from a file; raises ConfigurationError if it is none.
+
+    A pipe without a writer would never answer.
+    """
+    if path.is_fifo():
+        raise ConfigurationError(f"{path} is a pipe, and no plan", hint=HOW)
     try:
         return read_document(PrunePlan, path.read_bytes())
     except OSError as error:

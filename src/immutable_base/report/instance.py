@@ -13,6 +13,7 @@ from immutable_base.model.instance import (
     InstanceResult,
 )
 from immutable_base.model.plan_diff import VersionChange
+from immutable_base.report.markdown import code_block
 from immutable_base.report.plan_diff_markdown import escape
 from immutable_base.report.run import mebibytes
 
@@ -81,8 +82,7 @@ def instance_markdown(report: InstanceReport) -> str:
     if report.changes is not None:
         lines += ["", *_changes(report.changes)]
     if report.error:
-        fence = "`" * max(3, _longest_run(report.error) + 1)
-        lines += ["", f"{fence}text", report.error, fence]
+        lines += ["", *code_block(report.error)]
     return "\n".join(map(printable, lines)) + "\n"
 
 
@@ -99,14 +99,6 @@ def _change(item: VersionChange) -> str:
     name = f"{item.name}.{item.arch}" if item.arch else item.name
     versions = " → ".join(filter(None, (item.before, item.after)))
     return escape(f"{item.change}: {name} {versions}")
-
-
-def _longest_run(text: str) -> int:
-    longest = run = 0
-    for sign in text:
-        run = run + 1 if sign == "`" else 0
-        longest = max(longest, run)
-    return longest
 
 
 def _row(*cells: str) -> str:

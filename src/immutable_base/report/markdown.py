@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
+from immutable_base.errors import printable
 from immutable_base.model.run import RunReport, VariantResult
+from immutable_base.report.plan_diff_markdown import escape
 from immutable_base.report.run import kibibytes, mebibytes, verdict_text
 
 HEADINGS = ("variant", "verdict", "kernel", "modules", "packages", "size", "SBOM", "image")
@@ -14,12 +18,18 @@ def run_markdown(report: RunReport) -> str:
     lines += [_row(_cells(variant)) for variant in report.variants]
     for variant in report.variants:
         if variant.error:
-            lines += ["", f"**{variant.name}** failed:", "", "```text", variant.error, "```"]
+            lines += ["", f"**{variant.name}** failed:", "", *code_block(variant.error)]
         elif variant.reason:
-            lines += ["", f"**{variant.name}**: {variant.reason}"]
+            lines += ["", f"**{variant.name}**: {escape(variant.reason)}"]
         for warning in variant.warnings:
-            lines += ["", f"**{variant.name}** warning: {warning}"]
-    return "\n".join(lines) + "\n"
+            lines += ["", f"**{variant.name}** warning: {escape(warning)}"]
+    return "\n".join(map(printable, lines)) + "\n"
+
+
+def code_block(text: str) -> list[str]:
+    """Return lines that show a text as it is, whatever backticks are in it."""
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
+    return [f"{fence}text", text, fence]
 
 
 def _cells(variant: VariantResult) -> list[str]:

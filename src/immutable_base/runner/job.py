@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from immutable_base.errors import ImmutableBaseError
+from immutable_base.model.reference import DIGEST
 from immutable_base.model.runner import RunnerFinding, fault, fine, warning
 from immutable_base.sign import MARGIN, STANZA, TOKEN_VARIABLE, check_claims, decode_claims
 from immutable_base.verification.policy import Signer
@@ -34,6 +35,8 @@ def look_at_job(
     else:
         yield _protected(environment)
         yield _timeout(environment)
+        if environment.get("CI_JOB_IMAGE"):
+            yield _image(environment["CI_JOB_IMAGE"])
     yield _token(environment, signer, now=now, protected_ref=protected_ref)
 
 
@@ -49,6 +52,21 @@ def _protected(environment: Mapping[str, str]) -> RunnerFinding:
     return warning(
         "protected ref", f"{name or 'this ref'} is not protected: what is signed here is not ours",
         "protect the branch (Settings > Repository > Protected branches); sign on it only",
+    )  # fmt: skip
+
+
+def _image(image: str) -> RunnerFinding:
+    """Return whether the job's own image is a fixed one: it gets the identity token in its hands.
+
+    By default whoever is a developer may push to every repository of a project's registry. Source:
+    GitLab, "Protected container tags".
+    """
+    if DIGEST.fullmatch(image.rpartition("@")[2]):
+        return fine("job image", "it is named by its digest")
+    return warning(
+        "job image", f"{image} is a tag: whoever may push there can sign as this project",
+        "name it by digest (IMMUTABLE_BASE_CI_IMAGE, or the template's input `image`), or protect "
+        "its repository: Settings > Packages and registries",
     )  # fmt: skip
 
 

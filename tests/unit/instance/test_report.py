@@ -155,6 +155,7 @@ def test_variables_for_later_jobs(world):
     [
         ({"CI_PIPELINE_SOURCE": "schedule"}, 2), ({"CI_PIPELINE_SOURCE": "push"}, 2),
         ({"CI_PIPELINE_SOURCE": "merge_request_event", "CI_COMMIT_BRANCH": ""}, 0),
+        ({"CI_PIPELINE_SOURCE": "merge_request_event"}, 0),
         ({"CI_PIPELINE_SOURCE": "web", "CI_COMMIT_BRANCH": "feature"}, 0),
         ({"CI_COMMIT_BRANCH": "", "CI_DEFAULT_BRANCH": ""}, 0),
     ],

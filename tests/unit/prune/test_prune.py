@@ -1,9 +1,12 @@
 """`registry prune` as a user runs it, against a registry that answers over TLS."""
 
 import json
+import os
 
 import pytest
 
+from immutable_base.errors import ConfigurationError
+from immutable_base.prune.load import load_prune_plan
 from support.forge import Instance
 from support.oci_registry import BASE_DIGEST
 from support.web import Reply
@@ -435,6 +438,12 @@ def test_a_tag_that_another_run_moves_meanwhile_is_told(nights):
 
 
 # ------------------------------------------------------------------ a plan from a file
+
+
+def test_a_pipe_is_no_plan(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ConfigurationError, match="is a pipe"):
+        load_prune_plan(tmp_path / "pipe")
 
 
 @pytest.fixture

@@ -18,3 +18,13 @@ def test_each_variant_is_a_row_and_errors_follow_in_full():
 def test_what_stands_in_a_cell_does_not_end_it():
     lines = run_markdown(report(GOOD.model_copy(update={"kernel": "6.12|x"}))).splitlines()
     assert "| 6.12\\|x (up) |" in lines[2]
+
+
+def test_an_error_stays_in_its_block_and_foreign_words_in_their_line():
+    bad = BAD.model_copy(update={"error": "```\n# a heading\x1b[2J"})
+    text = run_markdown(report(bad))
+    assert "````text\n```\n# a heading\\x1b[2J\n````" in text
+    held = GOOD.model_copy(update={"reason": "x\n/approve <b>", "warnings": ("y\n/close",)})
+    lines = run_markdown(report(held)).splitlines()
+    assert not [line for line in lines if line.startswith("/")]
+    assert any(r"\<b" in line for line in lines)

@@ -22,6 +22,7 @@ JOB = {
     "CI_COMMIT_REF_PROTECTED": "true",
     "CI_JOB_TIMEOUT": "10800",
     "CI_JOB_STARTED_AT": STARTED,
+    "CI_JOB_IMAGE": f"registry.example/group/ci:latest@sha256:{'0' * 64}",
 }
 
 
@@ -83,6 +84,9 @@ def test_a_token_that_ends_before_the_job_may_is_told():
         ({"CI_JOB_TIMEOUT": "3600"}, "timeout"),
         ({"CI_JOB_TIMEOUT": None}, "timeout"),
         ({"CI_JOB_TIMEOUT": "three hours"}, "timeout"),
+        ({"CI_JOB_IMAGE": "registry.example/group/ci:latest"}, "job image"),
+        ({"CI_JOB_IMAGE": "registry.example/group/ci@sha256:0"}, "job image"),
+        ({"CI_JOB_IMAGE": "\xe4"}, "job image"),
         ({"GITLAB_CI": None}, "job"),
     ],
 )
@@ -116,3 +120,7 @@ def test_a_workspace_on_a_containers_own_file_system_is_told(folder, state, word
 @pytest.mark.parametrize("text", ["", "nonsense", "1 2 3 - \n"])
 def test_mounts_that_are_not_understood_are_told(text):
     assert look_at_volume(text, Path("/builds")).state is State.WARNING
+
+
+def test_a_job_without_an_image_has_none_to_be_told_of():
+    assert "job image" not in look(CI_JOB_IMAGE=None)
