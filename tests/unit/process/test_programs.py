@@ -367,7 +367,9 @@ def test_each_line_comes_while_the_program_runs_and_belongs_to_the_result_too(tm
         seen.append(line)
         go_on.touch()
 
-    script = f"echo token=hunter2; while ! test -e {go_on}; do sleep 0.01; done; printf 'b\\377\\nend'"
+    script = (
+        f"echo token=hunter2; while ! test -e {go_on}; do sleep 0.01; done; printf 'b\\377\\nend'"
+    )
     result = run(sh(script, each_line=look, secrets=("hunter2",)))
     assert seen == ["token=***", "b\ufffd", "end"]
     assert result.stdout == b"token=hunter2\nb\xff\nend"
