@@ -12,11 +12,12 @@ from immutable_base.errors import (
     HostError,
     NoSuchImageError,
     NotSignedError,
+    RemoteError,
 )
 from immutable_base.model.build import ImageBuild, ImageLayout
 from immutable_base.run.failures import FOLDER
 from support.paths import ROOT
-from support.pipelines import read_jobs, started_jobs
+from support.pipelines import read_jobs, read_yaml, started_jobs
 
 NIGHTLY = (ROOT / ".gitlab-ci.yml", ROOT / "ci/variants.yml")
 TEMPLATE = ROOT / "templates/instance.yml"
@@ -173,3 +174,19 @@ def test_the_jobs_of_an_instance_hand_on_what_they_decided_and_made():
     assert DOWNSTREAM["build"]["variables"]["GIT_DEPTH"] == "0", (
         "what changed since the last image?"
     )
+
+
+def test_only_what_a_service_outside_failed_in_is_tried_again():
+    """A verification that failed, tried until it holds, would be no verification."""
+    (document,) = read_yaml(NIGHTLY[0].read_text())
+    for job in (document["default"], *DOWNSTREAM.values()):
+        assert job["retry"]["exit_codes"] == [RemoteError.exit_code]
+
+
+@pytest.mark.parametrize(
+    ("job", "kind", "option"),
+    [(JOBS["checks"], "junit", "--output"), (DOWNSTREAM["detect-changes"], "dotenv", "--dotenv")],
+)
+def test_gitlab_reads_the_report_that_the_command_writes(job, kind, option):
+    words = job["script"][0].split()
+    assert job["artifacts"]["reports"] == {kind: words[words.index(option) + 1]}
