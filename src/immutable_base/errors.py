@@ -77,7 +77,12 @@ them. Other OSErrors are bugs of ours."""
 
 
 def host_error(error: BaseException) -> HostError | None:
-    """Return a refusal of a disk or a permission as an error of this host, None for any other."""
+    """Return a refusal of a disk or a permission as an error of this host, None for any other.
+
+    Of a link that leads to itself Python before 3.13 makes a RuntimeError.
+    """
+    if isinstance(error, RuntimeError) and isinstance(error.__context__, OSError):
+        error = error.__context__
     if not isinstance(error, OSError) or error.errno not in FIXABLE:
         return None
     where = f"{error.filename}: " if error.filename else ""

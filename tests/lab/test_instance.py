@@ -1,6 +1,6 @@
-"""A repository downstream on the tiny stream's `tiny-metronome`, from its first commit to its second image.
+"""A repository downstream, command by command: the same image again, and promises that are broken.
 
-Built, checked, signed with its own identity and published by real programs; and what is refused.
+Its pipelines are in test_instance_pipeline.py.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from support.scenario_runs import PRODUCT, ScenarioRuns
+from support.scenario_runs import PRODUCT, ScenarioRuns, environment_of
 
 PROJECT = "acme/fileserver"
 STAGES = ("build", "check", "sbom", "publish")
@@ -78,19 +78,16 @@ class Downstream:
 
 
 @pytest.fixture(scope="module")
-def runs(lab_folder) -> ScenarioRuns:
+def runs(tiny_lab, tiny_night) -> ScenarioRuns:
     """The tiny stream with both of its variants published."""
-    found = ScenarioRuns(state=lab_folder)
-    done = found.run("tiny")
-    assert done.returncode == 0, done.stderr
-    return found
+    return ScenarioRuns(state=tiny_lab.state)
 
 
 @pytest.fixture
 def downstream(runs, tmp_path) -> Downstream:
     """A repository that was never published, in a registry path of its own."""
     text = runs._lab("env", "--scenario", "tiny", "--project", PROJECT).stdout
-    env = runs._exported(text)
+    env = environment_of(text)
     registry = env["IMMUTABLE_BASE_REGISTRY"].partition("/")[0]
     env |= {
         "CI_SERVER_URL": env["IMMUTABLE_BASE_ISSUER"], "CI_SERVER_HOST": "gitlab.com", "CI_PROJECT_PATH": PROJECT,
@@ -110,7 +107,7 @@ def downstream(runs, tmp_path) -> Downstream:
 
 
 @pytest.mark.timeout(1800)
-def test_an_instance_from_its_first_commit_to_its_second_image(downstream):
+def test_the_same_commit_on_the_same_base_gives_the_same_image(downstream):
     decision = downstream.verb("detect-changes")
     assert (decision["outcome"], [r["rule"] for r in decision["reasons"]]) == (
         "rebuild",
@@ -125,61 +122,12 @@ def test_an_instance_from_its_first_commit_to_its_second_image(downstream):
     assert labels[f"{OCI}.revision"] == downstream.program("git", "rev-parse", "HEAD")
     assert labels["io.immutable-base.module.metronome"], "the base's modules are its own too"
 
-    # By hand, under the instance's identity, and under no other.
-    cosign = (
-        "cosign",
-        "verify",
-        "--certificate-oidc-issuer",
-        downstream.env["IMMUTABLE_BASE_ISSUER"],
-    )
-    image = f"{downstream.image}@{built['digest']}"
-    identity = f"https://gitlab.com/{PROJECT}//.gitlab-ci.yml@refs/heads/main"
-    downstream.program(*cosign, "--certificate-identity", identity, image)
-    other = identity.replace("acme", "mallory")
-    failed = subprocess.run(
-        [*cosign, "--certificate-identity", other, image], env=downstream.env, capture_output=True
-    )
-    assert failed.returncode != 0
-
-    # A schedule without a change.
-    assert downstream.verb("detect-changes")["outcome"] == "unchanged"
-    assert downstream.verb("build")["outcome"] == "unchanged"
-
     # The same inputs again give the same image: nothing is signed or tagged anew.
     downstream.verb("detect-changes", "--force")
     for stage in STAGES:
         downstream.verb(stage)
     assert downstream.document("build.json")["digest"] == built["digest"]
     assert downstream.document("publish.json")["status"] == "unchanged"
-
-    # A new commit.
-    downstream.commit(motd="good morning\n")
-    decision = downstream.verb("detect-changes")
-    assert [(r["rule"], r["evidence"]) for r in decision["reasons"]] == [("files", ["motd"])]
-    for stage in STAGES:
-        downstream.verb(stage)
-    report = downstream.verb("report")
-    assert (report["outcome"], report["changes"]["packages"]) == ("published", [])
-    assert (
-        downstream.tags()["latest"]
-        == downstream.document("build.json")["digest"]
-        != built["digest"]
-    )
-
-
-def test_a_base_that_nobody_signed_is_refused_before_anything_is_built(downstream):
-    unsigned = f"{downstream.image}-base:latest"
-    downstream.program("skopeo", "copy", "--quiet", f"docker://{downstream.registry}/tiny-metronome:latest", f"docker://{unsigned}")  # fmt: skip
-    downstream.commit(Containerfile=f"FROM {unsigned}\n")
-    assert "no signature" in downstream.verb("detect-changes", code=13)["error"]
-    assert "detect-changes` makes it" in downstream.verb("build", code=2)["error"]
-    assert downstream.verb("report", code=13)["outcome"] == "failed"
-
-
-def test_a_base_without_an_image_is_waited_for(downstream):
-    downstream.commit(Containerfile=f"FROM {downstream.registry}/tiny-never:latest\n")
-    assert downstream.verb("detect-changes")["outcome"] == "wait"
-    assert downstream.verb("build")["outcome"] == "wait"
 
 
 BROKEN = {

@@ -1,6 +1,7 @@
 """Seven lines in a repository downstream, and what its pipelines make of them."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -16,7 +17,8 @@ from immutable_base.tools import buildah
 from support.paths import ROOT
 from support.repositories import Repository, instance_repository
 
-PROJECT = "acme/Hosts/file-server"
+PROJECT = f"acme/Hosts/file-server-{os.urandom(4).hex()}"
+"""Its own in each run: the lab's registry remembers what earlier ones published."""
 BASE = "instance-base"
 EXAMPLES = ("file-server", "inference-host", "router")
 JOBS = {"detect-changes", "build", "check", "sbom", "publish", "report"}

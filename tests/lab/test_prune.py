@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import time
 import uuid
+from dataclasses import replace
 
 import pytest
 
+from immutable_base.cli.make_context import make_context
 from immutable_base.context import load_context
 from immutable_base.process import run
 from immutable_base.publish.publish import PublishRequest, publish_variant
 from immutable_base.run.verifier import verifier_of
 from immutable_base_lab.core.paths import LabPaths
 from immutable_base_lab.lab import Lab
+from support.scene import command
 from support.small_images import write_layout
 
 PROJECT = "immutable-base/immutable-base"
@@ -104,30 +108,25 @@ def test_old_nights_go_and_everything_that_stays_still_verifies(shelf, tmp_path)
         assert shelf.registry.objection(VARIANT, digest) is None
 
 
-def test_an_old_night_is_deleted_with_what_stands_beside_it(shelf):
-    """Images here are signed just now, so only one without a signature of ours is old by its tag."""
-    shelf.publish("newest", "latest", tag(0))
-    shelf.publish("rollback", "6.12.0", tag(20))
-    client, place = shelf.registry.client, f"{shelf.registry.path}/{VARIANT}/manifests"
-    manifest = json.loads(client.get(f"{place}/latest", headers=ACCEPT).content)
-    manifest["annotations"] = {"words": "unsigned"}
-    raw = json.dumps(manifest).encode()
-    put = client.put(
-        f"{place}/{tag(30)}", content=raw, headers={"Content-Type": manifest["mediaType"]}
-    )
-    assert put.status_code == 201
-    old = put.headers["docker-content-digest"]
-    beside = f"{old.replace(':', '-')}.sig"
-    manifest["annotations"] = {"words": "beside it"}
-    raw = json.dumps(manifest).encode()
-    client.put(f"{place}/{beside}", content=raw, headers={"Content-Type": manifest["mediaType"]})
-    assert shelf.registry.digest(VARIANT, old) == old
+def test_an_old_image_is_deleted_with_what_stands_beside_it(shelf, monkeypatch):
+    """Images here are signed just now, so it is the clock of the command that is two months on."""
+    old = shelf.publish("first of its day", tag(0))
+    newest = shelf.publish("newest", "latest", tag(0))
+    assert shelf.registry.has_beside(VARIANT, old, "sig")
+    for name, value in shelf.lab.env.items():
+        monkeypatch.setenv(name, value)
 
-    done = shelf.prune("--yes")
-    assert done.returncode == 0, done.stderr
+    def later(namespace):
+        return replace(make_context(namespace), clock=lambda: time.time() + 60 * 86400)
+
+    monkeypatch.setattr("immutable_base.cli.registry.make_context", later)
+    done = command([
+        "registry", "prune", "--yes", "--config", shelf.config, "--nights", "1", "--days", "10",
+        "--workspace", shelf.folder / "workspace",
+    ])  # fmt: skip
+    assert done.code == 0, done.err
     assert shelf.registry.digest(VARIANT, old) is None
-    assert shelf.registry.digest(VARIANT, beside) is None
-    assert set(shelf.registry.tags(VARIANT)) == {"latest", tag(0), tag(20), "6.12.0"}
-
-
-ACCEPT = {"Accept": "application/vnd.oci.image.manifest.v1+json"}
+    for kind in ("sig", "att"):
+        assert not shelf.registry.has_beside(VARIANT, old, kind)
+    assert set(shelf.registry.tags(VARIANT)) == {"latest", tag(0)}
+    assert shelf.registry.objection(VARIANT, newest) is None

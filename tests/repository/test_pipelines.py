@@ -1,10 +1,12 @@
 """The pipelines that we ship: GitLab's schema, and what it does not know."""
 
+import re
 import subprocess
 import sys
 
 import pytest
 
+from immutable_base.doctor import PINNED, PROGRAMS
 from immutable_base.instance.contract import ci_lines, load_contract, own_ref
 from support.paths import ROOT
 from support.pipelines import complaints, read_jobs, read_yaml
@@ -65,6 +67,28 @@ def test_the_template_has_the_inputs_jobs_and_variables_of_its_contract():
     assert [name for name in (*inputs, *jobs) if f"| `{name}` |" not in page] == []
 
 
+@pytest.mark.parametrize(
+    ("folder", "fine"),
+    [
+        (".", True), ("hosts/web-1", True), ("a_b.c", True), ("$(id)", False), ("a`id`", False),
+        ('a" || true; "', False), ("a b", False), ("-h", False), ("$HOME", False), ("a\nb", False), ("", False),
+    ],
+)  # fmt: skip
+def test_a_folder_means_nothing_to_a_shell(folder, fine):
+    """GitLab fills inputs in before the shell reads the line."""
+    spec, _ = read_yaml(TEMPLATE.read_text())
+    pattern = spec["spec"]["inputs"]["folder"]["regex"]
+    assert pattern[0] == "^"
+    assert pattern[-1] == "$"
+    assert bool(re.fullmatch(pattern[1:-1], folder)) is fine
+
+
+def test_no_other_input_comes_before_a_shell():
+    for job in read_jobs(TEMPLATE).values():
+        for line in (*job["script"], *job.get("before_script", ())):
+            assert set(re.findall(r"\$\[\[ inputs\.(\w+) ]]", line)) <= {"folder"}
+
+
 @pytest.mark.parametrize("folder", EXAMPLES, ids=lambda path: path.name)
 def test_an_example_has_the_seven_lines_that_init_writes(folder):
     lines = (folder / ".gitlab-ci.yml").read_text().splitlines()
@@ -115,3 +139,11 @@ def test_the_lint_finds_nothing_in_a_sound_job():
 def test_the_lint_names_what_is_wrong(change, said):
     job = {key: value for key, value in {**SOUND, **change}.items() if value is not None}
     assert any(said in text for text in complaints({"publish": job})), complaints({"publish": job})
+
+
+def test_the_image_of_the_jobs_has_what_doctor_asks_for():
+    text = (ROOT / "ci/Containerfile").read_text()
+    final = text[text.rindex("\nFROM ") :]
+    installed = set(re.findall(r"^ {8}([a-z0-9-]+) ", final, re.MULTILINE))
+    assert {package for _, package, _ in PROGRAMS} <= installed
+    assert all(f"/bin/{program}" in final for program, _ in PINNED), "and what Debian has not"

@@ -49,5 +49,15 @@ def test_another_kind_of_file_in_a_place_of_ours_is_an_error_of_this_host(number
     assert str(refused).startswith(f"/nights/tonight/log: {os.strerror(number)}")
 
 
+def test_a_link_that_leads_to_itself_is_an_error_of_this_host(tmp_path):
+    """Python before 3.13 raises a RuntimeError of it."""
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    with pytest.raises((RuntimeError, OSError)) as caught:
+        loop.resolve(strict=True)
+    assert str(loop) in str(host_error(caught.value))
+    assert host_error(RuntimeError("a bug")) is None
+
+
 def test_a_file_of_ours_that_is_not_there_is_a_bug():
     assert host_error(FileNotFoundError(errno.ENOENT, "No such file", "x")) is None

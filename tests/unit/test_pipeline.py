@@ -25,9 +25,9 @@ def test_the_committed_jobs_are_those_of_the_configuration():
 
 def test_a_file_with_other_jobs_is_refused_with_the_command_that_mends_it(tmp_path, capsys):
     other = tmp_path / "variants.yml"
-    for text in (None, "# nothing\n"):
+    for text in (None, b"# nothing\n", b"\xe4"):
         if text is not None:
-            other.write_text(text)
+            other.write_bytes(text)
         assert main(["ci", "--config", str(PRODUCT), "--check", str(other)]) == 2
         assert f"immutable-base ci --output {other}" in capsys.readouterr().err
     both = ["ci", "--config", str(PRODUCT), "--check", str(other), "--output", str(other)]

@@ -34,7 +34,7 @@ def run(namespace: argparse.Namespace) -> int:
     text = pipeline_jobs(load_settings(namespace.config.resolve()))
     if namespace.check is None:
         write_result(text, namespace.output)
-    elif not namespace.check.is_file() or namespace.check.read_text() != text:
+    elif not namespace.check.is_file() or namespace.check.read_bytes() != text.encode():
         raise ConfigurationError(
             f"{namespace.check} has not the jobs of {namespace.config}",
             hint=f"immutable-base ci --output {namespace.check}",

@@ -15,6 +15,7 @@ from immutable_base.cli.options import (
     write_result,
 )
 from immutable_base.errors import EXIT_HELD
+from immutable_base.instance.ci_job import read_job
 from immutable_base.instance.context import (
     FOLDER,
     InstanceContext,
@@ -24,7 +25,7 @@ from immutable_base.instance.contract import load_contract, own_ref
 from immutable_base.instance.doctor import examine_base, examine_repository
 from immutable_base.instance.init import NewInstance, new_base, write_instance
 from immutable_base.instance.instance_documents import REPORT, InstanceDocuments
-from immutable_base.instance.report import report_instance
+from immutable_base.instance.report import report_instance, require_published
 from immutable_base.instance.verbs import DETECT, Verb, carry_out, decide_now
 from immutable_base.log import log_to_terminal
 from immutable_base.model.instance import InstanceOutcome
@@ -183,6 +184,7 @@ def _report(namespace: argparse.Namespace) -> int:
     documents.write(REPORT, report)
     text = report.to_json() if namespace.format == "json" else instance_markdown(report)
     write_result(text, namespace.output)
+    require_published(report, read_job(os.environ))
     return report.exit_code
 
 

@@ -14,9 +14,8 @@ from immutable_base.errors import ConfigurationError, VerificationError
 from immutable_base.image.layout import MODULES
 from immutable_base.image.oci import require_image
 from immutable_base.instance.candidate import leave_candidate
-from immutable_base.instance.containerfile import FILE
 from immutable_base.instance.context import InstanceContext
-from immutable_base.instance.detect import base_reference, read_containerfile
+from immutable_base.instance.detect import read_containerfile
 from immutable_base.instance.pinned_text import pinned_text
 from immutable_base.instance.proofs import require_base
 from immutable_base.model.instance import BaseEvidence, InstanceBuild, InstanceDecision
@@ -149,8 +148,6 @@ def _request(
     shutil.copytree(scripts, input_folder / "bin")
     normalise(input_folder)
     file = read_containerfile(at)
-    if str(base_reference(at, file)) != base.reference:
-        raise VerificationError(f"the decision is about another base than the {FILE}'s")
     replaced = {image: _by_digest(image) for image in file.foreign(file.root.image)}
     text = pinned_text(file, {**replaced, file.root.image: base.pinned})
     written = at.workspace / "instance-context.Containerfile"

@@ -14,6 +14,8 @@ from immutable_base.errors import ConfigurationError
 CI_FILE = ".gitlab-ci.yml"
 FORCE = "IMMUTABLE_BASE_FORCE"
 """Variable of a pipeline that lets it build whatever is published."""
+MERGE_REQUESTS = frozenset({"merge_request_event", "external_pull_request_event"})
+"""Sources of pipelines that publish nothing."""
 STANDARD_PORTS = {"https": "443", "http": "80"}
 ALL_NAMED = "set signing in immutable-base-instance.toml, or run in a job of GitLab"
 
@@ -31,6 +33,8 @@ class CiJob:
     project_url: str = ""
     config_path: str = ""
     default_branch: str = ""
+    branch: str = ""
+    """That the pipeline is for; empty in one of a tag or a merge request."""
     source: str = ""
     """What started the pipeline, e.g. `schedule`."""
     registry_image: str = ""
@@ -66,9 +70,14 @@ class CiJob:
 
     @property
     def _server(self) -> str:
-        url = urlsplit(self.server_url)
-        host = self.server_host or url.hostname or ""
-        port = self.server_port if self.server_host else str(url.port or "")
+        try:
+            url = urlsplit(self.server_url)
+            host = self.server_host or url.hostname or ""
+            port = self.server_port if self.server_host else str(url.port or "")
+        except ValueError as error:
+            raise ConfigurationError(
+                f"CI_SERVER_URL is no URL: {self.server_url}", hint=ALL_NAMED
+            ) from error
         shown = f":{port}" if port and port != STANDARD_PORTS.get(url.scheme) else ""
         return f"{host}{shown}{url.path.rstrip('/')}"
 
@@ -90,6 +99,7 @@ def read_job(environment: Mapping[str, str]) -> CiJob:
         "project_url": "CI_PROJECT_URL",
         "config_path": "CI_CONFIG_PATH",
         "default_branch": "CI_DEFAULT_BRANCH",
+        "branch": "CI_COMMIT_BRANCH",
         "source": "CI_PIPELINE_SOURCE",
         "registry_image": "CI_REGISTRY_IMAGE",
     }

@@ -18,7 +18,10 @@ VARIABLE = re.compile(
     r"\$(?:(?P<plain>[A-Za-z_]\w*)|\{(?P<name>[A-Za-z_]\w*)(?P<default>:-[^}]*)?\})"
 )
 DIRECTIVE = re.compile(r"#\s*(\w+)\s*=\s*(\S+)\s*$")
-HEREDOC = re.compile(r"<<-?([\"']?)([A-Za-z_]\w*)\1")
+HEREDOC = re.compile(r"(?:^|(?<=\s))[0-9]*<<(-?)([\"']?)([A-Za-z_]\w*)\2")
+"""A word of its own; `<<<` is none. Source: moby/buildkit, frontend/dockerfile/parser, which
+buildah follows."""
+NUMBER = re.compile("[0-9]{1,4}")
 WITH_HEREDOCS = frozenset({"RUN", "COPY", "ADD"})
 ARGUMENT = re.compile(r"([A-Za-z_]\w*)=(\"[^\"]*\"|'[^']*'|\S*)")
 FROM_FLAG = re.compile(r"--from=(\S+)")
@@ -50,7 +53,7 @@ class BuildStage:
     is_open: bool
     """Whether it has an argument without a value."""
     alias: str | None
-    """In small letters."""
+    """As it is written: to buildah other letters are another name, and an image."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +73,7 @@ class Containerfile:
         """
         known = {stage.alias: stage for stage in self.stages if stage.alias}
         stage = self.stages[-1]
-        while (below := known.get(stage.image.lower())) is not None and below.first < stage.first:
+        while (below := known.get(stage.image)) is not None and below.first < stage.first:
             stage = below
         if stage.image.lower() == SCRATCH:
             raise _refused(stage.first, "FROM scratch: an instance is built on a base image")
@@ -86,7 +89,7 @@ class Containerfile:
             *(
                 (stage.first, stage.image)
                 for stage in self.stages
-                if stage != self.root and stage.image.lower() not in {*aliases, SCRATCH}
+                if stage != self.root and stage.image not in {*aliases, SCRATCH}
             ),
             *self.others,
         ]
@@ -165,12 +168,17 @@ def _escape(lines: list[str]) -> str:
 def _after_heredocs(lines: list[str], number: int, rest: str) -> int:
     for found in HEREDOC.finditer(rest):
         begin = number
-        while number < len(lines) and lines[number].strip() != found[2]:
+        dash, _, name = found.groups()
+        while number < len(lines) and _chomped(lines[number], dash) != name:
             number += 1
         if number == len(lines):
-            raise _refused(begin, f"the here-document {found[2]} does not end")
+            raise _refused(begin, f"the here-document {name} does not end")
         number += 1
     return number
+
+
+def _chomped(line: str, dash: str) -> str:
+    return line.lstrip("\t") if dash else line
 
 
 def _arguments(item: _Instruction, known: Mapping[str, str]) -> dict[str, str]:
@@ -204,7 +212,7 @@ def _stage(item: _Instruction, arguments: Mapping[str, str]) -> BuildStage:
         case [image]:
             alias = None
         case [image, keyword, name] if keyword.upper() == "AS":
-            alias = name.lower()
+            alias = name
         case _:
             raise _refused(item.first, f"`FROM {item.rest}` is not understood")
     text, is_open = _expand(image.strip("\"'"), arguments)
@@ -222,7 +230,7 @@ def _foreign(item: _Instruction, aliases: list[str | None], count: int) -> list[
     images = [
         name
         for name in images
-        if name.lower() not in aliases and not (name.isdigit() and int(name) < count)
+        if name not in aliases and not (NUMBER.fullmatch(name) and int(name) < count)
     ]
     for name in images:
         if "$" in name:

@@ -178,6 +178,16 @@ def _file(name: str, folder: Path) -> Path | None:
     return (folder / name).resolve() if name else None
 
 
+def _pem(name: str, path: Path) -> str:
+    try:
+        return path.read_text()
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(
+            f"{name}: {path} is no PEM file",
+            hint="`openssl x509 -inform der -in FILE` writes a DER file as PEM",
+        ) from error
+
+
 def _authority(workspace: Path, given: Mapping[str, Path | None]) -> Path | None:
     """Return one file with all private CAs, None without any."""
     files = {}
@@ -185,7 +195,7 @@ def _authority(workspace: Path, given: Mapping[str, Path | None]) -> Path | None
         if path is not None and not path.is_file():
             raise ConfigurationError(f"{name}: there is no file {path}")
         if path is not None:
-            files[path] = path.read_text()
+            files[path] = _pem(name, path)
     texts = list(dict.fromkeys(files.values()))
     if len(texts) <= 1:
         return next(iter(files), None)

@@ -99,10 +99,8 @@ def write_instance(folder: Path, new: NewInstance) -> tuple[str, ...]:
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise ConfigurationError(
-            f"{folder} cannot be made: {error.filename} is no folder"
-        ) from error
+    except OSError as error:
+        raise ConfigurationError(f"{folder} cannot be made: {error.strerror}") from error
     for name, text in files.items():
         write_atomically(folder / name, text)
     return tuple(files)

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from immutable_base.errors import ConfigurationError
+from immutable_base.errors import ConfigurationError, VerificationError
 from immutable_base.image.oci import require_whole
 from immutable_base.instance.candidate import require_layout
 from immutable_base.instance.checks import require_sound_instance
+from immutable_base.instance.ci_job import MERGE_REQUESTS
 from immutable_base.instance.context import InstanceContext
 from immutable_base.instance.proofs import require_base, require_own
 from immutable_base.model.check import CheckReport
-from immutable_base.model.instance import InstanceBuild, InstanceDecision, InstanceFacts
+from immutable_base.model.instance import (
+    BaseEvidence,
+    InstanceBuild,
+    InstanceDecision,
+    InstanceFacts,
+)
 from immutable_base.model.publish import Publication
 from immutable_base.publish.publish import PublishRequest, publish_variant
 from immutable_base.publish.tag_names import tag_names
 from immutable_base.sbom.subject import require_subject
 from immutable_base.sign import job_token
-
-MERGE_REQUESTS = frozenset({"merge_request_event", "external_pull_request_event"})
 
 
 def publish_instance(at: InstanceContext, decision: InstanceDecision) -> Publication:
@@ -36,15 +40,22 @@ def publish_instance(at: InstanceContext, decision: InstanceDecision) -> Publica
     verifier = at.verifier()
     # Also where nothing is left to sign: to move a tag is to publish.
     job_token(verifier.signer, protected_ref=verifier.protected_ref)
-    require_base(at, decision)
-    publication = publish_variant(verifier, _request(at, decision))
+    base = require_base(at, decision)
+    publication = publish_variant(verifier, _request(at, decision, base))
     at.documents.save(publication)
     return publication
 
 
-def _request(at: InstanceContext, decision: InstanceDecision) -> PublishRequest:
+def _request(at: InstanceContext, decision: InstanceDecision, base: BaseEvidence) -> PublishRequest:
     documents = at.documents
     built = documents.read(InstanceBuild)
+    if (built.base, built.commit) != (base.pinned, decision.commit):
+        raise VerificationError(
+            "the image that was built is not what was decided",
+            details=f"built on {built.base} from {built.commit}\n"
+            f"decided: on {base.pinned} from {decision.commit}",
+            hint="build it again: `immutable-base instance build`",
+        )
     require_sound_instance(
         documents.read(CheckReport), hint="an image that is not sound is not published"
     )
@@ -52,7 +63,7 @@ def _request(at: InstanceContext, decision: InstanceDecision) -> PublishRequest:
     require_subject(sbom, repository=decision.repository, image_id=built.image_id)
     require_layout(at, built)
     require_whole(documents.layout, digest=built.digest, image_id=built.image_id)
-    (kernel,) = documents.read(InstanceFacts).facts.kernels or ("",)
+    kernels = documents.read(InstanceFacts).facts.kernels
     return PublishRequest(
         variant=decision.name,
         repository=decision.repository,
@@ -60,6 +71,6 @@ def _request(at: InstanceContext, decision: InstanceDecision) -> PublishRequest:
         layout=documents.layout,
         sbom=sbom,
         epoch=decision.epoch,
-        tags=tag_names(at.settings.publish.tags, epoch=decision.epoch, kernel=kernel),
+        tags=tag_names(at.settings.publish.tags, epoch=decision.epoch, kernel="".join(kernels[:1])),
         rests_on=documents.rests_on(Publication),
     )

@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeVar
 
 from immutable_base.errors import ConfigurationError, ImmutableBaseError, VerificationError
 from immutable_base.instance.changes import changes_between
+from immutable_base.instance.ci_job import MERGE_REQUESTS, CiJob
 from immutable_base.instance.instance_documents import DECISION, FAILED, InstanceDocuments
 from immutable_base.model.check import CheckReport, Level
 from immutable_base.model.document import StageDocument
@@ -89,6 +90,21 @@ def report_instance(documents: InstanceDocuments) -> InstanceReport:
         error=failure.error if failure else None,
         exit_code=failure.exit_code if failure else 0,
     )
+
+
+def require_published(report: InstanceReport, job: CiJob) -> None:
+    """Require that the default branch's pipeline has published what it built.
+
+    Raises ConfigurationError: GitLab leaves `publish` out where the branch is not protected, and
+    whoever ends that job leaves no document behind.
+    """
+    ours = bool(job.branch) and job.branch == job.default_branch
+    if report.outcome == "built" and ours and job.source not in MERGE_REQUESTS:
+        raise ConfigurationError(
+            f"{report.name} was built, and nothing was published",
+            hint=f"is {job.branch} protected (Settings > Repository > Protected branches), and did "
+            "the job `publish` run to its end?",
+        )
 
 
 def _outcome(

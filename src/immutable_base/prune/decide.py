@@ -1,8 +1,9 @@
 """What may go from a repository, and why everything else stays; pure.
 
-A manifest stays unless everything that could need it is known not to. Its age is the day in the
-name of a tag, or the day on which it was signed by the transparency log's word, whichever is later;
-never what the image says of itself: reproducible images carry old dates.
+A manifest stays unless everything that could need it is known not to. Its age is the day on which
+it was signed by the transparency log's word, or the day in the name of a tag, whichever is later;
+never the tag's alone, which whoever may push can give it, and never what the image says of itself:
+reproducible images carry old dates.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ IMAGES = frozenset({ManifestKind.IMAGE, ManifestKind.INDEX})
 UNTAGGED = (
     "no tag names it: a registry that collects what is untagged, such as GitLab.com's, takes it"
 )
+
+UNPROVEN = "how old it is cannot be proven: there is no signature that holds"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +85,9 @@ def decide(
     }
     for tag, why in dated.items():
         reasons.setdefault(snapshot.tags[tag], []).append(f"the tag {tag}: {why}")
+    for digest in _images(snapshot):
+        if digest not in reasons and digest not in signed and snapshot.tags_of(digest):
+            reasons[digest] = [UNPROVEN]
     _keep_what_belongs(snapshot, reasons)
     items = [
         _item(snapshot, rules, digest, reasons.get(digest, []), removable)
@@ -98,7 +104,8 @@ def _images(snapshot: Snapshot) -> list[str]:
 def _kind(snapshot: Snapshot, digest: str) -> ManifestKind:
     manifest = snapshot.manifests[digest]
     places = [place for place in map(snapshot.place_of, snapshot.tags_of(digest)) if place]
-    if not manifest.is_known:
+    if not manifest.is_known or (places and manifest.has_files):
+        # Whoever may push can give an image the tag of a signature.
         return ManifestKind.UNKNOWN
     if places:
         kinds = {KINDS.get(ending, ManifestKind.UNKNOWN) for _, ending in places}
@@ -120,7 +127,9 @@ def _roots(
         if snapshot.place_of(tag) is None and day_of(tag, rules.templates) is None:
             reasons.setdefault(digest, []).append(f"the tag {tag} names it")
     has_images = bool(_images(snapshot))
-    children = {child for it in snapshot.manifests.values() for child in it.children}
+    # An index that nobody signed may be anybody's.
+    indexes = (it for it in snapshot.manifests.values() if it.digest in signed)
+    children = {child for index in indexes for child in index.children}
     for digest in snapshot.manifests:
         here = reasons.setdefault(digest, [])
         kind = _kind(snapshot, digest)
@@ -142,8 +151,7 @@ def _untagged(digest: str, rules: Rules, signed: Mapping[str, date], *, listed: 
     """
     day = signed.get(digest)
     if day is None:
-        unknown = "how old it is cannot be proven: no tag, and no signature that holds"
-        return [] if listed else [unknown]
+        return [] if listed else [UNPROVEN]
     return [f"signed {day}, within the rollback window"] if day >= rules.window else []
 
 

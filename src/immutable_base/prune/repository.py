@@ -92,20 +92,20 @@ class PrunableRepository:
             raise RemoteError(f"{what} has names that are no tags")
         return names
 
-    def _next(self, answer: Answer) -> str | None:
-        """Return the path of the next page, None if the answer names none."""
+    def _next(self, answer: Answer, listing: str = "tags/list") -> str | None:
+        """Return the path of the next page of a listing, None if the answer names none."""
         link = answer.headers.get("link")
         if link is None:
             return None
         target = _NEXT.search(link)
-        parts = urllib.parse.urlsplit(target[1] if target else "")
-        listing = f"/v2/{self.name.partition('/')[2]}/tags/list"
-        if not parts.query or not (parts.path or listing).endswith(listing):
+        path, query = _path_of(target[1] if target else "")
+        expected = f"/v2/{self.name.partition('/')[2]}/{listing}"
+        if not query or not (path or expected).endswith(expected):
             raise RemoteError(
-                f"the registry names a next page of the tags of {self.name} that is none",
+                f"the registry names a next page of {listing} of {self.name} that is none",
                 details=link[:500],
             )
-        return f"tags/list?{parts.query}"
+        return f"{listing}?{query}"
 
     def manifest(self, reference: str) -> bytes | None:
         """Return the manifest that a tag or digest names, None if the registry says there is none.
@@ -144,11 +144,10 @@ class PrunableRepository:
             if answer.status != 200:
                 raise self.reader.refusal(answer)
             found += self._referrers_in(answer)
-            link = answer.headers.get("link")
-            target = _NEXT.search(link) if link else None
-            if target is None:
+            after = self._next(answer, f"referrers/{digest}")
+            if after is None:
                 return tuple(found)
-            path = f"referrers/{digest}?{urllib.parse.urlsplit(target[1]).query}"
+            path = after
         raise RemoteError(f"the list of referrers of {self.name}@{digest} comes to no end")
 
     def _referrers_in(self, answer: Answer) -> Iterator[str]:
@@ -206,6 +205,15 @@ class PrunableRepository:
             details=answer.body[:1000].decode("utf-8", "replace"),
             hint="may this login delete, and does the registry allow deletion?",
         )
+
+
+def _path_of(address: str) -> tuple[str, str]:
+    """Return path and query of an address that a registry names; empty for one that is none."""
+    try:
+        parts = urllib.parse.urlsplit(address)
+    except ValueError:
+        return "", ""
+    return parts.path, parts.query
 
 
 def digest_in(value: object) -> str:

@@ -19,6 +19,10 @@ BESIDE = re.compile(r"sha256-(?P<hex>[0-9a-f]{64})(?P<kind>[.][A-Za-z0-9._-]+)?"
 registry has no API for them. Source: sigstore/cosign, specs/SIGNATURE_SPEC.md; OCI Distribution
 Specification 1.1, "Referrers Tag Schema"."""
 
+FILES = ("application/vnd.oci.image.layer.", "application/vnd.docker.image.rootfs.")
+"""How the kinds of a file system's layers begin. Source: OCI Image Specification 1.1, "Media
+Types"; Docker's "Image Manifest Version 2, Schema 2"."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
@@ -28,6 +32,8 @@ class Manifest:
     is_known: bool = True
     """False: it could not be read as an image or an index."""
     is_index: bool = False
+    has_files: bool = False
+    """Whether a layer is one of a file system: then it is an image, whatever a tag calls it."""
     children: tuple[str, ...] = ()
     subject: str | None = None
 
@@ -181,6 +187,12 @@ def read_manifest(raw: bytes) -> Manifest:
             children = tuple(map(digest_in, entries))
             return Manifest(digest=digest, is_index=True, children=children, subject=subject)
         known = kind in MANIFESTS or (kind is None and "layers" in document)
-        return Manifest(digest=digest, is_known=known, subject=subject)
+        files = any(map(_is_of_files, list_of(document.get("layers", []), "layers")))
+        return Manifest(digest=digest, is_known=known, has_files=files, subject=subject)
     except Skipped:
         return Manifest(digest=digest, is_known=False)
+
+
+def _is_of_files(layer: object) -> bool:
+    kind = layer.get("mediaType") if isinstance(layer, dict) else None
+    return isinstance(kind, str) and kind.startswith(FILES)

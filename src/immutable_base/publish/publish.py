@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
+import math
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -176,9 +179,10 @@ def _refuse_overtaken(
     """Refuse to move a tag back to older inputs while a newer run's image is fresh.
 
     Two machines may build at once, and the slower one may have the older plan. An image that was
-    signed longer ago than any run takes is no rival: upstream may take its packages back.
+    signed longer ago than any run takes is no rival: upstream may take its packages back. In a
+    pipeline everything is one that was signed since it began: somebody may start its job again.
     """
-    recent = time.time() - LONGEST_RUN
+    recent = min(time.time() - LONGEST_RUN, _pipeline_began(os.environ))
     for digest in sorted({found for found in before.values() if found} - {request.digest}):
         try:
             rival = verifier.verify(request.repository, digest).proof
@@ -193,6 +197,18 @@ def _refuse_overtaken(
                 f"signed {moment(rival.signature.signed_at)}",
                 hint="nothing was written and no tag was moved; plan and run again",
             )
+
+
+def _pipeline_began(environment: Mapping[str, str]) -> float:
+    """Return when this job's pipeline was made, in seconds since 1970; infinite if nobody says.
+
+    Source: GitLab, predefined variables, `CI_PIPELINE_CREATED_AT` (ISO 8601).
+    """
+    try:
+        found = datetime.fromisoformat(environment.get("CI_PIPELINE_CREATED_AT", ""))
+    except ValueError:
+        return math.inf
+    return found.timestamp() if found.tzinfo else math.inf
 
 
 @contextmanager

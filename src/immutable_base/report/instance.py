@@ -13,6 +13,7 @@ from immutable_base.model.instance import (
     InstanceResult,
 )
 from immutable_base.model.plan_diff import VersionChange
+from immutable_base.report.plan_diff_markdown import escape
 from immutable_base.report.run import mebibytes
 
 REBUILD, BASE, DECISION = (
@@ -25,9 +26,9 @@ def decision_text(decision: InstanceDecision) -> str:
     """Return the decision, every reason with its evidence, and what it was made from."""
     lines = [f"{decision.name}: {decision.outcome}"]
     for reason in decision.reasons:
-        lines.append(f"  {reason.rule}: {reason.message}")
-        lines += [f"    {line}" for line in reason.evidence]
-    lines += [f"  note: {note}" for note in decision.notes]
+        lines.append(f"  {reason.rule}: {one_line(reason.message)}")
+        lines += [f"    {one_line(line)}" for line in reason.evidence]
+    lines += [f"  note: {one_line(note)}" for note in decision.notes]
     if decision.base is not None:
         lines += [
             f"base       {decision.base.pinned}",
@@ -49,6 +50,11 @@ def decision_dotenv(decision: InstanceDecision) -> str:
     return "".join(f"{name}={value}\n" for name, value in variables.items())
 
 
+def one_line(text: str) -> str:
+    """Return foreign text, such as the name of a file, without line feeds of its own."""
+    return text.replace("\n", "\\n")
+
+
 def result_text(result: InstanceResult) -> str:
     """Return what a command did, and where its documents are."""
     head = "done" if result.outcome == "done" else f"not built ({result.outcome})"
@@ -68,10 +74,10 @@ def instance_markdown(report: InstanceReport) -> str:
         "",
     ]  # fmt: skip
     for reason in report.reasons:
-        lines.append(f"* {reason.rule}: {reason.message}")
-        lines += [f"  * `{line.replace('`', '')}`" for line in reason.evidence]
-    lines += [f"* note: {note}" for note in report.notes]
-    lines += [f"* {line}" for line in report.findings]
+        lines.append(f"* {reason.rule}: {escape(reason.message)}")
+        lines += [f"  * `{one_line(line).replace('`', '')}`" for line in reason.evidence]
+    lines += [f"* note: {escape(note)}" for note in report.notes]
+    lines += [f"* {escape(line)}" for line in report.findings]
     if report.changes is not None:
         lines += ["", *_changes(report.changes)]
     if report.error:
@@ -92,7 +98,7 @@ def _changes(changes: InstanceChanges) -> list[str]:
 def _change(item: VersionChange) -> str:
     name = f"{item.name}.{item.arch}" if item.arch else item.name
     versions = " → ".join(filter(None, (item.before, item.after)))
-    return f"{item.change}: {name} {versions}"
+    return escape(f"{item.change}: {name} {versions}")
 
 
 def _longest_run(text: str) -> int:

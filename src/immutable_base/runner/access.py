@@ -73,7 +73,10 @@ def _write(reader: RegistryReader, *, signs: bool) -> RunnerFinding:
 def _below(repository: str, location: str) -> str | None:
     """Return the path of an upload below its repository; None if it is somewhere else."""
     host, _, name = repository.partition("/")
-    parts = urllib.parse.urlsplit(urllib.parse.urljoin(f"https://{host}/", location))
+    try:
+        parts = urllib.parse.urlsplit(urllib.parse.urljoin(f"https://{host}/", location))
+    except ValueError:
+        return None
     start = f"/v2/{name}/"
     if parts.netloc != host or not parts.path.startswith(f"{start}blobs/uploads/"):
         return None

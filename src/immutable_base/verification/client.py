@@ -50,8 +50,8 @@ class Client:
 
         `Authorization` goes to the first host only. Raises RemoteError.
         """
-        host = urllib.parse.urlsplit(url).netloc
-        with self._naming(host):
+        with self._naming(url):
+            host = urllib.parse.urlsplit(url).netloc
             return self._follow(url, host, dict(headers), largest)
 
     def send(
@@ -61,21 +61,21 @@ class Client:
 
         Raises as `get`.
         """
-        parts = urllib.parse.urlsplit(url)
-        with self._naming(parts.netloc):
+        with self._naming(url):
+            parts = urllib.parse.urlsplit(url)
             _require_https(parts)
             answer = self._ask(parts, headers, largest, method, body)
             log.debug("%s for %s %s", answer.status, method, url)
             return answer
 
     @contextmanager
-    def _naming(self, host: str) -> Iterator[None]:
+    def _naming(self, url: str) -> Iterator[None]:
         try:
             yield
         except (OSError, http.client.HTTPException, ValueError) as error:
             self.deadline.remaining()
             raise RemoteError(
-                f"nothing can be known: {host} cannot be asked",
+                f"nothing can be known: {_host_of(url)} cannot be asked",
                 details=f"{type(error).__name__}: {error}"[:500],
                 hint="is the registry up, and does this machine trust its certificate?",
             ) from error
@@ -178,6 +178,14 @@ class Client:
         if response.length:
             raise http.client.IncompleteRead(bytes(content[:0]), response.length)
         return bytes(content)
+
+
+def _host_of(url: str) -> str:
+    """Return the host and port of an address, for words; the whole of one that is none."""
+    try:
+        return urllib.parse.urlsplit(url).netloc or url[:200]
+    except ValueError:
+        return url[:200]
 
 
 def _require_https(parts: urllib.parse.SplitResult) -> None:

@@ -48,6 +48,12 @@ def test_without_one_of_them_there_is_no_identity(name):
         _ = read_job({**GITLAB, name: ""}).identity
 
 
+@pytest.mark.parametrize("url", ["https://[", "https://x:99999999", "https://x:y"])
+def test_a_url_that_is_none_is_told(url):
+    with pytest.raises(ConfigurationError, match="CI_SERVER_URL is no URL"):
+        _ = read_job({**GITLAB, "CI_SERVER_URL": url, "CI_SERVER_HOST": ""}).identity
+
+
 @pytest.mark.parametrize(
     "file", [".gitlab-ci.yml@acme/ci", "x.yml@acme/ci:main", "https://x.example/ci.yml"]
 )

@@ -15,7 +15,6 @@ NAMED = {
     "small letters, and the stage has a name": f"from {BASE} as host\n",
     "the last of several": f"FROM {TOOL} AS build\nRUN make\nFROM {BASE}\nCOPY --from=build /x /x\n",
     "a stage on the base": f"FROM {BASE} AS below\nRUN x\nFROM below AS above\nFROM above\n",
-    "another case of the stage's name": f"FROM {BASE} AS Below\nFROM below\n",
     "an argument with a default": f"ARG BASE={BASE}\nFROM $BASE\n",
     "an argument made of another": 'ARG TAG=latest\nARG BASE="registry.example/images/base-zfs:${TAG}"\nFROM ${BASE}\n',
     "a default in place": f"FROM ${{BASE:-{BASE}}}\n",
@@ -66,6 +65,33 @@ def test_what_cannot_be_understood_is_refused_with_its_line(text, words):
         parse_containerfile(text)
 
 
+@pytest.mark.parametrize(
+    "step", ["cat <<<word", "echo $((1<<n))", 'echo "a<<b"', "cat <<-EOT\n\tx\n\tEOT", "cat 3<<EOT\nEOT"]
+)  # fmt: skip
+def test_what_only_looks_like_a_here_document_is_none(step):
+    file = parse_containerfile(f"FROM {BASE} AS first\nRUN {step}\nFROM first\n")
+    assert [stage.image for stage in file.stages] == [BASE, "first"]
+
+
+def test_a_stage_keeps_the_name_by_which_buildah_finds_it():
+    file = parse_containerfile(f"FROM {TOOL} AS Build\nFROM {BASE}\nCOPY --from=Build /a /a\n")
+    assert file.foreign(BASE) == (TOOL,)
+    assert pinned_text(file, {BASE: PINNED}).startswith(f"FROM {TOOL} AS Build\nFROM {PINNED}\n")
+
+
+def test_a_stage_in_other_letters_is_another_image_to_buildah():
+    assert parse_containerfile(f"FROM {BASE} AS Build\nFROM build\n").root.image == "build"
+    with pytest.raises(ConfigurationError, match="the image build has no digest"):
+        parse_containerfile(f"FROM {BASE} AS Build\nCOPY --from=build /a /a\n").foreign(BASE)
+
+
+@pytest.mark.parametrize("end", ["  EOT", "EOT ", "\tEOT"])
+def test_a_here_document_ends_where_buildah_ends_it(end):
+    """What follows is of the document, and no instruction."""
+    text = f"FROM {BASE}\nRUN cat <<EOT\n{end}\nFROM other/x:1\nEOT\n"
+    assert [stage.image for stage in parse_containerfile(text).stages] == [BASE]
+
+
 @pytest.mark.parametrize("text", ["FROM scratch\n", "FROM Scratch AS x\nFROM x\n"])
 def test_from_scratch_is_refused(text):
     with pytest.raises(ConfigurationError, match="line 1: FROM scratch"):
@@ -77,6 +103,8 @@ MOVING = {
     "COPY": f"FROM {BASE}\nCOPY --from=registry.example/x:1 /a /b\n",
     "a mount": f"FROM {BASE}\nRUN --mount=type=bind,from=registry.example/x:1,target=/x true\n",
     "a number that is no stage": f"FROM {BASE}\nCOPY --from=7 /a /b\n",
+    "a huge number": f"FROM {BASE}\nCOPY --from={'9' * 5000} /a /b\n",
+    "a digit of another script": f"FROM {BASE}\nCOPY --from=\u00b2 /a /b\n",
 }
 
 

@@ -2,6 +2,7 @@
 
 import json
 import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -73,6 +74,12 @@ def test_nothing_is_overwritten(tmp_path, name):
     with pytest.raises(ConfigurationError, match=rf"already has {name}; nothing was written"):
         write_instance(tmp_path, new())
     assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("place", ["/proc/none", "/dev/null/x"])
+def test_a_place_where_no_folder_can_be_is_told(place):
+    with pytest.raises(ConfigurationError, match=f"{place} cannot be made"):
+        write_instance(Path(place), new())
 
 
 @pytest.mark.parametrize(

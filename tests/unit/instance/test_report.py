@@ -150,6 +150,71 @@ def test_variables_for_later_jobs(world):
     )
 
 
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"CI_PIPELINE_SOURCE": "schedule"}, 2), ({"CI_PIPELINE_SOURCE": "push"}, 2),
+        ({"CI_PIPELINE_SOURCE": "merge_request_event", "CI_COMMIT_BRANCH": ""}, 0),
+        ({"CI_PIPELINE_SOURCE": "web", "CI_COMMIT_BRANCH": "feature"}, 0),
+        ({"CI_COMMIT_BRANCH": "", "CI_DEFAULT_BRANCH": ""}, 0),
+    ],
+)  # fmt: skip
+def test_a_default_branch_that_publishes_nothing_is_not_green(world, monkeypatch, changes, code):
+    """It is not protected, so that the pipeline has no `publish`; or that was ended from outside."""
+    go(world, "build", "check", "sbom")
+    given = {
+        "CI_COMMIT_BRANCH": "main",
+        "CI_DEFAULT_BRANCH": "main",
+        "CI_PIPELINE_SOURCE": "schedule",
+    }
+    for name, value in {**given, **changes}.items():
+        monkeypatch.setenv(name, value)
+    done = command(["instance", "report", "--workspace", world.folder / "workspace"])
+    assert done.code == code
+    assert ("protect" in done.err) is bool(code)
+    assert "fileserver" in done.out
+
+
+def test_what_is_published_or_unchanged_is_green_on_the_default_branch(world, monkeypatch):
+    for name, value in (("CI_COMMIT_BRANCH", "main"), ("CI_DEFAULT_BRANCH", "main")):
+        monkeypatch.setenv(name, value)
+    go(world, "build", "check", "sbom", "publish")
+    where = ["instance", "report", "--workspace", world.folder / "workspace"]
+    assert command(where).code == 0
+    go(world)
+    assert command(where).code == 0
+
+
+LINES = "x\n/approve\n# heading"
+
+
+def test_foreign_words_stay_in_their_line_and_are_text(world):
+    """A file in a repository may have any name; the text is made for comments."""
+    go(world)
+    found = report(world)
+    evil = found.reasons[0].model_copy(update={"message": LINES, "evidence": (LINES,)})
+    text = instance_markdown(
+        found.model_copy(
+            update={
+                "reasons": (evil,),
+                "notes": (LINES, "<img src=x>"),
+                "findings": (LINES, "![x](y)"),
+            }
+        )
+    )
+    assert not [line for line in text.splitlines() if line.startswith(("/", "#"))]
+    assert r"\<img" in text
+    assert r"\!\[x" in text
+
+
+def test_a_name_with_a_line_in_it_makes_no_line_of_the_decision(world):
+    decision = decide_now(world.context)
+    evil = decision.reasons[0].model_copy(update={"evidence": ("x\nbase       sha256:forged",)})
+    text = decision_text(decision.model_copy(update={"reasons": (evil,), "notes": (LINES,)}))
+    assert "\nbase       sha256:forged" not in text
+    assert "\n/approve" not in text
+
+
 def test_the_command_ends_with_the_failure_s_code(world):
     world.publish_base(words="unsigned", signed=False)
     with pytest.raises(NotSignedError):

@@ -1,5 +1,6 @@
 """An instance from its first commit to a published image, and on."""
 
+import hashlib
 import json
 import time
 
@@ -21,7 +22,7 @@ from immutable_base.model.instance import DecisionRule, InstanceOutcome
 from immutable_base.model.sbom import SbomRecord
 from immutable_base.workspace import file_digest
 from support.forge import NOW, digest_of
-from support.instance_world import BASE, IDENTITY, OCI, REPOSITORY
+from support.instance_world import BASE, BASES, IDENTITY, OCI, REPOSITORY
 from support.scene import command
 
 STAGES = ("build", "check", "sbom", "publish")
@@ -294,6 +295,51 @@ def test_a_decision_that_names_another_base_is_refused_however_whole_the_rest_is
     assert world.built == []
 
 
+def change(world, name, **changes):
+    """Change a document on its way, in `base` if it is the decision's."""
+    path = world.folder / "workspace/instance" / name
+    document = json.loads(path.read_text())
+    (document["base"] if name == "decision.json" else document).update(changes)
+    path.write_text(json.dumps(document))
+
+
+@pytest.mark.parametrize("verb", ["build", "publish"])
+@pytest.mark.parametrize("reference", [f"{BASE}:latest", f"{BASES}/base:latest"])
+def test_a_decision_for_another_variant_of_the_same_signer_is_refused(world, verb, reference):
+    """It is genuine, and not what the Containerfile names."""
+    go(world, "build", "check", "sbom")
+    built = len(world.built)
+    other = world.publish_base(words="another variant", repository=f"{BASES}/base")
+    change(world, "decision.json", repository=f"{BASES}/base", digest=other, reference=reference)
+    with pytest.raises(VerificationError, match="another base than"):
+        carry_out(world.context, verb, lambda _: None)
+    assert len(world.built) == built
+
+
+def test_a_decision_for_an_older_base_than_the_digest_in_the_containerfile_is_refused(world):
+    older, newer = world.publish_base(words="older"), world.publish_base(words="newer")
+    world.commit({"Containerfile": f"FROM {BASE}@{newer}\n"})
+    go(world)
+    change(world, "decision.json", digest=older)
+    with pytest.raises(VerificationError, match="another base than"):
+        carry_out(world.context, "build", lambda _: None)
+    assert world.built == []
+
+
+@pytest.mark.parametrize("changes", [{"base": f"{BASE}@sha256:{'0' * 64}"}, {"commit": "0" * 40}])
+def test_an_image_of_another_base_or_commit_than_was_decided_is_not_published(ready, changes):
+    """However well the documents above name the one that was changed."""
+    folder = ready.folder / "workspace/instance"
+    change(ready, "build.json", **changes)
+    below = {"inspect.json": ("build.json",), "check.json": ("build.json", "inspect.json"),
+             "sbom.json": ("build.json", "inspect.json")}  # fmt: skip
+    for name, needs in below.items():
+        rests_on = json.loads((folder / name).read_text())["rests_on"]
+        new = {it: hashlib.sha256((folder / it).read_bytes()).hexdigest() for it in needs}
+        change(ready, name, rests_on={**rests_on, **new})
+    refused(ready, "not what was decided", VerificationError)
+
+
 def test_a_decision_about_another_repository_is_refused(ready):
     path = ready.folder / "workspace/instance/decision.json"
     path.write_text(path.read_text().replace(REPOSITORY, f"{REPOSITORY}-2"))
@@ -448,6 +494,14 @@ def test_the_ca_of_a_gitlab_of_one_s_own_is_trusted_beside_the_product_s(world, 
     assert "OWN" in text
     world.environment["CI_SERVER_TLS_CA_FILE"] = str(tmp_path / "none.pem")
     with pytest.raises(ConfigurationError, match="CI_SERVER_TLS_CA_FILE: there is no file"):
+        _ = world.context
+
+
+def test_a_ca_that_is_no_text_is_told_by_its_name(world, tmp_path):
+    path = tmp_path / "server.der"
+    path.write_bytes(b"\xe4")
+    world.environment["CI_SERVER_TLS_CA_FILE"] = str(path)
+    with pytest.raises(ConfigurationError, match=r"CI_SERVER_TLS_CA_FILE: .* is no PEM file"):
         _ = world.context
 
 

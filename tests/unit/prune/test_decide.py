@@ -1,12 +1,13 @@
 """What may go, and what must stay: one rule at a time, without a registry."""
 
+import json
 from datetime import date, timedelta
 
 import pytest
 
-from immutable_base.model.prune import PruneAction
+from immutable_base.model.prune import ManifestKind, PruneAction
 from immutable_base.prune.decide import Rules, decide, undecided
-from immutable_base.prune.snapshot import Manifest, Snapshot
+from immutable_base.prune.snapshot import Manifest, Snapshot, read_manifest
 from immutable_base.prune.tags import day_of, fixed_tags
 
 TODAY = date(2026, 11, 26)
@@ -32,6 +33,12 @@ def rules(nights=1, days=10):
     return Rules(templates=TEMPLATES, today=TODAY, nights=nights, days=days)
 
 
+def on_their_days(tags):
+    """Every image was signed on the day of its tag."""
+    days = {named: day_of(name, TEMPLATES) for name, named in tags.items()}
+    return {named: day for named, day in days.items() if day is not None}
+
+
 def fates(tags, *, manifests=(), gone=(), referrers=None, bases=None, signed=None, rules=rules()):  # noqa: B008  frozen
     known = {it.digest: it for it in manifests}
     for named in tags.values():
@@ -40,7 +47,9 @@ def fates(tags, *, manifests=(), gone=(), referrers=None, bases=None, signed=Non
         repository="registry.example/os/base", tags=tags, manifests=known, gone=frozenset(gone),
         referrers=referrers or {},
     )  # fmt: skip
-    found = decide(snapshot, rules, bases=bases or {}, signed=signed or {})
+    found = decide(
+        snapshot, rules, bases=bases or {}, signed={**on_their_days(tags), **(signed or {})}
+    )
     return {item.digest: item for item in found.items}
 
 
@@ -215,3 +224,53 @@ def test_days_are_read_by_the_templates_of_tags(template, name, day):
 
 def test_fixed_tags_are_templates_without_a_field():
     assert fixed_tags(TEMPLATES) == ("latest",)
+
+
+# ------------------------------------------------------------------ whoever may only push
+
+
+def test_an_old_day_in_a_tag_proves_nothing_where_no_signature_does():
+    """Whoever may push breaks a signature, moves the day away, and gives the image an old one."""
+    unproven = {D: TODAY - timedelta(days=20)}
+    tags = {**OLD, tag(30): A, beside(A, ".sig"): B}
+    manifests = {it: Manifest(digest=it) for it in (A, B, D, E)}
+    snapshot = Snapshot(repository="x", tags=tags, manifests=manifests)
+    found = {it.digest: it for it in decide(snapshot, rules(), bases={}, signed=unproven).items}
+    assert {found[A].action, found[B].action} == {PruneAction.KEEP}
+    assert "how old it is cannot be proven" in found[A].reasons[0]
+
+
+def test_what_has_a_file_system_is_an_image_whatever_tag_says_that_it_is_a_signature():
+    image = Manifest(digest=A, has_files=True)
+    tags = {**OLD, beside(C, ".sig"): A}
+    found = fates(tags, manifests=[image], gone=[C], signed={A: TODAY})[A]
+    assert (found.action, found.kind) == (PruneAction.KEEP, ManifestKind.UNKNOWN)
+
+
+@pytest.mark.parametrize("name", [beside(C, ""), tag(30), "20200101"])
+def test_to_be_listed_by_an_index_that_nobody_signed_is_no_reason_to_go(name):
+    index = Manifest(digest=B, is_index=True, children=(A,))
+    manifests = {B: index, **{it: Manifest(digest=it) for it in (A, D, E)}}
+    snapshot = Snapshot(
+        repository="x", tags={**OLD, name: B}, manifests=manifests, gone=frozenset({C})
+    )
+    found = decide(snapshot, rules(), bases={}, signed={D: TODAY - timedelta(days=20)})
+    assert {it.digest: it.action for it in found.items}[A] is PruneAction.KEEP
+
+
+@pytest.mark.parametrize(
+    ("kind", "known"),
+    [
+        ("application/vnd.oci.image.layer.v1.tar+gzip", True),
+        ("application/vnd.oci.image.layer.v1.tar", True),
+        ("application/vnd.oci.image.layer.nondistributable.v1.tar+zstd", True),
+        ("application/vnd.docker.image.rootfs.diff.tar.gzip", True),
+        ("application/vnd.dev.cosign.simplesigning.v1+json", False),
+        ("application/vnd.dsse.envelope.v1+json", False),
+        (1, False),
+    ],
+)
+def test_a_file_system_is_known_by_the_kinds_of_its_layers(kind, known):
+    layers = [{"mediaType": "text/plain"}, {"mediaType": kind}, "x"]
+    raw = json.dumps({"schemaVersion": 2, "layers": layers}).encode()
+    assert read_manifest(raw).has_files is known

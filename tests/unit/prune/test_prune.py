@@ -72,6 +72,18 @@ def test_a_signature_by_others_proves_no_age(nights):
     assert "cannot be proven" in row["reasons"][0]
 
 
+def test_whoever_may_only_push_makes_nothing_go(nights):
+    """Break the signature of what hosts run, move its day away, and give it one of long ago."""
+    victim, day = nights.nights[5], nights.tag(5)
+    nights.base.image("junk", day, f"{victim.replace(':', '-')}.sig")
+    nights.base.tags[nights.tag(300)] = victim
+    rows = nights.items()
+    assert rows[victim]["action"] == "keep"
+    assert "cannot be proven" in rows[victim]["reasons"][0]
+    recent = nights.items()[nights.nights[2]]["reasons"]
+    assert not any("proven" in words for words in recent)
+
+
 def test_a_variant_that_was_never_published_is_told_and_nothing_else(nights):
     assert "base-zfs: the registry has no such repository" in nights.prune().out
 
@@ -180,6 +192,15 @@ DOUBTS = {
     "a next page elsewhere": broken(
         TAGS, listed("a", Link='<https://other.example/x>; rel="next"')
     ),
+    "a next page that is no address": broken(TAGS, listed("a", Link='<//[>; rel="next"')),
+    "referrers with a next page that is no address": lambda shelf: broken(
+        f"os/base/referrers/{shelf.nights[5]}",
+        Reply(b'{"manifests": []}', 200, {"Link": '<//[>; rel="next"'}),
+    )(shelf),
+    "referrers with a next page that is none": lambda shelf: broken(
+        f"os/base/referrers/{shelf.nights[5]}",
+        Reply(b'{"manifests": []}', 200, {"Link": "</v2/x>; rel=prev"}),
+    )(shelf),
     "a next page that fails": broken(
         TAGS, listed("latest", Link=f'</v2/{TAGS}?last=latest>; rel="next"'), Reply(b"", 429)
     ),

@@ -1,6 +1,7 @@
 """Two machines publish to one repository: nobody moves another's tag back (S10)."""
 
 import time
+from datetime import UTC, datetime
 
 import pytest
 
@@ -138,3 +139,36 @@ def test_an_image_that_somebody_else_signed_is_no_rival(world, rival, token, pub
     world.cosign.signatures[digest] = []
     publish()
     assert world.tags["latest"] == DIGEST
+
+
+DAY = 86400
+
+
+@pytest.mark.parametrize(("began", "refused"), [(3, True), (1, False)], ids=["before", "after"])
+@pytest.mark.usefixtures("token")
+def test_an_old_pipelines_job_that_is_started_again_moves_nothing_back(
+    world, rival, publish, monkeypatch, began, refused
+):
+    """Nothing changed for two days, so nobody signed: the image of then is what hosts have."""
+    digest = rival(NEWER, int(time.time()) - 2 * DAY)
+    created = datetime.fromtimestamp(time.time() - began * DAY, UTC)
+    monkeypatch.setenv("CI_PIPELINE_CREATED_AT", created.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    if refused:
+        with pytest.raises(RemoteError, match="another run has published newer inputs: latest"):
+            publish()
+        assert (world.writes(), world.tags) == ([], {"latest": digest})
+    else:
+        publish()
+        assert world.tags["latest"] == DIGEST
+
+
+@pytest.mark.parametrize(
+    "text", ["", "\xe4", "yesterday", "2026-11-24", "2999-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00"]
+)  # fmt: skip
+def test_a_time_of_the_pipeline_that_says_nothing_changes_nothing(
+    world, rival, token, publish, monkeypatch, text
+):
+    rival(NEWER, int(time.time()) - 600)
+    monkeypatch.setenv("CI_PIPELINE_CREATED_AT", text)
+    with pytest.raises(RemoteError, match="newer inputs"):
+        publish()

@@ -59,7 +59,9 @@ def test_who_must_write_and_may_not_has_a_fault(look, registry, status, signs, s
     assert look(signs=signs)["registry: write"].state is state
 
 
-@pytest.mark.parametrize("location", ["", "https://elsewhere.example/v2/os/base/blobs/uploads/1"])
+@pytest.mark.parametrize(
+    "location", ["", "//[", "https://elsewhere.example/v2/os/base/blobs/uploads/1"]
+)
 def test_an_upload_that_is_somewhere_else_is_not_touched(look, registry, location):
     registry.replies[UPLOADS] = [Reply(b"", 202, {"Location": location})]
     assert "could not be cancelled" in look()["registry: write"].message
@@ -126,3 +128,10 @@ def test_without_a_job_or_a_token_nothing_is_asked(registry, client, changes):
     found = ask(registry, client, **changes)
     assert (found.state, "could not be asked" in found.message) == (State.WARNING, True)
     assert registry.requests == []
+
+
+@pytest.mark.parametrize(
+    "address", ["https://[", "https://gitlab.example:99999999", "file:///etc/passwd", "\n", "//"]
+)
+def test_an_address_that_is_none_is_told_and_nothing_is_asked(registry, client, address):
+    assert ask(registry, client, CI_API_V4_URL=address).state is State.WARNING
