@@ -46,6 +46,46 @@ def _whole(jobs, name):
     return both
 
 
+def started_jobs(*paths: Path, **variables: str):
+    """Return the names of the jobs that GitLab starts in a pipeline with these variables.
+
+    Source: GitLab, "Specify when jobs run with rules": the first rule that holds decides.
+    """
+    documents = [it for path in paths for it in read_yaml(path.read_text())]
+    (workflow,) = (it["workflow"] for it in documents if "workflow" in it)
+    if _when(workflow["rules"], variables) == "never":
+        return set()
+    every = [{"when": "on_success"}]
+    jobs = read_jobs(*paths).items()
+    return {name for name, it in jobs if _when(it.get("rules", every), variables) != "never"}
+
+
+def _when(rules, variables):
+    for rule in rules:
+        if "if" not in rule or _holds(rule["if"], variables):
+            return rule.get("when", "on_success")
+    return "never"
+
+
+def _holds(expression, variables):
+    return any(
+        all(_is_so(term.strip(), variables) for term in part.split("&&"))
+        for part in expression.split("||")
+    )
+
+
+def _is_so(term, variables):
+    for sign in ("==", "!="):
+        if sign in term:
+            left, right = (_value(word.strip(), variables) for word in term.split(sign))
+            return (left == right) is (sign == "==")
+    return bool(_value(term, variables))
+
+
+def _value(word, variables):
+    return variables.get(word[1:], "") if word.startswith("$") else word.strip('"')
+
+
 def complaints(jobs):
     """Return what is wrong with each job, as sentences."""
     found = []

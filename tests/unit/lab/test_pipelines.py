@@ -1,15 +1,22 @@
 """What the lab does for a pipeline that GitLab would do."""
 
+import io
 import json
+import os
 import subprocess
+import sys
+import tarfile
 
 import pytest
 
-from immutable_base.errors import ConfigurationError
-from immutable_base.process import run
+from immutable_base.errors import ConfigurationError, VerificationError
+from immutable_base.process import Result, run
 from immutable_base_lab.cli import _variable
-from immutable_base_lab.pipelines.pipeline import Checkout, _exclude, read_checkout
+from immutable_base_lab.core.paths import LabPaths
+from immutable_base_lab.pipelines.pipeline import Checkout, _exclude, read_checkout, run_jobs
+from immutable_base_lab.pipelines.projects import git_environment, publish_templates
 from immutable_base_lab.pipelines.tokens import overlay
+from immutable_base_lab.programs import gitlab_ci_local
 
 PREVIEW = """
 stages: [publish]
@@ -91,3 +98,70 @@ def test_what_holds_tokens_stays_out_of_git(checkout):
         ["git", "-C", folder, "ls-files"], check=True, capture_output=True, text=True
     ).stdout
     assert listed.split() == [".gitlab-ci.yml"]
+
+
+# ------------------------------------------------------------------ what the jobs end with
+
+
+@pytest.mark.parametrize(
+    ("printed", "status", "code"),
+    [
+        (" PASS  build", 0, 0), (" WARN  build", 0, 0), (" FAIL  build", 0, 1), ("", 3, 1),
+        ("build > FAIL  is a word in a log", 0, 0),
+    ],
+)  # fmt: skip
+def test_a_red_job_is_a_red_pipeline_whatever_the_program_ends_with(
+    tmp_path, printed, status, code
+):
+    """gitlab-ci-local ends with 0 where another exit code would have been allowed to fail."""
+    shown = []
+    script = f"print({printed!r}); raise SystemExit({status})"
+    assert run_jobs((sys.executable, "-c", script), tmp_path, {}, shown.append) == code
+    assert shown == [printed]
+
+
+# ------------------------------------------------------------------ what other projects include
+
+
+def test_a_project_downstream_gets_our_templates_by_each_ref_from_gitlabs_address(tmp_path):
+    paths, product = LabPaths(root=tmp_path / "lab"), tmp_path / "product"
+    for round_ in ("first", "second"):
+        for name in ("templates", "instance"):
+            (product / name).mkdir(parents=True, exist_ok=True)
+            (product / name / "a.yml").write_text(round_)
+        (product / "secret").write_text("not for others")
+        publish_templates(paths, product)
+    url = "https://gitlab.com/immutable-base/immutable-base"
+    for ref, address in (("v1", url), ("1.0.0", f"{url}.git".replace(".com/", ".com:443/"))):
+        got = tmp_path / ref
+        subprocess.run(
+            ["git", "clone", "--quiet", "--branch", ref, address, got],
+            check=True, capture_output=True, env={**os.environ, **git_environment(paths)},
+        )  # fmt: skip
+        assert (got / "templates/a.yml").read_text() == "second"
+        assert {it.name for it in got.iterdir()} == {".git", "templates", "instance"}
+
+
+def test_a_checkout_without_templates_publishes_none(tmp_path):
+    paths = LabPaths(root=tmp_path / "lab")
+    publish_templates(paths, tmp_path)
+    assert not paths.git.exists()
+
+
+# ------------------------------------------------------------------ the program that runs them
+
+
+def test_another_package_than_the_pinned_one_is_not_unpacked(tmp_path):
+    def npm(command):
+        name = f"gitlab-ci-local-{gitlab_ci_local.VERSION}.tgz"
+        with tarfile.open(command.cwd / name, "w:gz") as archive:
+            info = tarfile.TarInfo(gitlab_ci_local.SCRIPT)
+            archive.addfile(info, io.BytesIO(b""))
+        return Result(status=0, stdout=b"", stderr_tail="")
+
+    paths = LabPaths(root=tmp_path)
+    for _ in range(2):
+        with pytest.raises(VerificationError, match="is not the package that is pinned"):
+            gitlab_ci_local.ensure(paths, runner=npm)
+    assert not (paths.tools / "gitlab-ci-local").exists()
+    assert list(paths.tools.rglob("index.js")) == []

@@ -319,14 +319,16 @@ def test_a_candidate_is_not_fetched_where_its_layout_is_here(carried, stages):
     assert carried.commands == []
 
 
-def test_what_is_fetched_is_the_digest_that_was_built_whatever_the_candidate_names(carried, stages):
-    documents = carried.context.documents
+def test_what_is_fetched_is_the_digest_that_was_built_whatever_the_candidate_names(
+    carried, stages, monkeypatch
+):
+    documents, image = carried.context.documents, carried.build.images["base"]
+    monkeypatch.setattr(room.buildah, "pull_layout", lambda *_: image)
     layout = documents.read(ImageLayout, BASE)
     other = f"registry.example/candidates@sha256:{'0' * 64}"
     carried.pushed[other] = next(iter(carried.pushed.values()))
     documents.write(name_of(ImageLayout, BASE), layout.model_copy(update={"candidate": other}))
     carried.commands.clear()
-    with contextlib.suppress(VerificationError):  # the documents above rest on the other name
-        stages.inspect(BASE, print)
+    stages.inspect(BASE, print)
     copied = [c.argv[-2] for c in carried.commands if c.argv[:2] == ("skopeo", "copy")]
     assert copied == [f"docker://registry.example/candidates@{layout.digest}"]

@@ -1,0 +1,192 @@
+"""What people rely on in the pipelines that we ship: which jobs there are, what they leave, which are red."""
+
+from pathlib import PurePosixPath
+
+import pytest
+
+from immutable_base.documents import FOLDERS, MODULES, PLAN
+from immutable_base.errors import (
+    EXIT_BUG,
+    EXIT_HELD,
+    ConfigurationError,
+    HostError,
+    NoSuchImageError,
+    NotSignedError,
+    RemoteError,
+)
+from immutable_base.model.build import ImageBuild, ImageLayout
+from immutable_base.run.failures import FOLDER
+from support.paths import ROOT
+from support.pipelines import read_jobs, read_yaml, started_jobs
+
+NIGHTLY = (ROOT / ".gitlab-ci.yml", ROOT / "ci/variants.yml")
+TEMPLATE = ROOT / "templates/instance.yml"
+JOBS, DOWNSTREAM = read_jobs(*NIGHTLY), read_jobs(TEMPLATE)
+OF_A_VARIANT = {name: job for name, job in JOBS.items() if "VARIANT" in job.get("variables", {})}
+COMPILING = {name: job for name, job in OF_A_VARIANT.items() if "MODULE" in job["variables"]}
+PUBLISHING = {name for name in JOBS if name.startswith("publish ")}
+MAIN = {
+    "CI_COMMIT_BRANCH": "main", "CI_DEFAULT_BRANCH": "main", "CI_COMMIT_REF_PROTECTED": "true",
+}  # fmt: skip
+MERGE_REQUEST = {"CI_PIPELINE_SOURCE": "merge_request_event", "CI_DEFAULT_BRANCH": "main"}
+TONIGHT = ".nights/tonight"
+
+
+def tolerated(job):
+    """Return the exit codes that are orange, and not red."""
+    found = job.get("allow_failure", False)
+    return set(found["exit_codes"]) if isinstance(found, dict) else set()
+
+
+def leaves(job, name):
+    """Tell whether a file in the folder of a night is an artifact of a job."""
+    return takes(job, f"{TONIGHT}/{name}")
+
+
+def takes(job, path):
+    """Tell whether a path is an artifact: named, below a folder, or by a pattern of one folder."""
+    paths = job.get("artifacts", {}).get("paths", ())
+    file = PurePosixPath(path)
+    return any(file.is_relative_to(it) or file.match(it) for it in paths)
+
+
+# ------------------------------------------------------------------ which jobs there are
+
+
+def test_a_night_publishes_from_the_protected_default_branch_only():
+    for source in ("schedule", "web"):
+        night = started_jobs(*NIGHTLY, CI_PIPELINE_SOURCE=source, **MAIN)
+        assert night >= {"runner", "plan", "checks", "report", *OF_A_VARIANT}
+        for change in ({"CI_COMMIT_REF_PROTECTED": "false"}, {"CI_COMMIT_BRANCH": "feature"}):
+            found = started_jobs(*NIGHTLY, **{"CI_PIPELINE_SOURCE": source, **MAIN, **change})
+            assert night - found == PUBLISHING, change
+
+
+def test_a_merge_request_builds_and_checks_all_and_publishes_nothing():
+    for branch in ({}, MAIN):
+        found = started_jobs(*NIGHTLY, **{**branch, **MERGE_REQUEST})
+        assert (
+            found >= {*OF_A_VARIANT, "code", "plan of the target", "changes", "checks"} - PUBLISHING
+        )
+        assert found.isdisjoint({*PUBLISHING, "report"})
+
+
+def test_a_push_tests_the_code_of_the_default_branch_and_nothing_else():
+    assert started_jobs(*NIGHTLY, CI_PIPELINE_SOURCE="push", **MAIN) == {"code"}
+    other = {**MAIN, "CI_PIPELINE_SOURCE": "push", "CI_COMMIT_BRANCH": "feature"}
+    assert started_jobs(*NIGHTLY, **other) == set()
+
+
+@pytest.mark.parametrize("source", ["schedule", "push", "web", "api", "trigger"])
+def test_an_instance_is_published_from_its_protected_default_branch_only(source):
+    whole = set(DOWNSTREAM)
+    assert started_jobs(TEMPLATE, CI_PIPELINE_SOURCE=source, **MAIN) == whole
+    unprotected = {**MAIN, "CI_PIPELINE_SOURCE": source, "CI_COMMIT_REF_PROTECTED": "false"}
+    assert started_jobs(TEMPLATE, **unprotected) == whole - {"publish"}
+    for branch in ({}, MAIN):
+        assert started_jobs(TEMPLATE, **{**branch, **MERGE_REQUEST}) == whole - {"publish"}
+
+
+@pytest.mark.parametrize("job", [JOBS["checks"], JOBS["report"], DOWNSTREAM["report"]])
+def test_how_it_ended_is_told_however_it_ended(job):
+    assert {rule["when"] for rule in job["rules"]} == {"always"}
+    assert "needs" not in job, "it has the artifacts of every job before"
+    assert job["stage"] == "report"
+
+
+# ------------------------------------------------------------------ green, orange, red
+
+
+@pytest.mark.parametrize("name", OF_A_VARIANT)
+def test_a_held_variant_is_orange_in_each_of_its_jobs(name):
+    job = OF_A_VARIANT[name]
+    assert "--exit-held" in job["script"][0].split()
+    assert EXIT_HELD in tolerated(job)
+
+
+def test_the_last_word_on_a_night_is_orange_too_where_a_variant_is_held():
+    for job in (JOBS["report"], DOWNSTREAM["detect-changes"]):
+        assert "--exit-held" in job["script"][0].split()
+        assert tolerated(job) == {EXIT_HELD}
+
+
+def test_a_failure_is_red_in_the_jobs_of_its_variant_and_in_the_report():
+    later = [job for name, job in OF_A_VARIANT.items() if name not in COMPILING]
+    assert all(tolerated(job) == {EXIT_HELD} for job in (*later, JOBS["report"]))
+    strict = [job for name, job in DOWNSTREAM.items() if name != "detect-changes"]
+    assert all("allow_failure" not in job for job in (JOBS["checks"], JOBS["runner"], *strict))
+
+
+def test_no_job_passes_over_a_bug_a_bad_host_or_a_signature_that_does_not_hold():
+    errors = (ConfigurationError, HostError, NotSignedError, NoSuchImageError)
+    never = {EXIT_BUG, *(error.exit_code for error in errors)}
+    assert [name for name, job in {**JOBS, **DOWNSTREAM}.items() if tolerated(job) & never] == []
+
+
+# ------------------------------------------------------------------ what travels
+
+
+@pytest.mark.parametrize("stage", ["build", "inspect", "check", "sbom", "publish"])
+def test_a_stage_leaves_its_documents_and_why_it_failed(stage):
+    job = JOBS[f"{stage} base"]
+    assert stage in FOLDERS.values()
+    assert leaves(job, f"{stage}/base.json")
+    assert leaves(job, f"{FOLDER}/{stage}_base.json")
+    assert job["artifacts"]["when"] == "always"
+
+
+def test_images_travel_through_the_registry_and_all_else_as_artifacts():
+    build, publish = JOBS["build base"], JOBS["publish base"]
+    layout = FOLDERS[ImageLayout]
+    assert leaves(build, f"{FOLDERS[ImageBuild]}/base.json")
+    assert leaves(build, f"{layout}/base.json")
+    assert not leaves(build, f"{layout}/base/index.json"), "hundreds of megabytes for every job"
+    assert "--candidate" in build["script"][0].split()
+    assert "--candidate" in DOWNSTREAM["build"]["script"][0].split()
+    assert leaves(JOBS["sbom base"], "sbom/base.cdx.json")
+    assert leaves(JOBS["plan"], PLAN)
+    for job in COMPILING.values():
+        assert leaves(job, f"{MODULES}/module_x/build.json")
+        assert leaves(job, f"{MODULES}/module_x/kmod.rpm")
+        assert leaves(job, f"{FOLDER}/module_x.json")
+        assert job["artifacts"]["when"] == "always"
+    assert not any(leaves(publish, name) for name in (PLAN, f"{MODULES}/x/build.json"))
+    assert leaves(JOBS["report"], "publish/base.json")
+
+
+def test_every_job_of_a_variant_has_the_plan_and_no_job_waits_for_another_variants_stages():
+    for name, job in OF_A_VARIANT.items():
+        assert "plan" in job["needs"], name
+        waits = {it for it in job["needs"] if it in OF_A_VARIANT and it not in COMPILING}
+        assert {OF_A_VARIANT[it]["variables"]["VARIANT"] for it in waits} <= {
+            job["variables"]["VARIANT"]
+        }
+
+
+def test_the_jobs_of_an_instance_hand_on_what_they_decided_and_made():
+    for name, job in DOWNSTREAM.items():
+        assert takes(job, ".nights/instance/any.json"), name
+        assert job["artifacts"]["when"] == "always", "why it failed is in them"
+        if name not in ("detect-changes", "report"):
+            assert "detect-changes" in job["needs"]
+    assert set(DOWNSTREAM["publish"]["needs"]) == {"detect-changes", "build", "check", "sbom"}
+    assert {"detect-changes", "build", "check"} <= set(DOWNSTREAM["sbom"]["needs"])
+    assert DOWNSTREAM["build"]["variables"]["GIT_DEPTH"] == "0", (
+        "what changed since the last image?"
+    )
+
+
+def test_only_what_a_service_outside_failed_in_is_tried_again():
+    """A verification that failed, tried until it holds, would be no verification."""
+    (document,) = read_yaml(NIGHTLY[0].read_text())
+    for job in (document["default"], *DOWNSTREAM.values()):
+        assert job["retry"]["exit_codes"] == [RemoteError.exit_code]
+
+
+@pytest.mark.parametrize(
+    ("job", "kind", "option"),
+    [(JOBS["checks"], "junit", "--output"), (DOWNSTREAM["detect-changes"], "dotenv", "--dotenv")],
+)
+def test_gitlab_reads_the_report_that_the_command_writes(job, kind, option):
+    words = job["script"][0].split()
+    assert job["artifacts"]["reports"] == {kind: words[words.index(option) + 1]}
