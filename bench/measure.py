@@ -75,14 +75,15 @@ def main() -> int:
         rows += all_nights()
     system = f"{platform.system()} {platform.release()}"
     machine = f"{os.cpu_count()} cores, {system}, Python {platform.python_version()}"
+    command = " ".join(["bench/measure.py", *sys.argv[1:]]) if sys.argv[1:] else "make bench"
     lines = [
         "# Benchmarks\n",
-        "Ratios, measured in one run by `make bench`; below 1 means that the product is quicker.\n",
+        f"Ratios, measured in one run by `{command}`; below 1 means that the product is quicker.\n",
         f"Measured on {machine}.\n",
         "| what | product | compared with | ratio | aim |",
         "|---|--:|--:|--:|--:|",
         *map(str, rows),
-        *([] if arguments.no_night else [NOTE.rstrip()]),
+        *([] if arguments.no_night or arguments.one_night else [NOTE.rstrip()]),
     ]
     RESULT.write_text("\n".join(lines) + "\n")
     shutil.rmtree(WORK)
