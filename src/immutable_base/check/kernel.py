@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from immutable_base.check.interface import Check, HasFacts, Objection, Subject, unless, unless_base
 from immutable_base.check.outputs import lint_objections
 from immutable_base.image.rpmdb import UNAME_R
-from immutable_base.model.facts import InitramfsFact
+from immutable_base.model.facts import ImageFacts, InitramfsFact
 
 PREPARE_ROOT = "ostree-prepare-root"
 """What mounts an ostree deployment as the root. Source: ostree-prepare-root(1)."""
@@ -20,18 +20,22 @@ arguments"."""
 
 def kernel_single(subject: Subject) -> Objection | None:
     """/usr/lib/modules and the rpmdb agree on exactly the planned kernel."""
-    facts, planned = subject.facts, (subject.kernel,)
+    wrong = other_kernels(subject.facts, subject.kernel)
+    return unless(wrong, f"planned is {subject.kernel} and nothing else")
+
+
+def other_kernels(facts: ImageFacts, kernel: str) -> list[str]:
+    """Return where an image has not exactly this kernel, one line each."""
     places = {
         "with a vmlinuz": facts.kernels,
         "folders of /usr/lib/modules": facts.module_trees,
         "in the rpmdb": facts.kernel_packages,
     }
-    wrong = [
+    return [
         f"{where}: {', '.join(found) or 'none'}"
         for where, found in places.items()
-        if found != planned
+        if found != (kernel,)
     ]
-    return unless(wrong, f"planned is {subject.kernel} and nothing else")
 
 
 def modules_for_kernel(subject: Subject) -> Objection | None:

@@ -64,16 +64,7 @@ def require_sound_instance(report: CheckReport, *, hint: str) -> None:
 def one_kernel(subject: InstanceSubject) -> Objection | None:
     """/usr/lib/modules and the rpmdb agree on one kernel; with modules it is the base's."""
     facts, promises = subject.facts, subject.promises
-    places = {
-        "with a vmlinuz": facts.kernels,
-        "folders of /usr/lib/modules": facts.module_trees,
-        "in the rpmdb": facts.kernel_packages,
-    }
-    wrong = [
-        f"{where}: {', '.join(found) or 'none'}"
-        for where, found in places.items()
-        if found != (subject.kernel,)
-    ]
+    wrong = kernel.other_kernels(facts, subject.kernel)
     if promises.modules and facts.kernels != promises.kernels:
         wrong.append(
             f"the base's modules are for {', '.join(promises.kernels)}, the image's kernel is "
