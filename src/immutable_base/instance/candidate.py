@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from immutable_base.image.local import is_local, read_layout
+from immutable_base.image.local import fetch_layout, is_local, read_layout
 from immutable_base.instance.context import InstanceContext
 from immutable_base.model.instance import InstanceBuild
-from immutable_base.model.reference import Reference
 from immutable_base.tools import skopeo
 
 
@@ -22,13 +21,15 @@ def leave_candidate(at: InstanceContext, digest: str) -> str:
 def require_layout(at: InstanceContext, built: InstanceBuild) -> None:
     """Fetch the layout of the image that was built, unless it is here, by the digest that it had.
 
-    What comes is not trusted: who uses it compares it with the document. Raises RemoteError if the
-    registry does not give it.
+    Raises as `image.local.fetch_layout`.
     """
-    layout = at.documents.layout
-    if built.candidate is not None and not layout.exists():
-        candidate = Reference.parse(built.candidate).pinned(built.digest)
-        skopeo.fetch(at.run, candidate, layout, at.tls.environment)
+    fetch_layout(
+        at.run,
+        at.documents.layout,
+        at.tls.environment,
+        candidate=built.candidate,
+        digest=built.digest,
+    )
 
 
 def require_local(at: InstanceContext, built: InstanceBuild) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from immutable_base.check.run_checks import check_image, require_sound
 from immutable_base.context import Context
 from immutable_base.documents import Documents, name_of
-from immutable_base.image.local import is_local, read_layout
+from immutable_base.image.local import fetch_layout, is_local, read_layout
 from immutable_base.image.oci import require_whole
 from immutable_base.inspect.collect import inspect_image
 from immutable_base.model.build import ImageBuild, ImageLayout
@@ -20,7 +20,6 @@ from immutable_base.model.check import CheckReport
 from immutable_base.model.facts import ImageFacts
 from immutable_base.model.plan import Plan, VariantPlan, Verdict
 from immutable_base.model.publish import Publication
-from immutable_base.model.reference import Reference
 from immutable_base.model.sbom import SbomRecord
 from immutable_base.process import LineSink
 from immutable_base.publish.publish import (
@@ -35,7 +34,7 @@ from immutable_base.run.verifier import verifier_of
 from immutable_base.sbom.make import make_sbom
 from immutable_base.sbom.subject import require_subject
 from immutable_base.schedule import Node
-from immutable_base.tools import buildah, skopeo
+from immutable_base.tools import buildah
 from immutable_base.workspace import file_digest
 
 Action = Callable[[VariantPlan, LineSink], str]
@@ -148,9 +147,9 @@ class Stages:
     def _layout(self, variant: VariantPlan) -> ImageLayout:
         """Return what is known of the layout of an image; it is fetched if it is not here."""
         layout, folder = self.documents.read(ImageLayout, variant), self.documents.layout(variant)
-        if layout.candidate is not None and not folder.exists():
-            candidate = Reference.parse(layout.candidate).pinned(layout.digest)
-            skopeo.fetch(self.context.run, candidate, folder, self.context.tls.environment)
+        context, candidate = self.context, layout.candidate
+        environment = context.tls.environment
+        fetch_layout(context.run, folder, environment, candidate=candidate, digest=layout.digest)
         return layout
 
 
