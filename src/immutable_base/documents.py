@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from immutable_base.document_folder import DocumentFolder
 from immutable_base.errors import ConfigurationError, VerificationError
+from immutable_base.model.boot import BootReport
 from immutable_base.model.build import ImageBuild, ImageLayout, ModuleBuild
 from immutable_base.model.check import CheckReport
 from immutable_base.model.document import StageDocument
@@ -31,6 +32,7 @@ FOLDERS: Mapping[type[StageDocument], str] = {
     ImageFacts: "inspect",
     CheckReport: "check",
     SbomRecord: "sbom",
+    BootReport: "boot",
     Publication: "publish",
 }
 """Where the document about each variant is."""
@@ -69,7 +71,8 @@ def foundations(kind: type[StageDocument], variant: VariantPlan) -> tuple[str, .
         ImageFacts: (ImageBuild,),
         CheckReport: (ImageFacts,),
         SbomRecord: (ImageFacts,),
-        Publication: (ImageLayout, CheckReport, SbomRecord),
+        BootReport: (ImageLayout, ImageFacts),
+        Publication: (ImageLayout, CheckReport, SbomRecord, BootReport),
     }
     return (PLAN, *(name_of(other, variant) for other in below[kind]))
 
@@ -153,6 +156,10 @@ class Documents(DocumentFolder):
     def layout(self, variant: VariantPlan) -> Path:
         """Return where the OCI layout of a variant is."""
         return self.folder / LAYOUTS / variant.name
+
+    def boot_folder(self, variant: VariantPlan) -> Path:
+        """Return where the consoles of a variant's boots are."""
+        return self.folder / FOLDERS[BootReport] / variant.name
 
     def _require_same_image(self, found: StageDocument, name: str, variant: VariantPlan) -> None:
         image: str | None = getattr(found, "image_id", None)

@@ -30,9 +30,9 @@ def all_nodes(paths: LabPaths, files_url: str, universe: Universe) -> Iterator[N
     the address of the file server, which bases name.
     """
     yield from steps.program_nodes(paths, universe.programs)
+    yield from steps.ostree_nodes(paths)
     match universe:
         case Universe.FULL:
-            yield from steps.ostree_nodes(paths)
             yield from _full_nodes(paths, files_url)
         case Universe.TINY:
             yield from _tiny_nodes(paths, files_url)
@@ -71,7 +71,7 @@ def _tiny_nodes(paths: LabPaths, files_url: str) -> Iterator[Node]:
         "tiny base image",
         partial(tiny_base.make_base, paths, files_url),
         lane="pack",
-        needs=("tiny package repositories",),
+        needs=("build ostree-ext-cli", "tiny package repositories"),
         usual_seconds=0 if paths.tiny_base.exists() else 40,
     )
 

@@ -29,6 +29,7 @@ COMMANDS = {
     "inspect": "read what is in built images",
     "check": "check what was read from images against the plan",
     "sbom": "write the SBOM of built images",
+    "boot": "start built images as machines, and require what was promised of them",
     "sign": "push built images by digest and sign them; no tag moves",
     "attest": "attest the SBOM of what was pushed; no tag moves",
     "publish": "push, sign, attest, verify, and only then move the tags",
@@ -43,7 +44,7 @@ COMMANDS = {
     "doctor": "list what this host lacks, and how to get it",
     "tools": "build cosign and syft, which no distribution packages, from pinned sources",
 }
-CONTAINED = frozenset({"plan", "build", "inspect", "sbom", "run"})
+CONTAINED = frozenset({"plan", "build", "inspect", "sbom", "boot", "run"})
 """Commands that always mount images: see `cli.contained`."""
 CONTAINED_ACTIONS = {"instance": frozenset({"build", "check", "sbom"})}
 """Actions of other commands that do."""

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from immutable_base.config.boot import BootSettings
 from immutable_base.config.key import Key
 from immutable_base.config.signing import Signing
 from immutable_base.config.trust import TrustSettings
@@ -201,6 +202,8 @@ class Settings(Frozen):
     """Identity that signs images, and the Sigstore instance that it uses."""
     publish: Publish
     """Tags that published images get."""
+    boot: BootSettings = Field(default_factory=BootSettings)
+    """How images are booted before they are published."""
     minimum_free_gib: Annotated[int, Field(ge=0)] = 20
     """Free space that a run needs in its workspace, in GiB."""
 

@@ -32,6 +32,8 @@ class Command:
     """The next step to show if the program fails."""
     each_line: LineSink | None = None
     """Receives each line of standard output as it comes."""
+    until: Callable[[], bool] | None = None
+    """Looked at several times a second; the program is asked to end once it returns true."""
     even_if_interrupted: bool = False
     """Start it after `end_all` as well: it puts something back."""
 

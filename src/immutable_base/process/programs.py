@@ -12,7 +12,7 @@ import subprocess
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import IO
 
 from immutable_base.errors import (
@@ -38,6 +38,8 @@ INHERITED = (
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 TAIL_LINES = 40
 TAIL_CHARACTERS = 4000
+UNTIL_SECONDS = 0.25
+"""How often `Command.until` is looked at."""
 PIPE_SECONDS = 10.0
 """How long a pipe may stay open after its program has ended."""
 
@@ -175,7 +177,22 @@ def _feed_and_wait(
     if process.stdin is not None:
         with contextlib.suppress(BrokenPipeError), process.stdin as pipe:
             pipe.write(command.stdin or b"")
+    if command.until is not None:
+        _end_when(process, command.until, command.timeout)
     _wait(process, command.timeout)
+
+
+def _end_when(process: subprocess.Popen[bytes], until: Callable[[], bool], seconds: float) -> None:
+    """Ask a program to end as soon as `until` says so; return when it has ended, or is asked to."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            _wait(process, UNTIL_SECONDS)
+            return
+        if until():
+            _terminate(process)
+            return
+    raise subprocess.TimeoutExpired(process.args, seconds)
 
 
 def _wait(process: subprocess.Popen[bytes], seconds: float) -> None:

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
+from immutable_base.boot.boot_image import BootRequest
+from immutable_base.boot.gate import boot_message, gate, require_booted
 from immutable_base.check.run_checks import check_image, require_sound
 from immutable_base.context import Context
 from immutable_base.documents import Documents, name_of
 from immutable_base.image.local import fetch_layout, is_local, read_layout
 from immutable_base.image.oci import require_whole
 from immutable_base.inspect.collect import inspect_image
+from immutable_base.model.boot import BootReport
 from immutable_base.model.build import ImageBuild, ImageLayout
 from immutable_base.model.check import CheckReport
 from immutable_base.model.facts import ImageFacts
@@ -96,6 +99,42 @@ class Stages:
         self.documents.write(name_of(SbomRecord, variant), record)
         return f"{record.packages} packages, {kibibytes(record.size)}"
 
+    def boot(self, variant: VariantPlan, report: LineSink) -> str:
+        """Install and start the image as a host would, and require what was promised of it."""
+        documents, settings = self.documents, self.context.settings.boot
+        facts, layout = documents.read(ImageFacts, variant), self._layout(variant)
+        tags = tags_of(self.context.settings, variant)
+        found = gate(
+            self.context.run,
+            self.context.storage,
+            BootRequest(
+                variant=variant,
+                facts=facts,
+                layout=documents.layout(variant),
+                digest=layout.digest,
+                origin=f"{self.context.repository_of(variant.name)}:{tags[0]}",
+                folder=documents.boot_folder(variant),
+                settings=settings,
+            ),
+            lambda: self._local_image(variant),
+            report,
+        )
+        record = BootReport(
+            rests_on=documents.rests_on(BootReport, variant),
+            variant=variant.name,
+            image_id=facts.image_id,
+            digest=layout.digest,
+            verdict=found.verdict,
+            reason=found.reason,
+            findings=found.findings,
+            boots=found.boots,
+        )
+        path = documents.write(name_of(BootReport, variant), record)
+        for finding in record.findings:
+            report(str(finding))
+        require_booted(record, settings.policy, hint=f"all that was seen: {path}")
+        return boot_message(record)
+
     def sign(self, variant: VariantPlan, _report: LineSink) -> str:
         """Push by digest and sign; no tag moves."""
         return sign_variant(verifier_of(self.context), self._request(variant))
@@ -120,6 +159,11 @@ class Stages:
         layout = self._layout(variant)
         require_sound(
             documents.read(CheckReport, variant), hint="an image that is not sound is not published"
+        )
+        require_booted(
+            documents.read(BootReport, variant),
+            self.context.settings.boot.policy,
+            hint="an image that does not boot is not published",
         )
         sbom, image = documents.attested(variant), documents.read(ImageBuild, variant).image_id
         repository = self.context.repository_of(variant.name)
@@ -157,10 +201,11 @@ NEEDS = {
     "inspect": ("image",),
     "check": ("inspect",),
     "sbom": ("check",),
-    "publish": ("sbom", "export"),
+    "boot": ("check", "export"),
+    "publish": ("sbom", "boot"),
 }
 """What each stage waits for in a run."""
-COSTS = {"inspect": 25.0, "check": 1.0, "sbom": 10.0}
+COSTS = {"inspect": 25.0, "check": 1.0, "sbom": 10.0, "boot": 60.0}
 """Seconds on two cores; of others 20."""
 
 

@@ -8,6 +8,7 @@ with chroot isolation it exits with the program's status before its relay has pa
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from immutable_base.process import Command, Result, Runner
@@ -17,8 +18,27 @@ TIMEOUT = 600.0
 _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 
 
+@dataclass(frozen=True, slots=True)
+class Bind:
+    """A folder or file of ours, and where the program sees it."""
+
+    source: Path
+    target: str
+    writable: bool = False
+
+    @property
+    def words(self) -> tuple[str, str, str]:
+        """Bubblewrap's option."""
+        return "--bind" if self.writable else "--ro-bind", str(self.source), self.target
+
+
 def run_in_root(
-    run: Runner, root: Path, argv: Sequence[str], *, ok: frozenset[int] = frozenset({0})
+    run: Runner,
+    root: Path,
+    argv: Sequence[str],
+    *,
+    ok: frozenset[int] = frozenset({0}),
+    binds: Sequence[Bind] = (),
 ) -> Result:
     """Run a program in a mounted root and return what it wrote; it may write there.
 
@@ -30,6 +50,7 @@ def run_in_root(
     sandbox = (
         "bwrap", "--die-with-parent", "--new-session", "--bind", str(root), "/",
         "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/run", "--tmpfs", "/tmp",  # noqa: S108  the sandbox's own
+        *(word for bind in binds for word in bind.words),
         "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--chdir", "/",
         "--clearenv", *environment, "--",
     )  # fmt: skip

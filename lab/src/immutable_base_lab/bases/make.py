@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from immutable_base.errors import HostError
 from immutable_base.process import LineSink
 from immutable_base_lab.bases import release_packages, rootfs
+from immutable_base_lab.bases.encapsulate import container_program, encapsulate
 from immutable_base_lab.bases.labels import base_labels
 from immutable_base_lab.core import cache
 from immutable_base_lab.core.paths import LabPaths
 from immutable_base_lab.core.signing_key import SigningKey, signing_key
-from immutable_base_lab.debian import catalogue, root
+from immutable_base_lab.debian import catalogue
 from immutable_base_lab.debian.catalogue import Distribution
+from immutable_base_lab.programs import ostree
 
-FORMAT = 4
-WORK = f"{root.TEMPORARY}/work"
-TOOLS = f"{root.TEMPORARY}/tools"
-REPOSITORY = f"{WORK}/repo"
+FORMAT = 5
 
 
 def make_bases(paths: LabPaths, files_url: str, report: LineSink) -> None:
@@ -32,7 +29,7 @@ def make_bases(paths: LabPaths, files_url: str, report: LineSink) -> None:
     with signing_key(paths.rpm_key) as key:
         for name, stream in catalogue.load().streams.items():
             decides = cache.key_of(
-                FORMAT, key.fingerprint, stream.model_dump(), files_url,
+                FORMAT, ostree.key(), key.fingerprint, stream.model_dump(), files_url,
                 (paths.package_record / cache.KEY_FILE).read_text(),
             )  # fmt: skip
             cache.ensure(
@@ -58,16 +55,14 @@ def _maker(
         own.mkdir()
         release_packages.release_rpm(stream, own, key)
         release_packages.repos_rpm(stream, files_url, own, key)
+        release_packages.container_rpm(container_program(paths), own, key)
         report(f"base {stream.reference}: installing packages")
         epoch = rootfs.install(tree, _chosen(paths, name), own, key)
         report(f"base {stream.reference}: initramfs")
         rootfs.make_initramfs(tree, epoch)
         rootfs.shape(tree)
-        # Where ostree keeps what it merges into a host's own /etc.
-        (tree / "etc").rename(tree / "usr/etc")
         report(f"base {stream.reference}: encapsulating")
-        _encapsulate(paths, folder, stream, epoch)
-        shutil.rmtree(tree)
+        encapsulate(paths.debian_tree, paths.tools, folder, base_labels(stream, epoch), epoch)
 
     return make_folder
 
@@ -82,29 +77,3 @@ def _chosen(paths: LabPaths, name: str) -> list[Path]:
         else ("fedora-updates", document["fedora_kernel"])
     )  # fmt: skip
     return chosen + [home / where / f"{kernel}-{version}.x86_64.rpm" for kernel in rootfs.KERNEL]
-
-
-def _encapsulate(paths: LabPaths, folder: Path, stream: Distribution, epoch: int) -> None:
-    """Commit the root and write it as a container image that ostree can deploy."""
-    if not paths.programs.program("ostree-ext-cli").exists():
-        raise HostError("ostree-ext-cli is not built", hint="run `immutable-base lab up`")
-    labels = base_labels(stream, epoch)
-    version = labels["org.opencontainers.image.version"]
-    binds = {WORK: folder, TOOLS: paths.tools}
-    env = {"SOURCE_DATE_EPOCH": str(epoch)}
-
-    def do(*argv: str) -> None:
-        root.enter(paths.debian_tree, *argv, binds=binds, env=env)
-
-    do("ostree", "init", f"--repo={REPOSITORY}", "--mode=bare-user")
-    do(
-        "ostree", "commit", f"--repo={REPOSITORY}", "--branch=base", "--bootable",
-        f"--tree=dir={WORK}/rootfs", f"--timestamp=@{epoch}",
-        f"--add-metadata-string=version={version}",
-    )  # fmt: skip
-    do(
-        f"{TOOLS}/bin/ostree-ext-cli", "container", "encapsulate", f"--repo={REPOSITORY}", "base",
-        f"oci:{WORK}/oci", "--compression-fast", "--cmd=/sbin/init",
-        *(f"--label={key}={value}" for key, value in sorted(labels.items())),
-    )  # fmt: skip
-    shutil.rmtree(folder / "repo")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from immutable_base_lab.core.files import copy_data
 from immutable_base_lab.core.signing_key import SigningKey
 from immutable_base_lab.core.templates import load_templates
 from immutable_base_lab.debian.catalogue import Distribution
+from immutable_base_lab.programs import ostree
 from immutable_base_lab.rpms import package
 from immutable_base_lab.rpms.package import Recipe
 
@@ -15,6 +17,7 @@ _templates = load_templates("immutable_base_lab.bases", keep_trailing_newline=Tr
 FILES = Path(__file__).parent / "files"
 # No date decides anything here; one fixed second keeps the packages the same.
 MTIME = 1_700_000_000
+CONTAINER = "usr/libexec/libostree/ext/ostree-container"
 
 
 def release_rpm(stream: Distribution, folder: Path, key: SigningKey) -> Path:
@@ -54,6 +57,29 @@ def repos_rpm(stream: Distribution, files_url: str, folder: Path, key: SigningKe
         license="Apache-2.0",
         requires=(f"system-release = {stream.version_id}",),
         config=frozenset({f"/etc/yum.repos.d/{stream.id}.repo"}),
+        mtime=MTIME,
+    )
+    return package.build(recipe, tree, folder, key)
+
+
+def container_rpm(program: Path, folder: Path, key: SigningKey) -> Path:
+    """Make the package that stands in for bootc: `ostree container`, by which a host is upgraded.
+
+    bootc's own package has it under the same name, as a link to bootc (bootc's Makefile).
+    """
+    tree = folder / "container.tree"
+    target = tree / CONTAINER
+    target.parent.mkdir(parents=True)
+    shutil.copyfile(program, target)
+    target.chmod(0o755)
+    recipe = Recipe(
+        name="ostree-ext",
+        version=ostree.VERSION,
+        release="1",
+        arch="x86_64",
+        summary="The container stack of bootc, without bootc (lab)",
+        license="MIT OR Apache-2.0",
+        requires=("ostree", "skopeo"),
         mtime=MTIME,
     )
     return package.build(recipe, tree, folder, key)

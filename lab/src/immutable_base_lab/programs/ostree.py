@@ -16,6 +16,8 @@ from immutable_base_lab.core.paths import LabPaths
 from immutable_base_lab.debian.archive import machine_mirrors
 
 PROGRAM = "ostree-ext-cli"
+VERSION = "0.15.3"
+"""Of the crate, as Cargo.toml pins it."""
 SUITE = "trixie"
 USUAL_SECONDS = 300.0
 _CRATE = Path(__file__).parent / "ostree_ext"

@@ -1,4 +1,4 @@
-"""The base image of the tiny stream: made as the others, but as one plain layer."""
+"""The base image of the tiny stream: made as the others, from less."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ import shutil
 from pathlib import Path
 
 from immutable_base.process import LineSink
-from immutable_base_lab.bases import oci_layout, release_packages, rootfs
+from immutable_base_lab.bases import release_packages, rootfs
+from immutable_base_lab.bases.encapsulate import container_program, encapsulate
 from immutable_base_lab.bases.labels import base_labels
 from immutable_base_lab.core import cache
 from immutable_base_lab.core.paths import LabPaths
 from immutable_base_lab.core.signing_key import SigningKey, signing_key
+from immutable_base_lab.programs import ostree
 from immutable_base_lab.scenarios import pendulum, tiny_content
 from immutable_base_lab.scenarios.tiny_content import REPOSITORY
 
-FORMAT = 2
+FORMAT = 3
 
 
 def make_base(paths: LabPaths, files_url: str, report: LineSink) -> None:
@@ -27,7 +29,7 @@ def make_base(paths: LabPaths, files_url: str, report: LineSink) -> None:
     stream = tiny_content.load().stream
     with signing_key(paths.rpm_key) as key:
         decides = cache.key_of(
-            FORMAT, key.fingerprint, stream.model_dump(), files_url,
+            FORMAT, ostree.key(), key.fingerprint, stream.model_dump(), files_url,
             (paths.tiny_record / cache.KEY_FILE).read_text(),
         )  # fmt: skip
         cache.ensure(
@@ -43,24 +45,16 @@ def _make(paths: LabPaths, folder: Path, files_url: str, key: SigningKey, report
     own.mkdir()
     release_packages.release_rpm(stream, own, key)
     release_packages.repos_rpm(stream, files_url, own, key)
+    release_packages.container_rpm(container_program(paths), own, key)
     pendulum.installed_rpm(own, key)
     report("installing packages")
     epoch = rootfs.install(tree, _chosen(paths), own, key)
     report("initramfs")
     rootfs.make_initramfs(tree, epoch)
     rootfs.shape(tree)
-    report("packing")
-    # ostree-ext writes this one into bases that it makes.
-    labels = {**base_labels(stream, epoch), "ostree.linux": _kernel_release(tree)}
-    image = oci_layout.PlainImage(tree=tree, created=epoch, command=("/sbin/init",), labels=labels)
-    oci_layout.write(image, folder / "oci")
-    for leftover in (tree, own):
-        shutil.rmtree(leftover)
-
-
-def _kernel_release(tree: Path) -> str:
-    (image,) = tree.glob("usr/lib/modules/*/vmlinuz")
-    return image.parent.name
+    report("encapsulating")
+    encapsulate(paths.tiny_root / "root", paths.tools, folder, base_labels(stream, epoch), epoch)
+    shutil.rmtree(own)
 
 
 def _chosen(paths: LabPaths) -> list[Path]:

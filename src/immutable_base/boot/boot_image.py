@@ -1,0 +1,142 @@
+"""The boot gate: an image installed, started as often as its promises need, and judged."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from immutable_base.boot import disk
+from immutable_base.boot.judge import Expected, judge
+from immutable_base.boot.machine import BootAttempt, boot_anyhow, choose_accelerator
+from immutable_base.boot.questions import POOL_DISK, boots_of, questions
+from immutable_base.config.boot import BootSettings
+from immutable_base.image.program import MountedImage
+from immutable_base.model.boot import Boot
+from immutable_base.model.check import Finding, Level
+from immutable_base.model.facts import ImageFacts
+from immutable_base.model.plan import VariantPlan
+from immutable_base.process import LineSink, Runner
+from immutable_base.tools import qemu
+
+ARGUMENTS = ("root=/dev/disk/by-id/virtio-root", "rw", "console=ttyS0", "panic=-1", "rd.shell=0")
+"""The kernel's; after a panic the machine ends, and the initramfs asks nobody."""
+POOL_MIB = 512
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BootRequest:
+    """One image to boot."""
+
+    variant: VariantPlan
+    facts: ImageFacts
+    layout: Path
+    """Its OCI layout, whole and of this image."""
+    digest: str
+    origin: str
+    """Where a host will look for updates: a repository with a tag."""
+    folder: Path
+    """Becomes empty at the beginning, and holds the consoles at the end."""
+    settings: BootSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Booted:
+    """What came of it."""
+
+    boots: tuple[Boot, ...]
+    findings: tuple[Finding, ...]
+
+
+def boot_image(run: Runner, image: MountedImage, request: BootRequest, report: LineSink) -> Booted:
+    """Install and boot an image; return what it answered and what that means.
+
+    Raises CheckError if it cannot be installed or does not come up, HostError or CommandError if
+    this host fails.
+    """
+    shutil.rmtree(request.folder, ignore_errors=True)
+    request.folder.mkdir(parents=True)
+    nonce = secrets.token_hex(16)
+    root = request.folder / "root.raw"
+    try:
+        report("installing")
+        machine = _machine(run, image, request, root)
+        boots, notes = _boots(run, request, machine, nonce, report)
+    finally:
+        for leftover in request.folder.glob("*"):
+            if leftover.suffix != ".log" and leftover.is_file():
+                leftover.unlink()
+        disk.remove_sysroot(run, request.folder / "sysroot")
+    expected = Expected(
+        facts=request.facts, plan=request.variant, digest=request.digest, nonce=nonce
+    )
+    return Booted(boots=boots, findings=(*judge(boots, expected), *notes))
+
+
+def _machine(run: Runner, image: MountedImage, request: BootRequest, root: Path) -> qemu.Machine:
+    """Make the disks; return the machine that has them."""
+    sysroot = request.folder / "sysroot"
+    entry = disk.install(
+        image, request.layout, sysroot,
+        origin=f"ostree-unverified-registry:{request.origin}", arguments=ARGUMENTS,
+    )  # fmt: skip
+    kernel = qemu.Kernel(
+        image=_keep(sysroot, entry.kernel, request.folder / "vmlinuz"),
+        initramfs=_keep(sysroot, entry.initramfs, request.folder / "initramfs"),
+        arguments=entry.arguments,
+    )
+    disk.make_file_system(run, sysroot, root)
+    disks = [qemu.Disk(path=root, serial="root")]
+    if boots_of(request.variant) > 1:
+        pool = request.folder / "pool.raw"
+        with pool.open("wb") as file:
+            file.truncate(POOL_MIB << 20)
+        disks.append(qemu.Disk(path=pool, serial=POOL_DISK.rpartition("-")[2]))
+    return qemu.Machine(
+        accelerator=choose_accelerator(),
+        memory_mib=request.settings.memory_mib,
+        cores=request.settings.cores,
+        disks=tuple(disks),
+        kernel=kernel,
+        console=request.folder / "console.log",
+        answers=request.folder / "answers",
+    )
+
+
+def _keep(sysroot: Path, name: str, target: Path) -> Path:
+    """Copy what a boot loader would read; return the copy."""
+    shutil.copyfile(sysroot / "boot" / name.lstrip("/"), target)
+    return target
+
+
+def _boots(
+    run: Runner, request: BootRequest, machine: qemu.Machine, nonce: str, report: LineSink
+) -> tuple[tuple[Boot, ...], tuple[Finding, ...]]:
+    boots: list[Boot] = []
+    notes: list[Finding] = []
+    for number in range(1, boots_of(request.variant) + 1):
+        attempt = BootAttempt(
+            machine=replace(machine, console=request.folder / f"console-{number}.log"),
+            asked=questions(request.facts, request.variant, boot=number),
+            nonce=nonce,
+            folder=request.folder,
+            seconds=request.settings.seconds,
+        )
+        report(f"boot {number}")
+        boot, why = boot_anyhow(run, attempt)
+        machine = replace(machine, accelerator=boot.accelerator)
+        boots.append(boot)
+        if why:
+            notes.append(_note(why))
+    return tuple(boots), tuple(notes)
+
+
+def _note(why: str) -> Finding:
+    return Finding(
+        id="boot-accelerator",
+        title="the machine runs on KVM",
+        reason="without it a boot takes several times as long",
+        level=Level.NOTE,
+        message=why,
+    )

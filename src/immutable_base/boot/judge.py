@@ -1,0 +1,169 @@
+"""What the answers of a machine say of its image: one small rule for each promise. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from immutable_base.boot.excuses import unexcused
+from immutable_base.boot.questions import questions
+from immutable_base.model.boot import Answer, Boot
+from immutable_base.model.check import Finding, Level
+from immutable_base.model.facts import ImageFacts
+from immutable_base.model.plan import VariantPlan
+
+SILENT = "the machine did not answer"
+NO_DEVICE = "No such device"
+"""ENODEV, as modprobe tells it: the module is in order and finds nothing to drive."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """What an image was promised to be."""
+
+    facts: ImageFacts
+    plan: VariantPlan
+    digest: str
+    """Of the image that was installed."""
+    nonce: str
+    """What came in by ssh."""
+
+
+Judgement = tuple[Level, str]
+Rule = Callable[[Answer, Expected], Judgement]
+PASS: Judgement = (Level.PASS, "")
+
+
+def judge(boots: tuple[Boot, ...], expected: Expected) -> tuple[Finding, ...]:
+    """Return a finding for each question of each boot; one that was not answered is an error."""
+    return tuple(
+        finding
+        for number, boot in enumerate(boots, start=1)
+        for finding in _of_boot(number, boot, expected)
+    )
+
+
+def _of_boot(number: int, boot: Boot, expected: Expected) -> Iterator[Finding]:
+    for question in questions(expected.facts, expected.plan, boot=number):
+        answer = boot.answer(question.name)
+        kind = question.name.partition(" ")[0]
+        title, reason, rule = RULES.get(question.name) or RULES[kind]
+        level, message = (Level.ERROR, SILENT) if answer is None else rule(answer, expected)
+        yield Finding(
+            id=f"boot-{number}-{question.name.replace(' ', '-')}",
+            title=f"boot {number}: {title.format(name=question.name.partition(' ')[2])}",
+            reason=reason,
+            level=level,
+            message=message,
+        )
+
+
+def _error(message: str) -> Judgement:
+    return Level.ERROR, message
+
+
+def _succeeds(answer: Answer, _expected: Expected) -> Judgement:
+    return PASS if answer.status == 0 else _error(_last(answer))
+
+
+def _fails(answer: Answer, _expected: Expected) -> Judgement:
+    if answer.status == 0:
+        return _error("it can be written to")
+    return PASS if "Read-only file system" in answer.text else _error(_last(answer))
+
+
+def _last(answer: Answer) -> str:
+    lines = answer.text.splitlines() or [f"status {answer.status}"]
+    return lines[-1]
+
+
+def _says(expected_text: Callable[[Expected], str]) -> Rule:
+    def rule(answer: Answer, expected: Expected) -> Judgement:
+        wanted = expected_text(expected)
+        if answer.text == wanted and answer.status == 0:
+            return PASS
+        return _error(f"it says '{_last(answer)}', not '{wanted}'")
+
+    return rule
+
+
+def _kernel(expected: Expected) -> str:
+    return expected.plan.kernel.chosen or ""
+
+
+def _state(answer: Answer, _expected: Expected) -> Judgement:
+    return PASS if answer.text == "running" else _error(f"it is '{answer.text or 'silent'}'")
+
+
+def _failed_units(answer: Answer, _expected: Expected) -> Judgement:
+    if answer.status != 0:
+        return _error(_last(answer))
+    units = [line.split()[0] for line in answer.text.splitlines() if line.split()]
+    return _error(", ".join(units)) if units else PASS
+
+
+def _journal(answer: Answer, _expected: Expected) -> Judgement:
+    if answer.status != 0:
+        return _error(_last(answer))
+    found = unexcused(answer.text)
+    if not found:
+        return PASS
+    more = f", and {len(found) - 1} more" if len(found) > 1 else ""
+    return _error(f"{found[0]}{more}")
+
+
+def _image(answer: Answer, expected: Expected) -> Judgement:
+    # GVariant's text form of a string has quotes.
+    found = answer.text.strip("'\"")
+    return PASS if found == expected.digest else _error(f"it runs {found or 'nothing'}")
+
+
+def _module(answer: Answer, _expected: Expected) -> Judgement:
+    if answer.status == 0:
+        return PASS
+    if NO_DEVICE in answer.text and "pci:" in answer.text:
+        return Level.NOTE, "it finds no card in this machine"
+    return _error(answer.text.splitlines()[0] if answer.text else f"status {answer.status}")
+
+
+def _zfs_version(answer: Answer, expected: Expected) -> Judgement:
+    version = next((module.version for module in expected.plan.modules if module.name == "zfs"), "")
+    found = [line.split("-")[1:2] for line in answer.text.splitlines()]
+    kernel = [line.split("-")[2:3] for line in answer.text.splitlines() if "kmod" in line]
+    if answer.status == 0 and [version] in found and kernel == [[version]]:
+        return PASS
+    return _error(f"userspace and module are not both {version}: {' '.join(answer.text.split())}")
+
+
+def _imported(answer: Answer, _expected: Expected) -> Judgement:
+    if answer.status == 0 and answer.text.split()[1:] == ["ONLINE"]:
+        return PASS
+    return _error(_last(answer))
+
+
+POOLS = "a pool that does not come up takes everything on it away"
+RULES: dict[str, tuple[str, str, Rule]] = {
+    "state": ("systemd is content", "a degraded host hides the next failure", _state),
+    "kernel": ("the planned kernel runs", "modules fit one kernel only", _says(_kernel)),
+    "failed-units": ("no unit has failed", "a failed unit is a service that is not there",
+                     _failed_units),
+    "targets": ("the targets are reached", "what waits for them would never start", _succeeds),
+    "journal": ("no error in the journal", "an error that is always there hides a new one",
+                _journal),
+    "usr": ("/usr is read-only", "the image is what was signed only while nobody can change it",
+            _fails),
+    "etc": ("/etc can be written", "a host keeps its configuration there", _succeeds),
+    "var": ("/var can be written", "a host keeps its data there", _succeeds),
+    "tmpfiles": ("/var is made as tmpfiles.d says", "images have none of it",
+                 _says(lambda _expected: "Result=success")),
+    "image": ("the host names this image", "an upgrade starts from what the host believes to run",
+              _image),
+    "service": ("{name} is alive", "every host needs it", _succeeds),
+    "ssh": ("sshd lets a known key in", "there is no other way to a server without a screen",
+            _says(lambda expected: expected.nonce)),
+    "module": ("module {name} loads", "it is what the image is for", _module),
+    "zfs": ("zpool: {name}", POOLS, _succeeds),
+    "zfs version": ("zfs and its module are of one version", POOLS, _zfs_version),
+    "zfs imported": ("the pool has imported itself", POOLS, _imported),
+}  # fmt: skip
+"""By question, else by its first word: what is promised, why, and the rule."""

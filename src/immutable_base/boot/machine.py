@@ -1,0 +1,163 @@
+"""One boot: a machine started with its questions, watched, and its answers read."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from immutable_base.boot.answers import Heard, read_answers
+from immutable_base.boot.credentials import credentials, write_credentials
+from immutable_base.boot.questions import SSH, SSH_FILE, Question
+from immutable_base.boot.watch import SILENCE, Watch
+from immutable_base.errors import CheckError, CommandError
+from immutable_base.model.boot import Answer, Boot
+from immutable_base.process import Runner
+from immutable_base.tools import qemu, ssh
+
+PAUSE = 2.0
+"""Seconds between two attempts to log in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BootAttempt:
+    """What is started, and what it is asked."""
+
+    machine: qemu.Machine
+    """Without credentials and port: they are of this boot."""
+    asked: Sequence[Question]
+    nonce: str
+    folder: Path
+    """For what is handed in, and the key."""
+    seconds: float
+    """After which the machine is ended."""
+
+
+def boot(run: Runner, attempt: BootAttempt) -> Boot:
+    """Start a machine and return what it answered.
+
+    Raises CheckError if it does not come up, or does not answer everything; CommandError or
+    ToolMissingError if QEMU fails.
+    """
+    machine, key = _prepared(run, attempt)
+    watch = Watch(
+        console=machine.console,
+        answers=machine.answers,
+        seconds=attempt.seconds,
+        silence=SILENCE[machine.accelerator],
+    )
+    ended = threading.Event()
+    guest = threading.Thread(target=_log_in, args=(run, attempt, machine, key, ended), daemon=True)
+    started = time.monotonic()
+    if key is not None:
+        guest.start()
+    try:
+        qemu.start(run, machine, seconds=attempt.seconds, until=watch.stop)
+    finally:
+        ended.set()
+        if key is not None:
+            guest.join()
+    seconds = time.monotonic() - started
+    watch.look()
+    heard = read_answers(_bytes(machine.answers), attempt.nonce)
+    _require_whole(watch, heard, machine.console)
+    return Boot(
+        accelerator=machine.accelerator,
+        seconds=round(seconds, 1),
+        targets=_targets(heard.answers),
+        console=machine.console.name,
+        answers=heard.answers,
+    )
+
+
+def _prepared(run: Runner, attempt: BootAttempt) -> tuple[qemu.Machine, Path | None]:
+    """Return the machine with everything that is handed in, and the key that may log in."""
+    machine = attempt.machine
+    for path in (machine.console, machine.answers):
+        path.unlink(missing_ok=True)
+    key, public = None, None
+    if SSH in attempt.asked:
+        key = attempt.folder / "key"
+        key.unlink(missing_ok=True)
+        public = ssh.make_key(run, key)
+    found = credentials(attempt.asked, nonce=attempt.nonce, ssh_key=public)
+    return replace(
+        machine,
+        credentials=write_credentials(found, attempt.folder),
+        ssh_port=ssh.free_port() if key else None,
+    ), key
+
+
+def _log_in(
+    run: Runner, attempt: BootAttempt, machine: qemu.Machine, key: Path, ended: threading.Event
+) -> None:
+    """Write this boot's nonce through sshd, as soon as it lets us."""
+    command = f"echo {attempt.nonce} > {SSH_FILE}"
+    while machine.ssh_port is not None and not ended.wait(PAUSE):
+        if ssh.tell(run, key, machine.ssh_port, command):
+            return
+
+
+def _bytes(path: Path) -> bytes:
+    return path.read_bytes() if path.exists() else b""
+
+
+def _require_whole(watch: Watch, heard: Heard, console: Path) -> None:
+    if heard.refused:
+        reason = heard.refused
+    elif heard.complete:
+        return
+    elif watch.verdict:
+        reason = watch.verdict
+    elif heard.answers:
+        reason = f"it stopped answering after '{heard.answers[-1].question}'"
+    else:
+        reason = "it powered off without an answer"
+    raise CheckError(
+        f"the machine did not come up: {reason}",
+        details=_tail(console),
+        hint=f"all that its console showed: {console}",
+    )
+
+
+def _tail(console: Path) -> str:
+    lines = _bytes(console)[-4000:].decode("utf-8", "replace").splitlines()
+    return "\n".join(line for line in lines if line.strip())[-1500:]
+
+
+def _targets(answers: Iterable[Answer]) -> dict[str, float]:
+    """Read `systemctl show`: for each unit its name and a time in microseconds, a line each."""
+    text = next((it.text for it in answers if it.question == "targets"), "")
+    found: dict[str, float] = {}
+    for block in text.split("\n\n"):
+        fields = dict(line.partition("=")[::2] for line in block.splitlines())
+        name, stamp = fields.get("Id", ""), fields.get("ActiveEnterTimestampMonotonic", "")
+        if name and stamp.isdecimal() and stamp != "0":
+            found[name] = round(int(stamp) / 1e6, 1)
+    return found
+
+
+def choose_accelerator() -> str:
+    """Return QEMU's accelerator for this host, as far as that can be told without trying."""
+    return "kvm" if qemu.kvm_opens() else "tcg"
+
+
+def boot_anyhow(run: Runner, attempt: BootAttempt) -> tuple[Boot, str]:
+    """Boot with KVM where it works, else without; return also why KVM was given up, if it was.
+
+    A host may let machines be made and run none: under some hypervisors each instruction is
+    emulated, and one that is not known stops the machine (KVM_EXIT_INTERNAL_ERROR).
+    """
+    machine = attempt.machine
+    if machine.accelerator != "kvm":
+        return boot(run, attempt), ""
+    try:
+        return boot(run, attempt), ""
+    except (CheckError, CommandError) as error:
+        if isinstance(error, CheckError) and _bytes(machine.console):
+            raise
+        words = (error.details or error.message).strip().splitlines()[-1]
+    plain = replace(attempt, machine=replace(machine, accelerator="tcg"))
+    return boot(run, plain), f"KVM is there and does not work: {words}"

@@ -1,0 +1,17 @@
+"""`immutable-base boot`."""
+
+from __future__ import annotations
+
+import argparse
+
+from immutable_base.cli.run_stage import add_stage_arguments, run_stage_command
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    add_stage_arguments(parser)
+
+
+def run(namespace: argparse.Namespace) -> int:
+    """Install and start each image as a host would, and ask it what was promised."""
+    return run_stage_command(namespace, "boot")
