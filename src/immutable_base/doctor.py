@@ -29,6 +29,13 @@ PROGRAMS: tuple[tuple[str, str, str], ...] = (
     ("unshare", "util-linux", "keeps the processes and mounts of a run together"),
 )
 """Program, the Debian package that has it, what it is for."""
+BOOT_PROGRAMS: tuple[tuple[str, str, str], ...] = (
+    ("debugfs", "e2fsprogs", "reads files out of a disk image"),
+    ("mke2fs", "e2fsprogs", "makes the disk of a machine"),
+    ("qemu-system-x86_64", "qemu-system-x86", "starts an image as a machine"),
+    ("ssh", "openssh-client", "logs in to a started machine"),
+)
+"""The same, only where images are booted."""
 PINNED: tuple[tuple[str, str], ...] = (
     ("cosign", "signs and verifies"),
     ("syft", "lists packages for the SBOM"),
@@ -47,11 +54,16 @@ class Requirement:
     """The command or action that fixes it; empty if nothing is wrong."""
 
 
-def examine(run: Runner, workspace: Path, gib: int) -> tuple[Requirement, ...]:
-    """Return everything that a run needs of this host; `gib` is the space to be free."""
+def examine(
+    run: Runner, workspace: Path, gib: int, *, boots: bool = True
+) -> tuple[Requirement, ...]:
+    """Return everything that a run needs of this host.
+
+    `gib` is the space to be free; `boots`: whether images have to be booted.
+    """
     return (
         _root(),
-        *(_program(*row) for row in PROGRAMS),
+        *(_program(*row) for row in (*PROGRAMS, *(BOOT_PROGRAMS if boots else ()))),
         *(_pinned(run, *row) for row in PINNED),
         _namespaces(run),
         _space(workspace, gib),
@@ -59,9 +71,10 @@ def examine(run: Runner, workspace: Path, gib: int) -> tuple[Requirement, ...]:
     )
 
 
-def require_ready(run: Runner, workspace: Path, gib: int) -> None:
-    """Raise HostError that names everything missing and how to fix it."""
-    missing = [requirement for requirement in examine(run, workspace, gib) if not requirement.ok]
+def require_ready(run: Runner, workspace: Path, gib: int, *, boots: bool = True) -> None:
+    """Raise HostError that names everything missing and how to fix it; see `examine`."""
+    examined = examine(run, workspace, gib, boots=boots)
+    missing = [requirement for requirement in examined if not requirement.ok]
     if missing:
         raise HostError(
             "this host is not ready for a run",

@@ -20,13 +20,14 @@ HEAD = """\
 # Made by `immutable-base ci` from immutable-base.toml; do not edit.
 # What each kind of job does is in .gitlab-ci.yml.
 """
-STAGES = ("build", "inspect", "check", "sbom", "publish")
+STAGES = ("build", "inspect", "check", "sbom", "boot", "publish")
 READS = {
     "build": (),
     "inspect": ("build",),
     "check": ("build", "inspect"),
     "sbom": ("build", "inspect"),
-    "publish": ("build", "inspect", "check", "sbom"),
+    "boot": ("build", "inspect"),
+    "publish": ("build", "inspect", "check", "sbom", "boot"),
 }
 """Jobs of the same variant whose documents a job reads, beside the plan and the modules."""
 

@@ -11,6 +11,9 @@ With the lab's own configuration each lands on one of its own, the one upwards a
 downwards. Where no kernel may go up, both go down to the same.
 """
 
+NO_BOOTS = '[boot]\npolicy = "off"\n'
+"""A table of the configuration."""
+
 
 def change_configuration(source: Path, folder: Path, *replacements: tuple[str, str]) -> Path:
     """Write a copy of a configuration with texts replaced, its layers beside it; return its path."""

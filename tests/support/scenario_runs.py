@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from support.changed_configuration import NO_BOOTS, change_configuration
 from support.paths import ROOT
 
 PRODUCT = (sys.executable, "-m", "immutable_base")
@@ -28,7 +29,10 @@ class ScenarioRuns:
     def set_up(self, name: str) -> None:
         """Set a scenario up, whatever was set up before."""
         self._lab("scenario", name)
-        self.environment[name] = environment_of(self._lab("env", "--scenario", name).stdout)
+        environment = environment_of(self._lab("env", "--scenario", name).stdout)
+        configuration = Path(environment["IMMUTABLE_BASE_CONFIG"])
+        environment["IMMUTABLE_BASE_CONFIG"] = str(without_boots(configuration))
+        self.environment[name] = environment
 
     def product(self, name: str, *arguments: str) -> subprocess.CompletedProcess:
         """Run the product in a scenario that is set up; output is captured as text."""
@@ -56,6 +60,18 @@ class ScenarioRuns:
             )
         assert done.returncode == 0, done.stderr
         return done
+
+
+def without_boots(configuration: Path) -> Path:
+    """Write a copy of a configuration in which nothing is booted; return its path.
+
+    A boot takes longer than all the rest of a tiny run: test_boot.py and the night have theirs.
+    """
+    folder = configuration.parent / "without-boots"
+    folder.mkdir(exist_ok=True)
+    layers = folder / "layers"
+    layers.unlink(missing_ok=True)
+    return change_configuration(configuration, folder, ("[publish]\n", f"{NO_BOOTS}\n[publish]\n"))
 
 
 def environment_of(text: str) -> dict[str, str]:

@@ -6,6 +6,7 @@ import json
 
 from immutable_base.config.load import load_settings
 from immutable_base.documents import name_of
+from immutable_base.model.boot import BootReport, BootVerdict
 from immutable_base.model.build import ImageBuild, ImageLayout
 from immutable_base.model.check import CheckReport, Finding, Level
 from immutable_base.model.facts import ImageFacts
@@ -70,6 +71,22 @@ def leave_sbom(documents, variant) -> SbomRecord:
     return record
 
 
+def leave_boot(documents, variant, verdict=BootVerdict.BOOTED, *findings: Finding) -> BootReport:
+    """Write what `boot` would, about the image that was built."""
+    report = BootReport(
+        rests_on=documents.rests_on(BootReport, variant),
+        variant=variant.name,
+        image_id=documents.read(ImageFacts, variant).image_id,
+        digest=documents.read(ImageLayout, variant).digest,
+        verdict=verdict,
+        reason="" if verdict is BootVerdict.BOOTED else "it does not come up",
+        findings=findings or (FINE,),
+        boots=(),
+    )
+    documents.write(name_of(BootReport, variant), report)
+    return report
+
+
 def leave_publication(documents, variant) -> Publication:
     """Write what `publish` would."""
     publication = Publication(
@@ -88,4 +105,5 @@ def leave_all(documents, variant) -> None:
     leave_facts(documents, variant)
     leave_check(documents, variant)
     leave_sbom(documents, variant)
+    leave_boot(documents, variant)
     leave_publication(documents, variant)

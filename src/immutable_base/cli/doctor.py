@@ -24,6 +24,7 @@ from immutable_base.config.schema import Settings
 from immutable_base.doctor import Requirement, examine
 from immutable_base.errors import ConfigurationError, HostError
 from immutable_base.log import log_to_terminal
+from immutable_base.model.boot import BootPolicy
 from immutable_base.model.online import OnlineReport
 from immutable_base.model.runner import RunnerReport
 from immutable_base.report.doctor import requirements_document, requirements_text
@@ -59,7 +60,12 @@ def run(namespace: argparse.Namespace) -> int:
         )
     settings = load_settings(namespace.config.resolve())
     names = selected_variants(settings, namespace.variant)
-    requirements = examine(process.run, namespace.workspace.resolve(), settings.minimum_free_gib)
+    requirements = examine(
+        process.run,
+        namespace.workspace.resolve(),
+        settings.minimum_free_gib,
+        boots=settings.boot.policy is BootPolicy.REQUIRED,
+    )
     ready = all(requirement.ok for requirement in requirements)
     # Not all of it: that this host has no namespaces is one of the answers.
     if namespace.online and ready and must_be_contained():

@@ -19,6 +19,7 @@ from immutable_base.cli.options import (
 from immutable_base.config.load import load_settings
 from immutable_base.config.names import selected_variants
 from immutable_base.doctor import require_ready
+from immutable_base.model.boot import BootPolicy
 from immutable_base.process import heed_interrupts
 from immutable_base.progress import Progress
 from immutable_base.report.run import run_text
@@ -39,7 +40,12 @@ def run(namespace: argparse.Namespace) -> int:
     heed_interrupts()
     settings = load_settings(namespace.config.resolve())
     variants = selected_variants(settings, namespace.variant)
-    require_ready(process.run, namespace.workspace.resolve(), settings.minimum_free_gib)
+    require_ready(
+        process.run,
+        namespace.workspace.resolve(),
+        settings.minimum_free_gib,
+        boots=settings.boot.policy is BootPolicy.REQUIRED,
+    )
     context = make_context(namespace, settings)
     with Progress(verbose=namespace.verbose) as progress:
         report = run_variants(

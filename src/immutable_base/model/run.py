@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Literal
 
+from immutable_base.model.boot import BootVerdict
 from immutable_base.model.document import Frozen
 from immutable_base.model.plan import KernelAction
 
@@ -51,6 +52,10 @@ class VariantResult(Frozen):
     """Bytes that a host downloads for the whole image; 0 when there is none."""
     sbom_size: int
     """Bytes of its SBOM, all of which go through the transparency log; 0 when there is none."""
+    boot: BootVerdict | None = None
+    """How the boot of its image ended; null when it came to none."""
+    boot_seconds: float = 0
+    """Of all its boots together."""
     reference: str | None
     """`repository@sha256:...`"""
     tags: tuple[str, ...]

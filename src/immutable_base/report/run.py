@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from immutable_base.model.boot import BootVerdict
 from immutable_base.model.reference import Reference
 from immutable_base.model.run import RunReport, VariantOutcome, VariantResult
 
@@ -18,9 +19,10 @@ COLOURS = {
 }
 
 HEADINGS = (
-    "variant", "verdict", "kernel", "modules", "packages", "size", "SBOM", "digest", "s",
+    "variant", "verdict", "kernel", "modules", "packages", "size", "SBOM", "booted",
+    "digest", "s",
 )  # fmt: skip
-NUMBERS = frozenset({"packages", "size", "SBOM", "s"})
+NUMBERS = frozenset({"packages", "size", "SBOM", "booted", "s"})
 
 
 def verdict_text(variant: VariantResult) -> str:
@@ -36,6 +38,19 @@ def mebibytes(size: int) -> str:
 def kibibytes(size: int) -> str:
     """Return bytes as KiB, rounded up, or a dash for nothing."""
     return f"{-(-size // 1024)} KiB" if size else "-"
+
+
+def boot_text(variant: VariantResult) -> str:
+    """Return how long the boots took, or why there is nothing to tell."""
+    match variant.boot:
+        case BootVerdict.BOOTED:
+            return f"{variant.boot_seconds:.0f} s"
+        case BootVerdict.FAILED:
+            return "failed"
+        case BootVerdict.NOT_TESTED:
+            return "not tested"
+        case None:
+            return "-"
 
 
 def _table(report: RunReport) -> Table:
@@ -84,6 +99,7 @@ def _cells(variant: VariantResult) -> tuple[str | Text, ...]:
         str(variant.packages or "-"),
         mebibytes(variant.size),
         kibibytes(variant.sbom_size),
+        boot_text(variant),
         digest,
         f"{variant.seconds:.0f}",
     )

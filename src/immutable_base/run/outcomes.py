@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from immutable_base.errors import EXIT_BUG, exit_code_of
+from immutable_base.model.boot import BootReport
 from immutable_base.model.plan import VariantPlan, Verdict
 from immutable_base.model.publish import Publication, PublicationStatus
 from immutable_base.model.run import VariantOutcome, VariantResult
@@ -22,6 +23,7 @@ class StageResults:
     packages: int = 0
     size: int = 0
     sbom_size: int = 0
+    boot: BootReport | None = None
     publication: Publication | None = None
     difference: str | None = None
 
@@ -51,6 +53,8 @@ def variant_result(
         packages=results.packages,
         size=results.size,
         sbom_size=results.sbom_size,
+        boot=results.boot.verdict if results.boot else None,
+        boot_seconds=sum(boot.seconds for boot in results.boot.boots) if results.boot else 0,
         reference=f"{published.repository}@{published.digest}" if published else None,
         tags=tuple(tag.name for tag in published.tags) if published else (),
         difference=results.difference,

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from immutable_base.documents import Documents
 from immutable_base.errors import ConfigurationError, VerificationError
+from immutable_base.model.boot import BootReport
 from immutable_base.model.build import ImageLayout
 from immutable_base.model.document import StageDocument
 from immutable_base.model.facts import ImageFacts
@@ -28,6 +29,7 @@ def stage_results(documents: Documents, variant: VariantPlan) -> StageResults:
         packages=len(facts.packages) if facts else 0,
         size=layout.size if layout else 0,
         sbom_size=sbom.size if sbom else 0,
+        boot=_read(documents, BootReport, variant),
         publication=_read(documents, Publication, variant),
         difference=str(differs) if differs.is_file() else None,
     )
