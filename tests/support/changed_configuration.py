@@ -11,8 +11,8 @@ With the lab's own configuration each lands on one of its own, the one upwards a
 downwards. Where no kernel may go up, both go down to the same.
 """
 
-NO_BOOTS = '[boot]\npolicy = "off"\n'
-"""A table of the configuration."""
+NO_BOOTS = ('policy = "required"', 'policy = "off"')
+"""Nothing is started as a machine."""
 
 
 def change_configuration(source: Path, folder: Path, *replacements: tuple[str, str]) -> Path:

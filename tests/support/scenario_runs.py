@@ -71,7 +71,7 @@ def without_boots(configuration: Path) -> Path:
     folder.mkdir(exist_ok=True)
     layers = folder / "layers"
     layers.unlink(missing_ok=True)
-    return change_configuration(configuration, folder, ("[publish]\n", f"{NO_BOOTS}\n[publish]\n"))
+    return change_configuration(configuration, folder, NO_BOOTS)
 
 
 def environment_of(text: str) -> dict[str, str]:

@@ -214,7 +214,7 @@ def test_what_is_remote_decides_the_exit_code_of_a_host_that_is_ready(
         return OnlineReport(findings=(finding,))
 
     monkeypatch.setattr(probe, "probe", answer)
-    monkeypatch.setattr(doctor, "examine", lambda *_: ())
+    monkeypatch.setattr(doctor, "examine", lambda *_, **__: ())
     monkeypatch.setenv("IMMUTABLE_BASE_CONTAINED", "1")
     arguments = ["doctor", "--online", "--config", str(ROOT / "immutable-base.toml")]
     arguments += ["--workspace", str(tmp_path)]
@@ -240,7 +240,7 @@ def test_variants_are_chosen_for_what_is_remote_only(tmp_path, capsys):
 def test_what_mounts_base_images_runs_where_no_mount_outlives_it(tmp_path, monkeypatch):
     started = []
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    monkeypatch.setattr(doctor, "examine", lambda *_: ())
+    monkeypatch.setattr(doctor, "examine", lambda *_, **__: ())
     monkeypatch.setattr(probe, "probe", lambda *_: pytest.fail("it asked from where mounts stay"))
     monkeypatch.setattr(process, "run_contained", lambda argv: started.append(argv) or 6)
     monkeypatch.delenv("IMMUTABLE_BASE_CONTAINED", raising=False)

@@ -8,6 +8,7 @@ import pytest
 
 from immutable_base.documents import FOLDERS, Documents, foundations, module_name, name_of
 from immutable_base.errors import ConfigurationError, VerificationError
+from immutable_base.model.boot import BootReport
 from immutable_base.model.build import ImageBuild, ImageLayout, ModuleBuild
 from immutable_base.model.check import CheckReport
 from immutable_base.model.facts import ImageFacts
@@ -65,6 +66,7 @@ def test_each_document_names_everything_that_it_was_made_from():
     assert below[CheckReport] == below[SbomRecord] == {"plan.json", "inspect/base-zfs.json"}
     assert below[Publication] == {
         "plan.json", "oci/base-zfs.json", "check/base-zfs.json", "sbom/base-zfs.json",
+        "boot/base-zfs.json",
     }  # fmt: skip
 
 
@@ -83,7 +85,7 @@ def test_what_is_missing_is_named_with_the_command_that_makes_it(documents, name
     (documents.folder / name).unlink()
     commands = {
         "plan.json": "plan --save", "modules": "build --module", "build": "build --variant", "oci": "build --variant",
-        "inspect": "inspect", "check": "check", "sbom": "sbom", "publish": "publish",
+        "inspect": "inspect", "check": "check", "sbom": "sbom", "boot": "boot", "publish": "publish",
     }  # fmt: skip
     with pytest.raises(ConfigurationError) as caught:
         documents.read(Publication, ZFS)
@@ -289,6 +291,7 @@ def test_the_page_on_stages_names_everything_that_must_travel():
     )
     for command, kind in (
         ("`inspect`", ImageFacts), ("`check`", CheckReport), ("`sbom`", SbomRecord),
+        ("`boot`", BootReport),
         ("`sign`, `attest`, `publish`", Publication),
     ):  # fmt: skip
         parts = {

@@ -38,7 +38,7 @@ def test_a_file_with_other_jobs_is_refused_with_the_command_that_mends_it(tmp_pa
 
 def test_every_variant_has_every_stage_and_every_module_a_job(found):
     variants = ("base", "base-zfs", "base-zfs-nvidia", "fedora-base")
-    stages = ("build", "inspect", "check", "sbom", "publish")
+    stages = ("build", "inspect", "check", "sbom", "boot", "publish")
     compiled = {"zfs for base-zfs", "zfs for base-zfs-nvidia", "nvidia for base-zfs-nvidia"}
     assert set(found) == compiled | {f"{s} {v}" for s in stages for v in variants}
     for name, job in found.items():
@@ -58,10 +58,10 @@ def test_an_image_waits_for_every_job_that_may_compile_its_modules_and_for_no_ot
 def test_a_job_needs_everything_whose_documents_it_compares(found):
     for variant in ("base", "base-zfs-nvidia", "fedora-base"):
         before = found[f"build {variant}"]["needs"]
-        for stage in ("inspect", "check", "sbom", "publish"):
+        for stage in ("inspect", "check", "sbom", "boot", "publish"):
             needs = found[f"{stage} {variant}"]["needs"]
             assert set(before) < set(needs)
-        earlier = {f"{stage} {variant}" for stage in ("build", "inspect", "check", "sbom")}
+        earlier = {f"{stage} {variant}" for stage in ("build", "inspect", "check", "sbom", "boot")}
         assert earlier < set(found[f"publish {variant}"]["needs"])
 
 

@@ -7,7 +7,7 @@ from base64 import b64decode
 from dataclasses import dataclass
 
 from immutable_base.boot.questions import END
-from immutable_base.model.boot import Answer
+from immutable_base.model.boot import GuestAnswer
 from immutable_base.verification.skipped import Skipped
 from immutable_base.verification.strict import parse_json
 
@@ -18,7 +18,7 @@ FIELDS = frozenset({"nonce", "question", "status", "text"})
 class Heard:
     """What came of a boot."""
 
-    answers: tuple[Answer, ...] = ()
+    answers: tuple[GuestAnswer, ...] = ()
     complete: bool = False
     """Whether every question was asked: the last answer says so."""
     refused: str = ""
@@ -27,7 +27,7 @@ class Heard:
 
 def read_answers(raw: bytes, nonce: str) -> Heard:
     """Return the answers that carry this boot's nonce; the rest is refused, with the reason."""
-    answers: list[Answer] = []
+    answers: list[GuestAnswer] = []
     lines = raw.split(b"\n")
     for line in lines[:-1]:  # What follows the last line feed was cut off.
         try:
@@ -40,7 +40,7 @@ def read_answers(raw: bytes, nonce: str) -> Heard:
     return Heard(answers=tuple(answers))
 
 
-def _answer(line: bytes, nonce: str) -> Answer:
+def _answer(line: bytes, nonce: str) -> GuestAnswer:
     try:
         document = parse_json(line, "an answer")
     except Skipped as one:
@@ -56,4 +56,4 @@ def _answer(line: bytes, nonce: str) -> Answer:
         decoded = b64decode(text, validate=True).decode("utf-8", "replace")
     except binascii.Error as error:
         raise ValueError(f"the answer to '{question}' is not base64") from error
-    return Answer(question=question, status=status, text=decoded.strip())
+    return GuestAnswer(question=question, status=status, text=decoded.strip())

@@ -61,7 +61,7 @@ def boot_image(run: Runner, image: MountedImage, request: BootRequest, report: L
     root = request.folder / "root.raw"
     try:
         report("installing")
-        machine = _machine(run, image, request, root)
+        machine = prepare(run, image, request, root)
         boots, notes = _boots(run, request, machine, nonce, report)
     finally:
         for leftover in request.folder.glob("*"):
@@ -74,14 +74,14 @@ def boot_image(run: Runner, image: MountedImage, request: BootRequest, report: L
     return Booted(boots=boots, findings=(*judge(boots, expected), *notes))
 
 
-def _machine(run: Runner, image: MountedImage, request: BootRequest, root: Path) -> qemu.Machine:
+def prepare(run: Runner, image: MountedImage, request: BootRequest, root: Path) -> qemu.Machine:
     """Make the disks; return the machine that has them."""
     sysroot = request.folder / "sysroot"
     entry = disk.install(
         image, request.layout, sysroot,
         origin=f"ostree-unverified-registry:{request.origin}", arguments=ARGUMENTS,
     )  # fmt: skip
-    kernel = qemu.Kernel(
+    kernel = qemu.BootFiles(
         image=_keep(sysroot, entry.kernel, request.folder / "vmlinuz"),
         initramfs=_keep(sysroot, entry.initramfs, request.folder / "initramfs"),
         arguments=entry.arguments,

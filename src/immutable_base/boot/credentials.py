@@ -10,7 +10,7 @@ from base64 import b64encode
 from collections.abc import Iterable
 from pathlib import Path
 
-from immutable_base.boot.questions import Question, as_text
+from immutable_base.boot.questions import GuestQuestion, as_text
 
 PROBE = Path(__file__).with_name("guest") / "probe.sh"
 UNIT = "immutable-base-boot.service"
@@ -27,7 +27,9 @@ ExecStart=/bin/sh ${CREDENTIALS_DIRECTORY}/immutable-base.probe
 """
 
 
-def credentials(asked: Iterable[Question], *, nonce: str, ssh_key: str | None) -> dict[str, str]:
+def credentials(
+    asked: Iterable[GuestQuestion], *, nonce: str, ssh_key: str | None
+) -> dict[str, str]:
     """Return the credentials of one boot, by name; `ssh_key`: the public key that may log in."""
     found = {
         f"systemd.extra-unit.{UNIT}": _UNIT,

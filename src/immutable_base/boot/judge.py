@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from immutable_base.boot.excuses import unexcused
 from immutable_base.boot.questions import questions
-from immutable_base.model.boot import Answer, Boot
+from immutable_base.model.boot import Boot, GuestAnswer
 from immutable_base.model.check import Finding, Level
 from immutable_base.model.facts import ImageFacts
 from immutable_base.model.plan import VariantPlan
@@ -30,7 +30,7 @@ class Expected:
 
 
 Judgement = tuple[Level, str]
-Rule = Callable[[Answer, Expected], Judgement]
+Rule = Callable[[GuestAnswer, Expected], Judgement]
 PASS: Judgement = (Level.PASS, "")
 
 
@@ -62,23 +62,23 @@ def _error(message: str) -> Judgement:
     return Level.ERROR, message
 
 
-def _succeeds(answer: Answer, _expected: Expected) -> Judgement:
+def _succeeds(answer: GuestAnswer, _expected: Expected) -> Judgement:
     return PASS if answer.status == 0 else _error(_last(answer))
 
 
-def _fails(answer: Answer, _expected: Expected) -> Judgement:
+def _fails(answer: GuestAnswer, _expected: Expected) -> Judgement:
     if answer.status == 0:
         return _error("it can be written to")
     return PASS if "Read-only file system" in answer.text else _error(_last(answer))
 
 
-def _last(answer: Answer) -> str:
+def _last(answer: GuestAnswer) -> str:
     lines = answer.text.splitlines() or [f"status {answer.status}"]
     return lines[-1]
 
 
 def _says(expected_text: Callable[[Expected], str]) -> Rule:
-    def rule(answer: Answer, expected: Expected) -> Judgement:
+    def rule(answer: GuestAnswer, expected: Expected) -> Judgement:
         wanted = expected_text(expected)
         if answer.text == wanted and answer.status == 0:
             return PASS
@@ -91,18 +91,18 @@ def _kernel(expected: Expected) -> str:
     return expected.plan.kernel.chosen or ""
 
 
-def _state(answer: Answer, _expected: Expected) -> Judgement:
+def _state(answer: GuestAnswer, _expected: Expected) -> Judgement:
     return PASS if answer.text == "running" else _error(f"it is '{answer.text or 'silent'}'")
 
 
-def _failed_units(answer: Answer, _expected: Expected) -> Judgement:
+def _failed_units(answer: GuestAnswer, _expected: Expected) -> Judgement:
     if answer.status != 0:
         return _error(_last(answer))
     units = [line.split()[0] for line in answer.text.splitlines() if line.split()]
     return _error(", ".join(units)) if units else PASS
 
 
-def _journal(answer: Answer, _expected: Expected) -> Judgement:
+def _journal(answer: GuestAnswer, _expected: Expected) -> Judgement:
     if answer.status != 0:
         return _error(_last(answer))
     found = unexcused(answer.text)
@@ -112,13 +112,13 @@ def _journal(answer: Answer, _expected: Expected) -> Judgement:
     return _error(f"{found[0]}{more}")
 
 
-def _image(answer: Answer, expected: Expected) -> Judgement:
+def _image(answer: GuestAnswer, expected: Expected) -> Judgement:
     # GVariant's text form of a string has quotes.
     found = answer.text.strip("'\"")
     return PASS if found == expected.digest else _error(f"it runs {found or 'nothing'}")
 
 
-def _module(answer: Answer, _expected: Expected) -> Judgement:
+def _module(answer: GuestAnswer, _expected: Expected) -> Judgement:
     if answer.status == 0:
         return PASS
     if NO_DEVICE in answer.text and "pci:" in answer.text:
@@ -126,7 +126,7 @@ def _module(answer: Answer, _expected: Expected) -> Judgement:
     return _error(answer.text.splitlines()[0] if answer.text else f"status {answer.status}")
 
 
-def _zfs_version(answer: Answer, expected: Expected) -> Judgement:
+def _zfs_version(answer: GuestAnswer, expected: Expected) -> Judgement:
     version = next((module.version for module in expected.plan.modules if module.name == "zfs"), "")
     found = [line.split("-")[1:2] for line in answer.text.splitlines()]
     kernel = [line.split("-")[2:3] for line in answer.text.splitlines() if "kmod" in line]
@@ -135,7 +135,7 @@ def _zfs_version(answer: Answer, expected: Expected) -> Judgement:
     return _error(f"userspace and module are not both {version}: {' '.join(answer.text.split())}")
 
 
-def _imported(answer: Answer, _expected: Expected) -> Judgement:
+def _imported(answer: GuestAnswer, _expected: Expected) -> Judgement:
     if answer.status == 0 and answer.text.split()[1:] == ["ONLINE"]:
         return PASS
     return _error(_last(answer))

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from immutable_base.boot.answers import Heard, read_answers
 from immutable_base.boot.credentials import credentials, write_credentials
-from immutable_base.boot.questions import SSH, SSH_FILE, Question
+from immutable_base.boot.questions import SSH, SSH_FILE, GuestQuestion
 from immutable_base.boot.watch import SILENCE, Watch
 from immutable_base.errors import CheckError, CommandError
-from immutable_base.model.boot import Answer, Boot
+from immutable_base.model.boot import Boot, GuestAnswer
 from immutable_base.process import Runner
 from immutable_base.tools import qemu, ssh
 
@@ -27,7 +27,7 @@ class BootAttempt:
 
     machine: qemu.Machine
     """Without credentials and port: they are of this boot."""
-    asked: Sequence[Question]
+    asked: Sequence[GuestQuestion]
     nonce: str
     folder: Path
     """For what is handed in, and the key."""
@@ -127,7 +127,7 @@ def _tail(console: Path) -> str:
     return "\n".join(line for line in lines if line.strip())[-1500:]
 
 
-def _targets(answers: Iterable[Answer]) -> dict[str, float]:
+def _targets(answers: Iterable[GuestAnswer]) -> dict[str, float]:
     """Read `systemctl show`: for each unit its name and a time in microseconds, a line each."""
     text = next((it.text for it in answers if it.question == "targets"), "")
     found: dict[str, float] = {}

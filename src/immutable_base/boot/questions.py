@@ -26,7 +26,7 @@ _DEPLOYMENT = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class GuestQuestion:
     """Something to ask a started machine."""
 
     name: str
@@ -35,39 +35,43 @@ class Question:
 
 
 ALWAYS = (
-    Question(name="state", script=_SETTLED),
-    Question(name="kernel", script="uname -r"),
-    Question(name="failed-units", script="systemctl list-units --failed --plain --no-legend"),
-    Question(name="targets", script=_TARGETS),
-    Question(
+    GuestQuestion(name="state", script=_SETTLED),
+    GuestQuestion(name="kernel", script="uname -r"),
+    GuestQuestion(name="failed-units", script="systemctl list-units --failed --plain --no-legend"),
+    GuestQuestion(name="targets", script=_TARGETS),
+    GuestQuestion(
         name="journal",
         script="journalctl --boot --priority=err --output=json "
         "--output-fields=SYSLOG_IDENTIFIER,MESSAGE",
     ),
-    Question(name="usr", script="touch /usr/immutable-base-boot-test"),
-    Question(name="etc", script="touch /etc/boot-test && rm /etc/boot-test"),
-    Question(name="var", script="touch /var/boot-test && rm /var/boot-test"),
-    Question(name="tmpfiles", script="systemctl show --property=Result systemd-tmpfiles-setup"),
-    Question(name="image", script=_DEPLOYMENT),
+    GuestQuestion(name="usr", script="touch /usr/immutable-base-boot-test"),
+    GuestQuestion(name="etc", script="touch /etc/boot-test && rm /etc/boot-test"),
+    GuestQuestion(name="var", script="touch /var/boot-test && rm /var/boot-test"),
+    GuestQuestion(
+        name="tmpfiles", script="systemctl show --property=Result systemd-tmpfiles-setup"
+    ),
+    GuestQuestion(name="image", script=_DEPLOYMENT),
 )
-SSH = Question(
+SSH = GuestQuestion(
     name="ssh",
     script=f"n=0; until [ -s {SSH_FILE} ] || [ $n -ge {SSH_SECONDS} ]; do sleep 1; "
     f"n=$((n+1)); done; cat {SSH_FILE}",
 )
 
 
-def questions(facts: ImageFacts, variant: VariantPlan, *, boot: int) -> tuple[Question, ...]:
+def questions(facts: ImageFacts, variant: VariantPlan, *, boot: int) -> tuple[GuestQuestion, ...]:
     """Return what the boot of this number, the first is 1, is asked, in order."""
     modules = {module.name for module in variant.modules}
     found = list(ALWAYS)
     found += [
-        Question(name=f"service {unit}", script=f"systemctl is-active {unit}")
+        GuestQuestion(name=f"service {unit}", script=f"systemctl is-active {unit}")
         for unit in enabled_services(facts)
     ]
     if asks_ssh(facts):
         found.append(SSH)
-    found += [Question(name=f"module {name}", script=_load(name)) for name in own_modules(facts)]
+    found += [
+        GuestQuestion(name=f"module {name}", script=_load(name)) for name in own_modules(facts)
+    ]
     if "zfs" in modules:
         found += ZFS_FIRST if boot == 1 else ZFS_SECOND
     return tuple(found)
@@ -107,29 +111,29 @@ def _load(module: str) -> str:
 
 
 ZFS_FIRST = (
-    Question(name="zfs version", script="zfs version"),
-    Question(name="zfs create", script=f"zpool create {POOL} {POOL_DISK}"),
-    Question(
+    GuestQuestion(name="zfs version", script="zfs version"),
+    GuestQuestion(name="zfs create", script=f"zpool create {POOL} {POOL_DISK}"),
+    GuestQuestion(
         name="zfs write",
         script=f"zfs create {POOL}/data && head -c 1000000 /dev/urandom > /{POOL}/data/file && "
         f"sha256sum /{POOL}/data/file > /{POOL}/data/sum",
     ),
-    Question(name="zfs export", script=f"zpool export {POOL}"),
-    Question(name="zfs import", script=f"zpool import -d {POOL_DISK} {POOL}"),
-    Question(
+    GuestQuestion(name="zfs export", script=f"zpool export {POOL}"),
+    GuestQuestion(name="zfs import", script=f"zpool import -d {POOL_DISK} {POOL}"),
+    GuestQuestion(
         name="zfs snapshot",
         script=f"zfs snapshot {POOL}/data@one && "
         f"zfs send {POOL}/data@one | zfs receive {POOL}/copy && sha256sum --check /{POOL}/copy/sum",
     ),
-    Question(name="zfs scrub", script=f"zpool scrub -w {POOL} && zpool status -x {POOL}"),
+    GuestQuestion(name="zfs scrub", script=f"zpool scrub -w {POOL} && zpool status -x {POOL}"),
 )
 ZFS_SECOND = (
-    Question(name="zfs version", script="zfs version"),
-    Question(name="zfs imported", script=f"zpool list -H -o name,health {POOL}"),
-    Question(name="zfs read", script=f"sha256sum --check /{POOL}/data/sum"),
+    GuestQuestion(name="zfs version", script="zfs version"),
+    GuestQuestion(name="zfs imported", script=f"zpool list -H -o name,health {POOL}"),
+    GuestQuestion(name="zfs read", script=f"sha256sum --check /{POOL}/data/sum"),
 )
 
 
-def as_text(asked: Iterable[Question]) -> str:
+def as_text(asked: Iterable[GuestQuestion]) -> str:
     """Return the questions as the guest's script reads them."""
     return "".join(f"{question.name}\t{question.script}\n" for question in asked)

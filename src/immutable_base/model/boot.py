@@ -25,7 +25,7 @@ class BootVerdict(StrEnum):
     FAILED = "failed"
 
 
-class Answer(Frozen):
+class GuestAnswer(Frozen):
     """What a started machine answered to one question."""
 
     question: Text
@@ -46,9 +46,9 @@ class Boot(Frozen):
     """systemd's targets, and the seconds of the guest's own clock at which they were reached."""
     console: Text
     """File with what the serial console showed."""
-    answers: tuple[Answer, ...]
+    answers: tuple[GuestAnswer, ...]
 
-    def answer(self, question: str) -> Answer | None:
+    def answer(self, question: str) -> GuestAnswer | None:
         """Return the answer to a question, None if there is none."""
         return next((it for it in self.answers if it.question == question), None)
 

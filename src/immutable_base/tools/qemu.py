@@ -47,7 +47,7 @@ class Firmware:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kernel:
+class BootFiles:
     """What is started without a boot loader."""
 
     image: Path
@@ -64,7 +64,7 @@ class Machine:
     memory_mib: int
     cores: int
     disks: tuple[Disk, ...]
-    kernel: Kernel
+    kernel: BootFiles
     console: Path
     """File that receives what the serial console shows."""
     answers: Path

@@ -15,7 +15,7 @@ from support.paths import PRODUCT
 from support.plans import plan
 from support.stage_documents import leave_all, leave_facts
 
-STAGES = ("build", "inspect", "check", "sbom", "sign", "attest", "publish")
+STAGES = ("build", "inspect", "check", "sbom", "boot", "sign", "attest", "publish")
 
 
 @pytest.fixture
@@ -152,7 +152,7 @@ def test_so_it_does_in_that_of_a_run(cli, world, monkeypatch):
     for variant in plan().variants:
         if variant.verdict is Verdict.BUILD:
             leave_all(world.context.documents, variant)
-    monkeypatch.setattr("immutable_base.cli.run.require_ready", lambda *_: None)
+    monkeypatch.setattr("immutable_base.cli.run.require_ready", lambda *_, **__: None)
     monkeypatch.setattr(
         "immutable_base.cli.run.run_variants", lambda *_, **__: report_of(world.context.documents)
     )

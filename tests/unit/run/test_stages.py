@@ -7,9 +7,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from immutable_base.boot.gate import GateResult
 from immutable_base.documents import name_of
 from immutable_base.errors import CheckError, ConfigurationError, RemoteError, VerificationError
 from immutable_base.image.oci import blob
+from immutable_base.model.boot import Boot, BootReport, BootVerdict
 from immutable_base.model.build import ImageBuild, ImageLayout
 from immutable_base.model.check import CheckReport, Level
 from immutable_base.model.facts import ImageFacts
@@ -25,6 +27,7 @@ from support.sound_image import FACTS
 from support.stage_documents import (
     FINE,
     leave_all,
+    leave_boot,
     leave_check,
     leave_facts,
     leave_publication,
@@ -72,6 +75,14 @@ def stages(world, monkeypatch):
     monkeypatch.setattr(room, "make_sbom", make_sbom)
     monkeypatch.setattr(room.buildah, "mounted", mounted)
     monkeypatch.setattr(room, "publish_variant", publish)
+
+    def gate(_run, _storage, request, image, _report):
+        world.used.append(image())
+        world.booted = request
+        boot = Boot(accelerator="tcg", seconds=26.4, targets={}, console="c", answers=())
+        return GateResult(verdict=BootVerdict.BOOTED, boots=(boot,))
+
+    monkeypatch.setattr(room, "gate", gate)
     return Stages(context=world.context)
 
 
@@ -84,7 +95,7 @@ def test_nothing_is_published_that_was_not_read_checked_listed_and_exported(stag
         )
 
     assert all_needs("publish:base") == {
-        "publish:base", "sbom:base", "export:base", "check:base", "inspect:base", "image:base",
+        "publish:base", "sbom:base", "boot:base", "export:base", "check:base", "inspect:base", "image:base",
     }  # fmt: skip
 
 
@@ -107,8 +118,10 @@ def test_one_image_is_read_listed_and_published_and_every_document_says_so(stage
     assert documents.read(CheckReport, BASE).image_id == image
     leave_check(documents, BASE)
     assert stages.sbom(BASE, print).endswith(" KiB")
+    assert stages.boot(BASE, print) == "booted in 26 s (tcg)"
     assert stages.publish(BASE, print) == "published"
-    assert world.used == [image, image]
+    assert world.used == [image, image, image]
+    assert documents.read(BootReport, BASE).digest == world.published.digest
     assert documents.read(ImageFacts, BASE).image_id == image
     record = documents.read(SbomRecord, BASE)
     assert (record.image_id, record.size) == (image, documents.sbom(BASE).stat().st_size)
@@ -161,6 +174,26 @@ def test_an_image_to_which_a_check_objects_is_not_published(stages, world):
     assert not hasattr(world, "published")
 
 
+@pytest.mark.parametrize("verdict", [BootVerdict.FAILED, BootVerdict.NOT_TESTED])
+def test_an_image_that_was_not_seen_to_boot_is_not_published(stages, world, verdict):
+    documents = world.context.documents
+    leave_all(documents, BASE)
+    leave_boot(documents, BASE, verdict, FINE)
+    for stage in (stages.publish, stages.sign, stages.attest):
+        with pytest.raises(CheckError, match=r"does not boot|was not booted"):
+            stage(BASE, print)
+    assert not hasattr(world, "published")
+
+
+def test_what_is_booted_is_the_image_that_is_published(stages, world):
+    documents = world.context.documents
+    leave_facts(documents, BASE)
+    stages.boot(BASE, print)
+    assert world.booted.layout == documents.layout(BASE)
+    assert world.booted.digest == documents.read(ImageLayout, BASE).digest
+    assert world.booted.origin == f"{world.context.repository_of('base')}:latest"
+
+
 @pytest.mark.parametrize("part", ["manifest", "config", "layer"])
 def test_a_layout_that_was_changed_is_not_published(stages, world, part):
     documents = world.context.documents
@@ -196,7 +229,7 @@ def test_an_sbom_of_other_bytes_is_not_published(stages, world):
         stages.publish(BASE, print)
 
 
-@pytest.mark.parametrize("stage", ["inspect", "check", "sbom", "sign", "attest", "publish"])
+@pytest.mark.parametrize("stage", ["inspect", "check", "sbom", "boot", "sign", "attest", "publish"])
 def test_a_stage_without_the_documents_that_it_needs_names_them(stages, world, stage):
     (world.context.run_folder / "build/base.json").unlink()
     with pytest.raises(ConfigurationError, match=r"there is no .*build/base\.json") as caught:
@@ -273,6 +306,7 @@ def carried(world, stages):
     leave_facts(documents, BASE)
     leave_check(documents, BASE)
     leave_sbom(documents, BASE)
+    leave_boot(documents, BASE)
     shutil.rmtree(documents.layout(BASE))
     world.images = []
     return world

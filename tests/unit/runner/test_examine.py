@@ -47,7 +47,7 @@ def test_a_pipeline_without_the_jobs_of_its_variants_is_a_fault_of_the_command(
     config, tmp_path, monkeypatch
 ):
     """Also on a host that has everything."""
-    monkeypatch.setattr("immutable_base.cli.doctor.examine", lambda *_: ())
+    monkeypatch.setattr("immutable_base.cli.doctor.examine", lambda *_, **__: ())
     place = Path(config).parent / "ci/variants.yml"
     place.parent.mkdir()
     place.write_text("# of another configuration\n")

@@ -27,6 +27,7 @@ KEPT = (
     "kernel",
     "registry",
     "signing",
+    "boot",
     "publish",
 )
 """Keys and tables of the product's own configuration that hold on the tiny stream as well."""

@@ -1,0 +1,125 @@
+"""From answers to findings: each promise has an answer that keeps it, and one that breaks it."""
+
+import pytest
+
+from immutable_base.boot.judge import RULES, Expected, judge
+from immutable_base.boot.questions import ALIVE, boots_of, questions
+from immutable_base.model.boot import Boot, GuestAnswer
+from immutable_base.model.check import Level
+from immutable_base.model.facts import UnitFact
+from support.sound_image import FACTS, PLAN
+
+NONCE, DIGEST = "ab" * 16, "sha256:" + "c" * 64
+UNITS = tuple(UnitFact(name=name, preset="enable", state="enabled") for name in ALIVE)
+HOST = FACTS.model_copy(update={"units": UNITS})
+JOURNAL = '{"SYSLOG_IDENTIFIER":"kernel","MESSAGE":"ACPI: no table"}'
+GOOD = {
+    "state": "running", "kernel": PLAN.kernel.chosen, "image": f"'{DIGEST}'", "ssh": NONCE,
+    "tmpfiles": "Result=success", "journal": JOURNAL,
+    "usr": (1, "touch: cannot touch '/usr/x': Read-only file system"),
+    "zfs version": "zfs-2.3.9-1\nzfs-kmod-2.3.9-1", "zfs imported": "boottest\tONLINE",
+}  # fmt: skip
+
+
+def boot(number, **changes):
+    """A boot in which all is well, but for what is changed: a text, or a status and a text."""
+    answers = []
+    for question in questions(HOST, PLAN, boot=number):
+        said = changes.get(question.name, GOOD.get(question.name, ""))
+        status, text = said if isinstance(said, tuple) else (0, said)
+        if said is not None:
+            answers.append(GuestAnswer(question=question.name, status=status, text=text))
+    return Boot(
+        accelerator="tcg", seconds=30, targets={}, console="console-1.log", answers=tuple(answers)
+    )
+
+
+def findings(*boots):
+    return judge(boots, Expected(facts=HOST, plan=PLAN, digest=DIGEST, nonce=NONCE))
+
+
+def test_a_sound_host_has_no_error_and_every_question_a_finding():
+    found = findings(boot(1), boot(2))
+    assert {it.level for it in found} == {Level.PASS}
+    assert len(found) == sum(len(questions(HOST, PLAN, boot=number)) for number in (1, 2))
+    assert len({it.id for it in found}) == len(found)
+
+
+BROKEN = [
+    (1, "state", (1, "degraded")),
+    (1, "state", (1, "")),
+    (1, "kernel", "6.12.0"),
+    (1, "failed-units", "nvidia-persistenced.service loaded failed failed NVIDIA"),
+    (1, "failed-units", (1, "no bus")),
+    (1, "targets", (1, "no bus")),
+    (1, "journal", '{"SYSLOG_IDENTIFIER":"sshd","MESSAGE":"no host key"}'),
+    (1, "journal", (1, "no journal")),
+    (1, "journal", "half a li"),
+    (1, "usr", (0, "")),
+    (1, "usr", (1, "touch: not found")),
+    (1, "etc", (1, "touch: cannot touch '/etc/x': Read-only file system")),
+    (1, "var", (1, "No space left on device")),
+    (1, "tmpfiles", "Result=exit-code"),
+    (1, "image", "'sha256:" + "d" * 64 + "'"),
+    (1, "image", (1, "")),
+    (1, "service chronyd.service", (3, "inactive")),
+    (1, "service sshd.service", (3, "failed")),
+    (1, "ssh", (1, "cat: /run/immutable-base.ssh: No such file or directory")),
+    (1, "ssh", "another nonce"),
+    (1, "module zfs", (1, "modprobe: ERROR: could not insert 'zfs': Key was rejected by service")),
+    (1, "module zfs", (1, "modprobe: ERROR: could not insert 'zfs': No such device")),
+    (1, "zfs version", "zfs-2.3.9-1\nzfs-kmod-2.3.8-1"),
+    (1, "zfs version", "zfs-2.3.8-1\nzfs-kmod-2.3.9-1"),
+    (1, "zfs version", (1, "zfs-2.3.9-1")),
+    (1, "zfs create", (1, "no such device in /dev")),
+    (1, "zfs write", (1, "read-only")),
+    (1, "zfs export", (1, "busy")),
+    (1, "zfs import", (1, "cannot import")),
+    (1, "zfs snapshot", (1, "FAILED")),
+    (1, "zfs scrub", (1, "errors")),
+    (2, "zfs imported", (1, "cannot open 'boottest': no such pool")),
+    (2, "zfs imported", "boottest\tDEGRADED"),
+    (2, "zfs read", (1, "FAILED")),
+]
+
+
+@pytest.mark.parametrize(("number", "question", "said"), BROKEN)
+def test_a_broken_promise_is_the_one_error(number, question, said):
+    changed = [boot(it, **({question: said} if it == number else {})) for it in (1, 2)]
+    errors = [it for it in findings(*changed) if it.level is Level.ERROR]
+    assert [it.id for it in errors] == [f"boot-{number}-{question.replace(' ', '-')}"]
+    assert errors[0].message
+
+
+@pytest.mark.parametrize(
+    ("number", "question"),
+    [(number, it.name) for number in (1, 2) for it in questions(HOST, PLAN, boot=number)],
+)
+def test_silence_is_an_error(number, question):
+    changed = [boot(it, **({question: None} if it == number else {})) for it in (1, 2)]
+    errors = [it for it in findings(*changed) if it.level is Level.ERROR]
+    assert [it.id for it in errors] == [f"boot-{number}-{question.replace(' ', '-')}"]
+
+
+def test_every_rule_is_broken_once():
+    broken = {question for _, question, _ in BROKEN}
+    kinds = {question.partition(" ")[0] for question in broken} | broken
+    assert set(RULES) <= kinds
+
+
+def test_a_module_without_its_card_is_a_note():
+    said = (1, "modprobe: ERROR: could not insert 'nvidia': No such device\npci:v000010DEd*")
+    errors = findings(boot(1, **{"module zfs": said}), boot(2))
+    assert [it.level for it in errors if it.id == "boot-1-module-zfs"] == [Level.NOTE]
+
+
+def test_an_image_without_pools_boots_once_and_is_asked_nothing_of_them():
+    plain = PLAN.model_copy(update={"modules": ()})
+    assert boots_of(plain) == 1
+    assert not [it for it in questions(HOST, plain, boot=1) if it.name.startswith("zfs")]
+
+
+def test_no_question_has_what_would_end_its_line():
+    for number in (1, 2):
+        for question in questions(HOST, PLAN, boot=number):
+            assert not set("\t\n") & set(question.name + question.script)

@@ -1,0 +1,67 @@
+"""A machine that nothing good will come of is ended, with the reason."""
+
+import pytest
+
+from immutable_base.boot import watch as room
+from immutable_base.boot.watch import Watch
+
+
+@pytest.fixture
+def watch(tmp_path):
+    return Watch(
+        console=tmp_path / "console", answers=tmp_path / "answers", seconds=100.0, silence=50.0
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "meaning"),
+    [
+        ("[ 1.0] Kernel panic - not syncing: VFS: Unable to mount root fs", "the kernel panicked"),
+        ("Out of memory: Killed process 88 (dnf)", "ran out of memory"),
+        ("dracut-initqueue: dracut Warning: Could not boot.", "did not find the root"),
+        ("You are in emergency mode. After logging in", "systemd gave up"),
+    ],
+)
+def test_what_the_console_says_ends_the_machine(watch, text, meaning):
+    watch.console.write_text(f"all is well\n{text}\nmore\n")
+    assert watch.stop()
+    assert meaning in watch.verdict
+
+
+def test_a_message_that_comes_in_two_pieces_is_seen(watch):
+    watch.console.write_text("[ 1.0] Kernel panic - not sync")
+    assert not watch.stop()
+    with watch.console.open("a") as file:
+        file.write("ing: no init found\n")
+    assert watch.stop()
+    assert "no init found" in watch.verdict
+
+
+def test_a_machine_that_boots_is_let_be(watch):
+    watch.console.write_text("Welcome to CentOS Stream 10!\n[  OK  ] Reached target\n")
+    assert not watch.stop()
+
+
+def test_a_limit_of_time(watch):
+    watch.console.write_text("Welcome\n")
+    watch.started -= 101
+    assert watch.stop()
+    assert "within 100 s" in watch.verdict
+
+
+def test_a_kernel_that_says_nothing(watch):
+    watch.started -= 51
+    assert watch.stop()
+    assert "said nothing" in watch.verdict
+
+
+@pytest.mark.parametrize(
+    ("name", "limit"), [("console", "CONSOLE_LIMIT"), ("answers", "ANSWERS_LIMIT")]
+)
+def test_a_flood(watch, monkeypatch, name, limit):
+    monkeypatch.setattr(room, limit, 10)
+    getattr(watch, name).write_text("x" * 10)
+    assert not watch.stop()
+    getattr(watch, name).write_text("x" * 11)
+    assert watch.stop()
+    assert "flooded" in watch.verdict

@@ -1,0 +1,60 @@
+"""Whether a machine starts, and what QEMU is told."""
+
+from pathlib import Path
+
+import pytest
+
+from immutable_base.errors import CommandError
+from immutable_base.process import Result
+from immutable_base.tools import qemu
+
+
+def machine(**changes):
+    values = {
+        "accelerator": "tcg", "memory_mib": 2048, "cores": 2,
+        "disks": (qemu.Disk(path=Path("/w/root.raw"), serial="root"),),
+        "kernel": qemu.BootFiles(image=Path("/w/k"), initramfs=Path("/w/i"), arguments="root=x rw"),
+        "console": Path("/w/console"), "answers": Path("/w/answers"),
+    }  # fmt: skip
+    return qemu.Machine(**{**values, **changes})
+
+
+def after(words, option):
+    return [words[number + 1] for number, word in enumerate(words) if word == option]
+
+
+def test_nothing_of_the_machine_is_reached_from_outside_but_what_is_asked_for():
+    words = qemu.arguments(machine())
+    assert "hostfwd" not in " ".join(words)
+    assert "-nodefaults" in words
+    assert "-no-reboot" in words
+    forwarded = " ".join(qemu.arguments(machine(ssh_port=2222)))
+    assert "hostfwd=tcp:127.0.0.1:2222-:22" in forwarded
+
+
+def test_disks_are_found_by_their_serial_and_keep_what_is_written_unless_told_otherwise():
+    thrown = qemu.Disk(path=Path("/w/pool"), serial="pool", discard=True)
+    drives = after(qemu.arguments(machine(disks=(machine().disks[0], thrown))), "-drive")
+    assert ["snapshot=off" in drive for drive in drives] == [True, False]
+    assert "virtio-blk-pci,drive=root,serial=root" in qemu.arguments(machine())
+
+
+def test_without_kvm_the_processor_is_the_oldest_that_el10_runs_on():
+    assert after(qemu.arguments(machine()), "-cpu") == ["Haswell-noTSX"]
+    assert after(qemu.arguments(machine(accelerator="kvm")), "-cpu") == ["host"]
+
+
+def test_secure_boot_firmware_keeps_its_code_and_has_variables_of_its_own():
+    firmware = qemu.Firmware(code=Path("/f/code"), variables=Path("/w/vars"))
+    words = qemu.arguments(machine(firmware=firmware))
+    assert after(words, "-machine") == ["q35,smm=on"]
+    assert "if=pflash,format=raw,unit=0,readonly=on,file=/f/code" in words
+    assert "if=pflash,format=raw,unit=1,file=/w/vars" in words
+
+
+def test_kvm_that_gives_up_is_an_error_though_qemu_ends_with_0():
+    def run(_command):
+        return Result(status=0, stdout=b"", stderr_tail="KVM internal error. Suberror: 1")
+
+    with pytest.raises(CommandError, match="KVM cannot run"):
+        qemu.start(run, machine(), seconds=1, until=lambda: False)
