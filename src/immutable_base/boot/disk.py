@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,10 +73,18 @@ def newest_entry(folder: Path) -> BootEntry:
 
     Raises CheckError if there is none that can be started.
     """
-    texts = [path.read_text() for path in sorted(folder.glob("*.conf"))]
-    if not texts:
+    return entries(path.read_text() for path in folder.glob("*.conf"))[0]
+
+
+def entries(texts: Iterable[str]) -> tuple[BootEntry, ...]:
+    """Return the entries that a boot loader offers, the one that it starts by itself first.
+
+    Raises CheckError if there is none, or one that cannot be started.
+    """
+    found = tuple(parse_entry(text) for text in sorted(texts, key=_version, reverse=True))
+    if not found:
         raise CheckError("the installed image has no boot entry: does it have a kernel?")
-    return parse_entry(max(texts, key=_version))
+    return found
 
 
 def parse_entry(text: str) -> BootEntry:
@@ -116,13 +124,13 @@ def remove_sysroot(run: Runner, folder: Path) -> None:
         shutil.rmtree(folder)
 
 
-def read_file(run: Runner, disk: Path, path: str, target: Path) -> Path:
-    """Copy a file out of a disk image without mounting it; return the copy.
+def read_boot(run: Runner, disk: Path, folder: Path) -> tuple[BootEntry, ...]:
+    """Copy /boot out of a disk image into a folder, without mounting it; return its entries.
 
-    Raises CommandError if it is not there. Source: debugfs(8).
+    After an upgrade that is the new deployment, then the one to roll back to. Raises CommandError,
+    CheckError. Source: debugfs(8).
     """
-    target.unlink(missing_ok=True)
-    result = run(Command(argv=("debugfs", "-R", f"dump {path} {target}", str(disk)), timeout=120))
-    if not target.exists():
-        raise CommandError(f"{disk} has no {path}", details=result.stderr_tail)
-    return target
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    run(Command(argv=("debugfs", "-R", f"rdump /boot {folder}", str(disk)), timeout=120))
+    return entries(path.read_text() for path in folder.glob("boot/loader/entries/*.conf"))
