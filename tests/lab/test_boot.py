@@ -12,7 +12,6 @@ import shutil
 import signal
 import threading
 import time
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,17 +20,10 @@ import pytest
 from immutable_base import process
 from immutable_base.boot import machine as room
 from immutable_base.boot import watch
-from immutable_base.boot.boot_image import BootRequest, prepare
 from immutable_base.boot.machine import BootAttempt, boot, boot_anyhow
 from immutable_base.boot.questions import ALWAYS, GuestQuestion
-from immutable_base.config.boot import BootSettings
-from immutable_base.documents import Documents
 from immutable_base.errors import CheckError, CommandError
-from immutable_base.image.local import read_layout
-from immutable_base.image.program import mounted_image
-from immutable_base.model.build import ImageLayout
-from immutable_base.model.facts import ImageFacts
-from immutable_base.tools.buildah import Storage
+from support.machines import prepared_machine
 
 NAME = "tiny-metronome"
 NONCE = "5e" * 16
@@ -93,19 +85,7 @@ def test_its_console_is_kept_and_nothing_else(booted, elsewhere):
 def attempt(elsewhere, tmp_path_factory):
     """A machine with the image on its disk, which forgets everything that is written."""
     folder = tmp_path_factory.mktemp("machine")
-    documents = Documents(elsewhere / "tonight")
-    variant = documents.variant(NAME)
-    layout = documents.parse(ImageLayout, f"oci/{NAME}.json")
-    facts = documents.parse(ImageFacts, f"inspect/{NAME}.json")
-    request = BootRequest(
-        variant=variant, facts=facts, layout=documents.layout(variant), digest=layout.digest,
-        origin="registry.example/x:latest", folder=folder, settings=BootSettings(),
-    )  # fmt: skip
-    storage = Storage(process.run, elsewhere / "storage")
-    read_layout(storage, request.layout, digest=layout.digest, image_id=facts.image_id)
-    with ExitStack() as stack:
-        image = stack.enter_context(mounted_image(storage, facts.image_id))
-        machine = prepare(process.run, image, request, folder / "root.raw")
+    machine, _ = prepared_machine(elsewhere / "tonight", NAME, folder)
     (disk,) = machine.disks
     machine = replace(machine, accelerator="tcg", disks=(replace(disk, discard=True),))
     return BootAttempt(machine=machine, asked=(KERNEL,), nonce=NONCE, folder=folder, seconds=240)

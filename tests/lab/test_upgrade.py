@@ -16,16 +16,9 @@ import pytest
 
 from immutable_base import process
 from immutable_base.boot import disk
-from immutable_base.boot.boot_image import BootRequest, prepare
 from immutable_base.boot.machine import BootAttempt, boot_anyhow
 from immutable_base.boot.questions import ALWAYS, GuestQuestion
-from immutable_base.config.boot import BootSettings
-from immutable_base.documents import Documents
-from immutable_base.image.local import read_layout
-from immutable_base.image.program import mounted_image
-from immutable_base.model.build import ImageLayout
-from immutable_base.model.facts import ImageFacts
-from immutable_base.tools.buildah import Storage
+from support.machines import prepared_machine
 
 NAME = "tiny-metronome"
 NONCE = "5e" * 16
@@ -89,19 +82,8 @@ class Host:
 @pytest.fixture
 def host(tiny_night, tmp_path):
     """A host with the image that was published, as it was when it was installed."""
-    documents = Documents(tiny_night.workspace / "tonight")
-    layout = documents.parse(ImageLayout, f"oci/{NAME}.json")
-    facts = documents.parse(ImageFacts, f"inspect/{NAME}.json")
-    request = BootRequest(
-        variant=documents.variant(NAME), facts=facts, layout=documents.folder / "oci" / NAME,
-        digest=layout.digest, origin="registry.example/x:latest", folder=tmp_path,
-        settings=BootSettings(),
-    )  # fmt: skip
-    storage = Storage(process.run, tmp_path / "storage")
-    read_layout(storage, request.layout, digest=layout.digest, image_id=facts.image_id)
-    with mounted_image(storage, facts.image_id) as image:
-        machine = prepare(process.run, image, request, tmp_path / "root.raw")
-    return Host(machine, tmp_path), layout.digest
+    machine, digest = prepared_machine(tiny_night.workspace / "tonight", NAME, tmp_path)
+    return Host(machine, tmp_path), digest
 
 
 def test_an_upgrade_keeps_what_is_the_hosts_and_a_rollback_brings_the_old_image_back(
