@@ -9,6 +9,7 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from immutable_base.config.key import Key
+from immutable_base.config.module_signing import ModuleSigning
 from immutable_base.config.signing import Signing
 from immutable_base.config.trust import TrustSettings
 from immutable_base.config.types import Name, Url
@@ -201,6 +202,9 @@ class Settings(Frozen):
     """Identity that signs images, and the Sigstore instance that it uses."""
     publish: Publish
     """Tags that published images get."""
+    module_signing: ModuleSigning | None = None
+    """Certificate of the key that signs modules, for hosts with Secure Boot; without this table
+    modules are not signed."""
     minimum_free_gib: Annotated[int, Field(ge=0)] = 20
     """Free space that a run needs in its workspace, in GiB."""
 
