@@ -12,7 +12,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from immutable_base.errors import CommandError, ConfigurationError
+from immutable_base.errors import CommandError, ConfigurationError, ToolMissingError
 from immutable_base.process import Command, Runner
 from immutable_base.tools.limits import QUICK
 
@@ -23,6 +23,7 @@ KNOWN = frozenset({*FLAGS, "id", "type"})
 PIN_NAME = "IMMUTABLE_BASE_PIN"
 DIGEST_INFO = bytes.fromhex("3031300d060960864801650304020105000420")
 """Before a SHA-256 in a signature, which every token can sign so. Source: RFC 8017, 9.2, note 1."""
+HINT = "`pkcs11-tool -L` and `-O` list tokens and keys; it comes by `apt-get install opensc`"
 PROBE = b"immutable-base"
 
 
@@ -45,7 +46,6 @@ class Token:
             env={PIN_NAME: self.pin},
             stdin=DIGEST_INFO + hashlib.sha256(data).digest(),
             secrets=(self.pin,),
-            hint="`apt-get install opensc` for pkcs11-tool; it also lists tokens: `-L`, `-O`",
         )  # fmt: skip
         return self.run(command).stdout
 
@@ -103,11 +103,13 @@ def open_token_key(
     try:
         signature = key.sign(PROBE)
         public.verify(signature, PROBE, padding.PKCS1v15(), hashes.SHA256())
+    except ToolMissingError as error:
+        raise ToolMissingError(error.message, hint=HINT) from error
     except CommandError as error:
         raise ConfigurationError(
             "the token does not sign: is it there, and are key and PIN right?",
             details=error.details or error.message,
-            hint=error.hint,
+            hint=HINT,
         ) from error
     except InvalidSignature as error:
         raise ConfigurationError(
