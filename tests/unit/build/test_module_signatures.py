@@ -158,7 +158,7 @@ def run_script(name, function, folder, **variables):
         ("/etc/dkms", folder / "dkms"),
     ):
         script = script.replace(real, str(here))  # fmt: skip
-    env = {"PATH": "/usr/bin:/bin", "KERNEL_RELEASE": "6.12", "SOURCE_DATE_EPOCH": "1", **variables}
+    env = {"PATH": "/usr/bin:/bin", "KERNEL_RELEASE": "6.12", "SOURCE_DATE_EPOCH": "1", "MODULE": "zfs", "MODULE_VERSION": "2", **variables}  # fmt: skip
     done = subprocess.run(
         ["bash", "-c", f"{script}\n{function}"], env=env, capture_output=True, text=True
     )
@@ -178,7 +178,7 @@ def kernel_tree(folder, *, signs):
 
 def test_a_kernel_devel_without_sign_file_is_told_before_anything_compiles(tmp_path):
     kernel_tree(tmp_path, signs=False)
-    assert run_script("build-module", "prepare", tmp_path, SIGNATURE_HASH="")[0] == 0
+    assert run_script("build-module", "prepare", tmp_path, SIGNATURE_HASH="") == (0, "")
     code, said = run_script("build-module", "prepare", tmp_path, SIGNATURE_HASH="sha256")
     assert code == 1
     assert "kernel-devel for 6.12 has no scripts/sign-file" in said
