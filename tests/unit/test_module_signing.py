@@ -1,6 +1,8 @@
 """Whose certificates and which keys sign modules: the bad ones first."""
 
+import re
 import subprocess
+import time
 
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
@@ -26,6 +28,7 @@ from support.module_keys import (
     write_certificate,
     write_key,
 )
+from support.paths import ROOT
 
 PIN = "tok3n-p1n"
 URI = "pkcs11:token=night;object=modules?module-path=/usr/lib/softhsm/libsofthsm2.so"
@@ -275,3 +278,13 @@ def test_without_pkcs11_tool_its_package_is_named(tmp_path, monkeypatch):
     with pytest.raises(ToolMissingError, match="pkcs11-tool") as caught:
         opened(tmp_path, URI, PIN, runner=run)
     assert "apt-get install opensc" in caught.value.hint
+
+
+def test_the_how_tos_command_makes_what_is_accepted(tmp_path):
+    text = (ROOT / "docs/how-to/secure-boot.md").read_text()
+    (command,) = re.findall(r"^(openssl req (?:.*\\\n)*.*)$", text, re.MULTILINE)
+    script = f"umask 077\n{command} -noenc"
+    subprocess.run(["sh", "-ec", script], cwd=tmp_path, check=True, capture_output=True)
+    found = read_signer(ModuleSigning(certificate="module-signing.pem"), tmp_path, now=time.time())
+    environment = {KEY_VARIABLE: str(tmp_path / "module-signing.key")}
+    assert open_module_key(no_program, found, environment).sign(b"module")
