@@ -13,6 +13,8 @@ from immutable_base.config.schema import Settings
 from immutable_base.documents import Documents
 from immutable_base.download import open_downloader
 from immutable_base.errors import ConfigurationError
+from immutable_base.model.plan import ModuleSigner
+from immutable_base.module_signing import read_signer
 from immutable_base.plan.remote import PlanInputs
 from immutable_base.process import Runner
 from immutable_base.repository.keys import KeyFetcher
@@ -37,6 +39,8 @@ class Context:
     tls: Tls = field(default_factory=Tls)
     clock: Callable[[], float] = time.time
     """Returns the seconds since 1970."""
+    unsigned: bool = False
+    """Whether modules are left unsigned although a certificate is configured."""
     open_reader: ReaderOpener | None = None
     """How a verification reads a registry; None: over HTTPS."""
 
@@ -60,10 +64,17 @@ class Context:
         """Our own containers-storage; nothing else on the machine is touched."""
         return Storage(self.run, self.workspace / "storage")
 
+    def module_signer(self) -> ModuleSigner | None:
+        """Return who signs modules; None: nobody. Raises ConfigurationError as `read_signer`."""
+        table = self.settings.module_signing
+        if table is None or self.unsigned:
+            return None
+        return read_signer(table, self.config_path.parent, now=self.clock())
+
     @contextmanager
     def open_plan_inputs(self) -> Iterator[PlanInputs]:
         """Yield what a plan is made from; connections are closed at the end."""
-        cache = self.workspace / "cache"
+        cache, signer = self.workspace / "cache", self.module_signer()
         with open_downloader(self.tls.authority) as downloader:
             keys = KeyFetcher(
                 run=self.run,
@@ -81,6 +92,7 @@ class Context:
                 environment=self.tls.environment,
                 cache=cache,
                 now=self.clock(),
+                module_signer=signer,
             )
 
     def repository_of(self, variant: str) -> str:
@@ -89,11 +101,16 @@ class Context:
 
 
 def load_context(
-    config: Path, workspace: Path, run: Runner, settings: Settings | None = None
+    config: Path,
+    workspace: Path,
+    run: Runner,
+    settings: Settings | None = None,
+    *,
+    unsigned: bool = False,
 ) -> Context:
     """Return the context of a configuration file; a private CA is made known to programs.
 
-    `settings` are the file's, where they are known already.
+    `settings` are the file's, where they are known already; `unsigned` leaves modules unsigned.
 
     Raises ConfigurationError if the configuration cannot be used, or has no layers beside it.
     """
@@ -112,5 +129,6 @@ def load_context(
         layers_folder=layers.resolve(),
         workspace=workspace,
         run=run,
+        unsigned=unsigned,
         tls=set_up_tls(settings.authority(config.parent), workspace),
     )

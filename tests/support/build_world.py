@@ -17,6 +17,9 @@ from immutable_base.run.build_inputs import build_inputs_of
 from support.paths import PRODUCT, ROOT
 from support.small_images import write_image
 
+MODULE = b"\x7fELF"
+"""How a compiled module begins."""
+
 
 class BuildWorld:
     """Runs the nodes of a plan's build, and keeps what each of them started."""
@@ -37,6 +40,10 @@ class BuildWorld:
         """Files in /etc of the base image, empty ones."""
         self.pushed: dict[str, Path] = {}
         """`repository@sha256:...` to the layout that was pushed there."""
+        self.compiled: tuple[str, ...] = ("spl", "zfs")
+        """Modules that the builder leaves."""
+        self.packed: dict[str, dict[str, bytes]] = {}
+        """Step to the files that its second build was given."""
         self.wrong_package = ""
         """File name that the builder makes instead of the promised one."""
         settings = load_settings(PRODUCT)
@@ -49,7 +56,7 @@ class BuildWorld:
         """Image id to the configuration of which it is the SHA-256."""
         self.context.documents.write(PLAN, plan)
         self.graph = build_graph(plan)
-        self.build, self.nodes = build_nodes(build_inputs_of(self.context), self.graph)
+        self.build, self.nodes = build_nodes(build_inputs_of(self.context, self.graph), self.graph)
         self.build.store = self.fetch(self.build.inputs, self.graph.packages, self.graph.keys, None)
 
     @staticmethod
@@ -112,6 +119,8 @@ class BuildWorld:
             target: Path(source)
             for source, target, _ in (w.removeprefix("--volume=").split(":") for w in argv if w.startswith("--volume="))
         }  # fmt: skip
+        if flags["file"].endswith(".pack"):
+            return self._pack(volumes["/run/output"], flags)
         place = volumes["/run/build/input"]
         self.seen[flags["tag"]] = {
             name: tuple((place / name).read_text().split())
@@ -123,6 +132,9 @@ class BuildWorld:
         }
         if "/run/output" in volumes:
             self._compile(volumes["/run/output"], flags["tag"])
+        return self._made(flags)
+
+    def _made(self, flags) -> str:
         Path(flags["iidfile"]).write_text(f"sha256:{self.image_of(flags['tag'])}")
         return ""
 
@@ -143,11 +155,23 @@ class BuildWorld:
         Path(flag.partition("=")[2]).write_text(digest)
         return ""
 
-    def _compile(self, output: Path, tag: str) -> None:
-        step = next(s for s in self.build.graph.modules if tag.endswith(f":{s.kernel}"))
+    def _compile(self, output: Path, _tag: str) -> None:
+        (output / "compiled").mkdir()
+        for name in self.compiled:
+            (output / "compiled" / f"{name}.ko").write_bytes(MODULE + name.encode())
+        (output / "processor-ticks").write_text("700\n")
+
+    def _pack(self, output: Path, flags) -> str:
+        """Do as pack-module does; what it was given is kept."""
+        step = next(s for s in self.build.graph.modules if flags["tag"].endswith(f":{s.kernel}"))
+        self.packed[step.id] = {
+            str(path.relative_to(output)): path.read_bytes()
+            for path in output.rglob("*")
+            if path.is_file()
+        }
         (output / (self.wrong_package or step.module.kmod.file_name)).write_text("kmod")
         (output / "modules.sha256").write_text(f"{'e' * 64}  zfs.ko\n")
-        (output / "processor-ticks").write_text("700\n")
+        return self._made(flags)
 
     def _inspect(self, _argv) -> str:
         config = {"config": {"Labels": self.labels}}

@@ -1,5 +1,8 @@
 """The plan and the facts of an image that passes every check."""
 
+from base64 import b64encode
+from hashlib import sha256
+
 from immutable_base.config.load import load_settings
 from immutable_base.model.checksum import Checksum
 from immutable_base.model.facts import (
@@ -21,6 +24,7 @@ from immutable_base.model.plan import (
     KernelPlan,
     LayerPlan,
     ModulePlan,
+    ModuleSigner,
     Package,
     PlannedPackage,
     VariantPlan,
@@ -43,6 +47,15 @@ def package(name, version, *, repository="baseos", release="1"):
 
 
 KMOD = package("kmod-zfs-prebuilt", "2.3.9", repository="local")
+DER, NEXT_DER = b"this year's certificate", b"next year's"
+SIGNER = ModuleSigner(
+    name="Example modules", key_id="3A:7C:01", certificate=b64encode(DER).decode(),
+    next_certificate=b64encode(NEXT_DER).decode(),
+)  # fmt: skip
+CERTIFICATES = {
+    "module-signing.der": sha256(DER).hexdigest(),
+    "module-signing-next.der": sha256(NEXT_DER).hexdigest(),
+}
 PLAN = VariantPlan(
     name="base-zfs", stream="centos-stream-10", verdict=Verdict.BUILD,
     base=BasePlan(reference="registry.example/b:stream10", digest="sha256:" + "a" * 64, created=1),
@@ -50,6 +63,7 @@ PLAN = VariantPlan(
         image=OLD, image_evr="6.12.107-1", chosen=K, chosen_evr="6.12.117-1", action=KernelAction.UP,
         source="repository", ceiling="7.2", rejected=(),
     ),
+    module_signer=SIGNER,
     modules=(
         ModulePlan(
             name="zfs", version="2.3.9", maximum="7.2", source=package("zfs-dkms", "2.3.9"), kmod=KMOD,
@@ -77,6 +91,7 @@ def module(name, **changes):
     path = f"usr/lib/modules/{K}/extra/{name}.ko.xz"
     values = {
         "name": name, "path": path, "owner": KMOD.name, "version": "2.3.9-1", "vermagic": f"{K} SMP mod_unload",
+        "signer": SIGNER.name, "key_id": SIGNER.key_id, "hash_algorithm": "sha256",
         "load": ProgramOutput(status=0, text=f"insmod /{path}"), "listed": True,
     }  # fmt: skip
     return ModuleFact(**{**values, **changes})
@@ -122,7 +137,7 @@ FACTS = ImageFacts(
         )
     ),
     public_keys=(), kmod_requires={KMOD.name: ("/bin/sh", f"kernel-uname-r = {K}")}, modules=(module("spl"), module("zfs")),
-    initramfs=INITRAMFS,
+    certificates=CERTIFICATES, initramfs=INITRAMFS,
     leftovers=(), firmware=(), kargs={"10.toml": 'kargs = ["quiet"]\nmatch-architectures = ["x86_64"]\n'},
     units=(
         UnitFact(name="sshd.service", preset="enable", state="enabled"),

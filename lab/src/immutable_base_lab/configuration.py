@@ -59,7 +59,8 @@ def lab_configuration(product: str, lab: Replacements) -> str:
     for module, branch in lab.branches.items():
         document["modules"][module]["branch"] = branch
     for table, keys in lab.settings.items():
-        document[table].update(keys)
+        # Only who signs modules has no table outside, until somebody has a key.
+        document.setdefault(table, {}).update(keys)
     return tomlkit.dumps(document)
 
 

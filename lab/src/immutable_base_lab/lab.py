@@ -19,7 +19,7 @@ from immutable_base.schedule import Observer, observed
 from immutable_base.tls import set_up_tls
 from immutable_base.workspace import exclusive
 from immutable_base_lab import configuration, content
-from immutable_base_lab.core import certificates, ports
+from immutable_base_lab.core import certificates, module_keys, ports
 from immutable_base_lab.core.nodes import run_steps
 from immutable_base_lab.core.paths import LabPaths
 from immutable_base_lab.core.signing_key import KEY_NAME
@@ -159,6 +159,7 @@ class Lab:
         store = StateStore(paths.state_file)
         store.set_ports(ports.choose(port_names(), store.state.ports))
         certificates.ensure_keys(paths.keys)
+        module_keys.ensure(paths.module_keys)
         self._publish_trust()
         return Supervisor(paths=paths, store=store)
 
@@ -216,8 +217,7 @@ class Lab:
 
         Raises HostError if the issuer does not answer.
         """
-        query = {**issuer.DEFAULTS, **claims}
-        url = f"{self.surroundings().url('issuer')}/token"
+        query, url = {**issuer.DEFAULTS, **claims}, f"{self.surroundings().url('issuer')}/token"
         try:
             response = httpx.get(url, params=query, trust_env=False)
             response.raise_for_status()
@@ -235,8 +235,7 @@ class Lab:
 
         The product reads its configuration; the rest is for cosign by hand. Raises HostError.
         """
-        at = self.surroundings()
-        file = configuration_file(self.paths, scenario)
+        at, file = self.surroundings(), configuration_file(self.paths, scenario)
         if not file.is_file():
             raise HostError(
                 f"the scenario `{scenario.name}` is not set up in {self.paths.root}",
@@ -246,6 +245,7 @@ class Lab:
             "IMMUTABLE_BASE_CONFIG": str(file),
             "SIGSTORE_ID_TOKEN": self.token(**claims),
             "IMMUTABLE_BASE_IDENTITY": issuer.identity(claims),
+            **module_keys.environment(self.paths.module_keys),
         }
         for service in SERVICES:
             variables |= service.environment(at)
@@ -266,11 +266,11 @@ class Lab:
         return run_contained(argv)
 
     def _publish_trust(self) -> None:
-        paths = self.paths
-        paths.trust.mkdir(exist_ok=True)
+        keys, trust = self.paths.keys, self.paths.trust
+        trust.mkdir(exist_ok=True)
         for name in (name for service in SERVICES for name in service.trust):
-            shutil.copyfile(paths.keys / name, paths.trust / name)
-        set_up_tls(paths.trust / registry.CA, paths.trust)
+            shutil.copyfile(keys / name, trust / name)
+        set_up_tls(trust / registry.CA, trust)
 
     def _replacements(
         self, at: Surroundings, product: str, universe: Universe
@@ -287,8 +287,8 @@ class Lab:
 
 
 def merged_settings(at: Surroundings) -> dict[str, dict[str, str]]:
-    """Return what all services set in the product's configuration, by table."""
-    tables: dict[str, dict[str, str]] = {}
+    """Return what the lab sets in the product's configuration, by table."""
+    tables = {module_keys.TABLE: module_keys.settings(at.paths.module_keys)}
     for service in SERVICES:
         for table, keys in service.settings(at).items():
             tables.setdefault(table, {}).update(keys)

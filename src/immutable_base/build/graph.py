@@ -15,6 +15,7 @@ from immutable_base.model.plan import (
     KeyPlan,
     LayerPlan,
     ModulePlan,
+    ModuleSigner,
     Package,
     Plan,
     VariantPlan,
@@ -34,6 +35,8 @@ class ModuleStep:
     stream: str
     base: BasePlan
     kernel: str
+    signer: ModuleSigner | None = None
+    """None: its modules are not signed."""
     variants: tuple[str, ...]
 
 
@@ -92,6 +95,12 @@ class BuildGraph:
         return tuple(
             sorted(wanted.values(), key=lambda package: (package.file_name, str(package.required)))
         )
+
+    @property
+    def signers(self) -> tuple[ModuleSigner, ...]:
+        """Who has to sign modules that are compiled here, each once."""
+        signers = [step.signer for step in self.modules if step.signer and self.compiles]
+        return tuple(dict.fromkeys(signers))
 
     @property
     def variants(self) -> tuple[str, ...]:
@@ -196,6 +205,7 @@ def _add_module(steps: dict[str, ModuleStep], variant: VariantPlan, module: Modu
         stream=variant.stream,
         base=variant.base,
         kernel=variant.kernel_release,
+        signer=variant.module_signer,
         variants=(*(known.variants if known else ()), variant.name),
     )
 

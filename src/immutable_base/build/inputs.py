@@ -9,6 +9,7 @@ from immutable_base.config.schema import Settings
 from immutable_base.documents import Documents
 from immutable_base.tls import Tls
 from immutable_base.tools.buildah import Storage
+from immutable_base.tools.module_signature import ModuleKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,8 @@ class BuildInputs:
     """Folder of logs, one file per node."""
     storage: Storage
     tls: Tls
+    module_key: ModuleKey | None = None
+    """What signs modules; None: nothing that is compiled here is to be signed."""
     candidates: str | None = None
     """Repository to leave images in for other machines; None: nowhere."""
 

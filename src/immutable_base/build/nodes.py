@@ -7,8 +7,9 @@ from functools import partial
 from immutable_base.build.export import export_image
 from immutable_base.build.graph import BuildGraph, ImageStep, LayerStep, ModuleStep
 from immutable_base.build.inputs import BuildInputs
+from immutable_base.build.modules import build_module, take_module
 from immutable_base.build.packages import fetch_packages
-from immutable_base.build.steps import Build, build_image, build_layer, build_module, take_module
+from immutable_base.build.steps import Build, build_image, build_layer
 from immutable_base.model.plan import KERNEL_LAYER, BasePlan
 from immutable_base.process import LineSink
 from immutable_base.schedule import Node

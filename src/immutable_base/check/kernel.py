@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import tomllib
 from collections import Counter
 from collections.abc import Mapping
@@ -10,6 +11,8 @@ from immutable_base.check.interface import Check, HasFacts, Objection, Subject, 
 from immutable_base.check.outputs import lint_objections
 from immutable_base.image.rpmdb import UNAME_R
 from immutable_base.model.facts import ImageFacts, InitramfsFact
+from immutable_base.model.plan import SECURE_BOOT
+from immutable_base.tools.module_signature import HASH
 
 PREPARE_ROOT = "ostree-prepare-root"
 """What mounts an ostree deployment as the root. Source: ostree-prepare-root(1)."""
@@ -65,6 +68,34 @@ def modules_require_kernel(subject: Subject) -> Objection | None:
         if bound != [wanted]:
             wrong.append(f"{name}: requires {', '.join(bound) or f'no {UNAME_R}'}, not {wanted}")
     return unless(wrong, "a module package could be installed beside another kernel")
+
+
+def modules_signed(subject: Subject) -> Objection | None:
+    """Every module has the planned certificate's signature, and hosts find that certificate.
+
+    That a signature holds, the kernel says; which certificate it names, is compared here.
+    """
+    signer, facts = subject.plan.module_signer, subject.facts
+    wrong = []
+    for module in facts.modules:
+        found = (module.signer, module.key_id, module.hash_algorithm)
+        wanted = (signer.name, signer.key_id, HASH) if signer else ("", "", "")
+        if found != wanted:
+            wrong.append(f"{module.name}: {_signature(*found)}, not {_signature(*wanted)}")
+    carried = signer.certificates if signer else {}
+    digests = {name: hashlib.sha256(der).hexdigest() for name, der in carried.items()}
+    wrong += [
+        f"/{SECURE_BOOT}/{name}: not as planned"
+        for name in sorted(digests.keys() | facts.certificates.keys())
+        if facts.certificates.get(name) != digests.get(name)
+    ]
+    if not wrong and signer is None and facts.modules and subject.settings.module_signing:
+        return Objection(message="modules are unsigned: the plan was asked for that", is_note=True)
+    return unless(wrong, "hosts with Secure Boot need the planned signatures and certificates")
+
+
+def _signature(name: str, key_id: str, algorithm: str) -> str:
+    return f"signed by {name} (key {key_id}, {algorithm})" if name or key_id else "unsigned"
 
 
 def modules_loadable(subject: HasFacts) -> Objection | None:
@@ -183,6 +214,12 @@ CHECKS: tuple[Check[Subject], ...] = (
         title="module packages that require their kernel",
         reason="a later layer could replace the kernel below them, and rpm would not object",
         function=modules_require_kernel,
+    ),
+    Check(
+        id="modules-signed",
+        title="modules signed with the planned certificate, which the image carries",
+        reason="a kernel under Secure Boot refuses modules whose signer it does not know",
+        function=modules_signed,
     ),
     *OF_ANY_IMAGE,
 )

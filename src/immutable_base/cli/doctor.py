@@ -30,6 +30,7 @@ from immutable_base.model.runner import RunnerReport
 from immutable_base.report.doctor import requirements_document, requirements_text
 from immutable_base.report.runner import runner_text
 from immutable_base.run.verifier import verifier_of
+from immutable_base.secure_boot import examine_secure_boot
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,6 +48,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="also try what a GitLab job needs: volume, variables, identity token, the registry's "
         "login, clock, GitLab's cleanup policy; in well under a minute",
     )
+    parser.add_argument(
+        "--secure-boot",
+        action="store_true",
+        help="on a host of these images: only whether it takes their modules, that is whether "
+        "Secure Boot is on and the certificate of the modules is enrolled; needs no configuration",
+    )
     add_variant_argument(parser)
     add_output_arguments(parser)
 
@@ -58,6 +65,8 @@ def run(namespace: argparse.Namespace) -> int:
         raise ConfigurationError(
             "--variant is for --online", hint="a host is ready for every variant, or for none"
         )
+    if namespace.secure_boot:
+        return _secure_boot(namespace)
     settings = load_settings(namespace.config.resolve())
     names = selected_variants(settings, namespace.variant)
     requirements = examine(
@@ -76,6 +85,21 @@ def run(namespace: argparse.Namespace) -> int:
     if not ready:
         return HostError.exit_code
     return max(online.exit_code if online else 0, runner.exit_code if runner else 0)
+
+
+def _secure_boot(namespace: argparse.Namespace) -> int:
+    if namespace.online or namespace.ci:
+        raise ConfigurationError(
+            "--secure-boot excludes --online and --ci",
+            hint="it asks a host of these images; they ask a machine that builds them",
+        )
+    requirements = examine_secure_boot(process.run)
+    if namespace.format == "json":
+        text = json.dumps(requirements_document(requirements), indent=2) + "\n"
+    else:
+        text = requirements_text(requirements)
+    write_result(text, namespace.output)
+    return 0 if all(requirement.ok for requirement in requirements) else HostError.exit_code
 
 
 def _runner(namespace: argparse.Namespace, settings: Settings) -> RunnerReport:

@@ -16,4 +16,11 @@ def make_context(namespace: argparse.Namespace, settings: Settings | None = None
 
     Raises ConfigurationError if the configuration cannot be used.
     """
-    return load_context(namespace.config, namespace.workspace, run, settings)
+    return load_context(
+        namespace.config,
+        namespace.workspace,
+        run,
+        settings,
+        # Only of commands that make a plan: the others follow theirs.
+        unsigned=getattr(namespace, "unsigned", False),
+    )

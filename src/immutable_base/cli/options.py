@@ -75,6 +75,16 @@ def add_output_arguments(
     )
 
 
+def add_unsigned_argument(parser: argparse.ArgumentParser) -> None:
+    """Add what lets modules be unsigned although a certificate is configured."""
+    parser.add_argument(
+        "--unsigned",
+        action="store_true",
+        help="do not sign modules although `module_signing` is configured; images say so in a "
+        "label, and hosts with Secure Boot refuse them",
+    )
+
+
 def add_workers_argument(parser: argparse.ArgumentParser) -> None:
     """Add how many steps run at once."""
     parser.add_argument(

@@ -12,6 +12,7 @@ from immutable_base.cli.options import (
     NARROWEST,
     add_context_arguments,
     add_output_arguments,
+    add_unsigned_argument,
     add_variant_argument,
     wants_colour,
     write_result,
@@ -38,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     add_context_arguments(parser)
     add_variant_argument(parser)
+    add_unsigned_argument(parser)
     question = parser.add_mutually_exclusive_group()
     question.add_argument(
         "--explain",

@@ -11,6 +11,7 @@ from immutable_base.cli.make_context import make_context
 from immutable_base.cli.options import (
     add_context_arguments,
     add_output_arguments,
+    add_unsigned_argument,
     add_variant_argument,
     add_workers_argument,
     wants_colour,
@@ -30,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     add_context_arguments(parser)
     add_variant_argument(parser)
+    add_unsigned_argument(parser)
     add_output_arguments(parser)
     add_workers_argument(parser)
     add_held_argument(parser)

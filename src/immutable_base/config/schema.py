@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from immutable_base.config.boot import BootSettings
 from immutable_base.config.key import Key
+from immutable_base.config.module_signing import ModuleSigning
 from immutable_base.config.signing import Signing
 from immutable_base.config.trust import TrustSettings
 from immutable_base.config.types import Name, Url
@@ -204,6 +205,9 @@ class Settings(Frozen):
     """Tags that published images get."""
     boot: BootSettings = Field(default_factory=BootSettings)
     """How images are booted before they are published."""
+    module_signing: ModuleSigning | None = None
+    """Certificate of the key that signs modules, for hosts with Secure Boot; without this table
+    modules are not signed."""
     minimum_free_gib: Annotated[int, Field(ge=0)] = 20
     """Free space that a run needs in its workspace, in GiB."""
 

@@ -13,7 +13,7 @@ from immutable_base.image import rpmdb
 from immutable_base.image.layout import MODULES
 from immutable_base.image.program import MountedImage, mounted_image
 from immutable_base.inspect.accounts import declared_accounts, read_accounts
-from immutable_base.inspect.modules import read_modules
+from immutable_base.inspect.modules import read_certificates, read_modules
 from immutable_base.inspect.units import read_card_services, read_units
 from immutable_base.inspect.var import read_var
 from immutable_base.model.facts import (
@@ -143,6 +143,7 @@ def _collect(mounted: MountedImage, where: Where) -> dict[str, Any]:
             "public_keys": database.public_keys,
             "kmod_requires": _requires(database.packages, kmods),
             "modules": modules,
+            "certificates": read_certificates(root),
             "firmware": _firmware(root),
             "units": read_units(mounted),
             "card_services": read_card_services(mounted),

@@ -8,6 +8,8 @@ from immutable_base.image.layout import MODULES
 from immutable_base.image.program import MountedImage
 from immutable_base.image.rpmdb import RpmDatabase
 from immutable_base.model.facts import ModuleFact
+from immutable_base.model.plan import SECURE_BOOT
+from immutable_base.workspace import file_digest
 
 # Where the kernel's build and DKMS put modules from outside; `kernel/` is the kernel's own.
 OUTSIDE = ("extra", "updates", "weak-updates")
@@ -29,6 +31,12 @@ def read_modules(
     return tuple(_fact(mounted, path, kernel, listed, owners) for path in found)
 
 
+def read_certificates(root: Path) -> dict[str, str]:
+    """Return the SHA-256 of each certificate for hosts to enrol, by its file name."""
+    folder = root / SECURE_BOOT
+    return {path.name: file_digest(path) for path in sorted(folder.glob("*")) if path.is_file()}
+
+
 def _fact(
     mounted: MountedImage,
     path: Path,
@@ -45,6 +53,9 @@ def _fact(
         owner=owners.get(f"/{inside}", ""),
         version=fields.get("version", ""),
         vermagic=fields.get("vermagic", ""),
+        signer=fields.get("signer", ""),
+        key_id=fields.get("sig_key", ""),
+        hash_algorithm=fields.get("sig_hashalgo", ""),
         load=mounted.ask("modprobe", "--set-version", kernel, "--show-depends", name),
         listed=str(path.relative_to(mounted.root / MODULES / kernel)) in listed,
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from immutable_base.model.document import Count, Frozen, Sha256, StageDocument, Text
 
 
@@ -39,6 +41,12 @@ class ModuleFact(Frozen):
     version: str
     """`modinfo -F version`; empty if it has none."""
     vermagic: str
+    signer: str = ""
+    """`modinfo -F signer`; empty if it is not signed."""
+    key_id: str = ""
+    """`modinfo -F sig_key`: the serial number of the signer's certificate."""
+    hash_algorithm: str = ""
+    """`modinfo -F sig_hashalgo`."""
     load: ProgramOutput
     """`modprobe --show-depends`: what loading it would do."""
     listed: bool
@@ -162,6 +170,8 @@ class ImageFacts(StageDocument, CommonFacts):
     kmod_requires: dict[str, tuple[str, ...]]
     """What each kmod package requires, as `name = version`."""
     modules: tuple[ModuleFact, ...]
+    certificates: dict[str, Sha256] = Field(default_factory=dict)
+    """SHA-256 of each certificate for hosts to enrol, by its file name."""
     firmware: tuple[str, ...]
     """Versions of NVIDIA's GSP firmware."""
     units: tuple[UnitFact, ...]

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import StringConstraints
 
 from immutable_base.model.checksum import Checksum
 from immutable_base.model.document import Count, Digest, Frozen, Sha256, Text
@@ -14,6 +18,12 @@ LOCAL = "local"
 """Repository id of the kmod packages that our own builder makes."""
 KERNEL_LAYER = "kernel"
 """The layer that replaces the base image's kernel; before the first layer with a module."""
+
+CERTIFICATE, NEXT_CERTIFICATE = "module-signing.der", "module-signing-next.der"
+"""File names of the certificates for hosts, in `SECURE_BOOT` of an image."""
+SECURE_BOOT = "usr/share/immutable-base/secure-boot"
+"""Folder of the certificates in an image, below its root."""
+Base64 = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]+={0,2}$")]
 
 OWN_KERNEL_IS = "the image's own kernel is "
 """Begins what is said against the base image's kernel for a reason that others may share."""
@@ -173,6 +183,30 @@ class LayerPlan(Frozen):
     """Newest of: the layer below, and the build times of `install`. Seconds since 1970."""
 
 
+class ModuleSigner(Frozen):
+    """Whose signature the modules that we build get, and what hosts enrol for it."""
+
+    name: Text
+    """Common name of the certificate's issuer, as `modinfo -F signer` shows it."""
+    key_id: str
+    """Serial number of the certificate, as `modinfo -F sig_key` shows it: `3A:7C:...`."""
+    certificate: Base64
+    """The certificate, in DER."""
+    next_certificate: Base64 | None = None
+    """The one that will sign after it, for hosts to enrol beforehand; null: none."""
+
+    @property
+    def certificates(self) -> dict[str, bytes]:
+        """The certificates that images carry, in DER, by their file names."""
+        found = {CERTIFICATE: self.certificate, NEXT_CERTIFICATE: self.next_certificate}
+        return {name: base64.b64decode(text) for name, text in found.items() if text}
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the certificate, as `openssl x509 -fingerprint -sha256` shows it elsewhere."""
+        return hashlib.sha256(base64.b64decode(self.certificate)).hexdigest()
+
+
 class PlannedPackage(Frozen):
     """A package of the variant as a person reads it."""
 
@@ -192,6 +226,8 @@ class VariantPlan(Frozen):
     base: BasePlan
     kernel: KernelPlan
     modules: tuple[ModulePlan, ...]
+    module_signer: ModuleSigner | None = None
+    """Who signs `modules`; null: nobody, or there are none."""
     layers: tuple[LayerPlan, ...]
     packages: tuple[PlannedPackage, ...]
     reasons: tuple[str, ...]
@@ -206,6 +242,14 @@ class VariantPlan(Frozen):
         if self.kernel.chosen is None:
             raise ValueError(f"the plan says 'build' for {self.name}, but names no kernel")
         return self.kernel.chosen
+
+    @property
+    def signed_by(self) -> str:
+        """What a person reads of the modules' signatures; empty without modules."""
+        if not self.modules:
+            return ""
+        signer = self.module_signer
+        return f"signed by {signer.name}, {signer.sha256[:16]}" if signer else "unsigned"
 
     def module_id(self, module: ModulePlan) -> str:
         """Return the id of the step that compiles a module for this variant's kernel."""

@@ -46,6 +46,8 @@ class VariantResult(Frozen):
     """The plan's: no obstacle yet, but somebody should know."""
     modules: tuple[str, ...]
     """`name version`."""
+    modules_signed: str = ""
+    """`unsigned`, or `signed by` whom; empty without modules."""
     packages: int
     """Packages in the image's rpmdb; 0 when there is no image."""
     size: int

@@ -13,6 +13,9 @@ OCI = "org.opencontainers.image"
 """Prefix of the pre-defined keys. Source: OCI Image Specification 1.1, "Annotations"."""
 KERNEL = "io.immutable-base.kernel"
 MODULE = "io.immutable-base.module"
+MODULES = "io.immutable-base.modules"
+"""`unsigned`, or `signed by` with the certificate's name and the beginning of its SHA-256; only of
+images with modules of ours."""
 OSTREE_KERNEL = "ostree.linux"
 """What `uname -r` prints, as rpm-ostree and ostree-ext write it into bases. Others choose kernel
 modules by it, ublue-os/akmods for one."""
@@ -44,6 +47,7 @@ def variant_labels(settings: Settings, variant: VariantPlan) -> dict[str, str]:
         "containers.bootc": "1",
         KERNEL: variant.kernel.chosen or "",
         **{f"{MODULE}.{module.name}": module.version for module in variant.modules},
+        **({MODULES: variant.signed_by} if variant.modules else {}),
     }
 
 

@@ -10,7 +10,14 @@ from pathlib import Path
 from immutable_base.config.schema import Settings
 from immutable_base.download import prune
 from immutable_base.errors import HostError, ImmutableBaseError, foreign_data
-from immutable_base.model.plan import KeyPlan, Plan, RepositoryPlan, SkippedRepository, VariantPlan
+from immutable_base.model.plan import (
+    KeyPlan,
+    ModuleSigner,
+    Plan,
+    RepositoryPlan,
+    SkippedRepository,
+    VariantPlan,
+)
 from immutable_base.plan import verdicts
 from immutable_base.plan.base_image import Base
 from immutable_base.plan.freshness import staleness
@@ -64,8 +71,12 @@ def make_plan(inputs: PlanInputs, variants: Iterable[str], known: Remote | None 
         repositories=tuple(sorted(repositories, key=lambda item: (item.id, item.url))),
         keys=tuple(keys[name] for name in sorted(keys)),
         skipped=tuple(skipped),
-        variants=tuple(planned[name] for name in names),
+        variants=tuple(_with_signer(planned[name], inputs.module_signer) for name in names),
     )
+
+
+def _with_signer(variant: VariantPlan, signer: ModuleSigner | None) -> VariantPlan:
+    return variant.model_copy(update={"module_signer": signer}) if variant.modules else variant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

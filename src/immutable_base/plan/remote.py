@@ -9,6 +9,7 @@ from pathlib import Path
 
 from immutable_base.config.schema import Settings
 from immutable_base.errors import HostError, ImmutableBaseError, foreign_data
+from immutable_base.model.plan import ModuleSigner
 from immutable_base.plan.base_image import Base, read_base
 from immutable_base.plan.compat import Ledger, load_ledger
 from immutable_base.plan.published import Published, read_published
@@ -33,6 +34,8 @@ class PlanInputs:
     """Folder of what is named by a checksum and may be reused."""
     now: float
     """Seconds since 1970."""
+    module_signer: ModuleSigner | None = None
+    """Who signs modules; None: nobody."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

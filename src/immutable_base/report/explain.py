@@ -40,7 +40,7 @@ def explanation(variant: VariantPlan, order: Order, repositories: Iterable[str] 
     if released:
         lines += ["", "what would release it", *_indented(iter(released))]
     if variant.modules:
-        lines += ["", "modules"]
+        lines += ["", f"modules, {variant.signed_by}"]
         lines += _indented(line for module in variant.modules for line in _module(module))
     if variant.layers:
         lines += ["", "layers, from the base image up"]

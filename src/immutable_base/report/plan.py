@@ -66,6 +66,8 @@ def _explanations(variants: Iterable[VariantPlan]) -> Iterator[Group]:
             grid.add_row(Text(" "), Text(f"warning: {warning}", style="yellow"))
         for line in _reasons(variant, told):
             grid.add_row(Text(" "), Text(line))
+        if variant.signed_by:
+            grid.add_row(Text(" "), Text(f"modules: {variant.signed_by}"))
         for rejection in rejections(variant.kernel):
             before = told.setdefault(rejection.reason, variant.name)
             why = rejection.reason if before == variant.name else f"as for {before}"

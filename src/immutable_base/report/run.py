@@ -71,6 +71,7 @@ def _lines(report: RunReport) -> Iterator[Text]:
     for variant in report.variants:
         for warning in variant.warnings:
             yield Text(f"{variant.name}: warning: {warning}", style="yellow")
+    yield from _module_signers(report)
     for variant in report.variants:
         if variant.difference:
             yield Text(
@@ -82,6 +83,12 @@ def _lines(report: RunReport) -> Iterator[Text]:
     for variant in report.variants:
         if variant.error:
             yield Text(f"\n{variant.name}: {variant.error}", style="red")
+
+
+def _module_signers(report: RunReport) -> Iterator[Text]:
+    for words in dict.fromkeys(v.modules_signed for v in report.variants if v.modules_signed):
+        names = ", ".join(v.name for v in report.variants if v.modules_signed == words)
+        yield Text(f"modules: {words} ({names})")
 
 
 def _cells(variant: VariantResult) -> tuple[str | Text, ...]:

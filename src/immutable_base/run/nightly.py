@@ -15,7 +15,7 @@ from immutable_base.model.plan import Plan, VariantPlan, Verdict
 from immutable_base.model.run import NodeResult, RunReport
 from immutable_base.process import LineSink
 from immutable_base.run.begin import begin, start_clean
-from immutable_base.run.build_inputs import build_inputs_of
+from immutable_base.run.build_inputs import build_inputs_of, require_module_key
 from immutable_base.run.failures import record_failures
 from immutable_base.run.outcomes import variant_result
 from immutable_base.run.previous import difference
@@ -39,13 +39,15 @@ def run_variants(
     Everything that an earlier run left in the workspace is removed first, except base images (named
     by digest) and metadata (named by checksum).
 
-    Raises HostError if another run works in the workspace, ConfigurationError without a token.
+    Raises HostError if another run works in the workspace, ConfigurationError without a token,
+    or without the key that modules are to be signed with.
     """
     with exclusive(context.workspace):
         start_clean(context)
         log_to_file(context.logs / LOG)
         # A run is long: a token that cannot sign is reported before it, not after.
         job_token(verifier_of(context).signer)
+        require_module_key(context, variants)
         started, clock = datetime.now(UTC), time.monotonic()
         plan = begin(context, variants, observer)
         buildah.clean(context.storage, keep=[variant.base.pinned for variant in plan.variants])
@@ -68,7 +70,8 @@ def run_variants(
 
 def run_graph(context: Context, plan: Plan) -> tuple[Node, ...]:
     """Return every node of a run: the build, each variant's stages, and the comparison."""
-    _build, built = build_nodes(build_inputs_of(context), build_graph(plan))
+    graph = build_graph(plan)
+    _build, built = build_nodes(build_inputs_of(context, graph), graph)
     compared = [
         _compare_node(context, variant)
         for variant in plan.variants

@@ -50,6 +50,7 @@ def variant_result(
         reason="; ".join(variant.reasons),
         warnings=variant.warnings,
         modules=tuple(f"{module.name} {module.version}" for module in variant.modules),
+        modules_signed=variant.signed_by,
         packages=results.packages,
         size=results.size,
         sbom_size=results.sbom_size,

@@ -88,7 +88,7 @@ def _build_nodes(context: Context, plan: Plan, selection: Selection) -> tuple[No
         return ()
     buildah.clean(context.storage, keep=[variant.base.pinned for variant in plan.variants])
     candidates = context.settings.candidates if selection.candidate else None
-    return build_nodes(build_inputs_of(context, candidates=candidates), graph)[1]
+    return build_nodes(build_inputs_of(context, graph, candidates=candidates), graph)[1]
 
 
 def _compiled_elsewhere(plan: Plan, selection: Selection) -> Iterable[StageResult]:

@@ -48,7 +48,7 @@ def test_a_layer_has_exactly_the_planned_packages_and_the_module_of_its_kernel(b
 
 
 def test_every_step_is_built_without_network_cache_and_pull(built):
-    assert len(built.builds) == 7
+    assert len(built.builds) == 9
     for command in built.builds:
         assert command.argv[:3] == ("unshare", "--net", "--")
         assert {"--no-cache", "--layers=false", "--pull=never"} <= set(command.argv)
@@ -106,7 +106,11 @@ def test_kernels_are_named_to_the_steps_that_depend_on_one(built):
 
 def test_the_builders_image_is_removed_and_no_finished_image_comes_from_it(built):
     removed = [c.argv[-1] for c in built.commands if "rmi" in c.argv]
-    builders = [f"localhost/immutable-base/builder/zfs:{kernel}" for kernel in (K2, K1)]
+    builders = [
+        f"localhost/immutable-base/{name}/zfs:{kernel}"
+        for name in ("builder", "packer")
+        for kernel in (K2, K1)
+    ]
     assert sorted(removed) == sorted(built.image_of(tag) for tag in builders)
     assert not [c for c in built.commands if "from" in c.argv and "/builder/" in c.argv[-1]]
 
@@ -214,11 +218,19 @@ def test_a_builder_is_told_the_epoch_version_and_release_of_the_promised_package
     variant = with_module(kmod=kmod)
     world = BuildWorld(tmp_path, plan().model_copy(update={"variants": (variant,)}))
     world.run_all()
-    (told,) = (flags_of(c, "build-arg") for c in world.builds if "/run/output" in " ".join(c.argv))
-    assert {
+    compiler, packer = (
+        set(flags_of(c, "build-arg")) for c in world.builds if "/run/output" in " ".join(c.argv)
+    )
+    common = {"KO=spl zfs", "SIGNATURE_HASH=", f"KERNEL_RELEASE={K2}", "SOURCE_DATE_EPOCH=2500"}
+    assert compiler - common == {
+        "MODULE=zfs", "MODULE_VERSION=2.3.9", f"BASE_IMAGE={BASE.pinned}"
+    }  # fmt: skip
+    builder = world.image_of(f"localhost/immutable-base/builder/zfs:{K2}")
+    assert packer - common == {
         "KMOD_EPOCH=3", f"KMOD_VERSION={kmod.version}", f"KMOD_RELEASE={kmod.release}", f"KMOD_NAME={kmod.name}",
-        "KMOD_PROVIDES=zfs-kmod", "SOURCE_PACKAGE=zfs-dkms", "MODULE=zfs", "MODULE_VERSION=2.3.9", "KO=spl zfs",
-    } <= set(told)  # fmt: skip
+        "KMOD_PROVIDES=zfs-kmod", "SOURCE_PACKAGE=zfs-dkms", f"BASE_IMAGE={builder}",
+    }  # fmt: skip
+    assert common <= compiler & packer
 
 
 def test_a_builder_erases_the_bases_kernel_where_the_plan_says_so(tmp_path):

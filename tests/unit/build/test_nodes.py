@@ -3,9 +3,9 @@ import pytest
 from immutable_base.build.graph import build_graph
 from immutable_base.build.input_folder import copy_context
 from immutable_base.build.log_tail import following
+from immutable_base.build.modules import _split
 from immutable_base.build.nodes import build_nodes
 from immutable_base.build.packages import Store
-from immutable_base.build.steps import _split
 from immutable_base.config.load import load_settings
 from immutable_base.context import Context
 from immutable_base.model.plan import KeyPlan

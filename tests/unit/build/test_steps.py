@@ -2,7 +2,7 @@
 
 import subprocess
 
-from immutable_base.build.steps import _builders_words
+from immutable_base.build.modules import _builders_words
 from support.paths import ROOT
 
 

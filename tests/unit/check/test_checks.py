@@ -4,6 +4,7 @@ import pytest
 
 from immutable_base.check.interface import Check, Subject
 from immutable_base.check.run_checks import ALL_CHECKS, check_image, require_sound, run_checks
+from immutable_base.config.module_signing import ModuleSigning
 from immutable_base.errors import CheckError
 from immutable_base.model.check import Level
 from immutable_base.model.facts import (
@@ -16,6 +17,7 @@ from immutable_base.model.plan import (
 )
 from support.check_rules import rules_of
 from support.sound_image import (
+    CERTIFICATES,
     FACTS,
     FINE,
     KMOD,
@@ -89,6 +91,8 @@ def with_line(**changes):
 
 EXTRA = f"usr/lib/modules/{K}/extra"
 UNAME = "kernel-uname-r"
+SIGNED = "signed by Example modules (key 3A:7C:01, sha256)"
+UNSIGNED = {"signer": "", "key_id": "", "hash_algorithm": ""}
 WRONG = [
     ("kernel-single", {"kernels": (OLD, K)}, f"with a vmlinuz: {OLD}, {K}"),
     ("kernel-single", {"kernels": ()}, "with a vmlinuz: none"),
@@ -104,6 +108,13 @@ WRONG = [
     ("modules-for-kernel", with_changed("zfs", path=f"usr/lib/modules/{K}.old/zfs.ko"), f"usr/lib/modules/{K}.old/zfs.ko: not in the kernel's folder"),
     ("modules-for-kernel", with_changed("zfs", owner=""), f"{EXTRA}/zfs.ko.xz: owned by no package"),
     ("modules-for-kernel", with_changed("zfs", owner="kernel-modules-extra"), f"{EXTRA}/zfs.ko.xz: owned by kernel-modules-extra"),
+    ("modules-signed", with_changed("spl", **UNSIGNED), f"spl: unsigned, not {SIGNED}"),
+    ("modules-signed", with_changed("zfs", signer="DKMS module signing key"), f"zfs: signed by DKMS module signing key (key 3A:7C:01, sha256), not {SIGNED}"),
+    ("modules-signed", with_changed("zfs", key_id="3A:7C:02"), f"zfs: signed by Example modules (key 3A:7C:02, sha256), not {SIGNED}"),
+    ("modules-signed", with_changed("zfs", hash_algorithm="sha1"), f"zfs: signed by Example modules (key 3A:7C:01, sha1), not {SIGNED}"),
+    ("modules-signed", {"certificates": {}}, "/usr/share/immutable-base/secure-boot/module-signing-next.der: not as planned"),
+    ("modules-signed", {"certificates": {**CERTIFICATES, "module-signing.der": "0" * 64}}, "/usr/share/immutable-base/secure-boot/module-signing.der: not as planned"),
+    ("modules-signed", {"certificates": {**CERTIFICATES, "old.der": "0" * 64}}, "/usr/share/immutable-base/secure-boot/old.der: not as planned"),
     ("modules-require-kernel", {"kmod_requires": {}}, KMOD.name),
     ("modules-require-kernel", {"kmod_requires": {KMOD.name: ()}}, KMOD.name),
     ("modules-require-kernel", {"kmod_requires": {KMOD.name: (UNAME,)}}, KMOD.name),
@@ -415,3 +426,29 @@ def test_another_files_line_may_differ_from_the_package():
 def test_a_service_that_never_starts_by_itself_needs_no_condition():
     service = FACTS.card_services[0].model_copy(update={"conditions": (), "state": "static"})
     assert finding("services-need-card", card_services=(service,)).level is Level.PASS
+
+
+def modules_signed(settings=SETTINGS, **changes):
+    plan = PLAN.model_copy(update={"module_signer": None})
+    facts = FACTS.model_copy(update=changes)
+    return {f.id: f for f in run_checks(facts, plan, settings)}["modules-signed"]
+
+
+def test_a_signature_that_no_plan_promised_is_an_error_too():
+    """Older DKMS signs with a key that it makes up."""
+    found = modules_signed(certificates={})
+    assert found.level is Level.ERROR
+    assert f"zfs: {SIGNED}, not unsigned" in found.evidence
+
+
+def test_unsigned_modules_pass_without_a_certificate_and_are_noted_where_one_is_configured():
+    unsigned = {"modules": tuple(module(m.name, **UNSIGNED) for m in FACTS.modules)}
+    assert modules_signed(**unsigned, certificates={}).level is Level.PASS
+    table = ModuleSigning(certificate="module.pem")
+    configured = SETTINGS.model_copy(update={"module_signing": table})
+    found = modules_signed(configured, **unsigned, certificates={})
+    assert (found.level, found.message) == (
+        Level.NOTE,
+        "modules are unsigned: the plan was asked for that",
+    )
+    assert modules_signed(configured, **unsigned).level is Level.ERROR, "certificates of nobody"

@@ -33,6 +33,7 @@ MAY_DIFFER = (
     "modules.nvidia.branch",  # Debian's archive has 550: a reference to what is there
     "registry.destination",
     "registry.ca_bundle",
+    "module_signing.*",
     "signing.certificate_oidc_issuer",
     "signing.fulcio_url",
     "signing.rekor_url",

@@ -17,7 +17,7 @@ from immutable_base_lab.core.files import write_private
 from immutable_base_lab.core.ports import LOOPBACK
 
 VALID = dt.timedelta(days=3650)
-_SUBJECT_PREFIX = "immutable-base lab"
+SUBJECT_PREFIX = "immutable-base lab"
 
 
 def ensure_keys(folder: Path) -> None:
@@ -38,15 +38,13 @@ def _make(folder: Path) -> None:
     for log in ("rekor", "ctlog"):
         _make_pair(folder / log)
     # GitLab signs its tokens with RSA keys.
-    _write_key(
-        folder / "issuer.key", rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    )
+    write_key(folder / "issuer.key", rsa.generate_private_key(public_exponent=65537, key_size=2048))
     write_private(folder / "database.password", secrets.token_hex(16).encode())
 
 
 def _make_pair(stem: Path) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
-    _write_key(stem.with_suffix(".key"), key)
+    write_key(stem.with_suffix(".key"), key)
     public = key.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
@@ -55,14 +53,14 @@ def _make_pair(stem: Path) -> None:
 
 def _make_tls(folder: Path) -> None:
     authority_key = ec.generate_private_key(ec.SECP256R1())
-    name = _name(f"{_SUBJECT_PREFIX} CA")
+    name = name_of(f"{SUBJECT_PREFIX} CA")
     authority = _authority(name, authority_key, purpose=None)
     server_key = ec.generate_private_key(ec.SECP256R1())
     addresses = x509.SubjectAlternativeName(
         [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address(LOOPBACK))]
     )
     server = (
-        _builder(_name(f"{_SUBJECT_PREFIX} registry"), name, server_key.public_key())
+        begin_certificate(name_of(f"{SUBJECT_PREFIX} registry"), name, server_key.public_key())
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(addresses, critical=False)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
@@ -72,29 +70,31 @@ def _make_tls(folder: Path) -> None:
         )
         .sign(authority_key, hashes.SHA256())
     )
-    _write_certificate(folder / "ca.pem", authority)
-    _write_certificate(folder / "server.pem", server)
-    _write_key(folder / "server.key", server_key)
+    write_certificate(folder / "ca.pem", authority)
+    write_certificate(folder / "server.pem", server)
+    write_key(folder / "server.key", server_key)
 
 
 def _make_fulcio(folder: Path) -> None:
     key = ec.generate_private_key(ec.SECP384R1())
     # Fulcio's file CA checks itself for this purpose when it starts.
     purpose = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CODE_SIGNING])
-    certificate = _authority(_name(f"{_SUBJECT_PREFIX} fulcio"), key, purpose)
+    certificate = _authority(name_of(f"{SUBJECT_PREFIX} fulcio"), key, purpose)
     password = secrets.token_hex(16).encode()
-    _write_certificate(folder / "fulcio.pem", certificate)
-    _write_key(folder / "fulcio.key", key, password)
+    write_certificate(folder / "fulcio.pem", certificate)
+    write_key(folder / "fulcio.key", key, password)
     write_private(folder / "fulcio.password", password)
 
 
-def _name(common_name: str) -> x509.Name:
+def name_of(common_name: str) -> x509.Name:
+    """Return the name of a subject that has nothing else."""
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
 
 
-def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey
+def begin_certificate(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 ) -> x509.CertificateBuilder:
+    """Begin a certificate that is valid from now on, for ten years."""
     now = dt.datetime.now(dt.UTC)
     return (
         x509.CertificateBuilder()
@@ -111,34 +111,40 @@ def _builder(
 def _authority(
     name: x509.Name, key: ec.EllipticCurvePrivateKey, purpose: x509.ExtendedKeyUsage | None
 ) -> x509.Certificate:
-    usage = x509.KeyUsage(
-        digital_signature=False,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=True,
-        crl_sign=True,
-        encipher_only=False,
-        decipher_only=False,
-    )
     builder = (
-        _builder(name, name, key.public_key())
+        begin_certificate(name, name, key.public_key())
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(usage, critical=True)
+        .add_extension(key_usage(digital_signature=False), critical=True)
     )
     if purpose is not None:
         builder = builder.add_extension(purpose, critical=False)
     return builder.sign(key, hashes.SHA256())
 
 
-def _write_certificate(path: Path, certificate: x509.Certificate) -> None:
+def key_usage(*, digital_signature: bool) -> x509.KeyUsage:
+    """Return the usage of a key that signs data, or else certificates."""
+    return x509.KeyUsage(
+        digital_signature=digital_signature,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=not digital_signature,
+        crl_sign=not digital_signature,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def write_certificate(path: Path, certificate: x509.Certificate) -> None:
+    """Write a certificate in PEM."""
     path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
 
-def _write_key(
+def write_key(
     path: Path, key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey, password: bytes | None = None
 ) -> None:
+    """Write a private key in PEM that only its owner can read."""
     protection: serialization.KeySerializationEncryption = serialization.NoEncryption()
     if password is not None:
         protection = serialization.BestAvailableEncryption(password)

@@ -104,6 +104,11 @@ class LabPaths:
         return self.root / "keys"
 
     @property
+    def module_keys(self) -> Path:
+        """Keys that sign modules and their certificates: this night's, and the one to follow it."""
+        return self.root / "module-keys"
+
+    @property
     def trust(self) -> Path:
         """Public halves: what a client of the lab has to trust."""
         return self.root / "trust"
