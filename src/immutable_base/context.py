@@ -64,16 +64,7 @@ class Context:
     def open_plan_inputs(self) -> Iterator[PlanInputs]:
         """Yield what a plan is made from; connections are closed at the end."""
         cache = self.workspace / "cache"
-        with open_downloader(self.tls.authority) as downloader:
-            keys = KeyFetcher(
-                run=self.run,
-                downloader=downloader,
-                keys=self.settings.keys,
-                folder=self.config_path.parent,
-            )
-            metadata = MetadataFetcher(
-                keys=keys, repositories=self.settings.repositories, cache=cache / "metadata"
-            )
+        with open_metadata(self.settings, self.config_path, cache, self.run, self.tls) as metadata:
             yield PlanInputs(
                 settings=self.settings,
                 metadata=metadata,
@@ -86,6 +77,23 @@ class Context:
     def repository_of(self, variant: str) -> str:
         """Return the repository that a variant is published to, without a tag."""
         return self.settings.repository_of(variant)
+
+
+@contextmanager
+def open_metadata(
+    settings: Settings, config_path: Path, cache: Path, run: Runner, tls: Tls
+) -> Iterator[MetadataFetcher]:
+    """Yield what fetches and verifies metadata; connections are closed at the end.
+
+    Relative places of keys begin in the folder of `config_path`.
+    """
+    with open_downloader(tls.authority) as downloader:
+        keys = KeyFetcher(
+            run=run, downloader=downloader, keys=settings.keys, folder=config_path.parent
+        )
+        yield MetadataFetcher(
+            keys=keys, repositories=settings.repositories, cache=cache / "metadata"
+        )
 
 
 def load_context(

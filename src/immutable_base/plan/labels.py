@@ -13,6 +13,8 @@ OCI = "org.opencontainers.image"
 """Prefix of the pre-defined keys. Source: OCI Image Specification 1.1, "Annotations"."""
 KERNEL = "io.immutable-base.kernel"
 MODULE = "io.immutable-base.module"
+VARIANT = "io.immutable-base.variant"
+"""Of an instance: the name of its base variant."""
 OSTREE_KERNEL = "ostree.linux"
 """What `uname -r` prints, as rpm-ostree and ostree-ext write it into bases. Others choose kernel
 modules by it, ublue-os/akmods for one."""
