@@ -1,6 +1,9 @@
 """Record what each command prints, in the lab's tiny scenario, for docs/reference/commands.md.
 
-    scripts/record_examples.py     writes docs/reference/examples/; then run scripts/generate.py
+    scripts/record_examples.py [COMMAND ...]
+
+writes docs/reference/examples/, or the examples of some commands only; then run
+scripts/generate.py. The lab is the one below $XDG_STATE_HOME.
 
 It brings the scenario up, runs each command as its example shows it, and keeps standard output.
 What is of this machine alone (folders, ports, the length of a run) stays as it was printed.
@@ -53,12 +56,16 @@ EXAMPLES = {
 
 
 def main() -> int:
-    """Record every example; return 1 if a command fails."""
+    """Record every example, or those of the commands that are named."""
+    wanted = sys.argv[1:] or list(EXAMPLES)
+    if unknown := sorted(set(wanted) - EXAMPLES.keys()):
+        raise SystemExit(f"no examples of {', '.join(unknown)}; known: {', '.join(EXAMPLES)}")
     shutil.rmtree(WORKSPACE, ignore_errors=True)
     _run("lab scenario tiny", dict(os.environ))
     env = _environment()
     FOLDER.mkdir(exist_ok=True)
-    for command, lines in EXAMPLES.items():
+    for command in wanted:
+        lines = EXAMPLES[command]
         shown = [f"$ immutable-base {line}\n{_shortened(_run(line, env))}" for line in lines]
         (FOLDER / f"{command}.txt").write_text("\n".join(shown))
     shutil.rmtree(WORKSPACE, ignore_errors=True)

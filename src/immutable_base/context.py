@@ -85,6 +85,8 @@ class Context:
             metadata = MetadataFetcher(
                 keys=keys, repositories=self.settings.repositories, cache=cache / "metadata"
             )
+        cache = self.workspace / "cache"
+        with open_metadata(self.settings, self.config_path, cache, self.run, self.tls) as metadata:
             yield PlanInputs(
                 settings=self.settings,
                 metadata=metadata,
@@ -98,6 +100,23 @@ class Context:
     def repository_of(self, variant: str) -> str:
         """Return the repository that a variant is published to, without a tag."""
         return self.settings.repository_of(variant)
+
+
+@contextmanager
+def open_metadata(
+    settings: Settings, config_path: Path, cache: Path, run: Runner, tls: Tls
+) -> Iterator[MetadataFetcher]:
+    """Yield what fetches and verifies metadata; connections are closed at the end.
+
+    Relative places of keys begin in the folder of `config_path`.
+    """
+    with open_downloader(tls.authority) as downloader:
+        keys = KeyFetcher(
+            run=run, downloader=downloader, keys=settings.keys, folder=config_path.parent
+        )
+        yield MetadataFetcher(
+            keys=keys, repositories=settings.repositories, cache=cache / "metadata"
+        )
 
 
 def load_context(

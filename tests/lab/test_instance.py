@@ -8,11 +8,16 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
+from immutable_base import process
+from immutable_base.instance.context import load_instance_context
+from immutable_base.instance.verbs import decide_now
+from immutable_base_lab.scenarios import escapement
 from support.scenario_runs import PRODUCT, ScenarioRuns, environment_of
 
 PROJECT = "acme/fileserver"
@@ -128,6 +133,62 @@ def test_the_same_commit_on_the_same_base_gives_the_same_image(downstream):
         downstream.verb(stage)
     assert downstream.document("build.json")["digest"] == built["digest"]
     assert downstream.document("publish.json")["status"] == "unchanged"
+
+
+@pytest.mark.timeout(1800)
+def test_an_old_image_that_is_built_again_to_the_same_digest_is_signed_anew(downstream):
+    downstream.verb("detect-changes")
+    for stage in STAGES:
+        downstream.verb(stage)
+    first = downstream.document("publish.json")
+    at = load_instance_context(
+        downstream.folder, Path(downstream.env["IMMUTABLE_BASE_CONFIG"]), downstream.workspace, process.run, downstream.env
+    )  # fmt: skip
+    decision = decide_now(replace(at, clock=lambda: time.time() + 8 * 86400))
+    assert [reason.rule for reason in decision.reasons] == ["age"]
+    for stage in STAGES:
+        downstream.verb(stage)
+    second = downstream.document("publish.json")
+    assert (second["status"], second["digest"]) == ("renewed", first["digest"])
+    assert second["rekor_log_index"] > first["rekor_log_index"], "another entry in the log"
+    assert decide_now(at).published.signed_at > decision.published.signed_at
+
+
+def install(downstream, what: str) -> None:
+    """Let the Containerfile install a package of the tiny stream's repository."""
+    downstream.commit(
+        Containerfile=f"FROM {downstream.registry}/tiny-metronome:latest\nRUN dnf -y install {what}\n"
+    )
+
+
+@pytest.mark.timeout(1800)
+def test_a_security_update_lets_a_schedule_build_and_the_changelog_names_its_cve(downstream):
+    install(downstream, f"{escapement.NAME}-{escapement.OLD}")
+    downstream.verb("detect-changes")
+    for stage in STAGES:
+        downstream.verb(stage)
+    decision = downstream.verb("detect-changes")
+    assert (decision["outcome"], [r["rule"] for r in decision["reasons"]]) == (
+        "rebuild",
+        ["advisory"],
+    )
+    (evidence,) = decision["reasons"][0]["evidence"]
+    assert escapement.ADVISORY in evidence
+    assert f"{escapement.OLD}-1 → {escapement.FIXED}-1" in evidence
+    assert [note for note in decision["notes"] if "tiny-modules" in note], "it publishes none"
+
+    install(downstream, escapement.NAME)
+    assert {r["rule"] for r in downstream.verb("detect-changes")["reasons"]} == {
+        "files",
+        "advisory",
+    }
+    for stage in STAGES:
+        downstream.verb(stage)
+    (fixed,) = downstream.verb("report")["changes"]["fixed"]
+    assert (fixed["id"], fixed["cves"]) == (escapement.ADVISORY, [escapement.CVE])
+    text = downstream.program(*PRODUCT, "instance", "report", "--format", "markdown", "--workspace", str(downstream.workspace))  # fmt: skip
+    assert escapement.CVE in text.replace("\\", "")
+    assert downstream.verb("detect-changes")["outcome"] == "unchanged"
 
 
 BROKEN = {

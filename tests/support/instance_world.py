@@ -17,12 +17,13 @@ from collections import defaultdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from immutable_base.errors import CommandError
+from immutable_base.errors import CommandError, ImmutableBaseError
 from immutable_base.image.program import MountedImage
 from immutable_base.instance.context import load_instance_context
 from immutable_base.model.facts import ImageFacts
 from immutable_base.process import Result
 from immutable_base.process import run as run_program
+from immutable_base.repository.metadata import Metadata
 from support.forge import (
     NOW,
     SBOM,
@@ -35,10 +36,10 @@ from support.forge import (
     statement,
 )
 from support.publish_world import SIGSTORE, trust_files
+from support.rpmmd import Notice, Rpm, write_repository
 from support.scene import write_config
 from support.small_images import write_image
 from support.sound_image import FACTS, KMOD, K
-from support.stage_documents import sbom_of
 
 HOST = "registry.example"
 BASES = f"{HOST}/images"
@@ -74,6 +75,16 @@ class InstanceWorld:
         """Facts of the image that differ from those of a sound one."""
         self.policies: dict[str, str] = {}
         """Text of the policy.json of `image` and of `base`."""
+        self.packages: dict[str, str] = {}
+        """What the image that is built has: version by name, all of x86_64."""
+        self.repositories: dict[str, list[Rpm]] = {}
+        """What repositories of the product's configuration have; others are empty."""
+        self.notices: dict[str, list[Notice]] = {}
+        """What they advise; others publish no advisories."""
+        self.broken: dict[str, ImmutableBaseError] = {}
+        """Why repositories cannot be asked."""
+        self.timestamp = int(self.now)
+        """When all metadata was made."""
         (folder / "product").mkdir(parents=True)
         self.config = write_config(
             folder / "product",
@@ -92,6 +103,7 @@ class InstanceWorld:
         monkeypatch.setattr("immutable_base.instance.inspect.rpmdb.parse", lambda _: None)
         monkeypatch.setattr("immutable_base.instance.sbom.write_sbom", self._write_sbom)
         monkeypatch.setattr("immutable_base.instance.sbom.found_modules", lambda *_: ())
+        monkeypatch.setattr("immutable_base.instance.updates.open_metadata", self._open_metadata)
         self.set_token()
         self.publish_base()
         self.commit({"Containerfile": f"FROM {BASE}:latest\nRUN true\n"})
@@ -108,16 +120,17 @@ class InstanceWorld:
 
     # ------------------------------------------------------------------ what is remote
 
-    def publish_base(self, *, words="night 1", tag="latest", identity=BASE_IDENTITY, signed=True, when=NOW, repository=BASE):  # fmt: skip
+    def publish_base(self, *, words="night 1", tag="latest", identity=BASE_IDENTITY, signed=True, when=NOW, repository=BASE, packages=None, title="base-zfs"):  # fmt: skip
         """Publish a base image as a nightly run does; returns its digest."""
         labels = {
-            f"{OCI}.title": "base-zfs",
+            f"{OCI}.title": title,
             f"{OCI}.description": words,
             "io.immutable-base.kernel": K,
         }
         digest = self.put(repository, labels, created=when, tag=tag)
         if signed:
-            self.sign(repository, digest, identity, when=when)
+            sbom = SBOM if packages is None else sbom_with({}, packages)
+            self.sign(repository, digest, identity, when=when, sbom=sbom)
         return digest
 
     def put(self, repository, labels, *, created=NOW, tag=None) -> str:
@@ -339,4 +352,42 @@ class InstanceWorld:
         yield MountedImage(run=self.run, root=root)
 
     def _write_sbom(self, _run, _root, request, *, facts, document) -> None:
-        document.write_text(sbom_of(request.image.name, facts.image_id))
+        said = {item.name: item.value for item in request.image.properties}
+        found = sbom_with(said, self.packages)
+        found["metadata"]["component"] |= {"type": "container", "name": request.image.name}
+        document.write_text(json.dumps(found))
+
+    # ------------------------------------------------------------------ repositories
+
+    @contextlib.contextmanager
+    def _open_metadata(self, *_):
+        yield self
+
+    def fetch_all(self, sources) -> dict:
+        """Answer as `MetadataFetcher`; nothing is verified here."""
+        return {source: self.broken.get(source.id) or self._metadata(source) for source in sources}
+
+    def _metadata(self, source) -> Metadata:
+        notices = self.notices.get(source.id)
+        folder = self.folder / "repositories" / source.id
+        written = write_repository(folder, self.repositories.get(source.id, []), notices=notices)
+        return Metadata(
+            source=source, revision="1", timestamp=self.timestamp, repomd_sha256="0" * 64, signed_by=None, key=None,
+            primary=written.files["primary"], files=written.files,
+        )  # fmt: skip
+
+    def fetch_file(self, _source, files, kind) -> Path:
+        return files[kind]
+
+
+def sbom_with(said: dict[str, str], packages: dict[str, str]) -> dict:
+    """Return an SBOM as ours are: what it says of its image, and rpm packages of x86_64."""
+    properties = [{"name": name, "value": value} for name, value in said.items()]
+    rows = [
+        {"type": "library", "name": name, "version": evr, "purl": f"pkg:rpm/centos/{name}@{evr}?arch=x86_64&distro=centos-10"}
+        for name, evr in packages.items()
+    ]  # fmt: skip
+    return {
+        "bomFormat": "CycloneDX", "specVersion": "1.6", "metadata": {"component": {"properties": properties}},
+        "components": rows,
+    }  # fmt: skip

@@ -21,7 +21,7 @@ from immutable_base.errors import CommandError
 from immutable_base.model.plan import Plan, VariantPlan
 from immutable_base.plan.make import make_plan
 from immutable_base.process import Command, Result, run
-from support.rpmmd import Rpm, Signer, make_signer, write_repository
+from support.rpmmd import Notice, Rpm, Signer, make_signer, write_repository
 
 NOW = 1_795_000_000
 """2026-11-18, some days before the bases were made; seconds since 1970."""
@@ -112,6 +112,8 @@ class World:
     """Algorithm by which repomd.xml describes its files."""
     timestamps: dict[str, int | None] = field(default_factory=dict)
     """When the metadata of repositories was made, in seconds since 1970."""
+    notices: dict[str, list[Notice]] = field(default_factory=dict)
+    """What repositories advise; others publish no advisories."""
     written: dict[str, list[Rpm]] = field(default_factory=dict)
 
     def write(self) -> None:
@@ -122,7 +124,7 @@ class World:
             shutil.rmtree(self.folder / "www" / name, ignore_errors=True)
             write_repository(
                 self.folder / "www" / name, rpms, self.signer, packer=self.packer,
-                checksum=self.checksum, timestamp=self.timestamps.get(name, NOW),
+                checksum=self.checksum, timestamp=self.timestamps.get(name, NOW), notices=self.notices.get(name),
             )  # fmt: skip
         shutil.copy(self.signer.public, self.folder / "www" / "key.asc")
 

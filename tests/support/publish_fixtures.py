@@ -108,7 +108,7 @@ def publish(context, variant, image):
     """Publish the image; `to` is another world than the fixture's, `context` other settings."""
     layout, sbom = image
 
-    def call(tags=TAGS, to=None, context=context):
+    def call(tags=TAGS, to=None, context=context, renew=None):
         where = (
             dataclasses.replace(context, run=to.run, open_reader=to.open_reader) if to else context
         )
@@ -121,6 +121,7 @@ def publish(context, variant, image):
             sbom=sbom,
             tags=tags,
             rests_on={},
+            renew=renew,
         )
         return publish_variant(verifier_of(where), request)
 

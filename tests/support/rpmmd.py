@@ -123,6 +123,44 @@ def filelists_xml(rpms: list[Rpm]) -> bytes:
     ).encode()
 
 
+@dataclass(frozen=True)
+class Notice:
+    """An update with an advisory."""
+
+    id: str
+    packages: tuple[tuple[str, str], ...]
+    """Name and `[epoch:]version-release`."""
+    kind: str = "security"
+    severity: str = "Important"
+    references: tuple[tuple[str, str, str], ...] = ()
+    """Type, id and title."""
+    arch: str = "x86_64"
+
+
+def updateinfo_xml(notices: list[Notice]) -> bytes:
+    def package(notice: Notice, name: str, evr: str) -> str:
+        epoch, version, release = split(evr)
+        return (
+            f'<package name="{name}" epoch="{epoch}" version="{version}" release="{release}" arch="{notice.arch}">'
+            f"<filename>{name}.rpm</filename></package>"
+        )
+
+    def update(it: Notice) -> str:
+        references = "".join(
+            f"<reference href={quoteattr('https://x.invalid/' + name)} id={quoteattr(name)} type={quoteattr(kind)} title={quoteattr(title)}/>"
+            for kind, name, title in it.references
+        )
+        packages = "".join(package(it, *pair) for pair in it.packages)
+        severity = f"<severity>{it.severity}</severity>" if it.severity else ""
+        return (
+            f'<update from="a@example.invalid" status="final" type="{it.kind}" version="1"><id>{it.id}</id><title>t</title>'
+            f'<issued date="2026-11-01 00:00:00"/>{severity}<references>{references}</references>'
+            f'<pkglist><collection short="x"><name>x</name>{packages}</collection></pkglist></update>\n'
+        )
+
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n<updates>\n{"".join(map(update, notices))}</updates>\n'.encode()
+
+
 SIGNATURES: dict[tuple[str, bytes], bytes] = {}
 
 
@@ -188,6 +226,7 @@ def write_repository(
     packer: str = "gz",
     checksum: str = "sha256",
     timestamp: int | None = 1_700_000_000,
+    notices: list[Notice] | None = None,
 ) -> Written:
     """Write `repodata/` below a folder, signed if a signer is given."""
     repodata = folder / "repodata"
@@ -195,6 +234,8 @@ def write_repository(
     contents = {"primary": primary_xml(rpms)}
     if filelists:
         contents["filelists"] = filelists_xml(rpms)
+    if notices is not None:
+        contents["updateinfo"] = updateinfo_xml(notices)
     data, files = "", {}
     made = "" if timestamp is None else f"<timestamp>{timestamp}</timestamp>"
     for kind, text in contents.items():

@@ -68,6 +68,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--force", action="store_true", help="build whatever is published (as IMMUTABLE_BASE_FORCE)"
     )
     detect.add_argument(
+        "--older-base",
+        action="store_true",
+        help="accept a base that was signed before that of the published image "
+        "(as IMMUTABLE_BASE_OLDER_BASE)",
+    )
+    detect.add_argument(
         "--dotenv",
         metavar="FILE",
         type=Path,
@@ -156,7 +162,7 @@ def _context(namespace: argparse.Namespace) -> InstanceContext:
 
 def _detect(namespace: argparse.Namespace) -> int:
     at = _context(namespace)
-    decision = decide_now(at, forced=namespace.force)
+    decision = decide_now(at, forced=namespace.force, older_base=namespace.older_base)
     if namespace.dotenv is not None:
         write_result(decision_dotenv(decision), namespace.dotenv)
     text = decision.to_json() if namespace.format == "json" else decision_text(decision)

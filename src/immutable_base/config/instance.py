@@ -11,7 +11,7 @@ from immutable_base.config.load import validate
 from immutable_base.config.schema import Publish
 from immutable_base.config.signing import Signing
 from immutable_base.config.toml import read_toml
-from immutable_base.model.document import Frozen
+from immutable_base.model.document import Frozen, Text
 
 FILE_NAME = "immutable-base-instance.toml"
 
@@ -43,7 +43,15 @@ class Rebuild(Frozen):
     """When a schedule builds although base and files are what they were."""
 
     maximum_age_days: Annotated[int, Field(ge=1)] = 7
-    """Age of the published image's signature beyond which it is built again."""
+    """Age of the published image's signature beyond which it is built again, and signed anew if
+    that gives the same image."""
+    security_updates: Literal["added", "all", "none"] = "added"
+    """Packages whose update lets a schedule build if it has a security advisory. `added`: what the
+    image has otherwise than its base; `all`: the base's too, for a Containerfile that upgrades
+    them; `none`: the repositories are not asked."""
+    accepted_advisories: tuple[Text, ...] = ()
+    """Advisories that are no reason to build, e.g. because the Containerfile holds a package at its
+    version; they are noted."""
 
 
 class InstancePublish(Publish):

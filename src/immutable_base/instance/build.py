@@ -13,20 +13,18 @@ from immutable_base.build.log_tail import following
 from immutable_base.errors import ConfigurationError, VerificationError
 from immutable_base.image.layout import MODULES
 from immutable_base.image.oci import require_image
+from immutable_base.instance.base import read_containerfile
 from immutable_base.instance.candidate import leave_candidate
 from immutable_base.instance.context import InstanceContext
-from immutable_base.instance.detect import read_containerfile
 from immutable_base.instance.pinned_text import pinned_text
 from immutable_base.instance.proofs import require_base
 from immutable_base.model.instance import BaseEvidence, InstanceBuild, InstanceDecision
 from immutable_base.model.reference import Reference
-from immutable_base.plan.labels import KERNEL, OCI, OF_THE_BASE_ONLY, OSTREE_KERNEL
+from immutable_base.plan.labels import KERNEL, OCI, OF_THE_BASE_ONLY, OSTREE_KERNEL, VARIANT
 from immutable_base.process import LineSink
 from immutable_base.tools import buildah, git
 
 TAG = "localhost/immutable-base/instance"
-VARIANT = "io.immutable-base.variant"
-"""Label with the name of the base variant."""
 OF_THE_VARIANT = frozenset(
     f"{OCI}.{key}"
     for key in ("description", "documentation", "licenses", "source", "url", "vendor")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
+from immutable_base.instance.advisories import fixed_in
+from immutable_base.model.advisory import OpenAdvisory
 from immutable_base.model.instance import InstanceChanges
 from immutable_base.plan.diff import Item, Key, version_changes
 from immutable_base.sbom.subject import KERNEL_RELEASE
@@ -15,8 +17,19 @@ KEYS = "gpg-pubkey"
 """Public keys, which rpm lists as if they were packages."""
 
 
-def changes_between(before: dict[str, Any], after: dict[str, Any], order: Order) -> InstanceChanges:
+UNREADABLE = (AttributeError, LookupError, TypeError, ValueError)
+"""What reading an SBOM raises that is not of our shape."""
+
+
+def changes_between(
+    before: dict[str, Any],
+    after: dict[str, Any],
+    order: Order,
+    open_before: Sequence[OpenAdvisory] | None = None,
+) -> InstanceChanges:
     """Return what became of kernel, modules and packages; both are CycloneDX documents of ours.
+
+    `open_before` are the advisories that were open in the earlier image; None: they are not known.
 
     Raises LookupError, TypeError, ValueError or AttributeError for another document.
     """
@@ -24,8 +37,22 @@ def changes_between(before: dict[str, Any], after: dict[str, Any], order: Order)
     return InstanceChanges(
         kernel=(old, new) if old != new else None,
         modules=version_changes(dict(_modules(before)), dict(_modules(after)), order),
-        packages=version_changes(dict(_packages(before)), dict(_packages(after)), order),
+        packages=version_changes(dict(_items(before)), dict(_items(after)), order),
+        fixed=None if open_before is None else fixed_in(open_before, rpm_packages(after), order),
     )
+
+
+def rpm_packages(document: dict[str, Any]) -> dict[Key, str]:
+    """Return the packages of an SBOM of ours: `[epoch:]version-release` by name and architecture.
+
+    Raises as `changes_between`.
+    """
+    return {key: evr for key, (evr, _) in _items(document)}
+
+
+def properties_of(document: dict[str, Any]) -> dict[str, str]:
+    """Return what an SBOM of ours says of its image. Raises as `changes_between`."""
+    return _properties(document["metadata"]["component"])
 
 
 def _properties(component: dict[str, Any]) -> dict[str, str]:
@@ -33,7 +60,7 @@ def _properties(component: dict[str, Any]) -> dict[str, str]:
 
 
 def _kernel(document: dict[str, Any]) -> str:
-    return _properties(document["metadata"]["component"]).get(KERNEL_RELEASE, "")
+    return properties_of(document).get(KERNEL_RELEASE, "")
 
 
 def _modules(document: dict[str, Any]) -> Iterator[tuple[Key, Item]]:
@@ -43,7 +70,7 @@ def _modules(document: dict[str, Any]) -> Iterator[tuple[Key, Item]]:
             yield (component["name"], ""), (str(component.get("version", "")), "")
 
 
-def _packages(document: dict[str, Any]) -> Iterator[tuple[Key, Item]]:
+def _items(document: dict[str, Any]) -> Iterator[tuple[Key, Item]]:
     for component in document.get("components", ()):
         kind, _, rest = str(component.get("purl", "")).partition("/")
         if kind == "pkg:rpm" and component["name"] != KEYS:

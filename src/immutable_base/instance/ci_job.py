@@ -14,6 +14,8 @@ from immutable_base.errors import ConfigurationError
 CI_FILE = ".gitlab-ci.yml"
 FORCE = "IMMUTABLE_BASE_FORCE"
 """Variable of a pipeline that lets it build whatever is published."""
+OLDER_BASE = "IMMUTABLE_BASE_OLDER_BASE"
+"""Variable of a pipeline that accepts a base older than the published image's."""
 MERGE_REQUESTS = frozenset({"merge_request_event", "external_pull_request_event"})
 """Sources of pipelines that publish nothing."""
 STANDARD_PORTS = {"https": "443", "http": "80"}
@@ -39,6 +41,7 @@ class CiJob:
     """What started the pipeline, e.g. `schedule`."""
     registry_image: str = ""
     forced: bool = False
+    older_base: bool = False
 
     @property
     def identity(self) -> str:
@@ -85,11 +88,9 @@ class CiJob:
 def read_job(environment: Mapping[str, str]) -> CiJob:
     """Return the job that an environment tells of.
 
-    Raises ConfigurationError if `IMMUTABLE_BASE_FORCE` is neither `true` nor `false`.
+    Raises ConfigurationError if `IMMUTABLE_BASE_FORCE` or `IMMUTABLE_BASE_OLDER_BASE` is neither
+    `true` nor `false`.
     """
-    forced = environment.get(FORCE, "").strip().lower()
-    if forced not in {"", "true", "false", "1", "0"}:
-        raise ConfigurationError(f"{FORCE} is '{forced}', neither true nor false")
     names = {
         "server_url": "CI_SERVER_URL",
         "server_host": "CI_SERVER_HOST",
@@ -104,4 +105,13 @@ def read_job(environment: Mapping[str, str]) -> CiJob:
         "registry_image": "CI_REGISTRY_IMAGE",
     }
     values = {field: environment.get(name, "").strip() for field, name in names.items()}
-    return CiJob(**values, forced=forced in {"true", "1"})
+    return CiJob(
+        **values, forced=_switch(environment, FORCE), older_base=_switch(environment, OLDER_BASE)
+    )
+
+
+def _switch(environment: Mapping[str, str], name: str) -> bool:
+    found = environment.get(name, "").strip().lower()
+    if found not in {"", "true", "false", "1", "0"}:
+        raise ConfigurationError(f"{name} is '{found}', neither true nor false")
+    return found in {"true", "1"}

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from immutable_base.config.instance import load_instance_settings
 from immutable_base.errors import ConfigurationError, ImmutableBaseError
+from immutable_base.instance.base import base_reference, find_base
 from immutable_base.instance.ci_job import CI_FILE
 from immutable_base.instance.containerfile import FILE, parse_containerfile
 from immutable_base.instance.context import InstanceContext
 from immutable_base.instance.contract import Contract, ci_lines, load_contract
-from immutable_base.instance.detect import base_reference, verified_base
 from immutable_base.sign import AUDIENCE, TOKEN_VARIABLE
 
 VALUE = r"[ \t]*[\"']?(?P<value>[^\"'#\s,}}]+)"
@@ -64,9 +64,9 @@ def examine_base(at: InstanceContext) -> Drift:
     def verify() -> None:
         text = at.folder / FILE
         reference = base_reference(at, parse_containerfile(text.read_text("utf-8", "replace")))
-        evidence, missing = verified_base(at, reference)
-        if evidence is None:
-            raise ConfigurationError(missing, hint="the instance waits until it has one")
+        found = find_base(at, reference)
+        if found.evidence is None:
+            raise ConfigurationError(found.missing, hint="the instance waits until it has one")
 
     return _tried("base", verify)
 

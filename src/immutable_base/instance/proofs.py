@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from immutable_base.errors import ConfigurationError, VerificationError
+from immutable_base.instance.base import base_reference, read_containerfile
 from immutable_base.instance.containerfile import FILE
 from immutable_base.instance.context import InstanceContext
-from immutable_base.instance.detect import base_reference, read_containerfile
 from immutable_base.model.instance import BaseEvidence, InstanceDecision, InstanceOutcome
 
 

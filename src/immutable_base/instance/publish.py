@@ -12,6 +12,7 @@ from immutable_base.instance.proofs import require_base, require_own
 from immutable_base.model.check import CheckReport
 from immutable_base.model.instance import (
     BaseEvidence,
+    DecisionRule,
     InstanceBuild,
     InstanceDecision,
     InstanceFacts,
@@ -73,4 +74,18 @@ def _request(at: InstanceContext, decision: InstanceDecision, base: BaseEvidence
         epoch=decision.epoch,
         tags=tag_names(at.settings.publish.tags, epoch=decision.epoch, kernel="".join(kernels[:1])),
         rests_on=documents.rests_on(Publication),
+        renew=_renewed_from(decision),
     )
+
+
+def _renewed_from(decision: InstanceDecision) -> int | None:
+    """Return when the signature was made that has become old, None if none has.
+
+    An image's age is that of its newest signature. If to build it again gives the same image, it is
+    as good as new, and is signed once more: otherwise every schedule would build it again. A job
+    that is started again finds the newer signature, and adds none.
+    """
+    old = decision.published is not None and any(
+        reason.rule is DecisionRule.AGE for reason in decision.reasons
+    )
+    return decision.published.signed_at if old and decision.published else None

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from immutable_base.errors import ConfigurationError, ImmutableBaseError, VerificationError
-from immutable_base.instance.changes import changes_between
+from immutable_base.instance.changes import UNREADABLE, changes_between
 from immutable_base.instance.ci_job import MERGE_REQUESTS, CiJob
 from immutable_base.instance.instance_documents import DECISION, FAILED, InstanceDocuments
 from immutable_base.model.check import CheckReport, Level
@@ -27,10 +27,6 @@ from immutable_base.model.stage import Failure
 from immutable_base.solver.order import EvrOrder
 
 AnyStage = TypeVar("AnyStage", bound=StageDocument)
-UNREADABLE = (
-    ConfigurationError, VerificationError, AttributeError, LookupError, TypeError, ValueError,
-)  # fmt: skip
-"""What an SBOM raises that is missing, was changed, or is not of our shape."""
 
 
 @contextmanager
@@ -143,8 +139,8 @@ def _changes(documents: InstanceDocuments, decision: InstanceDecision) -> Instan
     try:
         documents.require_digest(documents.published_sbom, decision.published.sbom_sha256)
         before, after = _document(documents.published_sbom), _document(documents.attested())
-        return changes_between(before, after, EvrOrder())
-    except UNREADABLE:
+        return changes_between(before, after, EvrOrder(), decision.advisories)
+    except (ConfigurationError, VerificationError, *UNREADABLE):
         return None
 
 

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from immutable_base.instance.advisories import advisory_line
+from immutable_base.model.advisory import OpenAdvisory
 from immutable_base.model.instance import (
     BaseEvidence,
     DecisionRule,
@@ -46,6 +48,10 @@ class Situation:
     """Why nothing is published that counts; empty: nothing was ever."""
     changed: tuple[str, ...] | None = ()
     """Files that differ from the published image's commit; None: that commit is not here."""
+    advisories: tuple[OpenAdvisory, ...] = ()
+    """Those that are open in the published image, and that a new one can be expected to close."""
+    unasked: tuple[str, ...] = ()
+    """Why it is not known whether repositories offer updates with a security advisory."""
 
 
 def decide(situation: Situation) -> tuple[InstanceOutcome, tuple[Reason, ...]]:
@@ -59,7 +65,7 @@ def decide(situation: Situation) -> tuple[InstanceOutcome, tuple[Reason, ...]]:
     return InstanceOutcome.UNCHANGED, (
         Reason(
             rule=DecisionRule.NOTHING,
-            message="base, files and age of the published image give no reason to build it again",
+            message="base, files, age and security updates give no reason to build the image again",
             evidence=_evidence(situation),
         ),
     )
@@ -174,6 +180,29 @@ def _age(situation: Situation) -> Reason | None:
     )
 
 
+def _advisory(situation: Situation) -> Reason | None:
+    found = situation.advisories
+    if not found:
+        return None
+    more = (f"and {len(found) - SHOWN} more",) if len(found) > SHOWN else ()
+    return Reason(
+        rule=DecisionRule.ADVISORY,
+        message="an update with a security advisory is offered for what the published image has",
+        evidence=(*map(advisory_line, found[:SHOWN]), *more),
+    )
+
+
+def _advisories_unknown(situation: Situation) -> Reason | None:
+    """What is not known does not speak against a new image."""
+    if not situation.unasked:
+        return None
+    return Reason(
+        rule=DecisionRule.ADVISORIES_UNKNOWN,
+        message="whether updates with a security advisory are offered is not known",
+        evidence=situation.unasked,
+    )
+
+
 def _evidence(situation: Situation) -> tuple[str, ...]:
     published = situation.published
     if published is None:
@@ -191,6 +220,7 @@ def day(seconds: int) -> str:
 
 
 RULES: tuple[Callable[[Situation], Reason | None], ...] = (
-    _push, _forced, _never_published, _unfinished, _base, _files, _age,
+    _push, _forced, _never_published, _unfinished, _base, _files, _age, _advisory,
+    _advisories_unknown,
 )  # fmt: skip
 """What speaks for a new image."""

@@ -8,7 +8,7 @@ from immutable_base.model.instance import InstanceBuild, InstanceDecision, Insta
 from immutable_base.model.sbom import SbomRecord
 from immutable_base.sbom.make import SbomRequest, container_component, write_sbom
 from immutable_base.sbom.modules import found_modules
-from immutable_base.sbom.subject import BASE, IMAGE_ID, KERNEL_RELEASE
+from immutable_base.sbom.subject import BASE, BASE_SIGNED_AT, IMAGE_ID, KERNEL_RELEASE
 from immutable_base.tools import buildah
 from immutable_base.workspace import file_digest
 
@@ -23,6 +23,7 @@ def make_instance_sbom(at: InstanceContext, decision: InstanceDecision) -> SbomR
     require_local(at, built)
     said = {
         BASE: built.base,
+        **({BASE_SIGNED_AT: str(decision.base.signed_at)} if decision.base else {}),
         "immutable-base:commit": built.commit,
         KERNEL_RELEASE: " ".join(found.facts.kernels),
         IMAGE_ID: built.image_id,

@@ -33,10 +33,12 @@ DETECT = "detect-changes"
 Verb = Literal["build", "check", "sbom", "publish"]
 
 
-def decide_now(at: InstanceContext, *, forced: bool = False) -> InstanceDecision:
+def decide_now(
+    at: InstanceContext, *, forced: bool = False, older_base: bool = False
+) -> InstanceDecision:
     """Decide, alone in the workspace; raises as `detect_changes`."""
     with exclusive(at.workspace), recorded(at.documents, DETECT):
-        return detect_changes(at, forced=forced)
+        return detect_changes(at, forced=forced, older_base=older_base)
 
 
 def carry_out(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Literal
 
+from immutable_base.model.advisory import FixedAdvisory, OpenAdvisory
 from immutable_base.model.document import (
     Count,
     Digest,
@@ -38,6 +39,10 @@ class DecisionRule(StrEnum):
     BASE = "base"
     FILES = "files"
     AGE = "age"
+    ADVISORY = "advisory"
+    """An update with a security advisory is offered."""
+    ADVISORIES_UNKNOWN = "advisories-unknown"
+    """A repository that may offer one cannot be asked."""
     BASE_ON_HOLD = "base-on-hold"
     NOTHING = "nothing"
 
@@ -89,6 +94,10 @@ class PublishedEvidence(Frozen):
     """What each tag names that a publication moves; null for one that is not there."""
     sbom_sha256: Sha256
     """Of instance/published.cdx.json, the SBOM that is attested to it."""
+    base_name: str = ""
+    """Label `org.opencontainers.image.base.name`; empty if it has none."""
+    base_signed_at: Count | None = None
+    """Seconds since 1970: when its base was signed, by that SBOM; null if it does not say."""
 
 
 class InstanceDecision(StageDocument):
@@ -110,6 +119,9 @@ class InstanceDecision(StageDocument):
     """Null: there is none to build on."""
     published: PublishedEvidence | None
     """Null: nothing is published that can be verified."""
+    advisories: tuple[OpenAdvisory, ...] | None = None
+    """Those that are open in the published image, the base's included; null: none was asked for, or
+    not every repository could be."""
     epoch: Count
     """Seconds since 1970: when the newer of base image and commit was made."""
 
@@ -183,6 +195,8 @@ class InstanceChanges(Frozen):
     """What `uname -r` prints before and after; null if it is the same."""
     modules: tuple[VersionChange, ...]
     packages: tuple[VersionChange, ...]
+    fixed: tuple[FixedAdvisory, ...] | None = None
+    """Security advisories that are not open any more; null: not known."""
 
 
 class InstanceReport(Frozen):

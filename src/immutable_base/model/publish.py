@@ -13,6 +13,8 @@ class PublicationStatus(StrEnum):
     PUBLISHED = "published"
     UNCHANGED = "unchanged"
     """The digest was signed, attested and tagged before: nothing was written."""
+    RENEWED = "renewed"
+    """As `unchanged`, but signed once more: its signature had become old."""
 
 
 class Tag(Frozen):

@@ -16,6 +16,8 @@ MODULE = "io.immutable-base.module"
 MODULES = "io.immutable-base.modules"
 """`unsigned`, or `signed by` with the certificate's name and the beginning of its SHA-256; only of
 images with modules of ours."""
+VARIANT = "io.immutable-base.variant"
+"""Of an instance: the name of its base variant."""
 OSTREE_KERNEL = "ostree.linux"
 """What `uname -r` prints, as rpm-ostree and ostree-ext write it into bases. Others choose kernel
 modules by it, ublue-os/akmods for one."""

@@ -60,6 +60,9 @@ class PublishRequest:
     tags: Sequence[str]
     rests_on: Mapping[str, str]
     """Of the publication: documents by name, and their SHA-256."""
+    renew: int | None = None
+    """Seconds since 1970: an image whose newest signature is not newer is signed once more, so that
+    its age begins again; None: what is signed stays as it is."""
 
     @property
     def pinned(self) -> str:
@@ -75,7 +78,7 @@ class PublishRequest:
 def publish_variant(verifier: Verifier, request: PublishRequest) -> Publication:
     """Push by digest, sign, attest, verify both, and only then move the tags.
 
-    Nothing is written if all of that is so already.
+    Nothing is written if all of that is so already, except a signature that `renew` asks for.
 
     Raises CheckError if the layout does not hold the digest, ConfigurationError without a token,
     HostError if cosign is not one that is accepted, VerificationError if the signer is not the one
@@ -93,15 +96,17 @@ def publish_variant(verifier: Verifier, request: PublishRequest) -> Publication:
         before = mover.read(request.tags)
         _refuse_overtaken(verifier, request, before)
         verified = _verified_already(verifier, request)
-    unchanged = verified is not None and set(before.values()) == {request.digest}
+    status = _status(verified, request, before)
     if verified is None:
         verified = _make_verified(verifier, request, times)
+    elif _is_old(verified, request):
+        verified = _sign_anew(verifier, request, times)
     with times.step("move the tags"):
         moved = mover.move(before, request.digest)
     return Publication(
         rests_on=dict(request.rests_on),
         variant=request.variant,
-        status=PublicationStatus.UNCHANGED if unchanged else PublicationStatus.PUBLISHED,
+        status=status,
         repository=request.repository,
         digest=request.digest,
         tags=moved,
@@ -113,6 +118,18 @@ def publish_variant(verifier: Verifier, request: PublishRequest) -> Publication:
         steps=tuple(times.steps),
         seconds=round(time.monotonic() - times.started, 2),
     )
+
+
+def _status(
+    verified: VerifiedImage | None, request: PublishRequest, before: Mapping[str, str | None]
+) -> PublicationStatus:
+    if verified is None or set(before.values()) != {request.digest}:
+        return PublicationStatus.PUBLISHED
+    return PublicationStatus.RENEWED if _is_old(verified, request) else PublicationStatus.UNCHANGED
+
+
+def _is_old(verified: VerifiedImage, request: PublishRequest) -> bool:
+    return request.renew is not None and verified.proof.signature.signed_at <= request.renew
 
 
 def sign_variant(verifier: Verifier, request: PublishRequest) -> str:
@@ -250,4 +267,20 @@ def _make_verified(verifier: Verifier, request: PublishRequest, times: _StepCloc
         verified = verifier.verify(request.repository, request.digest)
         if not verified.has_sbom(request.read_sbom()):
             raise VerificationError(f"the SBOM attested for {request.pinned} is not ours")
+    return verified
+
+
+def _sign_anew(verifier: Verifier, request: PublishRequest, times: _StepClock) -> VerifiedImage:
+    """Sign what is published once more, and require that this is now the newest signature."""
+    token = _ready_to_sign(verifier)
+    with times.step("sign anew"):
+        _sign(verifier, request, token)
+    with times.step("verify signature and SBOM"):
+        verified = verifier.verify(request.repository, request.digest)
+        if _is_old(verified, request):
+            raise VerificationError(
+                f"{request.pinned} was signed anew, and its newest signature is still that of "
+                f"{moment(verified.proof.signature.signed_at)}",
+                hint="do the registry and the transparency log keep what is written?",
+            )
     return verified

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from immutable_base.errors import printable
+from immutable_base.model.advisory import FixedAdvisory
 from immutable_base.model.instance import (
     InstanceChanges,
     InstanceDecision,
@@ -92,7 +93,29 @@ def _changes(changes: InstanceChanges) -> list[str]:
         *(f"* module {_change(item)}" for item in changes.modules),
         *(f"* {_change(item)}" for item in changes.packages),
     ]
-    return lines + (listed or ["packages and modules are the same"])
+    return [
+        *lines,
+        *(listed or ["packages and modules are the same"]),
+        *(["", *_fixed(changes.fixed)] if changes.fixed is not None else []),
+    ]
+
+
+def _fixed(fixed: Sequence[FixedAdvisory]) -> list[str]:
+    if not fixed:
+        return ["no known security advisory was closed"]
+    cves = sorted({name for item in fixed for name in item.cves})
+    named = f": {', '.join(cves)}" if cves else ""
+    return [
+        escape(f"security advisories closed: {len(fixed)}, CVEs fixed: {len(cves)}{named}"),
+        "",
+        *(
+            "* " + escape(" ".join(filter(None, (
+                f"{item.id}:", item.severity, ", ".join(item.packages),
+                f"({', '.join(item.cves)})" if item.cves else "",
+            ))))
+            for item in fixed
+        ),
+    ]  # fmt: skip
 
 
 def _change(item: VersionChange) -> str:

@@ -34,7 +34,9 @@ from immutable_base.tools import libsolv
 log = logging.getLogger(__name__)
 
 WORKERS = 8
-KINDS = ("primary", "filelists")
+ADVISORIES = "updateinfo"
+"""Metadata with advisories, which not every repository has."""
+KINDS = ("primary", "filelists", ADVISORIES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,8 @@ from immutable_base.verification.strict import parse_json
 
 BASE = "immutable-base:base"
 """Property of the document's component: the base image, pinned."""
+BASE_SIGNED_AT = "immutable-base:base-signed-at"
+"""Property of an instance's component: when its base was signed, in seconds since 1970."""
 KERNEL_RELEASE = "immutable-base:kernel-release"
 """Property of the document's component, and of those of kernel modules: what `uname -r` prints."""
 IMAGE_ID = "immutable-base:image-id"

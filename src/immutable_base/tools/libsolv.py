@@ -69,6 +69,9 @@ class Solvable(Protocol):
     def lookup_str(self, key: int) -> str | None:
         """Return a text."""
 
+    def Dataiterator(self, key: int) -> Iterator:  # noqa: N802  libsolv's own
+        """Search its own data."""
+
 
 class Position(Protocol):
     """A place inside a repository's own data."""
@@ -116,6 +119,9 @@ class Repo(Protocol):
 
     def add_rpmmd(self, file: File, language: str | None, flags: int = 0) -> bool:
         """Read primary.xml, or filelists.xml as an extension."""
+
+    def add_updateinfoxml(self, file: File) -> bool:
+        """Read updateinfo.xml: every advisory becomes a package `patch:ID`."""
 
     def add_solv(self, file: File) -> bool:
         """Read libsolv's own form."""

@@ -3,6 +3,10 @@
 import pytest
 
 from support.instance_world import InstanceWorld
+from support.plan_world import signer
+from support.plan_world import world as mirrors
+
+__all__ = ["mirrors", "signer", "world"]
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from immutable_base.instance.rules import DAY, RULES, Situation, decide
+from immutable_base.model.advisory import AdvisedPackage, OpenAdvisory
 from immutable_base.model.instance import (
     BaseEvidence,
     DecisionRule,
@@ -21,6 +22,10 @@ DIGEST = "sha256:" + "d" * 64
 PUBLISHED = PublishedEvidence(
     digest=DIGEST, base_digest=BASE.digest, revision="c" * 40, signed_at=NOW - 2 * DAY,
     tags={"latest": DIGEST, "20261120": DIGEST}, sbom_sha256="e" * 64,
+)  # fmt: skip
+ADVISORY = OpenAdvisory(
+    id="FEDORA-2026-1", severity="Important", cves=("CVE-2026-1000", "CVE-2026-1001"), repository="updates",
+    packages=(AdvisedPackage(name="jq", arch="x86_64", installed="1.7-1", fixed="1.8-1", in_base=False),),
 )  # fmt: skip
 QUIET = Situation(
     source="schedule", forced=False, now=NOW, maximum_age_days=7, base_maximum_age_days=None, base=BASE, published=PUBLISHED,
@@ -49,6 +54,8 @@ ALONE = {
     "a base that the label does not name": (published(base_digest=""), DecisionRule.BASE),
     "files": (but(changed=("Containerfile",)), DecisionRule.FILES),
     "a commit that is not here": (but(changed=None), DecisionRule.FILES),
+    "a security update": (but(advisories=(ADVISORY,)), DecisionRule.ADVISORY),
+    "repositories that say nothing": (but(unasked=("repository 'x' does not answer",)), DecisionRule.ADVISORIES_UNKNOWN),
     "an old image": (published(signed_at=NOW - 7 * DAY - 1), DecisionRule.AGE),
 }  # fmt: skip
 
@@ -113,3 +120,21 @@ def test_a_base_that_is_too_old_is_waited_for_unless_forced(source):
 def test_many_files_are_counted():
     _, (reason,) = decide(but(changed=tuple(f"f{n:02}" for n in range(25))))
     assert (len(reason.evidence), reason.evidence[-1]) == (21, "and 5 more")
+
+
+def test_a_security_update_is_told_with_package_severity_and_cves():
+    _, (reason,) = decide(but(advisories=(ADVISORY,)))
+    assert reason.evidence == (
+        "FEDORA-2026-1 (Important): jq.x86_64 1.7-1 → 1.8-1; CVE-2026-1000, CVE-2026-1001",
+    )
+
+
+def test_many_advisories_are_counted():
+    many = tuple(ADVISORY.model_copy(update={"id": f"A-{number:02}"}) for number in range(23))
+    _, (reason,) = decide(but(advisories=many))
+    assert (len(reason.evidence), reason.evidence[-1]) == (21, "and 3 more")
+
+
+def test_why_repositories_say_nothing_is_the_evidence():
+    _, (reason,) = decide(but(unasked=("one", "two")))
+    assert reason.evidence == ("one", "two")

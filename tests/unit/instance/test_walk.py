@@ -22,7 +22,7 @@ from immutable_base.model.instance import DecisionRule, InstanceOutcome
 from immutable_base.model.sbom import SbomRecord
 from immutable_base.workspace import file_digest
 from support.forge import NOW, digest_of
-from support.instance_world import BASE, BASES, IDENTITY, OCI, REPOSITORY
+from support.instance_world import BASE, BASE_IDENTITY, BASES, IDENTITY, OCI, REPOSITORY
 from support.scene import command
 
 STAGES = ("build", "check", "sbom", "publish")
@@ -564,3 +564,121 @@ def test_actions_that_mount_images_run_in_namespaces_and_others_do_not(monkeypat
     for action in ("doctor", "build", "check", "sbom", "report"):
         command(["instance", action, tmp_path, "--workspace", tmp_path])
     assert contained == ["build", "check", "sbom"]
+
+
+# ------------------------------------------------------------------ how old an image is
+
+
+def signatures(world):
+    return sum(1 for command in world.commands if command.argv[:2] == ("cosign", "sign"))
+
+
+def test_an_old_image_that_is_built_to_the_same_digest_is_signed_anew_and_young(world):
+    walk(world)
+    before, tags = signatures(world), dict(world.tags())
+    world.now += 8 * 86400
+    decision, result = walk(world)
+    assert rules(decision) == [DecisionRule.AGE]
+    assert (result.message.partition(":")[0], world.tags()) == ("renewed", tags)
+    assert signatures(world) == before + 1
+    assert go(world).outcome is InstanceOutcome.UNCHANGED, (
+        "its age begins with the newest signature"
+    )
+    assert go(world).published.signed_at == int(world.now) + 1
+
+
+def test_a_publication_that_is_started_again_signs_no_second_time(world):
+    walk(world)
+    world.now += 8 * 86400
+    walk(world)
+    before = signatures(world)
+    assert carry_out(world.context, "publish", lambda _: None).message.startswith("unchanged: ")
+    assert signatures(world) == before
+
+
+def test_an_image_that_is_not_old_is_not_signed_anew(world):
+    walk(world)
+    before = signatures(world)
+    go(world, *STAGES, forced=True)
+    assert signatures(world) == before
+
+
+def test_a_new_signature_that_nobody_finds_is_no_success(world, monkeypatch):
+    walk(world)
+    world.now += 8 * 86400
+    go(world, "build", "check", "sbom")
+    monkeypatch.setattr(world, "_cosign", lambda argv, _: json.dumps({"gitVersion": "v2.6.5"}))
+    with pytest.raises(VerificationError, match="its newest signature is still that of"):
+        carry_out(world.context, "publish", lambda _: None)
+
+
+# ------------------------------------------------------------------ a base that is older
+
+
+@pytest.fixture
+def moved_back(world):
+    """Published on tonight's base; then the tag names a genuine one of the night before."""
+    older = world.publish_base(words="night 1")
+    world.publish_base(words="night 2", when=NOW + 3600)
+    walk(world)
+    world.registries[BASE].manifests["latest"] = world.registries[BASE].manifests[older]
+    world.built.clear()
+    return world
+
+
+def test_a_tag_that_was_moved_back_to_an_older_base_is_refused(moved_back):
+    for source in ("schedule", "push", "web"):
+        moved_back.environment["CI_PIPELINE_SOURCE"] = source
+        with pytest.raises(VerificationError, match="older base") as caught:
+            go(moved_back, forced=True)
+        assert caught.value.exit_code == VerificationError.exit_code
+    assert "IMMUTABLE_BASE_OLDER_BASE=true" in caught.value.hint
+    assert not (moved_back.folder / "workspace/instance/decision.json").exists()
+
+
+def test_an_older_base_is_accepted_where_somebody_says_so(moved_back):
+    decision = detect_changes(moved_back.context, older_base=True)
+    assert rules(decision) == [DecisionRule.BASE]
+    moved_back.environment["IMMUTABLE_BASE_OLDER_BASE"] = "true"
+    assert rules(go(moved_back)) == [DecisionRule.BASE]
+    moved_back.environment["IMMUTABLE_BASE_OLDER_BASE"] = "perhaps"
+    with pytest.raises(ConfigurationError, match="neither true nor false"):
+        go(moved_back)
+
+
+def test_an_older_base_by_its_digest_is_the_containerfile_s_own_choice(moved_back):
+    older = digest_of(moved_back.registries[BASE].manifests["latest"])
+    moved_back.commit({"Containerfile": f"FROM {BASE}:latest@{older}\n"})
+    assert go(moved_back).base.digest == older
+
+
+def test_another_tag_is_the_containerfile_s_own_choice(moved_back):
+    older = digest_of(moved_back.registries[BASE].manifests["latest"])
+    moved_back.registries[BASE].manifests["20261117"] = moved_back.registries[BASE].manifests[older]
+    moved_back.commit({"Containerfile": f"FROM {BASE}:20261117\n"})
+    assert go(moved_back).base.digest == older
+
+
+def test_an_older_base_that_is_signed_anew_is_the_newest(moved_back):
+    older = digest_of(moved_back.registries[BASE].manifests["latest"])
+    moved_back.sign(BASE, older, BASE_IDENTITY, when=NOW + 7200)
+    assert go(moved_back).base.digest == older
+
+
+def test_of_an_image_that_does_not_say_how_old_its_base_was_none_is_refused(world):
+    """Images of an earlier release."""
+    older = world.publish_base(words="night 1")
+    world.publish_base(words="night 2", when=NOW + 3600)
+    go(world, "build", "check", "sbom")
+    world.packages = {}
+    path = world.folder / "workspace/instance/sbom.cdx.json"
+    document = json.loads(path.read_text())
+    properties = document["metadata"]["component"]["properties"]
+    kept = [it for it in properties if "signed-at" not in it["name"]]
+    assert len(kept) == len(properties) - 1
+    document["metadata"]["component"]["properties"] = kept
+    path.write_text(json.dumps(document))
+    change(world, "sbom.json", sha256=file_digest(path))
+    carry_out(world.context, "publish", lambda _: None)
+    world.registries[BASE].manifests["latest"] = world.registries[BASE].manifests[older]
+    assert rules(go(world)) == [DecisionRule.BASE]

@@ -21,7 +21,7 @@ from immutable_base.errors import (
 from immutable_base.model.publish import PublicationStatus
 from immutable_base.publish.tag_mover import TagMover
 from support.publish_fixtures import TAGS
-from support.publish_world import DIGEST, MANIFEST, OLD, junk, token_for
+from support.publish_world import DIGEST, MANIFEST, OLD, SIGNED_AT, junk, token_for
 
 
 def test_tags_move_last_and_all(world, token, publish):
@@ -58,6 +58,35 @@ def test_unchanged_needs_no_token(world, token, publish, monkeypatch):
     publish()
     monkeypatch.delenv("SIGSTORE_ID_TOKEN")
     assert publish().status is PublicationStatus.UNCHANGED
+
+
+def test_an_old_signature_is_renewed_where_that_is_asked_for_and_nothing_else_is_written(
+    world, token, publish, monkeypatch
+):
+    real = world.sign
+
+    def sign_later(command):
+        monkeypatch.setattr("support.publish_world.SIGNED_AT", SIGNED_AT + 100)
+        return real(command)
+
+    publish()
+    monkeypatch.setattr(world, "sign", sign_later)
+    before = len(world.commands)
+    assert publish(renew=SIGNED_AT - 1).status is PublicationStatus.UNCHANGED
+    assert set(world.steps()[before:]) == {"inspect"}
+    assert publish(renew=SIGNED_AT).status is PublicationStatus.RENEWED
+    assert [step for step in world.steps()[before:] if step != "inspect"] == ["sign"]
+    assert publish(renew=SIGNED_AT).status is PublicationStatus.UNCHANGED
+
+
+def test_to_renew_needs_a_token_and_a_failure_is_told(world, token, publish, monkeypatch):
+    publish()
+    world.fail, world.says = "sign", "500 Internal Server Error"
+    with pytest.raises(RemoteError):
+        publish(renew=SIGNED_AT)
+    monkeypatch.delenv("SIGSTORE_ID_TOKEN")
+    with pytest.raises(ConfigurationError, match="no identity token"):
+        publish(renew=SIGNED_AT)
 
 
 def test_another_sbom_is_attested_anew(world, token, publish, image):

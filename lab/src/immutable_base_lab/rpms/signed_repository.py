@@ -18,11 +18,17 @@ default."""
 
 
 def make_repository(
-    folder: Path, rpms: Iterable[Path], key: SigningKey, *, checksum: str = USUAL
+    folder: Path,
+    rpms: Iterable[Path],
+    key: SigningKey,
+    *,
+    checksum: str = USUAL,
+    updateinfo: str = "",
 ) -> bool:
     """Make a signed repository of RPM files unless it is there; tell whether it had to be made.
 
-    `checksum` is the algorithm that describes packages and metadata. Raises CommandError.
+    `checksum` is the algorithm that describes packages and metadata, `updateinfo` the XML of its
+    advisories; empty: it publishes none. Raises CommandError.
     """
     files = sorted(set(rpms))
 
@@ -39,9 +45,26 @@ def make_repository(
                 timeout=600,
             )
         )  # fmt: skip
+        if updateinfo:
+            _add_updateinfo(half, updateinfo, checksum)
         key.sign_detached(half / "repodata/repomd.xml")
 
     inputs: list[object] = [key.fingerprint, [str(rpm) for rpm in files]]
     if checksum != USUAL:
         inputs.append(checksum)
+    if updateinfo:
+        inputs.append(updateinfo)
     return cache.ensure(folder, cache.key_of(*inputs), fill)
+
+
+def _add_updateinfo(folder: Path, text: str, checksum: str) -> None:
+    file = folder / "updateinfo.xml"
+    file.write_text(text)
+    # repomd.xml gets the file's own time.
+    os.utime(file, (int(REVISION), int(REVISION)))
+    argv = (
+        "modifyrepo_c", "--mdtype=updateinfo", "--compress-type=gz", f"--checksum={checksum}",
+        str(file), str(folder / "repodata"),
+    )  # fmt: skip
+    run(Command(argv=argv, timeout=600))
+    file.unlink()

@@ -19,7 +19,7 @@ from immutable_base_lab.rpms.convert import DebianPackages
 from immutable_base_lab.rpms.jobs import Job, Workshop
 from immutable_base_lab.rpms.kernel_rpms import Cut
 from immutable_base_lab.rpms.signed_repository import make_repository
-from immutable_base_lab.scenarios import metronome, pendulum, tiny_content
+from immutable_base_lab.scenarios import escapement, metronome, pendulum, tiny_content
 from immutable_base_lab.scenarios.tiny_content import DEVEL_REPOSITORY, REPOSITORY
 
 FORMAT = 1
@@ -40,7 +40,7 @@ def make_repositories(paths: LabPaths, report: LineSink) -> None:
         finished = cache.key_of(
             FORMAT, jobs.FORMAT, key.fingerprint, content.model_dump(),
             content.catalogue().model_dump(), metronome.inputs(), metronome.REMOVED,
-            pendulum.inputs(),
+            pendulum.inputs(), escapement.inputs(),
         )  # fmt: skip
         cache.ensure(
             paths.tiny_record, finished, lambda folder: _make_all(paths, folder, key, report)
@@ -65,7 +65,8 @@ def _make_all(paths: LabPaths, folder: Path, key: SigningKey, report: LineSink) 
     work = plan_jobs(workshop, archive, kernel, base)
     report(f"converting {len(work)} packages")
     for name, files in jobs.run_all(work, report).items():
-        make_repository(paths.rpms / name, files, key)
+        updateinfo = escapement.UPDATEINFO if name == REPOSITORY else ""
+        make_repository(paths.rpms / name, files, key, updateinfo=updateinfo)
     document = {
         "kernel": {"release": kernel.release, "evr": f"{_evr(kernel)}.{SUFFIX}"},
         "base_packages": [convert.rpm_file_name(deb, catalogue) for deb in base],
@@ -95,7 +96,13 @@ def plan_jobs(workshop: Workshop, archive: Archive, kernel: Kernel, base: list[D
     plain = [jobs.plain_job(workshop, deb, (REPOSITORY,)) for deb in (*base, *added)]
     cut = Cut(suffix=SUFFIX, kept=tiny_content.load().kernel)
     kernel_job = repositories.kernel_job(workshop, kernel, REPOSITORY, DEVEL_REPOSITORY, cut=cut)
-    return [kernel_job, *metronome.jobs(workshop), pendulum.job(workshop), *plain]
+    return [
+        kernel_job,
+        *metronome.jobs(workshop),
+        pendulum.job(workshop),
+        escapement.job(workshop),
+        *plain,
+    ]
 
 
 def _evr(kernel: Kernel) -> str:
