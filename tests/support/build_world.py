@@ -37,6 +37,8 @@ class BuildWorld:
         """Files in /etc of the base image, empty ones."""
         self.pushed: dict[str, Path] = {}
         """`repository@sha256:...` to the layout that was pushed there."""
+        self.tagged: dict[str, str] = {}
+        """`repository:tag` to what it was made to name."""
         self.wrong_package = ""
         """File name that the builder makes instead of the promised one."""
         settings = load_settings(PRODUCT)
@@ -87,7 +89,9 @@ class BuildWorld:
 
     def _carry(self, source: str, target: str) -> Result:
         """Copy between a layout and a registry that has what was pushed to it."""
-        if target.startswith("docker://"):
+        if source.startswith("docker://") and target.startswith("docker://"):
+            self.tagged[target.removeprefix("docker://")] = source.removeprefix("docker://")
+        elif target.startswith("docker://"):
             kept = self.folder / f"pushed-{len(self.pushed)}"
             shutil.copytree(source.removeprefix("oci:"), kept)
             self.pushed[target.removeprefix("docker://")] = kept

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +30,8 @@ class BuildInputs:
     tls: Tls
     candidates: str | None = None
     """Repository to leave images in for other machines; None: nowhere."""
+    clock: Callable[[], float] = time.time
+    """Returns the seconds since 1970."""
 
     @property
     def documents(self) -> Documents:

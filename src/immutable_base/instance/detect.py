@@ -206,6 +206,7 @@ def _published_evidence(at: InstanceContext, verified: VerifiedImage) -> Publish
         at.settings.publish.tags,
         epoch=skopeo.seconds(verified.proof.created),
         kernel=labels.get(KERNEL, "") or "unknown",
+        digest=verified.digest,
     )
     document = json.dumps(verified.proof.sboms[0].document)
     write_atomically(at.documents.published_sbom, document)

@@ -17,4 +17,5 @@ def build_inputs_of(context: Context, *, candidates: str | None = None) -> Build
         storage=context.storage,
         tls=context.tls,
         candidates=candidates,
+        clock=context.clock,
     )
