@@ -36,17 +36,16 @@ def doctor_content(subject: CiImageSubject) -> Objection | None:
         # What it logs stands behind the document.
         document, _ = json.JSONDecoder().raw_decode(answer.text)
         rows = {row["name"]: row for row in document["requirements"]}
+        missing = {
+            name: f"{row['reason']}: {row['fix']}" for name, row in rows.items() if not row["ok"]
+        }
     except (ValueError, LookupError, TypeError) as error:
         return Objection(
             message=f"doctor gave no answer (status {answer.status}): {error}",
             evidence=tuple(answer.text.splitlines()[-20:]),
         )
     wrong = [f"{name}: doctor does not ask for it" for name in sorted(NEEDED - rows.keys())]
-    wrong += [
-        f"{name}: {row['reason']}: {row['fix']}"
-        for name, row in rows.items()
-        if not row["ok"] and name not in OF_THE_RUNNER
-    ]
+    wrong += [f"{name}: {why}" for name, why in missing.items() if name not in OF_THE_RUNNER]
     return unless(wrong, "doctor objects")
 
 

@@ -16,7 +16,7 @@ from immutable_base_lab.core.paths import LabPaths
 from immutable_base_lab.debian.archive import KEYRING, STABLE, machine_mirrors
 
 FORMAT = 1
-AUTHORITIES = Path("etc/ssl/lab-authorities.pem")
+AUTHORITIES = Path("etc/lab-authorities.pem")
 """The machine's CAs, by which pip knows the registry of Python packages that this machine uses."""
 TOOLS = Path("opt/state/immutable-base/tools/bin")
 """Where ci/Containerfile has `immutable-base tools` build: what is there in its version stays."""
