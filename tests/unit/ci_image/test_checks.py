@@ -11,14 +11,9 @@ from immutable_base.ci_image.questions import CiImageFacts, find_secrets
 from immutable_base.doctor import PINNED, PROGRAMS
 from immutable_base.errors import CheckError
 from immutable_base.model.check import CheckReport
-from immutable_base.model.ci_image import CiImageBuild
 from immutable_base.model.facts import ProgramOutput
+from support.ci_images import BUILT
 
-BASE = f"docker.io/library/debian@sha256:{'b' * 64}"
-BUILT = CiImageBuild(
-    rests_on={}, repository="registry.example/os/ci", image_id="a" * 64, digest=f"sha256:{'d' * 64}",
-    size=1, base=BASE, commit="c" * 40, version="1.2.3", epoch=1, buildah="1.39", seconds=1.0,
-)  # fmt: skip
 OCI = "org.opencontainers.image"
 NAMES = [name for name, *_ in (*PROGRAMS, *PINNED)]
 
