@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterable
 
 from immutable_base.config.schema import Settings
+from immutable_base.errors import ConfigurationError
 from immutable_base.sign import AUDIENCE, TOKEN_VARIABLE
 
 PLACE = "ci/variants.yml"
@@ -30,10 +31,16 @@ READS = {
     "publish": ("build", "inspect", "check", "sbom", "boot"),
 }
 """Jobs of the same variant whose documents a job reads, beside the plan and the modules."""
+MOST_NEEDS = 50
+"""Jobs that one job may need. Source: https://docs.gitlab.com/ci/yaml/, "needs": the limit of
+GitLab.com, and of a self-managed server unless its administrator says otherwise."""
 
 
 def pipeline_jobs(settings: Settings) -> str:
-    """Return the text of ci/variants.yml: YAML with double-quoted names."""
+    """Return the text of ci/variants.yml: YAML with double-quoted names.
+
+    Raises ConfigurationError if a job would need more others than GitLab allows.
+    """
     jobs = [HEAD]
     for name in settings.variants:
         jobs += [_compile_job(module, name) for module in _modules(settings, name)]
@@ -77,6 +84,15 @@ def _compile_job(module: str, variant: str) -> str:
 
 def _stage_job(stage: str, variant: str, modules: tuple[str, ...]) -> str:
     needs = ("plan", *modules, *(f"{other} {variant}" for other in READS[stage]))
+    if len(needs) > MOST_NEEDS:
+        raise ConfigurationError(
+            f"GitLab would refuse the pipeline: the job '{stage} {variant}' needs {len(needs)} "
+            f"others, and may need {MOST_NEEDS}",
+            details=f"{len(modules)} of them may compile its modules: one for each of its modules "
+            "in each variant of its stream up to it",
+            hint=f"name {variant} before other variants with its modules, or build some of them in "
+            "a project of their own",
+        )
     job = (
         f'"{stage} {variant}":\n'
         f"  extends: .{stage}\n"

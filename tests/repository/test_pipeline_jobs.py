@@ -94,6 +94,34 @@ def test_how_it_ended_is_told_however_it_ended(job):
     assert job["stage"] == "report"
 
 
+def test_the_image_of_the_jobs_is_made_where_a_variable_asks_for_it_and_nowhere_else():
+    """It is signed by the same rules as a night: not from a merge request, not from a branch."""
+    asked = {"IMMUTABLE_BASE_BUILD_CI_IMAGE": "true"}
+    made = {f"ci image: {stage}" for stage in ("build", "check", "sbom", "publish")}
+    for source in ("schedule", "web", "push", "merge_request_event"):
+        branch = {**MAIN, "CI_PIPELINE_SOURCE": source}
+        assert started_jobs(*NIGHTLY, **branch).isdisjoint(made)
+        expected = {"schedule": made, "web": made, "push": set()}
+        found = started_jobs(*NIGHTLY, **branch, **asked) & made
+        assert found == expected.get(source, made - {"ci image: publish"}), source
+        for change in ({"CI_COMMIT_REF_PROTECTED": "false"}, {"CI_COMMIT_BRANCH": "feature"}):
+            assert "ci image: publish" not in started_jobs(
+                *NIGHTLY, **{**branch, **asked, **change}
+            )
+
+
+def test_the_image_of_the_jobs_is_published_after_all_that_could_object_to_it():
+    publish = JOBS["ci image: publish"]
+    assert set(publish["needs"]) == {f"ci image: {it}" for it in ("build", "check", "sbom")}
+    for name in ("build", "check", "sbom"):
+        job = JOBS[f"ci image: {name}"]
+        assert takes(job, f".nights/ci-image/{name}.json")
+        assert "allow_failure" not in job
+    assert takes(JOBS["ci image: sbom"], ".nights/ci-image/sbom.cdx.json")
+    assert not takes(JOBS["ci image: build"], ".nights/ci-image/oci/index.json")
+    assert "--candidate" in JOBS["ci image: build"]["script"][0].split()
+
+
 # ------------------------------------------------------------------ green, orange, red
 
 

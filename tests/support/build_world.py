@@ -44,6 +44,8 @@ class BuildWorld:
         """Modules that the builder leaves."""
         self.packed: dict[str, dict[str, bytes]] = {}
         """Step to the files that its second build was given."""
+        self.tagged: dict[str, str] = {}
+        """`repository:tag` to what it was made to name."""
         self.wrong_package = ""
         """File name that the builder makes instead of the promised one."""
         settings = load_settings(PRODUCT)
@@ -94,7 +96,9 @@ class BuildWorld:
 
     def _carry(self, source: str, target: str) -> Result:
         """Copy between a layout and a registry that has what was pushed to it."""
-        if target.startswith("docker://"):
+        if source.startswith("docker://") and target.startswith("docker://"):
+            self.tagged[target.removeprefix("docker://")] = source.removeprefix("docker://")
+        elif target.startswith("docker://"):
             kept = self.folder / f"pushed-{len(self.pushed)}"
             shutil.copytree(source.removeprefix("oci:"), kept)
             self.pushed[target.removeprefix("docker://")] = kept

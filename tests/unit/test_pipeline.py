@@ -5,7 +5,9 @@ from ruamel.yaml import YAML
 
 from immutable_base.cli.main import main
 from immutable_base.config.load import load_settings
+from immutable_base.errors import ConfigurationError
 from immutable_base.pipeline import pipeline_jobs
+from immutable_base.runner.pipeline import pipeline_drift
 from support.paths import PRODUCT, ROOT
 
 
@@ -77,6 +79,31 @@ def test_modules_are_shared_within_a_stream_only():
     other = settings.model_copy(update={"variants": {**settings.variants, "base-zfs": moved}})
     needs = jobs(pipeline_jobs(other))["build base-zfs-nvidia"]["needs"]
     assert needs == ["plan", "zfs for base-zfs-nvidia", "nvidia for base-zfs-nvidia"]
+
+
+def many(count):
+    """The configuration with so many variants in a row that all have OpenZFS."""
+    settings = load_settings(PRODUCT)
+    variants = {f"v{number}": settings.variants["base-zfs"] for number in range(count)}
+    return settings.model_copy(update={"variants": variants})
+
+
+def test_a_job_that_would_need_more_than_gitlab_allows_is_an_error_that_names_it():
+    """The plan, a module's job for each variant, and the four stages before."""
+    most = max(len(job.get("needs", ())) for job in jobs(pipeline_jobs(many(45))).values())
+    assert most == 50
+    with pytest.raises(ConfigurationError, match="'publish v45' needs 51 others") as error:
+        pipeline_jobs(many(46))
+    assert "46 of them" in error.value.details
+
+
+def test_doctor_says_that_gitlab_would_refuse_the_pipeline(tmp_path):
+    (tmp_path / "ci").mkdir()
+    assert pipeline_drift(many(46), tmp_path) is None
+    (tmp_path / "ci/variants.yml").write_text("")
+    assert "GitLab would refuse" in pipeline_drift(many(46), tmp_path)
+    (tmp_path / "ci/variants.yml").write_text(pipeline_jobs(many(45)))
+    assert pipeline_drift(many(45), tmp_path) is None
 
 
 def test_names_that_yaml_takes_for_numbers_stay_names():

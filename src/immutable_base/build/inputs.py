@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +33,8 @@ class BuildInputs:
     """What signs modules; None: nothing that is compiled here is to be signed."""
     candidates: str | None = None
     """Repository to leave images in for other machines; None: nowhere."""
+    clock: Callable[[], float] = time.time
+    """Returns the seconds since 1970."""
 
     @property
     def documents(self) -> Documents:

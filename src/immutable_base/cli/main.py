@@ -41,12 +41,16 @@ COMMANDS = {
     "keys": "show the keys that sign packages; look at one and pin it",
     "trust": "show whom a verification trusts, or update it",
     "ci": "write the jobs of the nightly pipeline for GitLab",
+    "ci-image": "build, check, sign and publish the image that the pipeline's jobs run in",
     "doctor": "list what this host lacks, and how to get it",
     "tools": "build cosign and syft, which no distribution packages, from pinned sources",
 }
 CONTAINED = frozenset({"plan", "build", "inspect", "sbom", "boot", "run"})
 """Commands that always mount images: see `cli.contained`."""
-CONTAINED_ACTIONS = {"instance": frozenset({"build", "check", "sbom"})}
+CONTAINED_ACTIONS = {
+    "instance": frozenset({"build", "check", "sbom"}),
+    "ci-image": frozenset({"build", "check", "sbom"}),
+}
 """Actions of other commands that do."""
 EXIT_CODES = (
     "Exit codes: 0 done, 2 arguments or configuration, 3 held, 4 this host, 5 a program failed, "
@@ -68,7 +72,10 @@ class Parser(argparse.ArgumentParser):
 
 def own_commands() -> dict[str, tuple[str, str]]:
     """Return the summary and the module of each command of this distribution."""
-    return {name: (summary, f"immutable_base.cli.{name}") for name, summary in COMMANDS.items()}
+    return {
+        name: (summary, f"immutable_base.cli.{name.replace('-', '_')}")
+        for name, summary in COMMANDS.items()
+    }
 
 
 def all_commands() -> dict[str, tuple[str, str]]:

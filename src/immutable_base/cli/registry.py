@@ -170,10 +170,13 @@ def _given(namespace: argparse.Namespace) -> PrunePlan | None:
 def _request(namespace: argparse.Namespace, context: Context, given: PrunePlan | None) -> Request:
     settings = context.settings
     published = tuple(map(settings.repository_of, settings.variants))
+    # Where variants are published is never a repository of candidates.
+    candidates = "" if settings.candidates in published else settings.candidates
     today = datetime.fromtimestamp(context.clock(), UTC).date()
     if given is None:
         names = selected_variants(settings, namespace.variant)
         repositories = tuple(map(settings.repository_of, names))
+        repositories += (candidates,) if candidates and not namespace.variant else ()
         nights = NIGHTS if namespace.nights is None else namespace.nights
         days = DAYS if namespace.days is None else namespace.days
         instances = tuple(dict.fromkeys(namespace.instances))
@@ -181,11 +184,17 @@ def _request(namespace: argparse.Namespace, context: Context, given: PrunePlan |
         repositories = tuple(item.repository for item in given.repositories)
         nights, days, instances = given.nights, given.days, given.instances
         today = _day(given, today)
-        foreign = sorted(set(repositories) - set(published))
+        foreign = sorted(set(repositories) - {*published, candidates})
         if foreign:
             raise ConfigurationError(f"the plan is for repositories that are not ours: {foreign}")
     rules = Rules(templates=settings.publish.tags, today=today, nights=nights, days=days)
-    return Request(repositories=repositories, published=published, instances=instances, rules=rules)
+    return Request(
+        repositories=repositories,
+        published=published,
+        instances=instances,
+        rules=rules,
+        candidates=candidates,
+    )
 
 
 def _day(given: PrunePlan, today: date) -> date:

@@ -57,9 +57,11 @@ class Rebuild(Frozen):
 class InstancePublish(Publish):
     """The tags that move when the instance is published."""
 
-    tags: Annotated[tuple[str, ...], Field(min_length=1)] = ("latest", "{date}")
+    tags: Annotated[tuple[str, ...], Field(min_length=1)] = (
+        "latest", "{date}", "{date}-{digest}",
+    )  # fmt: skip
     """Tags to move; `{date}` is the day of the newer of base image and commit, `{kernel}` the
-    kernel release."""
+    kernel release, `{digest}` the first 12 digits of the image's digest."""
 
 
 class InstanceSettings(Frozen):

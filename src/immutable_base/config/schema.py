@@ -150,17 +150,20 @@ class Publish(Frozen):
     """The tags that move when an image is published."""
 
     tags: Annotated[tuple[str, ...], Field(min_length=1)]
-    """Tags to move; `{date}` is the day of the newest input, `{kernel}` the kernel release."""
+    """Tags to move; `{date}` is the day of the newest input, `{kernel}` the kernel release,
+    `{digest}` the first 12 digits of the image's digest. One with both `{date}` and `{digest}` is
+    the image's own: it never moves on, so that the registry does not take the image for untagged
+    once another night has moved the rest."""
 
     @field_validator("tags")
     @classmethod
     def _known_fields(cls, tags: tuple[str, ...]) -> tuple[str, ...]:
         for tag in tags:
-            filled = fill_tag(tag, date="20261124", kernel="6.12.0")
+            filled = fill_tag(tag, date="20261124", kernel="6.12.0", digest="0" * 64)
             if "{" in filled or "}" in filled:
                 raise PydanticCustomError(
                     "tag_field",
-                    "'{tag}': a tag may hold {date} and {kernel} only",
+                    "'{tag}': a tag may hold {date}, {kernel} and {digest} only",
                     {"tag": tag},
                 )
             if TAG.fullmatch(filled) is None:

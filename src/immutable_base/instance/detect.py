@@ -111,6 +111,128 @@ def _refuse_older_base(reference: Reference, base: FoundBase, published: Publish
             hint="was the tag moved back by those who publish it? then accept it once: "
             f"--older-base, or start a pipeline with {OLDER_BASE}=true",
         )
+    return parse_containerfile(text)
+
+
+def base_reference(at: InstanceContext, file: Containerfile) -> Reference:
+    """Return the base that the Containerfile and the configuration name.
+
+    Raises ConfigurationError if they name none, or two, or one without tag and digest.
+    """
+    root, given = file.root, at.settings.base.reference
+    if root.is_open and not given:
+        raise ConfigurationError(
+            f"{FILE}, line {root.first}: `FROM {root.image}` has an argument without a value, so "
+            "the base is not known",
+            hint="give the ARG a default, or set [base] reference in immutable-base-instance.toml",
+        )
+    wanted = find_reference(given, at.product.trust()) if given else None
+    named = None if root.is_open else _complete(root.image, root.first)
+    if wanted is not None and named is not None and wanted != named:
+        raise ConfigurationError(
+            f"two bases are named: {wanted} by the configuration, {named} by the {FILE}",
+            hint="leave [base] reference out, or name the same image in both",
+        )
+    found = wanted or named
+    if found is None:  # one of them is: see above
+        raise ConfigurationError(f"the {FILE} names no base image")
+    return found
+
+
+def _complete(text: str, line: int) -> Reference:
+    if "/" not in text:
+        raise ConfigurationError(
+            f"{FILE}, line {line}: '{text}' does not say which registry",
+            hint="write FROM registry/path:tag or registry/path@sha256:...",
+        )
+    found = find_reference(text, None)
+    if found.tag is None and found.digest is None:
+        raise ConfigurationError(
+            f"{FILE}, line {line}: '{text}' has neither tag nor digest",
+            hint=f"write {text}:{DEFAULT_TAG}, or another tag that its project publishes",
+        )
+    return found
+
+
+def verified_base(at: InstanceContext, reference: Reference) -> tuple[BaseEvidence | None, str]:
+    """Return the verified base, or why it has no image; a digest that is gone is an error."""
+    verifier = at.base_verifier()
+    try:
+        # Where a digest is named, a tag beside it is for people: it moves on.
+        verified = verifier.verify_reference(
+            reference.repository,
+            tag=None if reference.digest else reference.tag,
+            digest=reference.digest,
+        )
+    except NoSuchImageError as error:
+        if reference.digest:
+            raise NoSuchImageError(
+                f"the base {reference.repository}@{reference.digest} is gone",
+                details=error.message,
+                hint=f"name a digest that the registry has, or the tag alone, in {FILE}",
+            ) from error
+        return None, error.message
+    return _base_evidence(at, reference, verified), ""
+
+
+def _base_evidence(
+    at: InstanceContext, reference: Reference, verified: VerifiedImage
+) -> BaseEvidence:
+    labels = skopeo.published_labels(at.run, verified.pinned, at.tls.environment) or {}
+    return BaseEvidence(
+        reference=str(reference),
+        repository=verified.repository,
+        digest=verified.digest,
+        variant=labels.get(f"{OCI}.title", ""),
+        created=skopeo.seconds(verified.proof.created),
+        signer=verified.signer.identity,
+        issuer=verified.signer.issuer,
+        signed_at=verified.proof.signature.signed_at,
+        log_index=verified.log_index,
+    )
+
+
+def _published(at: InstanceContext, repository: str) -> _LastImage:
+    """Return the image that the tags of the last publication name, verified as ours."""
+    moving = [tag for tag in at.settings.publish.tags if "{" not in tag]
+    if not moving:
+        return _LastImage(
+            evidence=None,
+            problem="publish.tags has no tag that moves, such as `latest`: what was published last "
+            "is not known",
+        )
+    try:
+        verified = at.verifier().verify_reference(repository, tag=moving[0])
+    except NoSuchImageError:
+        return _LastImage(evidence=None)
+    except VerificationError as error:
+        return _LastImage(evidence=None, problem=str(error))
+    return _LastImage(evidence=_published_evidence(at, verified))
+
+
+def _published_evidence(at: InstanceContext, verified: VerifiedImage) -> PublishedEvidence:
+    labels = skopeo.published_labels(at.run, verified.pinned, at.tls.environment) or {}
+    names = tag_names(
+        at.settings.publish.tags,
+        epoch=skopeo.seconds(verified.proof.created),
+        kernel=labels.get(KERNEL, "") or "unknown",
+        digest=verified.digest,
+    )
+    document = json.dumps(verified.proof.sboms[0].document)
+    write_atomically(at.documents.published_sbom, document)
+    return PublishedEvidence(
+        digest=verified.digest,
+        base_digest=labels.get(f"{OCI}.base.digest", ""),
+        revision=labels.get(f"{OCI}.revision", ""),
+        signed_at=verified.proof.signature.signed_at,
+        tags={
+            name: skopeo.manifest_digest(
+                at.run, f"{verified.repository}:{name}", at.tls.environment
+            )
+            for name in names
+        },
+        sbom_sha256=hashlib.sha256(document.encode()).hexdigest(),
+    )
 
 
 def _notes(at: InstanceContext) -> tuple[str, ...]:

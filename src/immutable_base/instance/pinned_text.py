@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from immutable_base.instance.containerfile import BuildStage, Containerfile
 
 # The environment that layers give their steps: rpm and Python then write no times of their own.
@@ -13,21 +15,29 @@ are declared for hosts; caches and logs go, with their times."""
 
 
 def pinned_text(file: Containerfile, replaced: dict[str, str]) -> str:
-    """Return the text with each image in `replaced` by what stands for it, and our last step.
+    """Return the text with each image in `replaced` by what stands for it, and our last step."""
+    return f"{with_images(file, replaced, ARGUMENTS).rstrip()}\n{LAST}\n"
 
-    A FROM becomes one line; COPY and mounts get theirs in place.
+
+def with_images(
+    file: Containerfile, replaced: dict[str, str], arguments: Sequence[str] = ()
+) -> str:
+    """Return the text with each image in `replaced` by what stands for it.
+
+    A FROM becomes one line; COPY and mounts get theirs in place. `arguments` are lines that follow
+    the last FROM.
     """
     lines = file.text.replace("\r\n", "\n").split("\n")
     for stage in reversed(file.stages):
         new = [_from(stage, replaced.get(stage.image, stage.image))]
         if stage is file.stages[-1]:
-            new += ARGUMENTS
+            new += arguments
         lines[stage.first - 1 : stage.last] = new
     text = "\n".join(lines)
     for _, image in file.others:
         if image in replaced:
             text = text.replace(f"from={image}", f"from={replaced[image]}")
-    return f"{text.rstrip()}\n{LAST}\n"
+    return text
 
 
 def _from(stage: BuildStage, image: str) -> str:

@@ -72,7 +72,12 @@ def _request(at: InstanceContext, decision: InstanceDecision, base: BaseEvidence
         layout=documents.layout,
         sbom=sbom,
         epoch=decision.epoch,
-        tags=tag_names(at.settings.publish.tags, epoch=decision.epoch, kernel="".join(kernels[:1])),
+        tags=tag_names(
+            at.settings.publish.tags,
+            epoch=decision.epoch,
+            kernel="".join(kernels[:1]),
+            digest=built.digest,
+        ),
         rests_on=documents.rests_on(Publication),
         renew=_renewed_from(decision),
     )

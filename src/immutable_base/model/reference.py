@@ -26,9 +26,20 @@ LONGEST = 255
 """Characters of a repository; source: distribution/reference, NameTotalLengthMax."""
 
 
-def fill_tag(template: str, *, date: str, kernel: str) -> str:
-    """Return the template with `{date}` and `{kernel}` replaced; any other brace stays."""
-    return template.replace("{date}", date).replace("{kernel}", kernel)
+DIGITS = 12
+"""Of a digest, in a tag: enough to tell two images of one day apart."""
+CANDIDATE_TAG = "{date}-{digest}"
+"""What `build --candidate` calls an image, with the day on which it was left there."""
+
+
+def fill_tag(template: str, *, date: str, kernel: str, digest: str) -> str:
+    """Return the template with `{date}`, `{kernel}` and `{digest}` replaced; other braces stay.
+
+    `digest` is whole (`sha256:...`); the tag gets the first `DIGITS` of its hexadecimal digits.
+    """
+    digits = digest.removeprefix("sha256:")[:DIGITS]
+    filled = template.replace("{date}", date).replace("{kernel}", kernel)
+    return filled.replace("{digest}", digits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

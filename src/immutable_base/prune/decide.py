@@ -98,10 +98,11 @@ def decide(
 
 def _images(snapshot: Snapshot) -> list[str]:
     """Return what is an image or an index, and neither stands beside one nor refers to one."""
-    return [digest for digest in snapshot.manifests if _kind(snapshot, digest) in IMAGES]
+    return [digest for digest in snapshot.manifests if kind_of(snapshot, digest) in IMAGES]
 
 
-def _kind(snapshot: Snapshot, digest: str) -> ManifestKind:
+def kind_of(snapshot: Snapshot, digest: str) -> ManifestKind:
+    """Return what a manifest is, by its tags and its content."""
     manifest = snapshot.manifests[digest]
     places = [place for place in map(snapshot.place_of, snapshot.tags_of(digest)) if place]
     if not manifest.is_known or (places and manifest.has_files):
@@ -132,7 +133,7 @@ def _roots(
     children = {child for index in indexes for child in index.children}
     for digest in snapshot.manifests:
         here = reasons.setdefault(digest, [])
-        kind = _kind(snapshot, digest)
+        kind = kind_of(snapshot, digest)
         if kind is ManifestKind.UNKNOWN:
             here.append("it is not known what it is")
         if not has_images:
@@ -204,7 +205,7 @@ def _belonging(snapshot: Snapshot, digest: str) -> list[tuple[str, str]]:
 def _item(
     snapshot: Snapshot, rules: Rules, digest: str, reasons: list[str], removable: set[str]
 ) -> PruneItem:
-    tags, kind = snapshot.tags_of(digest), _kind(snapshot, digest)
+    tags, kind = snapshot.tags_of(digest), kind_of(snapshot, digest)
     removed = tuple(tag for tag in tags if tag in removable)
     action = PruneAction.KEEP if reasons else PruneAction.DELETE
     said = tuple(dict.fromkeys(reasons))

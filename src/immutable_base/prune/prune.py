@@ -15,6 +15,7 @@ from immutable_base.model.prune import (
     PruneReport,
     RepositoryPrune,
 )
+from immutable_base.prune.candidates import decide_candidates
 from immutable_base.prune.decide import IMAGES, Rules, decide, undecided
 from immutable_base.prune.instances import bases_in, require_known
 from immutable_base.prune.repository import PrunableRepository
@@ -48,6 +49,8 @@ class Request:
     """All that we publish to; instances may be built on what is in any of them."""
     instances: tuple[str, ...]
     rules: Rules
+    candidates: str = ""
+    """That of images on their way between machines, if it is among those that are pruned."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +72,7 @@ class Pruner:
                 bases.setdefault(digest, set()).update(users)
         known = require_known(bases, map(self.open_repository, request.published)) if bases else ()
         used = {item.digest: item.used_by for item in known}
-        planned = [self._decide(name, request.rules, used) for name in request.repositories]
+        planned = [self._decide(name, request, used) for name in request.repositories]
         if not any(item.exists for item in planned):
             raise NoSuchImageError(
                 "the registry has none of the repositories: " + ", ".join(request.repositories),
@@ -85,12 +88,16 @@ class Pruner:
         )
 
     def _decide(
-        self, name: str, rules: Rules, bases: Mapping[str, Iterable[str]]
+        self, name: str, request: Request, bases: Mapping[str, Iterable[str]]
     ) -> RepositoryPrune:
         log.info("reading %s", name)
-        snapshot = take_snapshot(self.open_repository(name), fixed_tags(rules.templates))
+        rules, of_candidates = request.rules, name == request.candidates
+        fixed = () if of_candidates else fixed_tags(rules.templates)
+        snapshot = take_snapshot(self.open_repository(name), fixed)
         if snapshot is None:
             return RepositoryPrune(repository=name, exists=False, items=())
+        if of_candidates:
+            return decide_candidates(snapshot, rules, bases=bases)
         signed = {}
         for digest in undecided(snapshot, rules):
             day = self._signed_on(name, digest)

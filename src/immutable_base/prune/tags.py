@@ -7,14 +7,15 @@ from collections.abc import Iterable
 from datetime import date, datetime
 from functools import cache
 
-from immutable_base.model.reference import TAG
+from immutable_base.model.reference import DIGITS, TAG
 
-DATE, KERNEL = "{date}", "{kernel}"
+DATE, KERNEL, DIGEST = "{date}", "{kernel}", "{digest}"
 
 
 def fixed_tags(templates: Iterable[str]) -> tuple[str, ...]:
     """Return the templates that are tags as they stand, such as `latest`."""
-    return tuple(text for text in templates if DATE not in text and KERNEL not in text)
+    fields = (DATE, KERNEL, DIGEST)
+    return tuple(text for text in templates if not any(field in text for field in fields))
 
 
 def day_of(tag: str, templates: Iterable[str]) -> date | None:
@@ -35,4 +36,5 @@ def _pattern(template: str) -> re.Pattern[str]:
     text = re.escape(template)
     first, again = "(?P<day>[0-9]{8})", "(?P=day)"
     text = text.replace(re.escape(DATE), first, 1).replace(re.escape(DATE), again)
+    text = text.replace(re.escape(DIGEST), f"[0-9a-f]{{{DIGITS}}}")
     return re.compile(text.replace(re.escape(KERNEL), "[A-Za-z0-9._-]+"))

@@ -14,14 +14,18 @@ from immutable_base.model.reference import TAG, fill_tag
 NOT_IN_TAGS = re.compile(r"[^A-Za-z0-9._-]")
 
 
-def tag_names(templates: Iterable[str], *, epoch: int, kernel: str) -> tuple[str, ...]:
+def tag_names(templates: Iterable[str], *, epoch: int, kernel: str, digest: str) -> tuple[str, ...]:
     """Fill the templates in; a character that a tag cannot have becomes `_`.
 
-    `epoch` is in seconds since 1970 (UTC); `kernel` is what `uname -r` prints.
+    `epoch` is in seconds since 1970 (UTC); `kernel` is what `uname -r` prints; `digest` is the
+    image's, whole.
     Raises ConfigurationError if what results is still no tag.
     """
     day = datetime.fromtimestamp(epoch, UTC).strftime("%Y%m%d")
-    names = [NOT_IN_TAGS.sub("_", fill_tag(text, date=day, kernel=kernel)) for text in templates]
+    names = [
+        NOT_IN_TAGS.sub("_", fill_tag(text, date=day, kernel=kernel, digest=digest))
+        for text in templates
+    ]
     for name in names:
         if TAG.fullmatch(name) is None:
             raise ConfigurationError(
@@ -31,7 +35,8 @@ def tag_names(templates: Iterable[str], *, epoch: int, kernel: str) -> tuple[str
     return tuple(dict.fromkeys(names))
 
 
-def tags_of(settings: Settings, variant: VariantPlan) -> tuple[str, ...]:
-    """Return the tags of a planned variant; `{date}` is the day of its newest input."""
+def tags_of(settings: Settings, variant: VariantPlan, digest: str) -> tuple[str, ...]:
+    """Return the tags of a variant's image; `{date}` is the day of its newest input."""
     kernel = variant.kernel.chosen or variant.kernel.image
-    return tag_names(settings.publish.tags, epoch=variant.source_date_epoch, kernel=kernel)
+    epoch = variant.source_date_epoch
+    return tag_names(settings.publish.tags, epoch=epoch, kernel=kernel, digest=digest)

@@ -33,6 +33,7 @@ def build_inputs_of(
         tls=context.tls,
         module_key=_module_key(context, graph.signers),
         candidates=candidates,
+        clock=context.clock,
     )
 
 

@@ -176,7 +176,7 @@ class Stages:
             layout=documents.layout(variant),
             sbom=sbom,
             epoch=variant.source_date_epoch,
-            tags=tags_of(self.context.settings, variant),
+            tags=tags_of(self.context.settings, variant, layout.digest),
             rests_on=documents.rests_on(Publication, variant),
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from immutable_base.config.schema import Settings
+from immutable_base.errors import ConfigurationError
 from immutable_base.pipeline import PLACE, pipeline_jobs
 
 
@@ -14,6 +15,11 @@ def pipeline_drift(settings: Settings, folder: Path) -> str | None:
     Who has no such file has a pipeline of another kind.
     """
     path = folder / PLACE
-    if not path.is_file() or path.read_text(errors="replace") == pipeline_jobs(settings):
+    if not path.is_file():
         return None
+    try:
+        if path.read_text(errors="replace") == pipeline_jobs(settings):
+            return None
+    except ConfigurationError as error:
+        return error.message
     return f"{PLACE} has not the jobs that the configuration's variants and modules need"

@@ -26,9 +26,18 @@ def scan_rpms(run: Runner, root: Path, target: Path) -> None:
 
     Raises CommandError if syft fails.
     """
+    _scan(run, root, target, "rpm-db-cataloger")
+
+
+def scan_system(run: Runner, root: Path, target: Path) -> None:
+    """Write the Debian and Python packages installed below `root`, as `scan_rpms` does."""
+    _scan(run, root, target, "dpkg-db-cataloger,python-installed-package-cataloger")
+
+
+def _scan(run: Runner, root: Path, target: Path, catalogers: str) -> None:
     argv = (
         *NO_NETWORK, "syft", "scan", f"dir:{root}", f"--base-path={root}", "--quiet",
-        "--override-default-catalogers=rpm-db-cataloger",
+        f"--override-default-catalogers={catalogers}",
         f"--output=cyclonedx-json@1.6={target}",
     )  # fmt: skip
     run(Command(argv=argv, timeout=TIMEOUT, env=ENVIRONMENT))

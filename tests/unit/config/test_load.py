@@ -123,9 +123,11 @@ def test_missing_file(tmp_path):
 @pytest.mark.parametrize(
     "tag", ["{date.x}", "{kernel:>99999999999}", "{date!r}", "{0}", "{}", "{", "}", "{{date}}"]
 )
-def test_only_date_and_kernel_can_be_filled_into_a_tag(tmp_path, tag):
+def test_only_date_kernel_and_digest_can_be_filled_into_a_tag(tmp_path, tag):
     message = broken(tmp_path, '"{date}"', f'"{tag}"')
-    assert f"publish.tags: '{tag}': a tag may hold {{date}} and {{kernel}} only" in message
+    assert (
+        f"publish.tags: '{tag}': a tag may hold {{date}}, {{kernel}} and {{digest}} only" in message
+    )
 
 
 @pytest.mark.parametrize(

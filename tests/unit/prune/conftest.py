@@ -50,6 +50,7 @@ class Shelf:
         self.base = registry.repository(PATH)
         self.name = f"{registry.host}/{PATH}"
         self.nights = {}
+        self.settings = {}
 
     def days_ago(self, days):
         return dt.datetime.now(dt.UTC) - dt.timedelta(days=days)
@@ -93,6 +94,7 @@ class Shelf:
         registry = {
             "destination": f"{self.registry.host}/os",
             "ca_bundle": str(self.authority),
+            **self.settings,
         }
         return write_config(self.folder, signing, registry)
 

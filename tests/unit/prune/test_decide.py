@@ -216,6 +216,10 @@ def test_signatures_are_asked_for_only_where_they_decide():
         ("{date}-{kernel}", "20261101-6.12.0-1.el10", date(2026, 11, 1)),
         ("{date}-{date}", "20261101-20261102", None),
         ("{kernel}", "20261101", None),
+        ("{date}-{digest}", "20261101-0123456789ab", date(2026, 11, 1)),
+        ("{date}-{digest}", "20261101-0123456789abc", None),
+        ("{date}-{digest}", "20261101-0123456789ag", None),
+        ("{digest}", "20261101", None),
     ],
 )
 def test_days_are_read_by_the_templates_of_tags(template, name, day):
@@ -223,7 +227,7 @@ def test_days_are_read_by_the_templates_of_tags(template, name, day):
 
 
 def test_fixed_tags_are_templates_without_a_field():
-    assert fixed_tags(TEMPLATES) == ("latest",)
+    assert fixed_tags((*TEMPLATES, "{date}-{digest}", "{digest}")) == ("latest",)
 
 
 # ------------------------------------------------------------------ whoever may only push

@@ -98,6 +98,44 @@ def test_a_registry_without_any_of_the_repositories_is_an_error(shelf):
     assert "registry.destination" in done.err
 
 
+# ------------------------------------------------------------------ candidates
+
+
+@pytest.fixture
+def candidates(nights):
+    """Three nights have left images for other machines: one of them long ago."""
+    found = nights.registry.repository("os/candidates")
+    for days in (0, 1, 40):
+        named = found.image(f"candidate of {days}")
+        found.tags[f"{nights.tag(days)}-{named[7:19]}"] = named
+    return found
+
+
+def test_candidates_of_old_nights_go_with_the_rest(nights, candidates):
+    listed = nights.prune(nights=2)
+    assert "os/candidates:" in listed.out
+    assert listed.out.count("a candidate, older than the last 2 nights") == 1
+    assert nights.prune("--yes", nights=2).code == 0
+    assert {tag[:8] for tag in candidates.tags} == {nights.tag(0), nights.tag(1)}
+
+
+def test_a_plan_with_candidates_is_carried_out_from_its_file(nights, candidates, tmp_path):
+    plan = tmp_path / "plan.json"
+    assert nights.prune("--format", "json", "--output", plan, nights=2).code == 0
+    assert nights.prune("--yes", "--from", plan).code == 0
+    assert len(candidates.tags) == 2
+
+
+def test_candidates_are_of_no_variant_and_stay_where_one_is_named(nights, candidates):
+    assert "os/candidates" not in nights.prune("--variant", "base").out
+
+
+def test_where_variants_are_published_is_no_repository_of_candidates(nights, candidates):
+    """A slip in registry.candidates must not let published images go by another rule."""
+    nights.settings["candidates"] = nights.name
+    assert nights.fate(nights.nights[20]) == "keep"
+
+
 # ------------------------------------------------------------------ what cannot be believed
 
 

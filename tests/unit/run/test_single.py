@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -122,7 +123,17 @@ def test_a_candidate_is_pushed_by_digest_and_another_machine_finds_it_there(worl
     assert {name: it["candidate"] for name, it in found.items()} == {
         name: f"{repository}@{it['digest']}" for name, it in found.items()
     }
-    assert set(world.pushed) == {it["candidate"] for it in found.values()}, "no tag is made"
+    assert set(world.pushed) == {it["candidate"] for it in found.values()}
+
+
+def test_a_candidate_has_the_tag_of_the_day_on_which_it_was_left_and_of_its_digest(world):
+    """Without a tag GitLab.com would collect it after a day; by the day prune knows its age."""
+    world.context = replace(world.context, clock=lambda: 86400.0 * 365)
+    stage(world, "build", candidate=True)
+    for pinned in world.pushed:
+        repository, _, digest = pinned.partition("@")
+        assert world.tagged.pop(f"{repository}:19710101-{digest[7:19]}") == pinned
+    assert world.tagged == {}
 
 
 def test_a_variant_is_made_from_packages_that_are_here_and_compiles_none(world):

@@ -84,6 +84,11 @@ class LabPaths:
         """Its base image."""
         return self.root / "tiny" / "base"
 
+    @property
+    def debian_image(self) -> Path:
+        """The stand-in for Debian's container image, its layout in a folder `oci`."""
+        return self.root / "debian-image"
+
     def scenario(self, name: str) -> Path:
         """Return the folder of a scenario: its configuration, layers and runs."""
         return self.root / "scenarios" / name

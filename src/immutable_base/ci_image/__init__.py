@@ -1,0 +1,1 @@
+"""The image of the pipeline's jobs: built, checked, listed, signed and published as any other."""
