@@ -54,6 +54,7 @@ def _evidence(at: InstanceContext, verified: VerifiedImage) -> PublishedEvidence
         at.settings.publish.tags,
         epoch=skopeo.seconds(verified.proof.created),
         kernel=labels.get(KERNEL, "") or "unknown",
+        digest=verified.digest,
     )
     sbom = verified.proof.sboms[0].document
     document = json.dumps(sbom)

@@ -103,7 +103,7 @@ class Stages:
         """Install and start the image as a host would, and require what was promised of it."""
         documents, settings = self.documents, self.context.settings.boot
         facts, layout = documents.read(ImageFacts, variant), self._layout(variant)
-        tags = tags_of(self.context.settings, variant)
+        tags = tags_of(self.context.settings, variant, layout.digest)
         found = gate(
             self.context.run,
             self.context.storage,
