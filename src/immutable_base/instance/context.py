@@ -22,6 +22,7 @@ from immutable_base.process import Runner
 from immutable_base.tls import Tls, set_up_tls
 from immutable_base.tools.buildah import Storage
 from immutable_base.trusted import roots_of, signer_of, sigstore_of
+from immutable_base.trusted_keys import signing_key_of
 from immutable_base.verification.reader import ReaderOpener
 from immutable_base.verify import Verifier, registry_reader
 from immutable_base.workspace import write_atomically
@@ -100,7 +101,7 @@ class InstanceContext:
             "certificate_identity": self.job.identity,
             "certificate_oidc_issuer": self.job.server_url,
             "project_id": "", "runner_environment": "", "build_triggers": (), "source_ref": "",
-            "protected_ref": True,
+            "protected_ref": True, "keys": None, "accept_unsigned": (),
         }  # fmt: skip
         try:
             return Signing.model_validate(known)
@@ -134,6 +135,7 @@ class InstanceContext:
             signer=signer_of(table),
             protected_ref=table.protected_ref,
             roots=roots_of(table, folder),
+            key=signing_key_of(signing, folder),
             open_reader=self.open_reader or partial(registry_reader, self.tls.authority),
         )
 

@@ -17,6 +17,12 @@ from typing import Any
 from immutable_base.errors import ImmutableBaseError, RemoteError, VerificationError
 from immutable_base.image.oci import require_manifest
 from immutable_base.model.publish import Publication, PublicationStatus, StepTime
+from immutable_base.publish.key_signature import (
+    require_known_key,
+    require_signed_by_key,
+    sign_by_key,
+    unsigned_tags,
+)
 from immutable_base.publish.tag_mover import TagMover
 from immutable_base.sign import job_token
 from immutable_base.tools import cosign, skopeo
@@ -66,6 +72,11 @@ class PublishRequest:
         """`repository@sha256:...`."""
         return f"{self.repository}@{self.digest}"
 
+    @property
+    def named(self) -> tuple[str, str, Sequence[str]]:
+        """Repository, digest and tags."""
+        return self.repository, self.digest, self.tags
+
     def read_sbom(self) -> dict[str, Any]:
         """Return the SBOM as it will be attested."""
         document: dict[str, Any] = json.loads(self.sbom.read_text())
@@ -73,9 +84,9 @@ class PublishRequest:
 
 
 def publish_variant(verifier: Verifier, request: PublishRequest) -> Publication:
-    """Push by digest, sign, attest, verify both, and only then move the tags.
+    """Push by digest, sign, attest, verify all of it, and only then move the tags.
 
-    Nothing is written if all of that is so already.
+    With a key it signs as well, for each tag. Nothing is written if all of that is so already.
 
     Raises CheckError if the layout does not hold the digest, ConfigurationError without a token,
     HostError if cosign is not one that is accepted, VerificationError if the signer is not the one
@@ -96,6 +107,9 @@ def publish_variant(verifier: Verifier, request: PublishRequest) -> Publication:
     unchanged = verified is not None and set(before.values()) == {request.digest}
     if verified is None:
         verified = _make_verified(verifier, request, times)
+    elif unsigned_tags(verifier, *request.named):
+        _add_key_signatures(verifier, request, times)
+        unchanged = False
     with times.step("move the tags"):
         moved = mover.move(before, request.digest)
     return Publication(
@@ -146,6 +160,7 @@ def _ready_to_sign(verifier: Verifier) -> str:
     """Return the job's token once nothing speaks against signing with it; nothing is written."""
     token = job_token(verifier.signer, protected_ref=verifier.protected_ref)
     cosign.require_accepted(verifier.run)
+    require_known_key(verifier)
     return token
 
 
@@ -156,6 +171,7 @@ def _push(verifier: Verifier, request: PublishRequest) -> None:
 def _sign(verifier: Verifier, request: PublishRequest, token: str) -> None:
     with _naming_what_is_in_the_way(verifier, request, "sig"):
         cosign.sign(verifier.run, request.pinned, verifier.sigstore, token)
+        sign_by_key(verifier, *request.named)
 
 
 def _attest(verifier: Verifier, request: PublishRequest, token: str) -> None:
@@ -250,4 +266,14 @@ def _make_verified(verifier: Verifier, request: PublishRequest, times: _StepCloc
         verified = verifier.verify(request.repository, request.digest)
         if not verified.has_sbom(request.read_sbom()):
             raise VerificationError(f"the SBOM attested for {request.pinned} is not ours")
+        require_signed_by_key(verifier, *request.named)
     return verified
+
+
+def _add_key_signatures(verifier: Verifier, request: PublishRequest, times: _StepClock) -> None:
+    """Let a key sign what is published already: it is new, or there are tags that are."""
+    _ready_to_sign(verifier)
+    with times.step("sign with the key"):
+        with _naming_what_is_in_the_way(verifier, request, "sig"):
+            sign_by_key(verifier, *request.named)
+        require_signed_by_key(verifier, *request.named)
