@@ -57,7 +57,8 @@ class Stages:
         buildah.pull(storage, variant.base.pinned, self.context.tls.environment)
         image = self._local_image(variant)
         rests_on = self.documents.rests_on(ImageFacts, variant)
-        facts = inspect_image(storage, image, variant, rests_on=rests_on)
+        destination = self.context.settings.registry.destination
+        facts = inspect_image(storage, image, variant, destination=destination, rests_on=rests_on)
         self.documents.write(name_of(ImageFacts, variant), facts)
         return f"{len(facts.packages)} packages"
 
