@@ -19,7 +19,7 @@ from immutable_base.schedule import Observer, observed
 from immutable_base.tls import set_up_tls
 from immutable_base.workspace import exclusive
 from immutable_base_lab import configuration, content
-from immutable_base_lab.core import certificates, ports
+from immutable_base_lab.core import certificates, image_keys, ports
 from immutable_base_lab.core.nodes import run_steps
 from immutable_base_lab.core.paths import LabPaths
 from immutable_base_lab.core.signing_key import KEY_NAME
@@ -98,6 +98,7 @@ class Lab:
             status = self._make_contained(f"--scenario={scenario.name}", verbose=verbose)
             if status != 0:
                 return status
+            image_keys.ensure_image_keys(self.paths)
             with Progress(quiet_below=QUIET_SECONDS) as progress:
                 self.start_services(progress, scenario.stopped)
                 with observed(progress, "base images into the registry") as report:
@@ -249,6 +250,7 @@ class Lab:
         }
         for service in SERVICES:
             variables |= service.environment(at)
+        variables |= image_keys.environment(self.paths)
         if scenario is not FULL:
             # A run removes what the last one in its workspace left.
             variables["IMMUTABLE_BASE_WORKSPACE"] = str(file.parent / "nights")
@@ -283,6 +285,7 @@ class Lab:
             key_fingerprint=self.paths.key_fingerprint.read_text().strip(),
             settings=merged_settings(at),
             branches=configuration.available_branches(product, self.paths.rpms) if full else {},
+            image_keys=image_keys.product_settings(self.paths),
         )
 
 

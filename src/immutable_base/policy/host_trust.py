@@ -16,9 +16,9 @@ updated again: hosts were stuck on an old key that way (ublue-os/main#600)."""
 SLOTS = ("current", "next")
 """A key's file is called by its place, not by the key: a host whose policy.json was changed by
 hand follows a rotation all the same."""
-ADMISSION_KEY = "/etc/pki/immutable-base/admission.pub"
+ADMISSION_KEY = "/var/lib/immutable-base/admission/host.pub"
 """Public key that a host's own admission program signs with, once it has verified an image."""
-ADMITTED = "file:///var/lib/immutable-base/admitted"
+ADMITTED = "file:///var/lib/immutable-base/admission/lookaside"
 """Lookaside folder in which that program leaves its signatures."""
 
 

@@ -104,6 +104,11 @@ class LabPaths:
         return self.root / "keys"
 
     @property
+    def image_keys(self) -> Path:
+        """Keys that sign images beside the keyless identity; readable by their owner only."""
+        return self.root / "image-keys"
+
+    @property
     def trust(self) -> Path:
         """Public halves: what a client of the lab has to trust."""
         return self.root / "trust"
