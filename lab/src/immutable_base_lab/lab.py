@@ -95,8 +95,7 @@ class Lab:
         with self._locked():
             log_to_file(self.paths.log / "lab.log")
             at = self.prepare().surroundings
-            status = self._make_contained(f"--scenario={scenario.name}", verbose=verbose)
-            if status != 0:
+            if status := self._make_contained(f"--scenario={scenario.name}", verbose=verbose):
                 return status
             image_keys.ensure_image_keys(self.paths)
             with Progress(quiet_below=QUIET_SECONDS) as progress:
@@ -186,9 +185,8 @@ class Lab:
         if not self.paths.root.exists():
             return
         with self._locked():
-            store = StateStore(self.paths.state_file)
-            supervisor = Supervisor(paths=self.paths, store=store)
-            was_up = bool(store.state.daemons)
+            supervisor = Supervisor(paths=self.paths, store=StateStore(self.paths.state_file))
+            was_up = bool(supervisor.store.state.daemons)
             with observed(observer, "ending services"):
                 supervisor.end_all(SERVICES)
             if was_up and (still_open := supervisor.open_ports()):
@@ -217,10 +215,9 @@ class Lab:
 
         Raises HostError if the issuer does not answer.
         """
-        query = {**issuer.DEFAULTS, **claims}
         url = f"{self.surroundings().url('issuer')}/token"
         try:
-            response = httpx.get(url, params=query, trust_env=False)
+            response = httpx.get(url, params={**issuer.DEFAULTS, **claims}, trust_env=False)
             response.raise_for_status()
         except httpx.HTTPError as error:
             raise HostError(
