@@ -43,9 +43,9 @@ COMMANDS = {
     "doctor": "list what this host lacks, and how to get it",
     "tools": "build cosign and syft, which no distribution packages, from pinned sources",
 }
-CONTAINED = frozenset({"plan", "build", "inspect", "sbom", "run"})
+CONTAINED = frozenset({"plan", "build", "inspect", "sbom", "publish", "run"})
 """Commands that always mount images: see `cli.contained`."""
-CONTAINED_ACTIONS = {"instance": frozenset({"build", "check", "sbom"})}
+CONTAINED_ACTIONS = {"instance": frozenset({"build", "check", "sbom", "publish"})}
 """Actions of other commands that do."""
 EXIT_CODES = (
     "Exit codes: 0 done, 2 arguments or configuration, 3 held, 4 this host, 5 a program failed, "

@@ -7,8 +7,8 @@ import logging
 import math
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any
 from immutable_base.errors import ImmutableBaseError, RemoteError, VerificationError
 from immutable_base.image.oci import require_manifest
 from immutable_base.model.publish import Publication, PublicationStatus, StepTime
+from immutable_base.publish.as_host import Host, require_host_agrees
 from immutable_base.publish.key_signature import (
     require_known_key,
     require_signed_by_key,
@@ -66,6 +67,8 @@ class PublishRequest:
     tags: Sequence[str]
     rests_on: Mapping[str, str]
     """Of the publication: documents by name, and their SHA-256."""
+    open_host: Callable[[], AbstractContextManager[Host]] | None = None
+    """Opens a host that runs this image, to be asked before tags move; None: nobody is asked."""
 
     @property
     def pinned(self) -> str:
@@ -90,8 +93,8 @@ def publish_variant(verifier: Verifier, request: PublishRequest) -> Publication:
 
     Raises CheckError if the layout does not hold the digest, ConfigurationError without a token,
     HostError if cosign is not one that is accepted, VerificationError if the signer is not the one
-    that `verifier` demands, RemoteError if a service fails. In each case the tags stay where they
-    were.
+    that `verifier` demands, or if a host would refuse the image or take an unsigned one, RemoteError
+    if a service fails. In each case the tags stay where they were.
     """
     times = _StepClock()
     require_manifest(request.layout, request.digest)
@@ -110,6 +113,10 @@ def publish_variant(verifier: Verifier, request: PublishRequest) -> Publication:
     elif unsigned_tags(verifier, *request.named):
         _add_key_signatures(verifier, request, times)
         unchanged = False
+    if request.open_host is not None and not unchanged:
+        with times.step("ask as a host"), request.open_host() as host:
+            by_key = verifier.key is not None
+            require_host_agrees(host, request.repository, request.digest, by_key=by_key)
     with times.step("move the tags"):
         moved = mover.move(before, request.digest)
     return Publication(

@@ -22,6 +22,7 @@ from immutable_base.model.plan import Plan, VariantPlan, Verdict
 from immutable_base.model.publish import Publication
 from immutable_base.model.sbom import SbomRecord
 from immutable_base.process import LineSink
+from immutable_base.publish.as_host import open_host
 from immutable_base.publish.publish import (
     PublishRequest,
     attest_variant,
@@ -106,7 +107,7 @@ class Stages:
         return attest_variant(verifier_of(self.context), self._request(variant))
 
     def publish(self, variant: VariantPlan, _report: LineSink) -> str:
-        """Push, sign, attest, verify, and only then move the tags."""
+        """Push, sign, attest, verify, ask as a host, and only then move the tags."""
         publication = publish_variant(verifier_of(self.context), self._request(variant))
         self.documents.write(name_of(Publication, variant), publication)
         return str(publication.status)
@@ -135,6 +136,12 @@ class Stages:
             epoch=variant.source_date_epoch,
             tags=tags_of(self.context.settings, variant),
             rests_on=documents.rests_on(Publication, variant),
+            open_host=lambda: open_host(
+                self.context.storage,
+                self._local_image(variant),
+                documents.layout(variant),
+                self.context.tls.environment,
+            ),
         )
 
     def _local_image(self, variant: VariantPlan) -> str:
