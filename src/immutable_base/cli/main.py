@@ -37,6 +37,7 @@ COMMANDS = {
     "instance": "build, check, sign and publish a repository downstream, on one of our images",
     "verify": "verify an image's signature and SBOM attestation",
     "registry": "list what may go from the registry, and why the rest stays; delete it",
+    "policy": "show, lint, try and change what images say about whose images hosts take",
     "keys": "show the keys that sign packages; look at one and pin it",
     "trust": "show whom a verification trusts, or update it",
     "ci": "write the jobs of the nightly pipeline for GitLab",
@@ -45,7 +46,10 @@ COMMANDS = {
 }
 CONTAINED = frozenset({"plan", "build", "inspect", "sbom", "publish", "run"})
 """Commands that always mount images: see `cli.contained`."""
-CONTAINED_ACTIONS = {"instance": frozenset({"build", "check", "sbom", "publish"})}
+CONTAINED_ACTIONS = {
+    "instance": frozenset({"build", "check", "sbom", "publish"}),
+    "policy": frozenset({"lint", "test"}),
+}
 """Actions of other commands that do."""
 EXIT_CODES = (
     "Exit codes: 0 done, 2 arguments or configuration, 3 held, 4 this host, 5 a program failed, "

@@ -93,8 +93,8 @@ def publish_variant(verifier: Verifier, request: PublishRequest) -> Publication:
 
     Raises CheckError if the layout does not hold the digest, ConfigurationError without a token,
     HostError if cosign is not one that is accepted, VerificationError if the signer is not the one
-    that `verifier` demands, or if a host would refuse the image or take an unsigned one, RemoteError
-    if a service fails. In each case the tags stay where they were.
+    that `verifier` demands, or if a host would refuse the image or take an unsigned one,
+    RemoteError if a service fails. In each case the tags stay where they were.
     """
     times = _StepClock()
     require_manifest(request.layout, request.digest)

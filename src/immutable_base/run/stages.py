@@ -56,7 +56,7 @@ class Stages:
         """Read the image that was built."""
         storage = self.context.storage
         buildah.pull(storage, variant.base.pinned, self.context.tls.environment)
-        image = self._local_image(variant)
+        image = self.local_image(variant)
         rests_on = self.documents.rests_on(ImageFacts, variant)
         destination = self.context.settings.registry.destination
         facts = inspect_image(storage, image, variant, destination=destination, rests_on=rests_on)
@@ -78,7 +78,7 @@ class Stages:
         """Write the SBOM of the image that was read."""
         facts = self.documents.read(ImageFacts, variant)
         document = self.documents.sbom(variant)
-        with buildah.mounted(self.context.storage, self._local_image(variant)) as root:
+        with buildah.mounted(self.context.storage, self.local_image(variant)) as root:
             make_sbom(
                 self.context.run,
                 self.context.settings,
@@ -138,14 +138,17 @@ class Stages:
             rests_on=documents.rests_on(Publication, variant),
             open_host=lambda: open_host(
                 self.context.storage,
-                self._local_image(variant),
+                self.local_image(variant),
                 documents.layout(variant),
                 self.context.tls.environment,
             ),
         )
 
-    def _local_image(self, variant: VariantPlan) -> str:
-        """Return the id of the image that was built; its layout is read if it is not here."""
+    def local_image(self, variant: VariantPlan) -> str:
+        """Return the id of the image that was built; its layout is read if it is not here.
+
+        Raises CheckError or VerificationError if it is not the image that was built.
+        """
         storage, image = self.context.storage, self.documents.read(ImageBuild, variant).image_id
         if not is_local(storage, image):
             layout, folder = self._layout(variant), self.documents.layout(variant)
