@@ -51,7 +51,9 @@ class Host:
             _link_blobs(self.layout, folder, but=pinned.partition("@")[2])
             self._name_servers()
             argv = (
-                "skopeo", "copy", "--quiet", f"--dest-shared-blob-dir={SEEN_AS}/blobs",
+                # A layout has no place for signatures; they are looked at all the same.
+                "skopeo", "copy", "--quiet", "--remove-signatures",
+                f"--dest-shared-blob-dir={SEEN_AS}/blobs",
                 f"docker://{pinned}", f"oci:{SEEN_AS}/fetched:image",
             )  # fmt: skip
             found = bwrap.run_in_root(
