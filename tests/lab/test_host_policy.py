@@ -228,3 +228,19 @@ def test_verify_accepts_it_and_counts_the_key_s_signatures_for_what_they_are(tin
     found = json.loads(tiny_lab.product("verify", reference, "--format", "json").stdout)
     assert found["by_key"] >= 3
     assert found["skipped"] == 0
+
+
+def test_verify_as_a_host_says_so_and_refuses_a_tag_that_nobody_has_signed_for(
+    tiny_lab, place, tmp_path
+):
+    done = tiny_lab.product("verify", VARIANT, "--as-host", workspace=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "host      takes it, by its own policy"
+    skopeo.move_tag(
+        run, f"{place.repository}@{place.digest}", f"{place.repository}:testing", place.environment
+    )
+    moved = tiny_lab.product(
+        "verify", f"{place.repository}:testing", "--as-host", workspace=tmp_path
+    )
+    assert (moved.returncode, moved.stdout) == (VerificationError.exit_code, "")
+    assert "a host would refuse" in moved.stderr

@@ -154,7 +154,8 @@ def _dispatch(arguments: Sequence[str]) -> int:
 
 def _mounts_images(arguments: Sequence[str]) -> bool:
     name, action = (*arguments[:2], "", "")[:2]
-    return name in CONTAINED or action in CONTAINED_ACTIONS.get(name, ())
+    as_host = name == "verify" and "--as-host" in arguments
+    return as_host or name in CONTAINED or action in CONTAINED_ACTIONS.get(name, ())
 
 
 def _version() -> str:
