@@ -37,18 +37,19 @@ def roots_of(signing: SigningTable | None, folder: Path) -> TrustRoots:
     if signing is None or not (signing.fulcio_root or signing.trusted_root):
         return public_trust(PUBLIC_FULCIO)
     if signing.trusted_root:
-        path = _key_file(signing.trusted_root, folder)
+        path = key_file(signing.trusted_root, folder)
         return public_roots(path.read_bytes(), instance=signing.fulcio_url, source=str(path))
     ct = signing.ct_log_key
     return private_roots(
         instance=signing.fulcio_url,
-        fulcio=_key_file(signing.fulcio_root, folder).read_bytes(),
-        rekor=_key_file(signing.rekor_key, folder).read_bytes(),
-        ct=_key_file(ct, folder).read_bytes() if ct else None,
+        fulcio=key_file(signing.fulcio_root, folder).read_bytes(),
+        rekor=key_file(signing.rekor_key, folder).read_bytes(),
+        ct=key_file(ct, folder).read_bytes() if ct else None,
     )
 
 
-def _key_file(name: str, folder: Path) -> Path:
+def key_file(name: str, folder: Path) -> Path:
+    """Return a file that the configuration names; raises ConfigurationError if it is not there."""
     path = (folder / name).resolve()
     if not path.is_file():
         raise ConfigurationError(f"the configuration names {path}, which does not exist")
@@ -74,11 +75,11 @@ def sigstore_of(
     environment = dict(environment)
     for variable, name in files.items():
         if name:
-            environment[variable] = str(_key_file(name, folder))
+            environment[variable] = str(key_file(name, folder))
     return cosign.Sigstore(
         fulcio_url=signing.fulcio_url,
         rekor_url=signing.rekor_url,
         check_sct=not signing.without_ct_log,
-        trusted_root=_key_file(signing.trusted_root, folder) if signing.trusted_root else None,
+        trusted_root=key_file(signing.trusted_root, folder) if signing.trusted_root else None,
         environment=environment,
     )

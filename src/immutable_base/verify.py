@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from immutable_base.errors import BrokenProofError, NoSuchImageError
 from immutable_base.process import Runner, is_interrupted
 from immutable_base.tools import cosign
+from immutable_base.verification.by_key import tags_signed_by
 from immutable_base.verification.client import Client, tls_context
 from immutable_base.verification.deadline import SECONDS, Deadline
 from immutable_base.verification.image import digest_of
@@ -89,6 +90,8 @@ class Verifier:
     """Repository that the signature must name, where it is not the one that is asked."""
     not_before: int | None = None
     """Seconds since 1970; an image that was signed earlier is refused."""
+    key: cosign.SigningKey | None = None
+    """Signs beside the keyless identity, for hosts; None: no key is configured."""
     seconds: float = SECONDS
     """How long one verification may take as a whole."""
 
@@ -107,6 +110,19 @@ class Verifier:
     def verify(self, repository: str, digest: str) -> VerifiedImage:
         """Verify signature and SBOM attestation of a digest; raises as `verify_reference`."""
         return self.verify_reference(repository, digest=digest)
+
+    def tags_signed_by_key(self, repository: str, digest: str) -> frozenset[str]:
+        """Return the tags for which the configured key has signed a digest.
+
+        Raises RemoteError if nothing can be known.
+        """
+        if self.key is None:
+            return frozenset()
+        public = self.key.public
+        return self._reading(
+            repository,
+            lambda reader: tags_signed_by(reader, repository=repository, digest=digest, key=public),
+        )
 
     def count_broken(self, repository: str, digest: str, kind: str) -> int:
         """Return how many signatures (`sig`) or attestations (`att`) of a digest are not whole."""

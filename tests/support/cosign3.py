@@ -26,7 +26,7 @@ _VERIFYING = {
     "private-infrastructure": "false", "rekor-url": PUBLIC_URLS["rekor-url"],
 }  # fmt: skip
 FLAGS = {
-    "sign": _SIGNING,
+    "sign": {**_SIGNING, "key": "", "sign-container-identity": ""},
     "attest": {**_SIGNING, "type": "custom", "predicate": "", "replace": "false"},
     "verify": _VERIFYING,
     "verify-attestation": {**_VERIFYING, "type": "custom"},
@@ -70,6 +70,10 @@ class Stored:
     """The files whose private Sigstore made it; None where the public one did."""
     has_sct: bool
     predicate: dict = field(default_factory=dict)
+    by_key: str = ""
+    """The reference of the key that made it, which is not a keyless signature then."""
+    identity: str = ""
+    """What a signature by a key was made for; empty: the repository."""
 
 
 @dataclass
@@ -101,6 +105,13 @@ class Cosign3:
             raise refused("must provide --new-bundle-format or --bundle where applicable with --signing-config or --use-signing-config")  # fmt: skip
         if options["yes"] != "true":
             raise refused("should never be reached: a question on a terminal that is not there")
+        if options.get("key"):
+            if "COSIGN_PASSWORD" not in env:
+                raise refused("a password is asked for on a terminal that is not there")
+            return Stored(
+                legacy=not bundle, roots=(), has_sct=False, by_key=options["key"],
+                identity=options["sign-container-identity"],
+            )  # fmt: skip
         if not env.get("SIGSTORE_ID_TOKEN"):
             raise refused("error opening browser: no identity token")
         private = options["fulcio-url"] != PUBLIC_URLS["fulcio-url"]

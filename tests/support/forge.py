@@ -340,6 +340,13 @@ def signature(instance, payload, *, leaf=None, when=NOW + 1, chain="root", signe
     return Layer(payload, {k: v for k, v in annotations.items() if v is not None})
 
 
+def key_signature(key, digest, identity, *, payload=None, signed=None, text=None):
+    """Sign an image with a plain key, as `cosign sign --key` does; `signed` is another text."""
+    payload = simple_signing(digest, identity) if payload is None else payload
+    text = b64(sign(key, payload if signed is None else signed)) if text is None else text
+    return Layer(payload, {"dev.cosignproject.cosign/signature": text})
+
+
 def attestation(
     instance, payload, *, leaf=None, when=NOW + 2, signed=None, entry=dsse_entry, payload_type="application/vnd.in-toto+json",
     write=None, logged=None, index=8, chain="root", log=None,

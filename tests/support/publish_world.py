@@ -18,6 +18,7 @@ from support.forge import (
     Instance,
     MemoryRegistry,
     attestation,
+    key_signature,
     pem_of,
     public_pem,
     signature,
@@ -83,6 +84,8 @@ class World:
         self.tags = {}
         self.cosign = Cosign3()
         self.cosign_version = "v2.6.5"
+        self.keys = {}
+        """Private keys by cosign's reference; one that is not here cannot be used."""
         self.fail = None
         self.says = ""
         self.stop_at = None
@@ -141,7 +144,15 @@ class World:
             f"{name} -> {digest} after {self.step(command.argv)}"
             for name, digest in self.tags.items()
             if not (self.cosign.signatures.get(digest) and self.cosign.attestations.get(digest))
+            or not self._signed_for_hosts(name, digest)
         ]
+
+    def _signed_for_hosts(self, tag, digest):
+        """Whether the configured key has signed for a tag; an earlier run's image had no key."""
+        if self.settings.signing.keys is None or digest == OLD:
+            return True
+        identities = [it.identity for it in self.cosign.signatures.get(digest, ()) if it.by_key]
+        return any(identity.endswith(f":{tag}") for identity in identities)
 
     @staticmethod
     def step(argv):
@@ -184,6 +195,12 @@ class World:
 
     def version(self, command):
         return 0, json.dumps({"gitVersion": self.cosign_version}).encode()
+
+    def public_key(self, command):
+        reference = command.argv[-1].removeprefix("--key=")
+        if reference not in self.keys:
+            raise CommandError("cosign failed", details=f"Error: no key {reference}")
+        return 0, public_pem(self.keys[reference])
 
     def push(self, argv):
         self.manifests[argv[-1].partition("@")[2]] = MANIFEST
@@ -240,6 +257,9 @@ class Reader:
         return registry
 
     def _layer(self, digest, kind, stored):
+        if stored.by_key:
+            key = self.world.keys[stored.by_key]
+            return key_signature(key, digest, stored.identity or self.repository)
         text = json.dumps(stored.predicate)
         return forged(digest, kind, self.repository, text, self.world.sign_as, self.world.settings)
 

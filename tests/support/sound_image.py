@@ -3,13 +3,17 @@
 from base64 import b64encode
 from hashlib import sha256
 
+from cryptography.hazmat.primitives.asymmetric import ec
+
 from immutable_base.config.load import load_settings
+from immutable_base.config.signing_keys import SigningKeys
 from immutable_base.model.checksum import Checksum
 from immutable_base.model.facts import (
     AccountFact,
     BaseFacts,
     CardServiceFact,
     Declared,
+    HostPolicyFacts,
     ImageFacts,
     InitramfsFact,
     InstalledPackage,
@@ -31,9 +35,24 @@ from immutable_base.model.plan import (
     Verdict,
 )
 from immutable_base.plan.labels import variant_labels
+from immutable_base.policy.host_trust import variants_trust
+from immutable_base.policy.render import render_files
+from support.forge import public_pem
 from support.paths import PRODUCT
 
-SETTINGS = load_settings(PRODUCT)
+PEM = public_pem(ec.generate_private_key(ec.SECP256R1())).decode()
+KEYS = SigningKeys(key="env://SIGNING_KEY", key_paths=("current.pub",))
+
+
+def with_keys(settings, keys=KEYS):
+    """The same configuration with a key that signs for hosts; None: without."""
+    return settings.model_copy(
+        update={"signing": settings.signing.model_copy(update={"keys": keys})}
+    )
+
+
+SETTINGS = with_keys(load_settings(PRODUCT))
+"""The product's own, with a key: only then can an image do without a note."""
 K = "6.12.117-1.el10.x86_64"
 OLD = "6.12.107-1.el10.x86_64"
 FINE = ProgramOutput(status=0, text="")
@@ -124,6 +143,18 @@ BASE = BaseFacts(
     kernel_packages=(OLD,), initramfs=INITRAMFS.model_copy(update={"path": f"usr/lib/modules/{OLD}/initramfs.img"}),
     leftovers=(), kargs={}, dnf_check=FINE, bootc_lint=FINE,
 )  # fmt: skip
+REACHED = ProgramOutput(
+    status=1, text="initializing source: pinging container registry x: connection refused"
+)
+
+
+def host_policy(trust, base=None):
+    """What is read from an image that says what it should."""
+    return HostPolicyFacts(
+        files=render_files(trust, base), repository=trust.scopes[0].name, skopeo=REACHED
+    )
+
+
 FACTS = ImageFacts(
     rests_on={"build/base-zfs.json": "0" * 64}, variant="base-zfs", image_id="f" * 64, base=BASE,
     labels={**variant_labels(SETTINGS, PLAN), "inherited": "too", "ostree.linux": K},
@@ -146,4 +177,5 @@ FACTS = ImageFacts(
     card_services=(CardServiceFact(name="nvidia-persistenced.service", state="enabled", conditions=(CARD,)),),
     var=(VAR, LINK), accounts=(account("user", "tcpdump"), account("group", "tcpdump"), account("member", "tcpdump mail")),
     verify={KMOD.name: FINE}, dnf_check=FINE, bootc_lint=FINE,
+    host_policy=host_policy(variants_trust(SETTINGS, [PEM])),
 )  # fmt: skip

@@ -7,7 +7,7 @@ Nothing else may differ, or a run in the lab would not be the run outside. The t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import tomlkit
@@ -36,6 +36,8 @@ class Replacements:
     """What services set, by table."""
     branches: Mapping[str, str]
     """Module to the branch that Debian's archive has, where it differs."""
+    image_keys: Mapping[str, object] = field(default_factory=dict)
+    """Table `signing.keys` of the scenarios in which a key signs as well."""
 
 
 def lab_configuration(product: str, lab: Replacements) -> str:

@@ -19,7 +19,7 @@ from immutable_base.schedule import Observer, observed
 from immutable_base.tls import set_up_tls
 from immutable_base.workspace import exclusive
 from immutable_base_lab import configuration, content
-from immutable_base_lab.core import certificates, module_keys, ports
+from immutable_base_lab.core import certificates, image_keys, module_keys, ports
 from immutable_base_lab.core.nodes import run_steps
 from immutable_base_lab.core.paths import LabPaths
 from immutable_base_lab.core.signing_key import KEY_NAME
@@ -95,9 +95,9 @@ class Lab:
         with self._locked():
             log_to_file(self.paths.log / "lab.log")
             at = self.prepare().surroundings
-            status = self._make_contained(f"--scenario={scenario.name}", verbose=verbose)
-            if status != 0:
+            if status := self._make_contained(f"--scenario={scenario.name}", verbose=verbose):
                 return status
+            image_keys.ensure_image_keys(self.paths)
             with Progress(quiet_below=QUIET_SECONDS) as progress:
                 self.start_services(progress, scenario.stopped)
                 with observed(progress, "base images into the registry") as report:
@@ -186,9 +186,8 @@ class Lab:
         if not self.paths.root.exists():
             return
         with self._locked():
-            store = StateStore(self.paths.state_file)
-            supervisor = Supervisor(paths=self.paths, store=store)
-            was_up = bool(store.state.daemons)
+            supervisor = Supervisor(paths=self.paths, store=StateStore(self.paths.state_file))
+            was_up = bool(supervisor.store.state.daemons)
             with observed(observer, "ending services"):
                 supervisor.end_all(SERVICES)
             if was_up and (still_open := supervisor.open_ports()):
@@ -217,9 +216,9 @@ class Lab:
 
         Raises HostError if the issuer does not answer.
         """
-        query, url = {**issuer.DEFAULTS, **claims}, f"{self.surroundings().url('issuer')}/token"
+        url = f"{self.surroundings().url('issuer')}/token"
         try:
-            response = httpx.get(url, params=query, trust_env=False)
+            response = httpx.get(url, params={**issuer.DEFAULTS, **claims}, trust_env=False)
             response.raise_for_status()
         except httpx.HTTPError as error:
             raise HostError(
@@ -249,6 +248,7 @@ class Lab:
         }
         for service in SERVICES:
             variables |= service.environment(at)
+        variables |= image_keys.environment(self.paths)
         if scenario is not FULL:
             # A run removes what the last one in its workspace left.
             variables["IMMUTABLE_BASE_WORKSPACE"] = str(file.parent / "nights")
@@ -283,6 +283,7 @@ class Lab:
             key_fingerprint=self.paths.key_fingerprint.read_text().strip(),
             settings=merged_settings(at),
             branches=configuration.available_branches(product, self.paths.rpms) if full else {},
+            image_keys=image_keys.product_settings(self.paths),
         )
 
 

@@ -51,16 +51,16 @@ def install(
     sysroot.mkdir(parents=True)
     policy = sysroot.with_name("policy.json")
     policy.write_text(POLICY)
-    binds = (
-        bwrap.Bind(sysroot, SYSROOT, writable=True),
-        bwrap.Bind(layout, LAYOUT),
-        bwrap.Bind(policy, "/etc/containers/policy.json"),
+    surroundings = bwrap.Surroundings(
+        readable={layout: LAYOUT, policy: "/etc/containers/policy.json"},
+        writable={sysroot: SYSROOT},
+        network=False,
     )
     source = f"ostree-unverified-image:oci:{LAYOUT}"
     deploy = ostree.deploy_command(SYSROOT, source=source, origin=origin, arguments=arguments)
     for command in (*ostree.init_commands(SYSROOT), deploy):
         try:
-            bwrap.run_in_root(image.run, image.root, command, binds=binds)
+            bwrap.run_in_root(image.run, image.root, command, surroundings=surroundings)
         except CommandError as error:
             raise CheckError(
                 "the image cannot be installed", details=error.details or error.message

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from immutable_base.build.graph import BuildGraph, ImageStep, LayerStep
+from immutable_base.build.host_files import write_host_trust
 from immutable_base.build.injected import injected_names, remove_injected
 from immutable_base.build.input_folder import TARGET, Content, copy_context, make_mount
 from immutable_base.build.inputs import BuildInputs
@@ -17,6 +18,7 @@ from immutable_base.model.build import ImageBuild, LayerRecord
 from immutable_base.plan.labels import base_annotations, correct, variant_labels
 from immutable_base.process import LineSink
 from immutable_base.tools import buildah
+from immutable_base.trusted_keys import host_trust_of
 
 
 @dataclass(slots=True)
@@ -82,7 +84,10 @@ def build_layer(build: Build, step: LayerStep, report: LineSink) -> None:
 
 
 def build_image(build: Build, step: ImageStep, report: LineSink) -> str:
-    """Give the topmost layer the variant's labels, and write down which image that made."""
+    """Give the topmost layer what no layer can: labels, and whose images its hosts take.
+
+    Writes down which image that made. Raises CheckError if the base's policy cannot be read.
+    """
     started = time.monotonic()
     inputs, variant = build.inputs, step.variant
     below = build.layers[step.parent].image_id if step.parent else variant.base.pinned
@@ -90,8 +95,10 @@ def build_image(build: Build, step: ImageStep, report: LineSink) -> str:
     with buildah.mounted(inputs.storage, variant.base.pinned) as base:
         before = injected_names(base)
     with buildah.container(inputs.storage, below) as name:
-        for path in remove_injected(buildah.mount(inputs.storage, name), before):
+        root = buildah.mount(inputs.storage, name)
+        for path in remove_injected(root, before):
             report(f"removed /{path}, an empty file that buildah put there")
+        write_host_trust(root, host_trust_of(inputs.settings, inputs.config_folder))
         image = buildah.commit(inputs.storage, name, request)
     record = ImageBuild(
         rests_on=inputs.documents.rests_on(ImageBuild, variant),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from immutable_base.check import hosts, kernel, packages, units
+from immutable_base.check import host_policy, hosts, kernel, packages, units
 from immutable_base.check.interface import Check, Subject
 from immutable_base.config.schema import Settings
 from immutable_base.errors import CheckError
@@ -17,6 +17,7 @@ ALL_CHECKS: tuple[Check[Subject], ...] = (
     *packages.CHECKS,
     *units.CHECKS,
     *hosts.CHECKS,
+    *host_policy.CHECKS,
 )
 """In the order in which they run and are reported."""
 

@@ -38,6 +38,7 @@ COMMANDS = {
     "instance": "build, check, sign and publish a repository downstream, on one of our images",
     "verify": "verify an image's signature and SBOM attestation",
     "registry": "list what may go from the registry, and why the rest stays; delete it",
+    "policy": "show, lint, try and change what images say about whose images hosts take",
     "keys": "show the keys that sign packages; look at one and pin it",
     "trust": "show whom a verification trusts, or update it",
     "ci": "write the jobs of the nightly pipeline for GitLab",
@@ -45,11 +46,12 @@ COMMANDS = {
     "doctor": "list what this host lacks, and how to get it",
     "tools": "build cosign and syft, which no distribution packages, from pinned sources",
 }
-CONTAINED = frozenset({"plan", "build", "inspect", "sbom", "boot", "run"})
+CONTAINED = frozenset({"plan", "build", "inspect", "sbom", "boot", "publish", "run"})
 """Commands that always mount images: see `cli.contained`."""
 CONTAINED_ACTIONS = {
-    "instance": frozenset({"build", "check", "sbom"}),
+    "instance": frozenset({"build", "check", "sbom", "publish"}),
     "ci-image": frozenset({"build", "check", "sbom"}),
+    "policy": frozenset({"lint", "test"}),
 }
 """Actions of other commands that do."""
 EXIT_CODES = (
@@ -158,7 +160,8 @@ def _dispatch(arguments: Sequence[str]) -> int:
 
 def _mounts_images(arguments: Sequence[str]) -> bool:
     name, action = (*arguments[:2], "", "")[:2]
-    return name in CONTAINED or action in CONTAINED_ACTIONS.get(name, ())
+    as_host = name == "verify" and "--as-host" in arguments
+    return as_host or name in CONTAINED or action in CONTAINED_ACTIONS.get(name, ())
 
 
 def _version() -> str:

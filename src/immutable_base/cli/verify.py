@@ -76,6 +76,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=SECONDS,
         help=f"time for the whole verification (default: {SECONDS:g})",
     )
+    parser.add_argument(
+        "--as-host",
+        action="store_true",
+        help="also let the image's own skopeo fetch all of it under the image's own policy, as a "
+        "host would; needs root",
+    )
     add_context_arguments(parser)
     parser.set_defaults(config=None)
     add_output_arguments(parser)
@@ -126,13 +132,22 @@ def run(namespace: argparse.Namespace) -> int:
         not_before=_not_before(namespace),
         timeout=namespace.timeout,
     )
-    write_result(_result(verified, configuration, namespace.format), namespace.output)
+    if namespace.as_host:
+        from immutable_base.run.as_host import (  # noqa: PLC0415  takes longer than to verify
+            require_taken_by_host,
+        )
+
+        require_taken_by_host(verified, configuration, namespace.workspace.resolve())
+    write_result(_result(verified, configuration, namespace), namespace.output)
     return 0
 
 
-def _result(verified: VerifiedImage, configuration: Path | None, form: str) -> str:
-    if form == "text":
-        return verification_text(verified, configuration=configuration)
+def _result(
+    verified: VerifiedImage, configuration: Path | None, namespace: argparse.Namespace
+) -> str:
+    if namespace.format == "text":
+        text = verification_text(verified, configuration=configuration)
+        return f"{text}host      takes it, by its own policy\n" if namespace.as_host else text
     from immutable_base.report.verify_document import (  # noqa: PLC0415  pydantic takes a while
         verification_report,
     )

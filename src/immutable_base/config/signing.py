@@ -7,9 +7,13 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from immutable_base.config.trust import SBOM_LIMIT, SigningTable
+from immutable_base.config.signing_keys import SigningKeys
+from immutable_base.config.trust import NOT_FOR_VERIFYING, SigningTable
 from immutable_base.config.types import Identity, Name, SecureUrl
 from immutable_base.model.document import Frozen
+
+SCOPE = r"^[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$"
+"""A host with or without a path, as policy.json names it; source: containers-policy.json(5)."""
 
 
 class Signing(Frozen):
@@ -52,10 +56,16 @@ class Signing(Frozen):
     """Ref that must have been built, e.g. `refs/heads/main`; empty: any."""
     protected_ref: bool = False
     """Sign on protected refs only. A certificate does not say it, so verifying cannot ask."""
+    keys: SigningKeys | None = None
+    """A key beside the keyless identity, for hosts; not set: hosts take an image only after their
+    own admission program has verified it."""
+    accept_unsigned: tuple[Annotated[str, Field(pattern=SCOPE)], ...] = ()
+    """Registries, namespaces or repositories of others from which hosts take images without any
+    signature, e.g. `docker.io/library`; what is not named is refused."""
 
     def table(self) -> SigningTable:
         """Return what a verification needs, for those that do without pydantic."""
-        return SigningTable(**self.model_dump(exclude={SBOM_LIMIT}))
+        return SigningTable(**self.model_dump(exclude=set(NOT_FOR_VERIFYING)))
 
     @model_validator(mode="after")
     def _trust_is_complete(self) -> Signing:

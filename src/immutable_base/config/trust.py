@@ -27,7 +27,8 @@ IDENTITY = r"^(https?://[A-Za-z0-9][!-~]+|[!-?A-~]+@[!-?A-~]+)$"
 """What a certificate can name: a URI, or an e-mail address."""
 RUNNERS = ("", "gitlab-hosted", "self-hosted")
 SBOM_LIMIT = "sbom_limit_kib"
-"""The key of `[signing]` that a verification does not need."""
+NOT_FOR_VERIFYING = frozenset({SBOM_LIMIT, "keys", "accept_unsigned"})
+"""The keys of `[signing]` that a verification does not need."""
 REGISTRY_KEYS = frozenset({"destination", "ca_bundle", "mirrors", "candidates"})
 
 
@@ -129,9 +130,9 @@ def read_trust(document: dict[str, Any]) -> TrustSettings:
 
 def _signing(table: dict[str, Any]) -> SigningTable:
     plain = {**table, "build_triggers": tuple(map(_text, _list(table.get("build_triggers", []))))}
-    limit = plain.pop(SBOM_LIMIT, 1)
+    limit = plain.get(SBOM_LIMIT, 1)
     _require(type(limit) is int and limit > 0)
-    found = SigningTable(**plain)
+    found = SigningTable(**{k: plain[k] for k in plain if k not in NOT_FOR_VERIFYING})
     for field in fields(found):
         kind = {"bool": bool, "str": str}.get(str(field.type), tuple)
         _require(isinstance(getattr(found, field.name), kind))

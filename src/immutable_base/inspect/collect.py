@@ -13,6 +13,7 @@ from immutable_base.image import rpmdb
 from immutable_base.image.layout import MODULES
 from immutable_base.image.program import MountedImage, mounted_image
 from immutable_base.inspect.accounts import declared_accounts, read_accounts
+from immutable_base.inspect.host_policy import read_host_policy
 from immutable_base.inspect.modules import read_certificates, read_modules
 from immutable_base.inspect.units import read_card_services, read_units
 from immutable_base.inspect.var import read_var
@@ -36,16 +37,22 @@ LEFTOVERS = (
 
 
 def inspect_image(
-    storage: buildah.Storage, image_id: str, variant: VariantPlan, *, rests_on: dict[str, str]
+    storage: buildah.Storage,
+    image_id: str,
+    variant: VariantPlan,
+    *,
+    destination: str,
+    rests_on: dict[str, str],
 ) -> ImageFacts:
     """Return the facts of a variant's local image.
 
     `variant` says only where to look: its base image and the names of its module packages.
-    Raises as `read_facts`.
+    `destination` is the namespace that it will be published to. Raises as `read_facts`.
     """
     where = Where(
         name=variant.name,
         base=variant.base.pinned,
+        repository=destination,
         kmods=frozenset(module.kmod.name for module in variant.modules),
     )
     return read_facts(storage, image_id, where, rests_on=rests_on)
@@ -61,6 +68,8 @@ class Where:
     """The image that it was built on: a pinned reference."""
     kmods: frozenset[str] = frozenset()
     """Module packages, beside those that own a module from outside the kernel's tree."""
+    repository: str
+    """The registry's namespace that images of this kind come from."""
 
 
 def read_facts(
@@ -150,6 +159,7 @@ def _collect(mounted: MountedImage, where: Where) -> dict[str, Any]:
             "var": read_var(mounted, accounts),
             "accounts": read_accounts(root, accounts),
             "dnf_check": _dnf_check(mounted),
+            "host_policy": read_host_policy(mounted, where.repository),
             "verify": {name: mounted.ask("rpm", "--verify", name) for name in sorted(kmods)},
             "initramfs": initramfs.result() if initramfs else None,
         }

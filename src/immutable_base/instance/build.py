@@ -7,6 +7,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+from immutable_base.build.host_files import write_host_trust
 from immutable_base.build.injected import injected_names, remove_injected
 from immutable_base.build.input_folder import TARGET, normalise
 from immutable_base.build.log_tail import following
@@ -173,6 +174,7 @@ def _finish(
     with buildah.container(at.storage, built) as name:
         root = buildah.mount(at.storage, name)
         remove_injected(root, before)
+        write_host_trust(root, at.host_trust)
         kernel = _kernel(root)
         labels = instance_labels(decision, base, kernel)
         gone = {

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from immutable_base.check import hosts, kernel, packages, units
+from immutable_base.check.host_policy import KEYLESS
 from immutable_base.check.interface import Check, HasFacts, Objection, unless
 from immutable_base.check.run_checks import require_sound
 from immutable_base.config.schema import Settings
@@ -17,6 +18,9 @@ from immutable_base.model.check import CheckReport
 from immutable_base.model.facts import ImageFacts
 from immutable_base.model.instance import BasePromises, InstanceFacts, PolicyFact
 from immutable_base.plan.labels import KERNEL, OSTREE_KERNEL
+from immutable_base.policy.host_trust import HostTrust
+from immutable_base.policy.lint import lint
+from immutable_base.policy.render import POLICY, SHARED_POLICY, render_policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +33,8 @@ class InstanceSubject:
     policies: tuple[PolicyFact, ...]
     labels: dict[str, str]
     """Those that the build has set."""
+    trust: HostTrust
+    """What the instance says of its own images, beside its base."""
 
     @property
     def kernel(self) -> str:
@@ -38,12 +44,17 @@ class InstanceSubject:
 
 
 def check_instance(
-    found: InstanceFacts, settings: Settings, labels: dict[str, str], *, rests_on: dict[str, str]
+    found: InstanceFacts,
+    settings: Settings,
+    labels: dict[str, str],
+    trust: HostTrust,
+    *,
+    rests_on: dict[str, str],
 ) -> CheckReport:
     """Return the document with the findings about an instance; `rests_on` becomes its own."""
     subject = InstanceSubject(
         facts=found.facts, settings=settings, promises=found.promises, policies=found.policies,
-        labels=labels,
+        labels=labels, trust=trust,
     )  # fmt: skip
     return CheckReport(
         rests_on=rests_on,
@@ -116,19 +127,39 @@ def modules_as_packed(subject: InstanceSubject) -> Objection | None:
 
 
 def policy_kept(subject: InstanceSubject) -> Objection | None:
-    """Every policy.json of the base is there, and accepts no more than it did."""
+    """Every policy.json of the base is there, and accepts no more than it did.
+
+    Beside it: the instance's own repository, with its own signature, and what its configuration
+    names under `accept_unsigned`.
+    """
     here = {policy.path: policy.text for policy in subject.policies}
     wrong = []
     for policy in subject.promises.policies:
         if policy.path not in here:
             wrong.append(f"/{policy.path}: gone")
             continue
-        wrong += [
-            f"/{policy.path}: {line}" for line in policy_objections(policy.text, here[policy.path])
-        ]
-    before = {policy.path for policy in subject.promises.policies}
-    wrong += [f"/{path}: new" for path in here if before and path not in before]
+        wrong += _looser(subject, policy.path, policy.text, here[policy.path])
+    before = {policy.path: policy.text for policy in subject.promises.policies}
+    for path in here.keys() - before.keys() if before else ():
+        # Ours is always in /etc, also where the base has its own in /usr/share only.
+        if path == POLICY and SHARED_POLICY in before:
+            wrong += _looser(subject, path, before[SHARED_POLICY], here[path])
+        else:
+            wrong.append(f"/{path}: new")
     return unless(wrong, "hosts would accept images that the base refuses")
+
+
+def _looser(subject: InstanceSubject, path: str, base: str, image: str) -> list[str]:
+    promised = render_policy(subject.trust, base) if path == POLICY else base
+    return [f"/{path}: {line}" for line in policy_objections(promised, image)]
+
+
+def own_images_signed(subject: InstanceSubject) -> Objection | None:
+    """policy.json and what goes with it let a host take this instance's images only if signed."""
+    found = [str(finding) for finding in lint(subject.facts.host_policy, subject.trust)]
+    if not found and not subject.trust.keys:
+        return Objection(message=KEYLESS, is_note=True)
+    return unless(found, "hosts would take, or miss, what they should not")
 
 
 def labels_true(subject: InstanceSubject) -> Objection | None:
@@ -152,6 +183,12 @@ SHARED: tuple[Check[HasFacts], ...] = (
 )  # fmt: skip
 """Those that variants have too."""
 CHECKS: tuple[Check[InstanceSubject], ...] = (
+    Check(
+        id="own-images-signed",
+        title="a host takes only signed images of this instance",
+        reason="its next update comes from the instance's own repository",
+        function=own_images_signed,
+    ),
     Check(
         id="one-kernel",
         title="one kernel, that of the base's modules",

@@ -18,10 +18,12 @@ from immutable_base.errors import ConfigurationError
 from immutable_base.instance.ci_job import CiJob, read_job
 from immutable_base.instance.instance_documents import InstanceDocuments
 from immutable_base.model.reference import LONGEST, REPOSITORY
+from immutable_base.policy.host_trust import HostTrust
 from immutable_base.process import Runner
 from immutable_base.tls import Tls, set_up_tls
 from immutable_base.tools.buildah import Storage
 from immutable_base.trusted import roots_of, signer_of, sigstore_of
+from immutable_base.trusted_keys import instance_trust_of, signing_key_of
 from immutable_base.verification.reader import ReaderOpener
 from immutable_base.verify import Verifier, registry_reader
 from immutable_base.workspace import write_atomically
@@ -100,7 +102,7 @@ class InstanceContext:
             "certificate_identity": self.job.identity,
             "certificate_oidc_issuer": self.job.server_url,
             "project_id": "", "runner_environment": "", "build_triggers": (), "source_ref": "",
-            "protected_ref": True,
+            "protected_ref": True, "keys": None, "accept_unsigned": (),
         }  # fmt: skip
         try:
             return Signing.model_validate(known)
@@ -114,10 +116,22 @@ class InstanceContext:
                 hint=f"set [signing] in {FILE_NAME}",
             ) from error
 
+    @property
+    def host_trust(self) -> HostTrust:
+        """Return what the instance's image says about itself, beside what its base says.
+
+        Raises ConfigurationError if a public key's file is missing or is none.
+        """
+        return instance_trust_of(self.name, self.repository, self.signing, self._signing_folder)
+
+    @property
+    def _signing_folder(self) -> Path:
+        """Where relative paths of `signing` begin."""
+        return self.folder if self.settings.signing is not None else self.config_path.parent
+
     def verifier(self) -> Verifier:
         """Return who verifies the instance's own images, and signs them."""
-        folder = self.folder if self.settings.signing is not None else self.config_path.parent
-        return self._verifier(self.signing, folder)
+        return self._verifier(self.signing, self._signing_folder)
 
     def base_verifier(self) -> Verifier:
         """Return who verifies base images."""
@@ -134,6 +148,7 @@ class InstanceContext:
             signer=signer_of(table),
             protected_ref=table.protected_ref,
             roots=roots_of(table, folder),
+            key=signing_key_of(signing, folder),
             open_reader=self.open_reader or partial(registry_reader, self.tls.authority),
         )
 

@@ -32,7 +32,7 @@ def inspect_instance(at: InstanceContext, built: InstanceBuild) -> InstanceFacts
     buildah.pull(at.storage, built.base, at.tls.environment)
     require_local(at, built)
     rests_on = at.documents.rests_on(InstanceFacts)
-    where = Where(name=built.variant, base=built.base)
+    where = Where(name=built.variant, base=built.base, repository=at.repository)
     facts = read_facts(at.storage, built.image_id, where, rests_on=rests_on)
     with mounted_image(at.storage, built.image_id) as mounted:
         policies = read_policies(mounted.root)

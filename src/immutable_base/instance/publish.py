@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+
 from immutable_base.errors import ConfigurationError, VerificationError
 from immutable_base.image.oci import require_whole
-from immutable_base.instance.candidate import require_layout
+from immutable_base.instance.candidate import require_layout, require_local
 from immutable_base.instance.checks import require_sound_instance
 from immutable_base.instance.ci_job import MERGE_REQUESTS
 from immutable_base.instance.context import InstanceContext
@@ -18,6 +20,7 @@ from immutable_base.model.instance import (
     InstanceFacts,
 )
 from immutable_base.model.publish import Publication
+from immutable_base.publish.as_host import Host, open_host
 from immutable_base.publish.publish import PublishRequest, publish_variant
 from immutable_base.publish.tag_names import tag_names
 from immutable_base.sbom.subject import require_subject
@@ -80,6 +83,7 @@ def _request(at: InstanceContext, decision: InstanceDecision, base: BaseEvidence
         ),
         rests_on=documents.rests_on(Publication),
         renew=_renewed_from(decision),
+        open_host=lambda: _open_host(at, built),
     )
 
 
@@ -94,3 +98,8 @@ def _renewed_from(decision: InstanceDecision) -> int | None:
         reason.rule is DecisionRule.AGE for reason in decision.reasons
     )
     return decision.published.signed_at if old and decision.published else None
+
+
+def _open_host(at: InstanceContext, built: InstanceBuild) -> AbstractContextManager[Host]:
+    require_local(at, built)
+    return open_host(at.storage, built.image_id, at.documents.layout, at.tls.environment)

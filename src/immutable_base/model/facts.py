@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from immutable_base.model.document import Count, Frozen, Sha256, StageDocument, Text
 
@@ -126,6 +126,20 @@ class AccountFact(Frozen):
     """The file of sysusers.d that makes it on a host, below the image's root; empty: none does."""
 
 
+class HostPolicyFacts(Frozen):
+    """What an image says about whose images its hosts take."""
+
+    # A file is what it is, to its last line feed.
+    model_config = ConfigDict(str_strip_whitespace=False)
+
+    files: dict[str, str]
+    """Text of each file that has a say in it, by its path below the image's root."""
+    repository: str
+    """The namespace that the image's skopeo was asked for."""
+    skopeo: ProgramOutput | None
+    """What it said, without network; None: no skopeo in this image."""
+
+
 class CommonFacts(Frozen):
     """What is asked of an image and of its base alike, so that checks can judge what we added."""
 
@@ -181,3 +195,4 @@ class ImageFacts(StageDocument, CommonFacts):
     accounts: tuple[AccountFact, ...]
     verify: dict[str, ProgramOutput]
     """`rpm -V` of each kmod package."""
+    host_policy: HostPolicyFacts

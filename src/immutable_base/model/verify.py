@@ -43,3 +43,5 @@ class VerificationReport(Frozen):
     """Components of each attested SBOM, the newest first; at least one SBOM."""
     skipped: int
     """Signatures, attestations and other things beside the image that do not count."""
+    by_key: int
+    """Signatures by a key beside the image: for hosts, and not looked at here."""

@@ -7,8 +7,8 @@ import logging
 import math
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +17,13 @@ from typing import Any
 from immutable_base.errors import ImmutableBaseError, RemoteError, VerificationError
 from immutable_base.image.oci import require_manifest
 from immutable_base.model.publish import Publication, PublicationStatus, StepTime
+from immutable_base.publish.as_host import Host, require_host_agrees
+from immutable_base.publish.key_signature import (
+    require_known_key,
+    require_signed_by_key,
+    sign_by_key,
+    unsigned_tags,
+)
 from immutable_base.publish.tag_mover import TagMover
 from immutable_base.sign import job_token
 from immutable_base.tools import cosign, skopeo
@@ -63,11 +70,18 @@ class PublishRequest:
     renew: int | None = None
     """Seconds since 1970: an image whose newest signature is not newer is signed once more, so that
     its age begins again; None: what is signed stays as it is."""
+    open_host: Callable[[], AbstractContextManager[Host]] | None = None
+    """Opens a host that runs this image, to be asked before tags move; None: nobody is asked."""
 
     @property
     def pinned(self) -> str:
         """`repository@sha256:...`."""
         return f"{self.repository}@{self.digest}"
+
+    @property
+    def named(self) -> tuple[str, str, Sequence[str]]:
+        """Repository, digest and tags."""
+        return self.repository, self.digest, self.tags
 
     def read_sbom(self) -> dict[str, Any]:
         """Return the SBOM as it will be attested."""
@@ -76,14 +90,15 @@ class PublishRequest:
 
 
 def publish_variant(verifier: Verifier, request: PublishRequest) -> Publication:
-    """Push by digest, sign, attest, verify both, and only then move the tags.
+    """Push by digest, sign, attest, verify all of it, and only then move the tags.
 
-    Nothing is written if all of that is so already, except a signature that `renew` asks for.
+    With a key it signs as well, for each tag. Nothing is written if all of that is so already,
+    except a signature that `renew` asks for.
 
     Raises CheckError if the layout does not hold the digest, ConfigurationError without a token,
     HostError if cosign is not one that is accepted, VerificationError if the signer is not the one
-    that `verifier` demands, RemoteError if a service fails. In each case the tags stay where they
-    were.
+    that `verifier` demands, or if a host would refuse the image or take an unsigned one,
+    RemoteError if a service fails. In each case the tags stay where they were.
     """
     times = _StepClock()
     require_manifest(request.layout, request.digest)
@@ -99,8 +114,16 @@ def publish_variant(verifier: Verifier, request: PublishRequest) -> Publication:
     status = _status(verified, request, before)
     if verified is None:
         verified = _make_verified(verifier, request, times)
-    elif _is_old(verified, request):
-        verified = _sign_anew(verifier, request, times)
+    else:
+        if _is_old(verified, request):
+            verified = _sign_anew(verifier, request, times)
+        if unsigned_tags(verifier, *request.named):
+            _add_key_signatures(verifier, request, times)
+            status = PublicationStatus.PUBLISHED
+    if request.open_host is not None and status is not PublicationStatus.UNCHANGED:
+        with times.step("ask as a host"), request.open_host() as host:
+            by_key = verifier.key is not None
+            require_host_agrees(host, request.repository, request.digest, by_key=by_key)
     with times.step("move the tags"):
         moved = mover.move(before, request.digest)
     return Publication(
@@ -163,6 +186,7 @@ def _ready_to_sign(verifier: Verifier) -> str:
     """Return the job's token once nothing speaks against signing with it; nothing is written."""
     token = job_token(verifier.signer, protected_ref=verifier.protected_ref)
     cosign.require_accepted(verifier.run)
+    require_known_key(verifier)
     return token
 
 
@@ -173,6 +197,7 @@ def _push(verifier: Verifier, request: PublishRequest) -> None:
 def _sign(verifier: Verifier, request: PublishRequest, token: str) -> None:
     with _naming_what_is_in_the_way(verifier, request, "sig"):
         cosign.sign(verifier.run, request.pinned, verifier.sigstore, token)
+        sign_by_key(verifier, *request.named)
 
 
 def _attest(verifier: Verifier, request: PublishRequest, token: str) -> None:
@@ -267,6 +292,7 @@ def _make_verified(verifier: Verifier, request: PublishRequest, times: _StepCloc
         verified = verifier.verify(request.repository, request.digest)
         if not verified.has_sbom(request.read_sbom()):
             raise VerificationError(f"the SBOM attested for {request.pinned} is not ours")
+        require_signed_by_key(verifier, *request.named)
     return verified
 
 
@@ -284,3 +310,12 @@ def _sign_anew(verifier: Verifier, request: PublishRequest, times: _StepClock) -
                 hint="do the registry and the transparency log keep what is written?",
             )
     return verified
+
+
+def _add_key_signatures(verifier: Verifier, request: PublishRequest, times: _StepClock) -> None:
+    """Let a key sign what is published already: it is new, or there are tags that are."""
+    _ready_to_sign(verifier)
+    with times.step("sign with the key"):
+        with _naming_what_is_in_the_way(verifier, request, "sig"):
+            sign_by_key(verifier, *request.named)
+        require_signed_by_key(verifier, *request.named)

@@ -29,6 +29,10 @@ def verification_text(verified: VerifiedImage, *, configuration: Path | None) ->
     ]
     if older:
         lines.append(f"note      {len(older)} older SBOMs by the same signer are attested too")
+    if verified.proof.by_key:
+        lines.append(
+            f"note      {verified.proof.by_key} signatures by a key, for hosts: not looked at here"
+        )
     if verified.proof.skipped:
         lines.append(f"note      {verified.proof.skipped} items beside the image were skipped")
     if not verified.sct_checked:

@@ -31,4 +31,5 @@ def verification_report(
         sct_checked=verified.sct_checked,
         sbom_components=tuple(components_of(item.document) for item in verified.proof.sboms),
         skipped=verified.proof.skipped,
+        by_key=verified.proof.by_key,
     )

@@ -25,6 +25,7 @@ from immutable_base.model.plan import Plan, VariantPlan, Verdict
 from immutable_base.model.publish import Publication
 from immutable_base.model.sbom import SbomRecord
 from immutable_base.process import LineSink
+from immutable_base.publish.as_host import open_host
 from immutable_base.publish.publish import (
     PublishRequest,
     attest_variant,
@@ -58,9 +59,10 @@ class Stages:
         """Read the image that was built."""
         storage = self.context.storage
         buildah.pull(storage, variant.base.pinned, self.context.tls.environment)
-        image = self._local_image(variant)
+        image = self.local_image(variant)
         rests_on = self.documents.rests_on(ImageFacts, variant)
-        facts = inspect_image(storage, image, variant, rests_on=rests_on)
+        destination = self.context.settings.registry.destination
+        facts = inspect_image(storage, image, variant, destination=destination, rests_on=rests_on)
         self.documents.write(name_of(ImageFacts, variant), facts)
         return f"{len(facts.packages)} packages"
 
@@ -79,7 +81,7 @@ class Stages:
         """Write the SBOM of the image that was read."""
         facts = self.documents.read(ImageFacts, variant)
         document = self.documents.sbom(variant)
-        with buildah.mounted(self.context.storage, self._local_image(variant)) as root:
+        with buildah.mounted(self.context.storage, self.local_image(variant)) as root:
             make_sbom(
                 self.context.run,
                 self.context.settings,
@@ -116,7 +118,7 @@ class Stages:
                 folder=documents.boot_folder(variant),
                 settings=settings,
             ),
-            lambda: self._local_image(variant),
+            lambda: self.local_image(variant),
             report,
         )
         record = BootReport(
@@ -144,7 +146,7 @@ class Stages:
         return attest_variant(verifier_of(self.context), self._request(variant))
 
     def publish(self, variant: VariantPlan, _report: LineSink) -> str:
-        """Push, sign, attest, verify, and only then move the tags."""
+        """Push, sign, attest, verify, ask as a host, and only then move the tags."""
         publication = publish_variant(verifier_of(self.context), self._request(variant))
         self.documents.write(name_of(Publication, variant), publication)
         return str(publication.status)
@@ -178,10 +180,19 @@ class Stages:
             epoch=variant.source_date_epoch,
             tags=tags_of(self.context.settings, variant, layout.digest),
             rests_on=documents.rests_on(Publication, variant),
+            open_host=lambda: open_host(
+                self.context.storage,
+                self.local_image(variant),
+                documents.layout(variant),
+                self.context.tls.environment,
+            ),
         )
 
-    def _local_image(self, variant: VariantPlan) -> str:
-        """Return the id of the image that was built; its layout is read if it is not here."""
+    def local_image(self, variant: VariantPlan) -> str:
+        """Return the id of the image that was built; its layout is read if it is not here.
+
+        Raises CheckError or VerificationError if it is not the image that was built.
+        """
         storage, image = self.context.storage, self.documents.read(ImageBuild, variant).image_id
         if not is_local(storage, image):
             layout, folder = self._layout(variant), self.documents.layout(variant)

@@ -10,6 +10,7 @@ from functools import partial
 
 from immutable_base.context import Context
 from immutable_base.trusted import roots_of, signer_of, sigstore_of
+from immutable_base.trusted_keys import signing_key_of
 from immutable_base.verify import Verifier, registry_reader
 
 
@@ -25,5 +26,6 @@ def verifier_of(context: Context) -> Verifier:
         signer=signer_of(signing),
         protected_ref=signing.protected_ref,
         roots=roots_of(signing, folder),
+        key=signing_key_of(context.settings.signing, folder),
         open_reader=context.open_reader or partial(registry_reader, context.tls.authority),
     )

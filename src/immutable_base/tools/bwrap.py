@@ -7,8 +7,8 @@ with chroot isolation it exits with the program's status before its relay has pa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from immutable_base.process import Command, Result, Runner
@@ -18,18 +18,15 @@ TIMEOUT = 600.0
 _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 
 
-@dataclass(frozen=True, slots=True)
-class Bind:
-    """A folder or file of ours, and where the program sees it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a program gets of the machine: its network, and some files below /run."""
 
-    source: Path
-    target: str
-    writable: bool = False
-
-    @property
-    def words(self) -> tuple[str, str, str]:
-        """Bubblewrap's option."""
-        return "--bind" if self.writable else "--ro-bind", str(self.source), self.target
+    environment: Mapping[str, str] = field(default_factory=dict)
+    readable: Mapping[Path, str] = field(default_factory=dict)
+    """File or folder of the machine to the path at which the program sees it."""
+    writable: Mapping[Path, str] = field(default_factory=dict)
+    network: bool = True
 
 
 def run_in_root(
@@ -38,20 +35,30 @@ def run_in_root(
     argv: Sequence[str],
     *,
     ok: frozenset[int] = frozenset({0}),
-    binds: Sequence[Bind] = (),
+    surroundings: Surroundings | None = None,
 ) -> Result:
     """Run a program in a mounted root and return what it wrote; it may write there.
 
     It has namespaces of its own for processes, mounts, IPC, host name and network (loopback only),
-    an empty /run and /tmp, a /dev without disks, and ends when we end. Raises CommandError if its
-    exit status is not in `ok`. Source of the options: bwrap(1).
+    an empty /run and /tmp, a /dev without disks, and ends when we end. With `surroundings` it has
+    what they name, and the machine's network unless they say otherwise. Raises CommandError if its
+    exit status is not in `ok`.
+    Source of the options: bwrap(1).
     """
-    environment = [word for item in _ENVIRONMENT.items() for word in ("--setenv", *item)]
+    given = surroundings or Surroundings()
+    variables = {**_ENVIRONMENT, **given.environment}
+    environment = [word for item in variables.items() for word in ("--setenv", *item)]
+    mounts = [
+        word
+        for option, paths in (("--ro-bind", given.readable), ("--bind", given.writable))
+        for source, target in paths.items()
+        for word in (option, str(source), target)
+    ]
+    network = () if surroundings and surroundings.network else ("--unshare-net",)
     sandbox = (
         "bwrap", "--die-with-parent", "--new-session", "--bind", str(root), "/",
         "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/run", "--tmpfs", "/tmp",  # noqa: S108  the sandbox's own
-        *(word for bind in binds for word in bind.words),
-        "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--chdir", "/",
+        *mounts, "--unshare-pid", *network, "--unshare-ipc", "--unshare-uts", "--chdir", "/",
         "--clearenv", *environment, "--",
     )  # fmt: skip
     return run(Command(argv=(*sandbox, *argv), timeout=TIMEOUT, ok=ok))

@@ -7,11 +7,18 @@ verified with cosign: see `immutable_base.verification`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from immutable_base.errors import CommandError, HostError, RemoteError, VerificationError
+from immutable_base.errors import (
+    CommandError,
+    ConfigurationError,
+    HostError,
+    RemoteError,
+    VerificationError,
+)
 from immutable_base.process import Command, Result, Runner
 from immutable_base.tools.pins import VERSION_TIMEOUT, Version, json_version, load_pins
 
@@ -20,6 +27,8 @@ TIMEOUT = 240.0
 LEGACY = "--new-bundle-format=false"
 NO_SIGNING_CONFIG = "--use-signing-config=false"
 REPEATED = "error during command execution: "
+SECRET = re.compile("KEY$|PASSWORD|PIN|SECRET|TOKEN$")
+"""Names of variables whose values are shown nowhere."""
 TOKEN_REFUSED = "error processing the identity token"  # noqa: S105  a message, not a password
 """Fulcio's answer to a token that it does not accept, whatever the reason."""
 
@@ -70,6 +79,73 @@ def sign(run: Runner, pinned: str, sigstore: Sigstore, token: str) -> None:
     """
     argv = ("cosign", "sign", *_signing(sigstore), "--", pinned)
     _with_token(run, argv, sigstore, token, f"{pinned} could not be signed")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SigningKey:
+    """A key that signs beside the keyless identity."""
+
+    reference: str
+    """As cosign names it, or `env://VARIABLE` where the variable holds the path of a file."""
+    public: str
+    """PEM of the public key that hosts accept."""
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Passwords and logins of the key's service; with `env://` the key itself."""
+
+    @property
+    def argument(self) -> str:
+        """The value of `--key`. A variable of GitLab's type "file" holds the path of a file."""
+        value = self.environment.get(self.reference.removeprefix("env://"), "")
+        is_file = self.reference.startswith("env://") and value.startswith("/")
+        return value if is_file else self.reference
+
+
+def sign_with_key(
+    run: Runner, pinned: str, sigstore: Sigstore, key: SigningKey, *, identity: str
+) -> None:
+    """Add a signature of `repository@sha256:...` by a key, made for `identity`: `repository:tag`.
+
+    The log gets an entry of it as well, so that whoever watches it sees every use of the key.
+    Raises RemoteError if the key's service, the log or the registry fails.
+    """
+    argv = (
+        "cosign", "sign", "--yes", LEGACY, NO_SIGNING_CONFIG, f"--rekor-url={sigstore.rekor_url}",
+        f"--key={key.argument}", f"--sign-container-identity={identity}", "--", pinned,
+    )  # fmt: skip
+    try:
+        run(_with_key(argv, key, sigstore.environment))
+    except CommandError as error:
+        raise RemoteError(
+            f"{pinned} could not be signed with the key for {identity}",
+            details=_output(error.details or error.message),
+            hint=f"are the key's service, {sigstore.rekor_url} and the registry up? "
+            "The tags are where they were; run again",
+        ) from error
+
+
+def public_key(run: Runner, key: SigningKey) -> str:
+    """Return the public half of the key that would sign (PEM).
+
+    Raises ConfigurationError if there is no such key, or its password is wrong.
+    """
+    try:
+        argv = ("cosign", "public-key", f"--key={key.argument}")
+        return run(_with_key(argv, key, {})).text
+    except CommandError as error:
+        raise ConfigurationError(
+            f"the key {key.reference} of signing.keys cannot be used",
+            details=_output(error.details or error.message),
+            hint="docs/how-to/sign-with-a-key.md says what each kind of key needs",
+        ) from error
+
+
+def _with_key(argv: tuple[str, ...], key: SigningKey, env: Mapping[str, str]) -> Command:
+    # Without COSIGN_PASSWORD cosign would ask a terminal that is not there.
+    env = {"COSIGN_PASSWORD": "", **env, **key.environment}
+    secrets = tuple(
+        value for name, value in key.environment.items() if value and SECRET.search(name)
+    )
+    return Command(argv=argv, timeout=TIMEOUT, env=env, secrets=secrets)
 
 
 def attest(run: Runner, pinned: str, sbom: Path, sigstore: Sigstore, token: str) -> None:

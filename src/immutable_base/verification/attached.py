@@ -82,7 +82,7 @@ def read_item(layer: Object, signer: Signer, roots: TrustRoots, largest: int) ->
             raise Skipped("an item's digest or size is not acceptable")
         notes = require_object(layer.get("annotations"), "an item's annotations")
         if CERTIFICATE not in notes:
-            raise Skipped("signed by a key, without a certificate", Kind.OTHERS)
+            raise Skipped("signed by a key, without a certificate", Kind.BY_KEY)
         leaf = read_leaf(text_of(notes[CERTIFICATE], "the certificate"))
     ours = (leaf.identity, leaf.issuer) == (signer.identity, signer.issuer)
     with skipping("an item beside the image", Kind.BROKEN if ours else Kind.JUNK):

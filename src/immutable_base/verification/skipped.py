@@ -12,6 +12,8 @@ class Kind(StrEnum):
 
     OTHERS = "others"
     """It is whole, but somebody else's."""
+    BY_KEY = "by key"
+    """It has no certificate: a key made it, for hosts, and nothing says whose that is."""
     BROKEN = "broken"
     """It is not what it claims to be."""
     JUNK = "junk"

@@ -69,7 +69,9 @@ class Verified:
     sboms: tuple[Attested, ...]
     """Those that hold, the newest first; at least one."""
     skipped: int
-    """What lies beside the image and does not count."""
+    """What lies beside the image and does not count, signatures by a key aside."""
+    by_key: int = 0
+    """Signatures without a certificate beside it, which prove nothing here: hosts read them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +116,14 @@ def verify_image(
         lambda item, raw: attestation.read_sbom(raw, item.leaf, item.entry, digest), rejected,
     )  # fmt: skip
     sboms.sort(key=lambda found: found.signed_at, reverse=True)
-    return Verified(created=created, signature=newest, sboms=tuple(sboms), skipped=len(rejected))
+    by_key = sum(one.kind is Kind.BY_KEY for one in rejected)
+    return Verified(
+        created=created,
+        signature=newest,
+        sboms=tuple(sboms),
+        skipped=len(rejected) - by_key,
+        by_key=by_key,
+    )
 
 
 def _ask(
@@ -209,7 +218,7 @@ def count_broken(
     judge(
         layers, lambda layer: read_item(layer, demand.signer, roots, LARGEST_ATTESTATION), rejected
     )
-    whole = sum(item.kind is Kind.OTHERS for item in rejected)
+    whole = sum(item.kind in {Kind.OTHERS, Kind.BY_KEY} for item in rejected)
     return others + len(rejected) - whole
 
 
@@ -223,7 +232,7 @@ def _refusal(question: _Question, demand: Demand, rejected: Sequence[Skipped]) -
     )
     if not kinds:
         return NotSignedError(sentence, details=details or None)
-    if Kind.OTHERS in kinds and Kind.BROKEN not in kinds:
+    if kinds & {Kind.OTHERS, Kind.BY_KEY} and Kind.BROKEN not in kinds:
         return OtherSignerError(sentence, details=details)
     return BrokenProofError(sentence, details=details)
 

@@ -189,6 +189,7 @@ WRONG = [
     ("var-declared", {"var": (LINK.model_copy(update={"target": "mail"}),)}, "/var/mail of setup: not as the package has it"),
     ("accounts-declared", {"accounts": (account("user", "x", ""),)}, "user x: in no sysusers.d"),
     ("accounts-declared", {"accounts": (*FACTS.accounts, account("member", "x mail", ""))}, "member x mail: in no sysusers.d"),
+    ("only-signed-images", {"host_policy": FACTS.host_policy.model_copy(update={"files": {}})}, "no-policy: there is no /etc/containers/policy.json: hosts take nothing, or anything"),
 ]  # fmt: skip
 """A check, facts that it must object to, and the evidence that it must name."""
 

@@ -64,8 +64,9 @@ PLANNED = variant(
 
 def facts_of(image):
     return inspect_image(
-        image.storage, IMAGE_ID, PLANNED, rests_on={"build/base-zfs.json": "0" * 64}
-    )
+        image.storage, IMAGE_ID, PLANNED,
+        destination="registry.example/os", rests_on={"build/base-zfs.json": "0" * 64},
+    )  # fmt: skip
 
 
 def test_kernel_and_packages_are_the_images_and_the_bases_are_its_own(image):
@@ -233,7 +234,9 @@ def test_each_module_package_is_verified(image):
     planned = variant(
         "base-zfs", K2, layer("base"), modules=[module(K2), module(K2, "nvidia", "580.1")]
     )
-    found = inspect_image(image.storage, IMAGE_ID, planned, rests_on={"build/x.json": "0" * 64})
+    found = inspect_image(
+        image.storage, IMAGE_ID, planned, destination="x.example/os", rests_on={"x.json": "0" * 64}
+    )
     assert {name: output.status for name, output in found.verify.items()} == {KMOD: 1, nvidia: 1}
 
 

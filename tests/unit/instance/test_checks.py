@@ -16,7 +16,8 @@ from immutable_base.instance.inspect import read_policies
 from immutable_base.model.check import Level
 from immutable_base.model.facts import ProgramOutput
 from immutable_base.model.instance import BasePromises, InstanceFacts, PolicyFact
-from support.sound_image import FACTS, KMOD, OLD, SETTINGS, K, module
+from immutable_base.policy.host_trust import instance_trust
+from support.sound_image import FACTS, KMOD, OLD, PEM, SETTINGS, K, host_policy, module
 
 LABELS = {"org.opencontainers.image.revision": "c" * 40, "io.immutable-base.kernel": K}
 STRICT, LOOSE = (
@@ -24,10 +25,11 @@ STRICT, LOOSE = (
     '{"default": [{"type": "insecureAcceptAnything"}]}',
 )
 POLICY = PolicyFact(path="etc/containers/policy.json", text=STRICT)
+TRUST = instance_trust("fileserver", "registry.example/hosts/fileserver", SETTINGS.signing, [PEM])
 SOUND = InstanceSubject(
-    facts=FACTS.model_copy(update={"labels": {**LABELS, "ostree.linux": K}, "kmod_requires": {KMOD.name: (f"kernel-uname-r = {K}",)}}),
+    facts=FACTS.model_copy(update={"host_policy": host_policy(TRUST, STRICT), "labels": {**LABELS, "ostree.linux": K}, "kmod_requires": {KMOD.name: (f"kernel-uname-r = {K}",)}}),
     settings=SETTINGS, promises=BasePromises(kernels=(K,), modules=FACTS.modules, policies=(POLICY,)), policies=(POLICY,),
-    labels=LABELS,
+    labels=LABELS, trust=TRUST,
 )  # fmt: skip
 
 
@@ -81,6 +83,7 @@ BROKEN = {
     "a label of another kernel": (facts(labels={**SOUND.facts.labels, "ostree.linux": OLD}), "labels-true"),
     "a policy that is gone": (dataclasses.replace(SOUND, policies=()), "policy-kept"),
     "a looser policy": (dataclasses.replace(SOUND, policies=(POLICY.model_copy(update={"text": LOOSE}),)), "policy-kept"),
+    "own images that nobody need sign": (facts(host_policy=host_policy(TRUST, STRICT).model_copy(update={"files": {}})), "own-images-signed"),
     "a policy in another place too": (
         dataclasses.replace(SOUND, policies=(POLICY, PolicyFact(path="usr/share/containers/policy.json", text=LOOSE))), "policy-kept",
     ),
@@ -122,7 +125,7 @@ def test_the_document_names_image_and_base():
         rests_on={}, variant="fileserver", image_id="f" * 64, facts=facts(kernels=()).facts,
         policies=SOUND.policies, promises=SOUND.promises,
     )  # fmt: skip
-    report = check_instance(found, SETTINGS, LABELS, rests_on={"build.json": "0" * 64})
+    report = check_instance(found, SETTINGS, LABELS, TRUST, rests_on={"build.json": "0" * 64})
     assert (report.variant, report.image_id, report.rests_on) == (
         "fileserver",
         "f" * 64,

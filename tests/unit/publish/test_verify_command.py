@@ -77,6 +77,7 @@ def test_json_says_the_same(published, capsys, config, tmp_path):
         "sct_checked": True,
         "sbom_components": [0],
         "skipped": 0,
+        "by_key": 0,
     }
     assert published("base-zfs", "--format", "json", "--output", tmp_path / "x.json") == 0
     again = json.loads((tmp_path / "x.json").read_text())

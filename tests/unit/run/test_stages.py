@@ -57,7 +57,8 @@ def stages(world, monkeypatch):
         world.used.append(image)
         yield "root"
 
-    def inspect(_storage, image, variant, *, rests_on):
+    def inspect(_storage, image, variant, *, destination, rests_on):
+        assert destination == world.context.settings.registry.destination
         world.used.append(image)
         found = {"image_id": image, "rests_on": rests_on, "variant": variant.name}
         return FACTS.model_copy(update=found)

@@ -114,6 +114,11 @@ class LabPaths:
         return self.root / "module-keys"
 
     @property
+    def image_keys(self) -> Path:
+        """Keys that sign images beside the keyless identity; readable by their owner only."""
+        return self.root / "image-keys"
+
+    @property
     def trust(self) -> Path:
         """Public halves: what a client of the lab has to trust."""
         return self.root / "trust"

@@ -38,6 +38,8 @@ def scenario_configuration(product: str, lab: Replacements, scenario: Scenario) 
     if scenario.universe is Universe.TINY:
         product = _on_tiny_stream(product)
     document = tomlkit.parse(lab_configuration(product, lab))
+    if scenario.universe is Universe.TINY and lab.image_keys:
+        document["signing"]["keys"] = dict(lab.image_keys)
     change(document, scenario.changes)
     return tomlkit.dumps(document)
 

@@ -1,0 +1,35 @@
+"""Checks of whose images a host takes."""
+
+from __future__ import annotations
+
+from immutable_base.check.interface import Check, HasFacts, Objection
+from immutable_base.policy.host_trust import variants_trust
+from immutable_base.policy.lint import lint
+
+KEYLESS = (
+    "no key is configured (signing.keys): hosts refuse our images too, until their own admission "
+    "program has verified an image's keyless signature"
+)
+
+
+def only_signed_images(subject: HasFacts) -> Objection | None:
+    """policy.json and what goes with it let a host take from us only what is signed by us.
+
+    An error if they let in more; a note if they do what they say, but a host needs a program beside
+    it to take anything.
+    """
+    trust = variants_trust(subject.settings)
+    found = tuple(str(finding) for finding in lint(subject.facts.host_policy, trust))
+    if found:
+        return Objection(message="hosts would take, or miss, what they should not", evidence=found)
+    return None if trust.keys else Objection(message=KEYLESS, is_note=True)
+
+
+CHECKS: tuple[Check[HasFacts], ...] = (
+    Check(
+        id="only-signed-images",
+        title="a host takes only signed images",
+        reason="a signature that nobody demands keeps nobody from putting another image on a host",
+        function=only_signed_images,
+    ),
+)

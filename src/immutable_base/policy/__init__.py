@@ -1,0 +1,1 @@
+"""What a host accepts: policy.json and what goes with it, rendered of `[signing]`, and linted."""

@@ -1,0 +1,131 @@
+"""Is what an image says about whose images its hosts take as strict as it looks? Pure.
+
+Stricter than bootc, which looks at `default` alone. Every finding is a way in which hosts elsewhere
+took what nobody had signed, or could not be updated any more. Sources: containers-policy.json(5),
+containers-registries.d(5), bootc 1.16.9 (crates/ostree-ext/src/container/skopeo.rs).
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from immutable_base.model.facts import HostPolicyFacts
+from immutable_base.policy.host_trust import ADMITTED, HostTrust
+from immutable_base.policy.lint_policy import lint_policy
+from immutable_base.policy.render import POLICY, SHARED_POLICY
+
+REACHED = "pinging container registry"
+"""How skopeo begins to say that it could not reach a registry: policy.json, registries.d and the
+reference were in order by then. Source: containers/image, docker/docker_client.go."""
+NAMESPACE = re.compile(r"""^\s+["']?(?P<name>[^\s"'#]+)["']?\s*:\s*(?:#.*)?$""", re.MULTILINE)
+"""A line of registries.d that opens a namespace: a key without a value of its own."""
+REGISTRIES = re.compile(r"(etc|usr/share)/containers/registries\.d/[^/]+\.yaml")
+OVERRIDES = re.compile(r"(var/roothome|root)/\.config/containers/policy\.json")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LintFinding:
+    """One thing that is wrong, by the name of its rule."""
+
+    rule: str
+    message: str
+
+    def __str__(self) -> str:
+        """Return one line."""
+        return f"{self.rule}: {self.message}"
+
+
+def lint(facts: HostPolicyFacts, trust: HostTrust) -> tuple[LintFinding, ...]:
+    """Return everything that is wrong with an image's files, as compared with `trust`."""
+    files = facts.files
+    found = [
+        *lint_policy(files, trust),
+        *_elsewhere(files),
+        *_registries(files, trust),
+        *_keys(files, trust),
+        *(_install(files) if trust.whole else ()),
+        *_skopeo(facts),
+    ]
+    return tuple(LintFinding(rule=rule, message=message) for rule, message in found)
+
+
+def _elsewhere(files: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """A policy of root's own replaces the image's altogether."""
+    for name in files:
+        if OVERRIDES.fullmatch(name):
+            yield "overridden", f"/{name} replaces /{POLICY} for root"
+    if POLICY not in files and SHARED_POLICY in files:
+        yield "not-in-etc", f"only /{SHARED_POLICY} is there: image before v5.40 does not read it"
+
+
+def _registries(files: Mapping[str, str], trust: HostTrust) -> Iterator[tuple[str, str]]:
+    own = files.get(trust.registries_file)
+    setting = "use-sigstore-attachments: true" if trust.keys else f"lookaside: {ADMITTED}"
+    places: dict[str, list[str]] = {}
+    for file, text in files.items():
+        if REGISTRIES.fullmatch(file):
+            for name in NAMESPACE.findall(text):
+                places.setdefault(name, []).append(file)
+    for scope in trust.scopes:
+        if own is None or f'  "{scope.name}":\n    {setting}\n' not in own:
+            yield "signatures-not-read", f"/{trust.registries_file} lacks {scope.name}: {setting}"
+        for name, where in sorted(places.items()):
+            if name.startswith(f"{scope.name}/") and name not in _names(trust):
+                yield "narrower-registries", f"{name} in /{where[0]} counts instead of {scope.name}"
+    for name, where in sorted(places.items()):
+        if len(where) > 1 and name not in {"docker", "default-docker"}:
+            yield (
+                "namespace-twice",
+                f"{name} is in /{' and /'.join(where)}: an error for all images",
+            )
+
+
+def _names(trust: HostTrust) -> set[str]:
+    return {scope.name for scope in trust.scopes}
+
+
+def _keys(files: Mapping[str, str], trust: HostTrust) -> Iterator[tuple[str, str]]:
+    from immutable_base.policy.lint_keys import key_mistake  # noqa: PLC0415  cryptography is slow
+
+    for key in trust.keys:
+        text = files.get(key.path)
+        if text is None:
+            yield "key-missing", f"/{key.path} is not there, and policy.json names it"
+        elif (mistake := key_mistake(text)) is not None:
+            yield "key-unreadable", f"/{key.path}: {mistake}"
+        elif key.pem and text != key.pem:
+            yield "key-other", f"/{key.path} is not the key of the configuration"
+
+
+def _install(files: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Bootc merges files in the order of their names; those in /etc replace and come after."""
+    told: dict[str, bool | None] = {}
+    for folder in ("usr/lib/bootc/install/", "etc/bootc/install/"):
+        for path in sorted(path for path in files if path.startswith(folder)):
+            try:
+                table = tomllib.loads(files[path]).get("install", {})
+            except (tomllib.TOMLDecodeError, AttributeError) as error:
+                yield "install-unreadable", f"/{path} is not TOML: {error}"
+                continue
+            told[path.removeprefix(folder)] = (
+                table.get("enforce-container-sigpolicy") if isinstance(table, dict) else None
+            )
+    said = [told[name] for name in sorted(told) if told[name] is not None]
+    if not said or said[-1] is not True:
+        yield (
+            "not-enforced-by-bootc",
+            "no file of bootc's install configuration ends with enforce-container-sigpolicy = true",
+        )
+
+
+def _skopeo(facts: HostPolicyFacts) -> Iterator[tuple[str, str]]:
+    if facts.skopeo is None:
+        yield "no-skopeo", "the image has no skopeo, with which bootc fetches images"
+    elif REACHED not in facts.skopeo.text:
+        yield (
+            "skopeo-refuses",
+            f"the image's skopeo cannot use them: {facts.skopeo.text[:500]}",
+        )

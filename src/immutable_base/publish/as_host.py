@@ -1,0 +1,186 @@
+"""Would a host take it? The image's own skopeo is asked, under the image's own policy.
+
+It is asked as bootc asks it, but for the layers: those are here already, and a copy of an image
+that finds every blob at its target transfers none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from immutable_base.errors import RemoteError, VerificationError, foreign_data
+from immutable_base.image.program import mounted_image
+from immutable_base.model.facts import ProgramOutput
+from immutable_base.process import ANY_STATUS, Runner
+from immutable_base.tools import buildah, bwrap, skopeo
+
+REJECTED = "Source image rejected: "
+"""How skopeo begins to say that its policy refuses an image; source: containers/image,
+copy/single.go. Anything else that ends a copy says nothing about the policy."""
+TWIN = "io.immutable-base.unsigned-twin"
+"""Annotation that makes another manifest of an image, for which there is no signature."""
+SEEN_AS = "/run/as-host"
+"""Where the sandbox has what it works with; /run is its own."""
+HINT = "`immutable-base policy lint` says what is wrong with an image's policy"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """A host that runs an image, as far as it fetches images."""
+
+    run: Runner
+    root: Path
+    """The image's root, mounted; what is written there is thrown away."""
+    layout: Path
+    """The image as it was pushed."""
+    environment: Mapping[str, str]
+    """Which CAs to trust."""
+
+    def fetch(self, pinned: str) -> ProgramOutput:
+        """Return what the image's skopeo says when it is told to fetch `repository@sha256:...`."""
+        with tempfile.TemporaryDirectory(dir=self.layout.parent, prefix=".as-host.") as scratch:
+            folder = Path(scratch)
+            _link_blobs(self.layout, folder, but=pinned.partition("@")[2])
+            self._name_servers()
+            argv = (
+                # A layout has no place for signatures; they are looked at all the same.
+                "skopeo", "copy", "--quiet", "--remove-signatures",
+                f"--dest-shared-blob-dir={SEEN_AS}/blobs",
+                f"docker://{pinned}", f"oci:{SEEN_AS}/fetched:image",
+            )  # fmt: skip
+            found = bwrap.run_in_root(
+                self.run, self.root, argv, ok=ANY_STATUS, surroundings=self._surroundings(folder)
+            )
+        text = f"{found.text}{found.stderr_tail}".strip()
+        return ProgramOutput(status=found.status, text=text)
+
+    def _surroundings(self, folder: Path) -> bwrap.Surroundings:
+        """Return the network, the registry's CA and login, and a folder to write to."""
+        readable, environment = {}, {"HOME": "/root"}
+        if bundle := self.environment.get("SSL_CERT_FILE"):
+            readable[Path(bundle)] = environment["SSL_CERT_FILE"] = "/run/as-host-ca.pem"
+        if (login := _login(os.environ)) is not None:
+            readable[login] = environment["REGISTRY_AUTH_FILE"] = "/run/as-host-login.json"
+        return bwrap.Surroundings(
+            environment=environment, readable=readable, writable={folder: SEEN_AS}
+        )
+
+    def _name_servers(self) -> None:
+        """Give the sandbox the machine's: the image has none, or a link into its own /run."""
+        machine, image = Path("/etc/resolv.conf"), self.root / "etc/resolv.conf"
+        image.unlink(missing_ok=True)
+        if machine.is_file():
+            shutil.copyfile(machine, image)
+
+
+@contextmanager
+def open_host(
+    storage: buildah.Storage, image: str, layout: Path, environment: Mapping[str, str]
+) -> Iterator[Host]:
+    """Mount a local image for the block's time; `layout` is the same image."""
+    with mounted_image(storage, image) as mounted:
+        yield Host(run=storage.run, root=mounted.root, layout=layout, environment=environment)
+
+
+def require_host_agrees(host: Host, repository: str, digest: str, *, by_key: bool) -> None:
+    """Require that a host takes the image from the registry, and refuses an unsigned copy of it.
+
+    `by_key`: whether a key has signed; without, a host refuses the image itself, too, until its
+    own admission program has verified it, and that is what is required then.
+
+    Raises VerificationError if a host would do otherwise, RemoteError if nothing can be known.
+    """
+    pinned = f"{repository}@{digest}"
+    if by_key:
+        require_taken(host, pinned)
+    else:
+        _require_refused(host, pinned, "an image that its host has not admitted")
+    twin = _push_twin(host, repository)
+    _require_refused(host, twin, "an unsigned copy of the image")
+
+
+def require_taken(host: Host, pinned: str) -> None:
+    """Require that a host takes an image; raises as `require_host_agrees`."""
+    found = host.fetch(pinned)
+    if found.status == 0:
+        return
+    if REJECTED not in found.text:
+        raise RemoteError(
+            f"whether a host takes {pinned} cannot be known: the image's skopeo failed",
+            details=found.text,
+            hint="is the registry up? The tags are where they were; run again",
+        )
+    raise VerificationError(f"a host would refuse {pinned}", details=found.text, hint=HINT)
+
+
+def _require_refused(host: Host, pinned: str, what: str) -> None:
+    found = host.fetch(pinned)
+    if found.status == 0:
+        raise VerificationError(
+            f"a host would take {what}: {pinned}",
+            hint=f"nothing was published: the image's policy.json demands too little; {HINT}",
+        )
+    if REJECTED not in found.text:
+        raise RemoteError(
+            f"whether a host refuses {what} cannot be known: the image's skopeo failed",
+            details=found.text,
+            hint="is the registry up? The tags are where they were; run again",
+        )
+
+
+def _push_twin(host: Host, repository: str) -> str:
+    """Push the image again under another digest, unsigned and without a tag; return its name.
+
+    Its blobs are all there, so only a manifest is written. The same image has the same twin.
+    """
+    with tempfile.TemporaryDirectory(dir=host.layout.parent, prefix=".twin.") as scratch:
+        twin = Path(scratch) / "twin"
+        digest = write_twin(host.layout, twin)
+        pinned = f"{repository}@{digest}"
+        skopeo.push(host.run, twin, pinned, host.environment)
+    return pinned
+
+
+def write_twin(layout: Path, folder: Path) -> str:
+    """Write a layout with another manifest of the same image, and return its digest.
+
+    Raises VerificationError if the layout is none.
+    """
+    with foreign_data(f"the layout {layout}", VerificationError):
+        index = json.loads((layout / "index.json").read_text())
+        entry = index["manifests"][0]
+        manifest = json.loads((layout / "blobs" / entry["digest"].replace(":", "/")).read_text())
+        manifest["annotations"] = {**(manifest.get("annotations") or {}), TWIN: entry["digest"]}
+        raw = json.dumps(manifest).encode()
+        digest = f"sha256:{hashlib.sha256(raw).hexdigest()}"
+        _link_blobs(layout, folder, but=entry["digest"])
+        (folder / "blobs" / digest.replace(":", "/")).write_bytes(raw)
+        index["manifests"] = [{**entry, "digest": digest, "size": len(raw)}]
+        (folder / "index.json").write_text(json.dumps(index))
+        shutil.copyfile(layout / "oci-layout", folder / "oci-layout")
+    return digest
+
+
+def _link_blobs(layout: Path, folder: Path, *, but: str) -> None:
+    """Link every blob of a layout but the manifest, which is what is fetched."""
+    target = folder / "blobs" / "sha256"
+    target.mkdir(parents=True)
+    for blob in (layout / "blobs" / "sha256").iterdir():
+        if f"sha256:{blob.name}" != but:
+            os.link(blob, target / blob.name)
+
+
+def _login(environment: Mapping[str, str]) -> Path | None:
+    """Return the file of registry logins, None without one; source: containers-auth.json(5)."""
+    named = environment.get("REGISTRY_AUTH_FILE")
+    folder = environment.get("DOCKER_CONFIG") or f"{environment.get('HOME', '')}/.docker"
+    path = Path(named) if named else Path(folder) / "config.json"
+    return path if path.is_file() else None

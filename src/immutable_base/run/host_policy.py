@@ -1,0 +1,45 @@
+"""What images of a run say about whose images their hosts take; read, and tried."""
+
+from __future__ import annotations
+
+from immutable_base.context import Context
+from immutable_base.image.program import mounted_image
+from immutable_base.inspect.host_policy import read_host_policy
+from immutable_base.model.build import ImageLayout
+from immutable_base.model.facts import HostPolicyFacts
+from immutable_base.model.plan import VariantPlan
+from immutable_base.publish.as_host import open_host, require_host_agrees
+from immutable_base.run.stages import Stages
+from immutable_base.workspace import exclusive
+
+
+def built_policy(context: Context, name: str) -> HostPolicyFacts:
+    """Return what the built image of a variant says, by its files and its skopeo.
+
+    Raises ConfigurationError if no image of it was built here.
+    """
+    with exclusive(context.workspace):
+        return _read(context, context.documents.variant(name))
+
+
+def _read(context: Context, variant: VariantPlan) -> HostPolicyFacts:
+    image = Stages(context=context).local_image(variant)
+    with mounted_image(context.storage, image) as mounted:
+        return read_host_policy(mounted, context.settings.registry.destination)
+
+
+def try_policy(context: Context, name: str) -> str:
+    """Let the image of a variant fetch itself from the registry, and an unsigned copy.
+
+    It must have been signed: `immutable-base sign` is enough. Returns what was proven; raises as
+    `require_host_agrees`.
+    """
+    variant = context.documents.variant(name)
+    image = Stages(context=context).local_image(variant)
+    layout = context.documents.read(ImageLayout, variant)
+    by_key = context.settings.signing.keys is not None
+    folder, environment = context.documents.layout(variant), context.tls.environment
+    with open_host(context.storage, image, folder, environment) as host:
+        require_host_agrees(host, context.repository_of(name), layout.digest, by_key=by_key)
+    own = "it takes itself by its key" if by_key else "it refuses itself until it is admitted"
+    return f"{own}, and refuses an unsigned copy"

@@ -1,0 +1,80 @@
+"""From `[signing.keys]` to the key that signs beside the keyless identity, and whom hosts trust.
+
+Not in `trusted.py`: a verification needs none of it, and does without pydantic.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from immutable_base.config.schema import Settings
+from immutable_base.config.signing import Signing
+from immutable_base.policy.host_trust import HostTrust, instance_trust, variants_trust
+from immutable_base.policy.public_key import canonical_pem
+from immutable_base.tools import cosign
+from immutable_base.trusted import key_file
+
+KEY_VARIABLES = {
+    "env": ("COSIGN_PASSWORD",),
+    "hashivault": (
+        "VAULT_ADDR", "VAULT_TOKEN", "VAULT_NAMESPACE", "VAULT_CACERT", "VAULT_KEYPREFIX",
+        "TRANSIT_SECRET_ENGINE_PATH",
+    ),
+    "awskms": (
+        "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION",
+        "AWS_DEFAULT_REGION", "AWS_ROLE_ARN", "AWS_ROLE_SESSION_NAME",
+        "AWS_WEB_IDENTITY_TOKEN_FILE",
+    ),
+    "gcpkms": ("GOOGLE_APPLICATION_CREDENTIALS",),
+    "pkcs11": (
+        "COSIGN_PKCS11_MODULE_PATH", "COSIGN_PKCS11_PIN", "COSIGN_PKCS11_IGNORE_CERTIFICATE",
+    ),
+}  # fmt: skip
+"""What cosign needs for each kind of key; sources: sigstore/cosign, KMS.md, PKCS11_TOKENS.md, and
+sigstore/sigstore, pkg/signature/kms/hashivault. It gets nothing else of our environment."""
+
+
+def signing_key_of(
+    signing: Signing, folder: Path, environment: Mapping[str, str] = os.environ
+) -> cosign.SigningKey | None:
+    """Return the key that signs beside the keyless identity, None if none is configured.
+
+    The private key is not looked for here. Raises ConfigurationError if the public key's file is
+    missing or is none.
+    """
+    keys = signing.keys
+    if keys is None:
+        return None
+    kind, _, rest = keys.key.partition(":")
+    names = (*KEY_VARIABLES[kind], *((rest.removeprefix("//"),) if kind == "env" else ()))
+    return cosign.SigningKey(
+        reference=keys.key,
+        public=_public_key(keys.signing_path, folder),
+        environment={name: environment[name] for name in names if name in environment},
+    )
+
+
+def host_trust_of(settings: Settings, folder: Path) -> HostTrust:
+    """Return what the images of the product's variants say about whose images a host takes.
+
+    Raises ConfigurationError if a public key's file is missing or is none.
+    """
+    return variants_trust(settings, public_keys(settings.signing, folder))
+
+
+def instance_trust_of(name: str, repository: str, signing: Signing, folder: Path) -> HostTrust:
+    """Return the same of an instance's image; raises as `host_trust_of`."""
+    return instance_trust(name, repository, signing, public_keys(signing, folder))
+
+
+def public_keys(signing: Signing, folder: Path) -> list[str]:
+    """Return the texts of the public keys that hosts accept; raises as `host_trust_of`."""
+    paths = signing.keys.key_paths if signing.keys else ()
+    return [_public_key(path, folder) for path in paths]
+
+
+def _public_key(name: str, folder: Path) -> str:
+    path = key_file(name, folder)
+    return canonical_pem(path.read_bytes(), str(path))

@@ -1,0 +1,196 @@
+"""Each trap of policy.json and what goes with it has a finding; what we render has none."""
+
+import json
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from immutable_base.model.facts import HostPolicyFacts, ProgramOutput
+from immutable_base.policy.host_trust import HostTrust, Scope, key_files
+from immutable_base.policy.lint import lint
+from immutable_base.policy.render import INSTALL, POLICY, SHARED_POLICY, render_files
+from support.forge import public_pem
+
+PEM = public_pem(ec.generate_private_key(ec.SECP256R1())).decode()
+NEXT = public_pem(ec.generate_private_key(ec.SECP256R1())).decode()
+RSA = public_pem(rsa.generate_private_key(public_exponent=65537, key_size=2048)).decode()
+OURS = "registry.gitlab.com/group/os"
+TRUST = HostTrust(
+    name="immutable-base",
+    scopes=(Scope(name=OURS), Scope(name="mirror.example/os", mirrors=OURS)),
+    keys=key_files("immutable-base", [PEM, NEXT]),
+)
+ADMITTED = HostTrust(name="immutable-base", scopes=(Scope(name=OURS),))
+INSTANCE = HostTrust(
+    name="instance-x", scopes=(Scope(name="registry.gitlab.com/hosts/x"),),
+    keys=key_files("instance-x", [PEM]), whole=False,
+)  # fmt: skip
+REACHED = ProgramOutput(status=1, text="initializing source: pinging container registry x")
+ANY, NO = [{"type": "insecureAcceptAnything"}], [{"type": "reject"}]
+REGISTRIES = TRUST.registries_file
+KEY = TRUST.keys[0].path
+STOCK = json.dumps({
+    "default": ANY,
+    "transports": {
+        "docker": {
+            "": ANY,
+            "registry.redhat.io": [{"type": "signedBy", "keyType": "GPGKeys", "keyPath": "/etc/pki/x"}],
+        },
+        "docker-daemon": {"": ANY},
+    },
+})  # fmt: skip
+
+
+def rules(files, trust=TRUST, skopeo=REACHED):
+    facts = HostPolicyFacts(files=files, repository=OURS, skopeo=skopeo)
+    return {finding.rule for finding in lint(facts, trust)}
+
+
+def policy(change, trust=TRUST):
+    """What is rendered, with one change to policy.json."""
+    files = render_files(trust, STOCK)
+    document = json.loads(files[POLICY])
+    change(document)
+    return {**files, POLICY: json.dumps(document)}
+
+
+@pytest.mark.parametrize("trust", [TRUST, ADMITTED, INSTANCE])
+@pytest.mark.parametrize("base", [None, STOCK, json.dumps({"default": NO})])
+def test_what_we_render_has_no_finding_whatever_the_base_says(trust, base):
+    assert rules(render_files(trust, base), trust) == set()
+
+
+def docker(scope, demands):
+    return lambda document: document["transports"]["docker"].update({scope: demands})
+
+
+def of_ours(**changes):
+    """Change our own requirement; None takes a key away."""
+
+    def change(document):
+        requirement = document["transports"]["docker"][OURS][0]
+        requirement.update(changes)
+        for name in [name for name, value in requirement.items() if value is None]:
+            del requirement[name]
+
+    return change
+
+
+TRAPS = {
+    "signing.md 2.2 (1): default alone is what bootc looks at": (docker("", ANY), "catch-all"),
+    "a catch-all for many hosts": (docker("*.gitlab.com", ANY), "catch-all"),
+    "a signature by anybody's key for everything": (docker("", [{"type": "signedBy", "keyType": "GPGKeys", "keyPath": "/x"}]), "catch-all"),
+    "default accepts": (lambda d: d.update(default=ANY), "default-accepts"),
+    "two requirements that accept pass bootc's check": (lambda d: d.update(default=ANY * 2), "default-accepts"),
+    "default demands any signature": (lambda d: d.update(default=[{"type": "sigstoreSigned", "keyPath": "/x"}]), "default-accepts"),
+    "ours accept": (docker(OURS, ANY), "scope-accepts"),
+    "ours are not named": (lambda d: d["transports"]["docker"].pop(OURS), "scope-missing"),
+    "a variant is let in": (docker(f"{OURS}/base", ANY), "scope-opened"),
+    "a tag of ours is let in": (docker(f"{OURS}/base:latest", ANY), "scope-opened"),
+    "another transport asks a registry": (lambda d: d["transports"].update(atomic={"registry.gitlab.com": ANY}), "other-transport"),
+    "an unknown key kills the file": (of_ours(subjectURI="https://gitlab.com/x"), "unknown-key"),
+    "an unknown requirement kills the file": (docker("x.example", [{"type": "cosignSigned"}]), "unknown-requirement"),
+    "two sources of keys": (of_ours(keyPath="/x"), "key-sources"),
+    "no source of keys": (of_ours(keyPaths=None), "key-sources"),
+    "fulcio compares e-mail addresses": (
+        docker("x.example", [{"type": "sigstoreSigned", "fulcio": {"caPath": "/x", "oidcIssuer": "y", "subjectEmail": "z"}}]), "fulcio-cannot-match",
+    ),
+    "any tag of the repository": (of_ours(signedIdentity={"type": "matchRepository"}), "any-tag"),
+    "any tag of one repository": (of_ours(signedIdentity={"type": "exactRepository", "dockerRepository": OURS}), "any-tag"),
+    "a key in /etc stays for ever": (of_ours(keyPaths=["/etc/pki/containers/a.pub"]), "key-in-etc"),
+    "another key": (of_ours(keyPaths=["/usr/lib/pki/other.pub"]), "scope-differs"),
+    "one key of two": (of_ours(keyPaths=[f"/{KEY}"]), "scope-differs"),
+    "bootc cannot install": (lambda d: d["transports"].pop("containers-storage"), "local-refused"),
+    "no layout can be deployed": (lambda d: d["transports"].update(oci={"": NO}), "local-refused"),
+    "no list": (docker(OURS, {"type": "reject"}), "policy-unreadable"),
+    "an empty list": (docker(OURS, []), "policy-unreadable"),
+    "a key of its own at the top": (lambda d: d.update(comment="x"), "policy-unreadable"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "rule"), TRAPS.values(), ids=TRAPS.keys())
+def test_a_trap_of_policy_json_is_found(change, rule):
+    assert rule in rules(policy(change))
+
+
+FILES = {
+    "no policy at all": ({POLICY: None}, "no-policy"),
+    "only where older releases do not look": ({POLICY: None, SHARED_POLICY: "{}"}, "not-in-etc"),
+    "not JSON": ({POLICY: "{"}, "policy-unreadable"),
+    "a key twice: readers differ in which counts": ({POLICY: '{"default":[{"type":"reject"}],"default":[{"type":"insecureAcceptAnything"}]}'}, "policy-unreadable"),
+    "root's own policy": ({"root/.config/containers/policy.json": "{}"}, "overridden"),
+    "root's own policy on ostree": ({"var/roothome/.config/containers/policy.json": "{}"}, "overridden"),
+    "signatures beside the image are not read": ({REGISTRIES: None}, "signatures-not-read"),
+    "attachments are off": ({REGISTRIES: f'docker:\n  "{OURS}":\n    use-sigstore-attachments: false\n'}, "signatures-not-read"),
+    "a namespace in two files": ({"etc/containers/registries.d/other.yaml": f"docker:\n  {OURS}:\n    lookaside: file:///x\n"}, "namespace-twice"),
+    "a namespace in two files of others": (
+        {f"etc/containers/registries.d/{n}.yaml": "docker:\n  registry.redhat.io: # x\n    lookaside: x\n" for n in "ab"}, "namespace-twice",
+    ),
+    "a narrower namespace counts instead": ({"usr/share/containers/registries.d/z.yaml": f"docker:\n  '{OURS}/base':\n    lookaside: file:///x\n"}, "narrower-registries"),
+    "a key is missing": ({KEY: None}, "key-missing"),
+    "a key is none": ({KEY: "-----BEGIN PUBLIC KEY-----\nx\n-----END PUBLIC KEY-----\n"}, "key-unreadable"),
+    "a key of RSA": ({KEY: RSA}, "key-unreadable"),
+    "a private key": ({KEY: "-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----\n"}, "key-unreadable"),
+    "somebody else's key": ({KEY: NEXT}, "key-other"),
+    "bootc is not told": ({INSTALL: None}, "not-enforced-by-bootc"),
+    "a later file takes it back": ({"usr/lib/bootc/install/90-x.toml": "[install]\nenforce-container-sigpolicy = false\n"}, "not-enforced-by-bootc"),
+    "a file of the host's takes it back": ({"etc/bootc/install/60.toml": "[install]\nenforce-container-sigpolicy = false\n"}, "not-enforced-by-bootc"),
+    "a file of the same name in /etc": ({"etc/bootc/install/50-immutable-base.toml": ""}, "not-enforced-by-bootc"),
+    "the install configuration is no TOML": ({"usr/lib/bootc/install/00.toml": "["}, "install-unreadable"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("changes", "rule"), FILES.values(), ids=FILES.keys())
+def test_a_trap_of_the_other_files_is_found(changes, rule):
+    files = {**render_files(TRUST, STOCK), **changes}
+    assert rule in rules({name: text for name, text in files.items() if text is not None})
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        'Error loading trust policy: invalid policy in "/etc/containers/policy.json": Unknown key',
+        'Error parsing signature storage configuration: "docker" namespace "x" defined both in',
+        "",
+    ],
+)
+def test_what_the_image_s_skopeo_cannot_use_is_found(said):
+    answer = ProgramOutput(status=1, text=said)
+    assert rules(render_files(TRUST, STOCK), skopeo=answer) == {"skopeo-refuses"}
+
+
+def test_an_image_without_skopeo_is_found():
+    assert rules(render_files(TRUST, STOCK), skopeo=None) == {"no-skopeo"}
+
+
+@pytest.mark.parametrize(
+    "name", ["registry.gitlab.com", OURS, f"{OURS}/base", "registry.gitlab.com/group"]
+)
+def test_what_is_let_in_unsigned_must_not_be_ours(name):
+    trust = HostTrust(name=TRUST.name, scopes=TRUST.scopes, keys=TRUST.keys, unsigned=(name,))
+    assert "unsigned-ours" in rules(render_files(trust, None), trust)
+
+
+def test_what_is_let_in_unsigned_may_be_another_s():
+    trust = HostTrust(
+        name=TRUST.name, scopes=TRUST.scopes, keys=TRUST.keys, unsigned=("docker.io/library",)
+    )
+    assert rules(render_files(trust, None), trust) == set()
+
+
+def test_an_instance_is_not_asked_for_what_its_base_promises():
+    assert rules(policy(lambda d: d.update(default=ANY), INSTANCE), INSTANCE) == set()
+
+
+def test_an_instance_s_own_repository_is_asked_for():
+    files = policy(
+        lambda d: d["transports"]["docker"].update({"registry.gitlab.com/hosts/x": ANY}), INSTANCE
+    )
+    assert "scope-accepts" in rules(files, INSTANCE)
+
+
+def test_without_a_key_the_host_s_own_admission_is_demanded_and_nothing_less():
+    assert "scope-accepts" in rules(policy(docker(OURS, ANY), ADMITTED), ADMITTED)
+    assert "signatures-not-read" in rules(
+        {**render_files(ADMITTED, None), ADMITTED.registries_file: ""}, ADMITTED
+    )

@@ -1,0 +1,142 @@
+"""What images get: scoped, strict, and with everything that the distribution says itself."""
+
+import json
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from immutable_base.build.host_files import write_host_trust
+from immutable_base.config.load import load_settings
+from immutable_base.errors import CheckError, ConfigurationError
+from immutable_base.policy.host_trust import (
+    ADMISSION_KEY,
+    HostTrust,
+    Scope,
+    instance_trust,
+    key_files,
+    variants_trust,
+)
+from immutable_base.policy.public_key import canonical_pem
+from immutable_base.policy.render import INSTALL, POLICY, render_files, render_policy
+from support.forge import public_pem
+from support.paths import PRODUCT
+from support.sound_image import KEYS, PEM, with_keys
+
+SETTINGS = load_settings(PRODUCT)
+OURS = SETTINGS.registry.destination
+KEYED = variants_trust(with_keys(SETTINGS), [PEM])
+ANY = [{"type": "insecureAcceptAnything"}]
+REDHAT = [{"type": "signedBy", "keyType": "GPGKeys", "keyPath": "/etc/pki/rpm-gpg/x"}]
+STOCK = json.dumps({
+    "default": ANY,
+    "transports": {"docker": {"": ANY, "registry.redhat.io": REDHAT}, "docker-daemon": {"": ANY}},
+})  # fmt: skip
+
+
+def rendered(trust, base=STOCK):
+    return json.loads(render_policy(trust, base))
+
+
+def test_a_key_s_image_demands_its_key_and_refuses_what_nobody_names():
+    found = rendered(KEYED)
+    assert found["default"] == [{"type": "reject"}]
+    assert found["transports"]["docker"][OURS] == [
+        {
+            "type": "sigstoreSigned",
+            "keyPath": "/usr/lib/pki/immutable-base/immutable-base-current.pub",
+            "signedIdentity": {"type": "matchRepoDigestOrExact"},
+        }
+    ]
+
+
+def test_the_distribution_s_own_entries_stay_and_its_catch_all_goes():
+    found = rendered(KEYED)["transports"]
+    assert found["docker"]["registry.redhat.io"] == REDHAT
+    assert "" not in found["docker"]
+    assert found["docker-daemon"] == {"": ANY}
+    assert found["containers-storage"] == found["oci"] == {"": ANY}
+
+
+def test_without_a_key_nothing_of_ours_is_taken_for_nothing():
+    for base in (None, STOCK):
+        found = rendered(variants_trust(SETTINGS), base)
+        assert found["default"] == [{"type": "reject"}]
+        (demand,) = found["transports"]["docker"][OURS]
+        assert (demand["type"], demand["keyPath"]) == ("sigstoreSigned", ADMISSION_KEY)
+
+
+def test_an_instance_adds_itself_and_changes_nothing_else():
+    base = render_policy(KEYED, STOCK)
+    trust = instance_trust("x", "registry.gitlab.com/hosts/x", with_keys(SETTINGS).signing, [PEM])
+    before, after = json.loads(base), rendered(trust, base)
+    added = after["transports"]["docker"].pop("registry.gitlab.com/hosts/x")
+    assert added[0]["keyPath"] == "/usr/lib/pki/immutable-base/instance-x-current.pub"
+    assert after == before
+    assert INSTALL not in render_files(trust, base)
+
+
+def test_a_mirror_takes_what_was_signed_for_what_it_mirrors():
+    trust = HostTrust(
+        name="x",
+        scopes=(Scope(name="mirror.example/os", mirrors=OURS),),
+        keys=key_files("x", [PEM]),
+    )
+    (demand,) = rendered(trust)["transports"]["docker"]["mirror.example/os"]
+    assert demand["signedIdentity"] == {
+        "type": "remapIdentity", "prefix": "mirror.example/os", "signedPrefix": OURS,
+    }  # fmt: skip
+
+
+def test_a_key_s_place_does_not_change_in_a_rotation():
+    """A host whose policy.json was changed by hand, and so is never updated, still follows."""
+    other = public_pem(ec.generate_private_key(ec.SECP256R1())).decode()
+    keys = KEYS.model_copy(update={"key_paths": ("a.pub", "b.pub")})
+    before = render_files(variants_trust(with_keys(SETTINGS, keys), [PEM, other]), STOCK)
+    after = render_files(variants_trust(with_keys(SETTINGS, keys), [other, PEM]), STOCK)
+    assert before[POLICY] == after[POLICY]
+    assert before != after
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"transports": {}}', '{"default": 1}', "{" * 9000])
+def test_a_base_whose_policy_cannot_be_read_is_no_base(text):
+    with pytest.raises(CheckError, match="is no policy"):
+        render_policy(KEYED, text)
+
+
+@pytest.mark.parametrize(
+    "raw", [b"", b"x", PEM.encode()[:60], b"-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----"]
+)
+def test_what_is_no_public_key_is_refused(raw):
+    with pytest.raises(ConfigurationError):
+        canonical_pem(raw, "k.pub")
+
+
+def test_another_curve_is_refused():
+    with pytest.raises(ConfigurationError, match="P-256"):
+        canonical_pem(public_pem(ec.generate_private_key(ec.SECP384R1())), "k.pub")
+
+
+def test_files_are_written_into_the_image_and_never_through_a_link(tmp_path):
+    root, outside = tmp_path / "root", tmp_path / "outside.json"
+    outside.write_text("outside")
+    (root / "etc/containers").mkdir(parents=True)
+    (root / "usr/share/containers").mkdir(parents=True)
+    (root / "usr/share/containers/policy.json").write_text(STOCK)
+    (root / POLICY).symlink_to("/usr/share/containers/policy.json")
+    (root / "etc/containers/registries.d").mkdir()
+    (root / KEYED.registries_file).symlink_to(outside)
+    written = write_host_trust(root, KEYED)
+    assert outside.read_text() == "outside"
+    assert {name: (root / name).read_text() for name in written} == render_files(KEYED, STOCK)
+    assert not (root / POLICY).is_symlink()
+    assert all((root / name).stat().st_mode & 0o777 == 0o644 for name in written)
+
+
+def test_a_folder_that_leads_out_of_the_image_is_refused(tmp_path):
+    root, outside = tmp_path / "root", tmp_path / "outside"
+    (root / "etc").mkdir(parents=True)
+    outside.mkdir()
+    (root / "etc/containers").symlink_to(outside)
+    with pytest.raises(CheckError, match="leads out of the image"):
+        write_host_trust(root, KEYED)
+    assert list(outside.iterdir()) == []

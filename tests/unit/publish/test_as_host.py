@@ -1,0 +1,139 @@
+"""What a host says of an image decides whether tags move; what says nothing is no refusal."""
+
+import dataclasses
+import json
+
+import pytest
+
+from immutable_base.errors import RemoteError, VerificationError
+from immutable_base.process import Result
+from immutable_base.publish.as_host import (
+    REJECTED,
+    Host,
+    require_host_agrees,
+    require_taken,
+    write_twin,
+)
+from support.small_images import write_layout
+
+REPOSITORY = "registry.example/os/base"
+REFUSED = (1, f"{REJECTED}A signature was required, but no signature exists")
+TAKEN, DOWN = (0, ""), (1, "pinging container registry registry.example: connection refused")
+
+
+class Machine:
+    """Runs skopeo inside and outside of the image; `says` answers for each reference in turn."""
+
+    def __init__(self, tmp_path, *says):
+        self.says, self.commands, self.seen = list(says), [], []
+        (tmp_path / "root/etc").mkdir(parents=True)
+        layout = tmp_path / "layout"
+        self.digest = write_layout(layout, "an image")
+        self.host = Host(run=self.run, root=tmp_path / "root", layout=layout, environment={})
+
+    def run(self, command):
+        self.commands.append(command)
+        if command.argv[0] != "bwrap":
+            return Result(status=0, stdout=b"", stderr_tail="")
+        self.seen.append(next(a for a in command.argv if a.startswith("docker://")))
+        status, text = self.says.pop(0)
+        return Result(status=status, stdout=b"", stderr_tail=text)
+
+    def agree(self, *, by_key=True):
+        require_host_agrees(self.host, REPOSITORY, self.digest, by_key=by_key)
+
+
+def test_a_host_that_takes_the_image_and_refuses_its_copy_agrees(tmp_path):
+    machine = Machine(tmp_path, TAKEN, REFUSED)
+    machine.agree()
+    image, copy = machine.seen
+    assert image == f"docker://{REPOSITORY}@{machine.digest}"
+    assert copy.startswith(f"docker://{REPOSITORY}@sha256:")
+    assert copy != image
+    pushed = [c.argv[-1] for c in machine.commands if c.argv[0] == "skopeo"]
+    assert pushed == [copy], "the copy is pushed by digest, and nothing else is"
+
+
+@pytest.mark.parametrize(
+    ("says", "error", "words"),
+    [
+        ([REFUSED], VerificationError, "would refuse"),
+        ([TAKEN, TAKEN], VerificationError, "would take an unsigned copy"),
+        ([DOWN], RemoteError, "cannot be known"),
+        ([TAKEN, DOWN], RemoteError, "cannot be known"),
+        ([(127, "bwrap: execvp skopeo: No such file")], RemoteError, "cannot be known"),
+    ],
+)
+def test_anything_else_stops_the_publication(tmp_path, says, error, words):
+    with pytest.raises(error, match=words) as caught:
+        Machine(tmp_path, *says).agree()
+    assert type(caught.value) is error
+
+
+def test_without_a_key_the_image_itself_must_be_refused(tmp_path):
+    Machine(tmp_path, REFUSED, REFUSED).agree(by_key=False)
+    with pytest.raises(VerificationError, match="that its host has not admitted"):
+        Machine(tmp_path / "other", TAKEN).agree(by_key=False)
+
+
+def test_a_copy_has_every_blob_and_another_manifest(tmp_path):
+    layout, twin = tmp_path / "layout", tmp_path / "twin"
+    digest = write_layout(layout, "an image")
+    found = write_twin(layout, twin)
+    assert found != digest
+    assert found == write_twin(layout, tmp_path / "again"), "the same image has the same copy"
+    manifest = json.loads((twin / "blobs" / found.replace(":", "/")).read_text())
+    original = json.loads((layout / "blobs" / digest.replace(":", "/")).read_text())
+    assert (manifest["config"], manifest["layers"]) == (original["config"], original["layers"])
+    assert json.loads((twin / "index.json").read_text())["manifests"][0]["digest"] == found
+
+
+def test_a_layout_that_is_none_is_said(tmp_path):
+    (tmp_path / "index.json").write_text("{")
+    with pytest.raises(VerificationError, match="layout"):
+        write_twin(tmp_path, tmp_path / "twin")
+
+
+def test_the_sandbox_has_the_network_the_ca_and_the_login_and_nothing_else(tmp_path, monkeypatch):
+    login, bundle = tmp_path / "login.json", tmp_path / "ca.pem"
+    login.write_text("{}")
+    bundle.write_text("")
+    monkeypatch.setenv("REGISTRY_AUTH_FILE", str(login))
+    machine = Machine(tmp_path, TAKEN)
+    host = dataclasses.replace(machine.host, environment={"SSL_CERT_FILE": str(bundle)})
+    require_taken(host, f"{REPOSITORY}:latest")
+    argv = machine.commands[-1].argv
+    assert "--unshare-net" not in argv
+    bound = [argv[n + 1] for n, word in enumerate(argv) if word == "--ro-bind"]
+    assert bound == [str(bundle), str(login)]
+    assert "--clearenv" in argv
+
+
+def test_tags_stay_if_a_host_would_not_take_it(world, token, publish, image, tmp_path):
+    """A whole publication, up to the host's answer."""
+    from immutable_base.publish import publish as room
+
+    asked = []
+
+    def disagree(host, repository, digest, *, by_key):
+        asked.append((host, repository, digest, by_key))
+        raise VerificationError("a host would refuse it")
+
+    original = room.PublishRequest
+
+    def with_host(**fields):
+        import contextlib
+
+        return original(**fields, open_host=lambda: contextlib.nullcontext("the host"))
+
+    import support.publish_fixtures as fixtures
+
+    monkey = pytest.MonkeyPatch()
+    with monkey.context() as patch:
+        patch.setattr(fixtures, "PublishRequest", with_host)
+        patch.setattr(room, "require_host_agrees", disagree)
+        with pytest.raises(VerificationError, match="would refuse it"):
+            publish()
+    assert [item[0] for item in asked] == ["the host"]
+    assert world.tags == {}
+    assert world.writes()[-1] == "attest"
