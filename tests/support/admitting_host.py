@@ -31,7 +31,7 @@ from support.forge import digest_of
 from support.scene import Outcome, Scene
 
 
-class BrokenLookaside(Exception):
+class BrokenLookasideError(Exception):
     """A file cannot be parsed: container tools refuse the image, whatever lies beside it."""
 
 
@@ -54,11 +54,11 @@ def would_take(lookaside: Path, key: Path, reference: str, digest: str) -> bool:
 def _parse(raw: bytes) -> dict:
     head, newline, rest = raw.partition(b"\n")
     if head != b"\0sigstore-json" or not newline:
-        raise BrokenLookaside(raw[:40])
+        raise BrokenLookasideError(raw[:40])
     try:
         return json.loads(rest)
     except ValueError as error:
-        raise BrokenLookaside(str(error)) from error
+        raise BrokenLookasideError(str(error)) from error
 
 
 def _accepts(public, signature, repository, tag, pinned, digest) -> bool:
@@ -75,7 +75,8 @@ def _accepts(public, signature, repository, tag, pinned, digest) -> bool:
     assert isinstance(document["optional"]["timestamp"], int)
     named = critical["identity"]["docker-reference"]
     fits = (
-        named.partition("@")[0].rpartition(":")[0] == repository or named == f"{repository}@{pinned}"
+        named.partition("@")[0].rpartition(":")[0] == repository
+        or named == f"{repository}@{pinned}"
         if pinned and not tag
         else named == f"{repository}:{tag or 'latest'}" + (f"@{pinned}" if pinned else "")
     )
@@ -104,7 +105,9 @@ class AdmittingHost:
         path = self.root / "bootc"
         if self.status is not None:
             (self.root / "status.json").write_text(self.status)
-            path.write_text(f'#!/bin/sh\n[ "$*" = "status --json" ] && cat {self.root}/status.json\n')
+            path.write_text(
+                f'#!/bin/sh\n[ "$*" = "status --json" ] && cat {self.root}/status.json\n'
+            )
             path.chmod(0o755)
         return str(path)
 

@@ -36,12 +36,22 @@ def main(arguments: Sequence[str] | None = None, host: Host | None = None) -> in
         _carry_out(namespace, host or Host())
     except ImmutableBaseError as error:
         print(f"error: {error}", file=sys.stderr)
+        if is_about_time(error):
+            print(f"hint: is the clock right? It says {moment(int(time.time()))}", file=sys.stderr)
         if namespace.command == "admit":
             print(REFUSED, file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     return 0
+
+
+def is_about_time(error: ImmutableBaseError) -> bool:
+    """Tell whether a wrong clock may be why the registry's certificate is refused."""
+    words = error.details or ""
+    return "CERTIFICATE_VERIFY_FAILED" in words and (
+        "not yet valid" in words or "has expired" in words
+    )
 
 
 def _carry_out(namespace: argparse.Namespace, host: Host) -> None:

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from immutable_base.errors import HostError
+from immutable_base.errors import HostError, RemoteError
 
 TEMPORARY = ".new"
 """Name of a file until it is whole; one that a killed process has left is replaced."""
@@ -111,14 +111,14 @@ class Folder:
     def alone(self, remaining: Callable[[], float]) -> Iterator[None]:
         """Hold the folder alone; the kernel lets go of the lock when the process ends.
 
-        Waits as long as `remaining` does not raise.
+        Waits as long as `remaining` does not raise RemoteError, then raises HostError.
         """
         with _telling(self.path / "lock"):
             flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
             descriptor = os.open("lock", flags, 0o600, dir_fd=self.descriptor)
         try:
             while not _locked(descriptor):
-                time.sleep(min(WAIT, remaining()))
+                time.sleep(min(WAIT, _left(remaining, self.path)))
             yield
         finally:
             os.close(descriptor)
@@ -144,6 +144,16 @@ def _closing(descriptor: int, path: Path) -> Iterator[Folder]:
         yield Folder(descriptor=descriptor, path=path)
     finally:
         os.close(descriptor)
+
+
+def _left(remaining: Callable[[], float], path: Path) -> float:
+    try:
+        return remaining()
+    except RemoteError as error:
+        raise HostError(
+            f"another admission works in {path}, and has not ended in time",
+            hint="wait for it: `systemctl status immutable-base-admission`",
+        ) from error
 
 
 def _locked(descriptor: int) -> bool:

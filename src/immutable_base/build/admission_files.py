@@ -89,7 +89,7 @@ def _write_settings(settings: TrustSettings, files: Mapping[str, str]) -> str:
         "mirrors": list(settings.mirrors),
         **files,
     }
-    # Texts and lists are written alike in JSON and TOML, but for DEL, which no key of ours may hold.
+    # JSON and TOML write texts and lists alike, but for DEL, which no key of ours may hold.
     lines = [
         f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in wanted.items() if value
     ]

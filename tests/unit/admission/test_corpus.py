@@ -17,7 +17,11 @@ WITHOUT = {
 CASES = {
     **{f"signature: {name}": case for name, case in signature_cases.CASES.items()},
     **{f"attestation: {name}": case for name, case in attestation_cases.CASES.items()},
-    **{f"registry: {name}": case for name, case in registry_cases.CASES.items() if name not in WITHOUT},
+    **{
+        f"registry: {name}": case
+        for name, case in registry_cases.CASES.items()
+        if name not in WITHOUT
+    },
 }
 
 

@@ -12,7 +12,7 @@ from immutable_base.admission.host_key import host_key
 from immutable_base.admission.lookaside import MOST_NAMES, Lookaside
 from immutable_base.errors import HostError
 from support.admissions import REFERENCE, admission
-from support.admitting_host import BrokenLookaside, would_take
+from support.admitting_host import BrokenLookasideError, would_take
 from support.forge import NOW
 
 PATH = "os/base@sha256=" + admission().digest.removeprefix("sha256:")
@@ -104,14 +104,16 @@ def test_more_names_than_container_tools_read_are_refused(opened, monkeypatch):
 # ------------------------------------------------------------------ what lies there already
 
 
-@pytest.mark.parametrize("name", ["signature-1", "signature-2", "signature-9", ".new", "index.html"])
+@pytest.mark.parametrize(
+    "name", ["signature-1", "signature-2", "signature-9", ".new", "index.html"]
+)
 def test_what_is_broken_does_not_stay_beside_an_admission(opened, state, name):
     """One file that cannot be parsed would refuse the image for good."""
     place = state / "lookaside" / PATH / name
     place.parent.mkdir(parents=True)
     place.write_bytes(b"hello")
     if name == "signature-1":
-        with pytest.raises(BrokenLookaside):
+        with pytest.raises(BrokenLookasideError):
             takes(state)
     opened.add(admission())
     assert takes(state)
@@ -119,7 +121,9 @@ def test_what_is_broken_does_not_stay_beside_an_admission(opened, state, name):
 
 
 @pytest.mark.parametrize("change", ["other key", "other folder", "one bit"])
-def test_what_our_key_has_not_signed_for_this_image_is_no_admission(opened, state, tmp_path, change):
+def test_what_our_key_has_not_signed_for_this_image_is_no_admission(
+    opened, state, tmp_path, change
+):
     opened.add(admission())
     place = state / "lookaside" / PATH / "signature-1"
     if change == "other key":
@@ -156,7 +160,9 @@ def test_nothing_is_written_through_a_link(opened, state, tmp_path, part):
     assert link.is_symlink()
 
 
-def test_a_link_that_appears_at_the_last_moment_is_replaced_and_not_followed(opened, state, tmp_path):
+def test_a_link_that_appears_at_the_last_moment_is_replaced_and_not_followed(
+    opened, state, tmp_path
+):
     target = tmp_path / "target"
     target.write_text("untouched")
     with opened.folder.below("os", make=True) as folder:
@@ -175,17 +181,24 @@ def test_a_link_in_place_of_a_temporary_file_is_not_followed(opened, state, tmp_
     assert target.read_text() == "untouched"
 
 
+def use(path):
+    """Do what every command begins with."""
+    with (
+        open_folder(path) as state,
+        state.alone(lambda: 1.0),
+        state.below("lookaside", make=True) as folder,
+    ):
+        return Lookaside(folder=folder, key=host_key(state)).admissions()
+
+
 @pytest.mark.parametrize("name", ["state", "state/lookaside", "state/lock", "state/host.key"])
 def test_a_link_in_the_state_is_refused(tmp_path, name):
     link = tmp_path / name
     link.parent.mkdir(exist_ok=True)
     (tmp_path / "elsewhere").mkdir()
     link.symlink_to(tmp_path / "elsewhere" / ("file" if name.endswith(("lock", "key")) else ""))
-    with pytest.raises(HostError, match=r"is a link"), open_folder(tmp_path / "state") as folder:
-        with folder.alone(lambda: 1.0):
-            host_key(folder)
-            with folder.below("lookaside", make=True):
-                pass
+    with pytest.raises(HostError, match="is a link"):
+        use(tmp_path / "state")
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
@@ -193,9 +206,8 @@ def test_a_link_in_the_state_is_refused(tmp_path, name):
 def test_a_folder_into_which_others_may_write_is_refused(opened, state, name):
     opened.add(admission())
     (state / name).chmod(0o777)
-    with pytest.raises(HostError, match="others may write"), open_folder(state) as folder:
-        with folder.below("lookaside") as lookaside:
-            Lookaside(folder=lookaside, key=opened.key).admissions()
+    with pytest.raises(HostError, match="others may write"):
+        use(state)
 
 
 def test_a_folder_in_place_of_a_file_is_refused(opened, state):
@@ -221,7 +233,9 @@ def test_a_file_of_another_user_is_refused(opened, state, monkeypatch):
 # ------------------------------------------------------------------ a disk that refuses
 
 
-@pytest.mark.parametrize("refused", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EIO, errno.EDQUOT])
+@pytest.mark.parametrize(
+    "refused", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EIO, errno.EDQUOT]
+)
 @pytest.mark.parametrize("step", ["open", "fsync", "rename", "mkdir"])
 def test_a_disk_that_refuses_changes_nothing(opened, state, monkeypatch, refused, step):
     other = admission(reference="registry.example/os/base:stable")
