@@ -9,16 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from immutable_base.errors import BrokenProofError, NoSuchImageError
 from immutable_base.process import Runner, is_interrupted
 from immutable_base.tools import cosign
 from immutable_base.verification.by_key import tags_signed_by
 from immutable_base.verification.client import Client, tls_context
 from immutable_base.verification.deadline import SECONDS, Deadline
-from immutable_base.verification.image import digest_of
 from immutable_base.verification.policy import Demand, Signer
 from immutable_base.verification.reader import Reader, ReaderOpener
 from immutable_base.verification.registry import RegistryReader
+from immutable_base.verification.resolve import names_of, resolve
 from immutable_base.verification.roots import TrustRoots
 from immutable_base.verification.verify_image import Verified, count_broken, verify_image
 
@@ -147,16 +146,7 @@ class Verifier:
     def _verify(
         self, reader: Reader, repository: str, tag: str | None, digest: str | None
     ) -> VerifiedImage:
-        if tag is not None:
-            found = _resolve(reader, f"{repository}:{tag}", tag)
-            if digest not in {None, found}:
-                raise BrokenProofError(
-                    f"the tag {repository}:{tag} names {found}, not {digest}",
-                    hint="ask for one of them: the tag moves, the digest does not",
-                )
-            digest = found
-        if digest is None:
-            raise NoSuchImageError(f"{repository} was asked for without a tag and a digest")
+        digest = resolve(reader, repository, tag, digest)
         proof = verify_image(
             reader,
             repository=repository,
@@ -182,16 +172,4 @@ class Verifier:
         """Return the repositories that a signature may name."""
         if self.signed_as is not None:
             return (self.signed_as,)
-        mirrored = [
-            original + repository[len(mirror) :]
-            for mirror, original in self.mirrors.items()
-            if repository.startswith(f"{mirror}/")
-        ]
-        return (repository, *mirrored)
-
-
-def _resolve(reader: Reader, tagged: str, tag: str) -> str:
-    raw = reader.manifest(tag)
-    if raw is None:
-        raise NoSuchImageError(f"there is no image {tagged}")
-    return digest_of(raw)
+        return names_of(repository, self.mirrors)

@@ -50,8 +50,10 @@ def test_modules_stay_small():
 
 STARTERS = re.compile(
     r"src/immutable_base/process/\w+\.py|lab/src/immutable_base_lab/services/daemons\.py"
+    r"|src/immutable_base/admission/host\.py"
 )
-"""By path: the product's `process`, and the one module of the lab that starts its daemons."""
+"""By path: the product's `process`, the one module of the lab that starts its daemons, and the one of
+the program on hosts that asks bootc."""
 
 
 def test_only_process_starts_programs():
@@ -372,6 +374,30 @@ def test_verification_imports_only_what_the_system_python_of_a_host_has():
     }
     assert foreign == set()
     assert len(list(VERIFICATION.glob("*.py"))) > 10
+
+
+ADMISSION = ROOT / "src/immutable_base/admission"
+
+
+def test_admission_imports_only_what_is_shipped_to_hosts():
+    allowed = ("immutable_base.errors", "immutable_base.verification", "immutable_base.admission")
+    reference = ROOT / "src/immutable_base/model/reference.py"
+    foreign = {
+        (path.name, name)
+        for path in [*ADMISSION.glob("*.py"), reference, reference.with_name("__init__.py")]
+        for name in imports_of(path)
+        if name.partition(".")[0] not in ON_HOSTS
+        and name != "immutable_base.model.reference"
+        and not name.startswith(allowed)
+    }
+    assert foreign == set()
+    assert len(list(ADMISSION.glob("*.py"))) > 8
+
+
+def test_admission_can_be_read_in_an_evening():
+    """With what it is made of: comments and all, a bit more than three thousand lines."""
+    files = [*ADMISSION.glob("*.py"), *VERIFICATION.glob("*.py")]
+    assert sum(len(path.read_text().splitlines()) for path in files) < 3600
 
 
 HEAVY = {"pydantic", "httpx", "solv", "tuf", "urllib3", "rich", "cyclonedx", "zstandard"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -55,6 +55,8 @@ class Content:
     epoch: int
     local: Sequence[Path] = field(default_factory=tuple)
     """Packages that our builder made."""
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    """Other files, by their paths below the mount."""
 
 
 def make_mount(inputs: BuildInputs, store: Store, name: str, content: Content) -> Path:
@@ -81,6 +83,9 @@ def make_mount(inputs: BuildInputs, store: Store, name: str, content: Content) -
     (folder / "dnf.conf").write_text(conf)
     for request, names in content.requests.items():
         (folder / request).write_text("".join(f"{item}\n" for item in names))
+    for path, raw in content.files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(raw)
     shutil.copytree(inputs.layers_folder / "scripts", folder / "bin")
     normalise(folder)
     return folder

@@ -6,6 +6,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from immutable_base.build.admission_files import LAYER as ADMISSION_LAYER
+from immutable_base.build.admission_files import admission_files
 from immutable_base.build.graph import BuildGraph, ImageStep, LayerStep
 from immutable_base.build.host_files import write_host_trust
 from immutable_base.build.injected import injected_names, remove_injected
@@ -59,6 +61,7 @@ def build_layer(build: Build, step: LayerStep, report: LineSink) -> None:
             requests={"request": step.layer.request, "erase": step.layer.erase},
             epoch=epoch,
             local=tuple(build.packages[module] for module in step.modules),
+            files=_files(build.inputs, step),
         ),
     )
     folder = copy_context(build.inputs, step.layer.name, step.id)
@@ -81,6 +84,14 @@ def build_layer(build: Build, step: LayerStep, report: LineSink) -> None:
         variants=step.variants,
         seconds=round(time.monotonic() - started, 1),
     )
+
+
+def _files(inputs: BuildInputs, step: LayerStep) -> dict[str, bytes]:
+    """Return what a layer gets from the product itself: the program on hosts, by `[signing]`."""
+    if step.layer.name != ADMISSION_LAYER:
+        return {}
+    found = admission_files(inputs.settings.trust(), inputs.config_folder)
+    return {f"{ADMISSION_LAYER}/{path}": content for path, content in found.items()}
 
 
 def build_image(build: Build, step: ImageStep, report: LineSink) -> str:

@@ -22,9 +22,11 @@ INDEXES = (
     "application/vnd.docker.distribution.manifest.list.v2+json",
 )
 ACCEPT = ", ".join((*MANIFESTS, *INDEXES))
-TRANSIENT = frozenset({408, 425, 500, 502, 503, 504})
+TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 WAITS = (0.3, 1.0)
 """Seconds before the second and the third attempt."""
+LONGEST_WAIT = 10
+"""Seconds that a registry may ask us to wait (`Retry-After`); one that wants more is left alone."""
 _CHALLENGE = re.compile(r'([a-z]+)="([^"]*)"', re.IGNORECASE)
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{1,16384}")
 """Source: RFC 6750, 2.1; anything else could end the header."""
@@ -112,9 +114,10 @@ class RegistryReader:
     def _patiently(self, question: _Asked, largest: int) -> Answer:
         answer = self._send(question, largest)
         for wait in WAITS:
-            if answer.status not in TRANSIENT:
+            asked = _asked_to_wait(answer)
+            if answer.status not in TRANSIENT or asked > LONGEST_WAIT:
                 break
-            time.sleep(min(wait, self.client.deadline.remaining()))
+            time.sleep(min(max(wait, asked), self.client.deadline.remaining()))
             answer = self._send(question, largest)
         if answer.status == 200 and len(answer.body) > largest:
             raise RemoteError(
@@ -158,6 +161,12 @@ class RegistryReader:
                 hint="is the login right (`skopeo login`, or REGISTRY_AUTH_FILE)?",
             )
         self._authorization = {"Authorization": f"Bearer {token}"}
+
+
+def _asked_to_wait(answer: Answer) -> int:
+    """Return the seconds that an answer asks for. Source: RFC 9110, 10.2.3; dates are ignored."""
+    text = answer.headers.get("retry-after", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
 
 
 def _token_in(answer: Answer) -> str | None:

@@ -63,6 +63,12 @@ SCENARIOS = (
         universe=Universe.TINY,
     ),
     Scenario(
+        name="admission",
+        summary="tiny, with the program that admits images on hosts; both are published",
+        universe=Universe.TINY,
+        changes={"variants.tiny.layers": ["tiny", "admission"]},
+    ),
+    Scenario(
         name="held",
         summary="tiny, but no repository has kernel-devel; tiny-metronome is held",
         universe=Universe.TINY,
