@@ -125,7 +125,7 @@ def test_an_image_is_taken_after_its_admission_and_only_that(host, published):
 
 
 def test_another_digest_under_the_same_tag_is_refused_by_both(host, published, tiny_lab):
-    repository, _, digest = published[NAME].partition("@")
+    repository, _, _ = published[NAME].partition("@")
     latest = f"{repository}:latest"
     assert host.command("admit", latest).returncode == 0
     try:
