@@ -1,4 +1,4 @@
-"""Modules under UEFI Secure Boot: the kernel is locked down, and takes what the enrolled key signed.
+"""Modules under UEFI Secure Boot: the kernel is locked down, and takes what an enrolled key signed.
 
 OVMF checks the kernel, which is signed anew with a key that only this machine's variables know; the
 kernel checks modules against what the firmware's db holds.
@@ -6,14 +6,31 @@ kernel checks modules against what the firmware's db holds.
 
 from __future__ import annotations
 
-from pathlib import Path
+import io
+import lzma
+import tarfile
+from dataclasses import replace
+
+import pytest
 
 from immutable_base import process
+from immutable_base.boot.machine import BootAttempt, boot
 from immutable_base.boot.questions import GuestQuestion
-from immutable_base.process import Command
+from immutable_base.documents import Documents
+from immutable_base.errors import CheckError
+from immutable_base.image.program import mounted_image
+from immutable_base.model.facts import ImageFacts
+from immutable_base.tools.buildah import Storage
+from immutable_base.tools.qemu import Disk
+from immutable_base_lab.core.paths import LabPaths
+from support.machines import prepared_machine
+from support.module_signature import SignedModule
+from support.secure_boot import Pair, enrolled, sign_kernel, sign_module
 
+NAME = "tiny-metronome"
 NONCE = "5e" * 16
-CODE = Path("/usr/share/OVMF/OVMF_CODE_4M.secboot.fd")
+REFUSED = ("Key was rejected by service", "Operation not permitted", "Required key not available")
+"""EKEYREJECTED, EPERM (lockdown) and ENOKEY, as insmod tells them."""
 UNPACK = "mkdir /run/tried && dd status=none if=/dev/disk/by-id/virtio-tried | tar -x -C /run/tried"
 ASKED = (
     GuestQuestion(name="secure boot", script="od -An -t u1 /sys/firmware/efi/efivars/SecureBoot-*"),
@@ -21,10 +38,100 @@ ASKED = (
     GuestQuestion(name="unpack", script=UNPACK),
     GuestQuestion(name="unsigned", script="insmod /run/tried/unsigned.ko"),
     GuestQuestion(name="foreign", script="insmod /run/tried/foreign.ko"),
+    GuestQuestion(name="changed", script="insmod /run/tried/changed.ko"),
     GuestQuestion(name="next", script="insmod /run/tried/next.ko && rmmod metronome"),
     GuestQuestion(name="ours", script="modprobe metronome && grep metronome /proc/modules"),
 )
 
 
-def run(*argv):
-    return process.run(Command(argv=tuple(map(str, argv)), timeout=120)).text
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("secure-boot")
+
+
+@pytest.fixture(scope="module")
+def platform(folder):
+    return Pair.make(folder, "platform", 1)
+
+
+@pytest.fixture(scope="module")
+def machine(tiny_lab, tiny_night, folder, platform):
+    """A machine that trusts the keys of this night and the next, with modules to try beside."""
+    keys = LabPaths(root=tiny_lab.state).module_keys
+    tonight = tiny_night.workspace / "tonight"
+    plain, _ = prepared_machine(tonight, NAME, folder)
+    tried = Disk(path=_modules_to_try(tonight, folder, keys), serial="tried")
+    certificates = [keys / "module-signing.pem", keys / "module-signing-next.pem"]
+    return replace(
+        plain,
+        accelerator="tcg",
+        disks=(replace(plain.disks[0], discard=True), tried),
+        firmware=enrolled(folder, platform, certificates),
+    )
+
+
+def _modules_to_try(tonight, folder, keys):
+    stranger = Pair.make(folder, "stranger", 2)
+    signed = _module_of(tonight, folder)
+    content = SignedModule.parse(signed).content
+    following = (keys / "module-signing-next.key", keys / "module-signing-next.pem")
+    modules = {
+        "unsigned": content,
+        "foreign": sign_module(content, stranger.key, stranger.certificate),
+        "changed": signed.replace(b"metronome", b"Metronome", 1),
+        "next": sign_module(content, *following),
+    }
+    path = folder / "tried.tar"
+    with tarfile.open(path, "w") as archive:
+        for name, module in modules.items():
+            entry = tarfile.TarInfo(f"{name}.ko")
+            entry.size = len(module)
+            archive.addfile(entry, io.BytesIO(module))
+    return path
+
+
+def _module_of(tonight, folder):
+    image = Documents(tonight).parse(ImageFacts, f"inspect/{NAME}.json").image_id
+    with mounted_image(Storage(process.run, folder / "storage"), image) as mounted:
+        (path,) = mounted.root.glob("usr/lib/modules/*/extra/metronome.ko.xz")
+        return lzma.decompress(path.read_bytes())
+
+
+@pytest.fixture(scope="module")
+def answers(machine, folder, platform):
+    """What the machine says with a kernel that the firmware trusts."""
+    kernel = replace(machine.kernel, image=sign_kernel(machine.kernel.image, platform))
+    started = replace(machine, kernel=kernel)
+    attempt = BootAttempt(machine=started, asked=ASKED, nonce=NONCE, folder=folder, seconds=300)
+    return {it.question: it for it in boot(process.run, attempt).answers}
+
+
+def test_secure_boot_is_on_and_the_kernel_locked_down(answers):
+    assert answers["secure boot"].text.split()[-1] == "1"
+    assert "[integrity]" in answers["lockdown"].text
+
+
+def test_the_module_of_the_image_loads(answers):
+    assert answers["ours"].status == 0, answers["ours"].text
+
+
+def test_so_does_one_of_the_key_that_follows(answers):
+    """A rotation takes two nights: hosts have both certificates enrolled by then."""
+    assert answers["next"].status == 0, answers["next"].text
+
+
+@pytest.mark.parametrize("which", ["unsigned", "foreign", "changed"])
+def test_what_no_enrolled_key_has_signed_is_refused(answers, which):
+    assert answers["unpack"].status == 0, answers["unpack"].text
+    assert answers[which].status != 0
+    assert any(words in answers[which].text for words in REFUSED), answers[which].text
+
+
+def test_a_kernel_that_nobody_has_signed_does_not_start(machine, folder, platform):
+    """That the firmware looks at all."""
+    unsigned = sign_kernel(machine.kernel.image, platform).with_name("vmlinuz-bare")
+    started = replace(machine, kernel=replace(machine.kernel, image=unsigned))
+    attempt = BootAttempt(machine=started, asked=ASKED, nonce=NONCE, folder=folder, seconds=30)
+    with pytest.raises(CheckError, match="did not come up"):
+        boot(process.run, attempt)
+    assert "Linux version" not in machine.console.read_text(errors="replace")

@@ -1,0 +1,85 @@
+"""A machine's firmware with Secure Boot on, and a kernel that it starts."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.x509.oid import NameOID
+
+from immutable_base import process
+from immutable_base.process import Command
+from immutable_base.tools.module_signature import ModuleKey
+from immutable_base.tools.qemu import Firmware
+from support.module_keys import pem_of, rsa_key
+from support.module_signature import MARKER, PKCS7, TRAILER
+
+OWNER = "8be4df61-93ca-11d2-aa0d-00e098032b8c"
+"""The GUID that owns the keys; any would do. Source: UEFI specification, EFI_SIGNATURE_DATA."""
+CODE = Path("/usr/share/OVMF/OVMF_CODE_4M.secboot.fd")
+VARIABLES = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
+"""Of Debian's package `ovmf`."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A key with its self-signed certificate, as files."""
+
+    key: Path
+    certificate: Path
+
+    @classmethod
+    def make(cls, folder: Path, name: str, number: int) -> Pair:
+        key = rsa_key(2048, number)
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        now = dt.datetime.now(dt.UTC)
+        certificate = (
+            x509.CertificateBuilder()
+            .subject_name(subject).issuer_name(subject).public_key(key.public_key())
+            .serial_number(number).not_valid_before(now - dt.timedelta(days=1))
+            .not_valid_after(now + dt.timedelta(days=30)).sign(key, hashes.SHA256())
+        )  # fmt: skip
+        pair = cls(folder / f"{name}.key", folder / f"{name}.pem")
+        pair.key.write_bytes(pem_of(key))
+        pair.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        return pair
+
+
+def start(*argv: str | Path) -> None:
+    process.run(Command(argv=tuple(map(str, argv)), timeout=120))
+
+
+def enrolled(folder: Path, platform: Pair, modules: list[Path]) -> Firmware:
+    """Return firmware that trusts the platform's key and these certificates, and nothing else."""
+    variables = folder / "variables.fd"
+    trusted = [
+        word for path in (platform.certificate, *modules) for word in ("--add-db", OWNER, path)
+    ]
+    start(
+        Path(sys.executable).with_name("virt-fw-vars"), "--input", VARIABLES, "--output", variables,
+        "--set-pk", OWNER, platform.certificate, "--add-kek", OWNER, platform.certificate, *trusted,
+        "--secure-boot",
+    )  # fmt: skip
+    return Firmware(code=CODE, variables=variables)
+
+
+def sign_kernel(kernel: Path, pair: Pair) -> Path:
+    """Return a copy of the kernel with this signature alone."""
+    signed = kernel.with_name("vmlinuz-signed")
+    bare = kernel.with_name("vmlinuz-bare")
+    bare.write_bytes(kernel.read_bytes())
+    start("sbattach", "--remove", bare)
+    start("sbsign", "--key", pair.key, "--cert", pair.certificate, "--output", signed, bare)
+    return signed
+
+
+def sign_module(module: bytes, key: Path, certificate: Path) -> bytes:
+    """Return a module with a signature appended, as the kernel's sign-file does it."""
+    private = serialization.load_pem_private_key(key.read_bytes(), None)
+    public = x509.load_pem_x509_certificate(certificate.read_bytes())
+    signature = ModuleKey(certificate=public, key=private).sign(module)
+    return module + signature + TRAILER.pack(0, 0, PKCS7, 0, 0, len(signature)) + MARKER
