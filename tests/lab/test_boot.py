@@ -88,7 +88,7 @@ def attempt(elsewhere, tmp_path_factory):
     machine, _ = prepared_machine(elsewhere / "tonight", NAME, folder)
     (disk,) = machine.disks
     machine = replace(machine, accelerator="tcg", disks=(replace(disk, discard=True),))
-    return BootAttempt(machine=machine, asked=(KERNEL,), nonce=NONCE, folder=folder, seconds=240)
+    return BootAttempt(machine=machine, asked=(KERNEL,), nonce=NONCE, folder=folder, seconds=900)
 
 
 def with_arguments(attempt, arguments):

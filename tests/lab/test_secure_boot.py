@@ -102,7 +102,7 @@ def answers(machine, folder, platform):
     """What the machine says with a kernel that the firmware trusts."""
     kernel = replace(machine.kernel, image=sign_kernel(machine.kernel.image, platform))
     started = replace(machine, kernel=kernel)
-    attempt = BootAttempt(machine=started, asked=ASKED, nonce=NONCE, folder=folder, seconds=300)
+    attempt = BootAttempt(machine=started, asked=ASKED, nonce=NONCE, folder=folder, seconds=900)
     return {it.question: it for it in boot(process.run, attempt).answers}
 
 
@@ -131,7 +131,7 @@ def test_a_kernel_that_nobody_has_signed_does_not_start(machine, folder, platfor
     """That the firmware looks at all."""
     unsigned = sign_kernel(machine.kernel.image, platform).with_name("vmlinuz-bare")
     started = replace(machine, kernel=replace(machine.kernel, image=unsigned))
-    attempt = BootAttempt(machine=started, asked=ASKED, nonce=NONCE, folder=folder, seconds=30)
+    attempt = BootAttempt(machine=started, asked=ASKED, nonce=NONCE, folder=folder, seconds=60)
     with pytest.raises(CheckError, match="did not come up"):
         boot(process.run, attempt)
     assert "Linux version" not in machine.console.read_text(errors="replace")

@@ -68,7 +68,7 @@ class Host:
             )
             machine = replace(machine, kernel=kernel)
         attempt = BootAttempt(
-            machine=machine, asked=asked, nonce=NONCE, folder=self.folder, seconds=600
+            machine=machine, asked=asked, nonce=NONCE, folder=self.folder, seconds=900
         )
         result, _ = boot_anyhow(process.run, attempt)
         self.machine = replace(self.machine, accelerator=result.accelerator)
