@@ -7,7 +7,6 @@ import json
 import lzma
 import mmap
 import stat
-import time
 from pathlib import Path
 
 import pytest
@@ -25,8 +24,6 @@ from support.module_keys import pem_of, rsa_key
 from support.module_signature import SignedModule
 
 VARIANT = "tiny-metronome"
-QUICKLY = 60
-"""Seconds in which a run must refuse what it cannot sign with."""
 
 
 @pytest.fixture(scope="module")
@@ -115,10 +112,8 @@ def test_the_key_is_nowhere_in_the_workspace_nor_in_any_layer(tiny_night, keys):
 
 
 def refused(lab, workspace, **env):
-    """Return the words of a run that did not begin, because of its key."""
-    began = time.monotonic()
+    """Return the words of a run that did not begin, because of its key: not even with a plan."""
     done = lab.product("run", "--variant", VARIANT, env=env, workspace=workspace)
-    assert time.monotonic() - began < QUICKLY
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr
     assert not (workspace / "tonight/plan.json").exists()

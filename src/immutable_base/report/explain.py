@@ -40,8 +40,9 @@ def explanation(variant: VariantPlan, order: Order, repositories: Iterable[str] 
     if released:
         lines += ["", "what would release it", *_indented(iter(released))]
     if variant.modules:
-        lines += ["", f"modules, {variant.signed_by}"]
+        lines += ["", "modules"]
         lines += _indented(line for module in variant.modules for line in _module(module))
+        lines += _indented(iter((variant.signed_by,)))
     if variant.layers:
         lines += ["", "layers, from the base image up"]
         lines += _indented(line for layer in variant.layers for line in _layer(layer))
