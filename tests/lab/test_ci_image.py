@@ -109,7 +109,7 @@ def test_doctor_is_green_in_it_as_a_job_would_ask(bench, tmp_path):
     name = ask("from", "--pull-never", image)
     try:
         ask(
-            "run", "--isolation=chroot", "--network=host", "--cap-add=sys_admin",
+            "run", "--isolation=chroot", "--network=host", "--cap-add=CAP_SYS_ADMIN",
             f"--volume={volume}:/builds:rw", name, "--",
             "immutable-base", "doctor", f"--config=/builds/lab/{bench.lab.configuration.name}",
             "--workspace=/builds/.nights", "--format=json", "--output=/builds/doctor.json",
