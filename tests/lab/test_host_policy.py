@@ -101,7 +101,9 @@ def refused(place, reference, words=""):
 
 
 def test_the_published_image_is_taken_by_digest_and_by_each_of_its_tags(place, tiny_lab):
-    tags = tiny_lab.registry().tags(VARIANT)
+    registry = tiny_lab.registry()
+    tags = registry.tags(VARIANT)
+    registry.client.close()
     mine = [name for name, digest in tags.items() if digest == place.digest]
     assert len(mine) == 3
     for reference in (
