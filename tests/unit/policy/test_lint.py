@@ -163,14 +163,18 @@ def test_an_image_without_skopeo_is_found():
     assert rules(render_files(TRUST, STOCK), skopeo=None) == {"no-skopeo"}
 
 
-@pytest.mark.parametrize("name", ["registry.gitlab.com", OURS, f"{OURS}/base", "registry.gitlab.com/group"])
+@pytest.mark.parametrize(
+    "name", ["registry.gitlab.com", OURS, f"{OURS}/base", "registry.gitlab.com/group"]
+)
 def test_what_is_let_in_unsigned_must_not_be_ours(name):
     trust = HostTrust(name=TRUST.name, scopes=TRUST.scopes, keys=TRUST.keys, unsigned=(name,))
     assert "unsigned-ours" in rules(render_files(trust, None), trust)
 
 
 def test_what_is_let_in_unsigned_may_be_another_s():
-    trust = HostTrust(name=TRUST.name, scopes=TRUST.scopes, keys=TRUST.keys, unsigned=("docker.io/library",))
+    trust = HostTrust(
+        name=TRUST.name, scopes=TRUST.scopes, keys=TRUST.keys, unsigned=("docker.io/library",)
+    )
     assert rules(render_files(trust, None), trust) == set()
 
 
@@ -179,7 +183,9 @@ def test_an_instance_is_not_asked_for_what_its_base_promises():
 
 
 def test_an_instance_s_own_repository_is_asked_for():
-    files = policy(lambda d: d["transports"]["docker"].update({"registry.gitlab.com/hosts/x": ANY}), INSTANCE)
+    files = policy(
+        lambda d: d["transports"]["docker"].update({"registry.gitlab.com/hosts/x": ANY}), INSTANCE
+    )
     assert "scope-accepts" in rules(files, INSTANCE)
 
 

@@ -77,7 +77,9 @@ def test_an_instance_adds_itself_and_changes_nothing_else():
 
 def test_a_mirror_takes_what_was_signed_for_what_it_mirrors():
     trust = HostTrust(
-        name="x", scopes=(Scope(name="mirror.example/os", mirrors=OURS),), keys=key_files("x", [PEM])
+        name="x",
+        scopes=(Scope(name="mirror.example/os", mirrors=OURS),),
+        keys=key_files("x", [PEM]),
     )
     (demand,) = rendered(trust)["transports"]["docker"]["mirror.example/os"]
     assert demand["signedIdentity"] == {

@@ -97,7 +97,8 @@ def test_keys_that_nobody_could_sign_or_verify_with_are_refused(changes):
 
 
 @pytest.mark.parametrize(
-    "key", ["env://KEY", "hashivault://os", "awskms:///alias/os", "gcpkms://projects/x", "pkcs11:token=x"]
+    "key",
+    ["env://KEY", "hashivault://os", "awskms:///alias/os", "gcpkms://projects/x", "pkcs11:token=x"],
 )
 def test_every_kind_of_key_is_passed_through(key):
     assert SigningKeys(key=key, key_paths=("a",)).key == key

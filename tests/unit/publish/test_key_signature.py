@@ -93,7 +93,9 @@ def test_a_signature_by_another_key_does_not_count(world, token, publish):
 
 def test_what_is_published_keyless_gets_the_key_s_signature_alone(world, token, publish):
     publish()
-    world.cosign.signatures[DIGEST] = [it for it in world.cosign.signatures[DIGEST] if not it.by_key]
+    world.cosign.signatures[DIGEST] = [
+        it for it in world.cosign.signatures[DIGEST] if not it.by_key
+    ]
     before = len(world.writes())
     assert publish().status is PublicationStatus.PUBLISHED
     assert world.writes()[before:] == ["sign"] * len(TAGS)
@@ -106,7 +108,9 @@ def test_a_new_tag_is_signed_for_and_the_others_are_not_signed_again(world, toke
     assert [name.rpartition(":")[2] for name in identities(world)] == list(TAGS)
 
 
-def test_everything_there_already_writes_nothing_and_needs_no_token(world, token, publish, monkeypatch):
+def test_everything_there_already_writes_nothing_and_needs_no_token(
+    world, token, publish, monkeypatch
+):
     publish()
     before = len(world.writes())
     monkeypatch.delenv("SIGSTORE_ID_TOKEN")
@@ -142,7 +146,9 @@ def test_the_key_s_service_that_is_down_leaves_tags_where_they_were(world, token
     assert world.tags == {"latest": OLD}
 
 
-def test_the_key_and_its_password_are_in_no_command_line_and_no_error(world, token, publish, monkeypatch):
+def test_the_key_and_its_password_are_in_no_command_line_and_no_error(
+    world, token, publish, monkeypatch
+):
     monkeypatch.setenv("SIGNING_KEY", "-----BEGIN-secret-----")
     monkeypatch.setenv("COSIGN_PASSWORD", "hush-hush")
     publish()
@@ -159,7 +165,9 @@ def test_a_variable_of_gitlab_s_type_file_is_a_path(world, token, publish, monke
     monkeypatch.setenv("SIGNING_KEY", "/builds/tmp/SIGNING_KEY")
     world.keys["/builds/tmp/SIGNING_KEY"] = KEY
     publish()
-    assert {it.by_key for it in world.cosign.signatures[DIGEST] if it.by_key} == {"/builds/tmp/SIGNING_KEY"}
+    assert {it.by_key for it in world.cosign.signatures[DIGEST] if it.by_key} == {
+        "/builds/tmp/SIGNING_KEY"
+    }
 
 
 def test_without_a_key_nothing_is_asked_of_one(world, token, publish, context, config):
