@@ -42,7 +42,9 @@ KEYS = SigningKeys(key="env://SIGNING_KEY", key_paths=("current.pub",))
 
 def with_keys(settings, keys=KEYS):
     """The same configuration with a key that signs for hosts; None: without."""
-    return settings.model_copy(update={"signing": settings.signing.model_copy(update={"keys": keys})})
+    return settings.model_copy(
+        update={"signing": settings.signing.model_copy(update={"keys": keys})}
+    )
 
 
 SETTINGS = with_keys(load_settings(PRODUCT))
@@ -126,12 +128,16 @@ BASE = BaseFacts(
     kernel_packages=(OLD,), initramfs=INITRAMFS.model_copy(update={"path": f"usr/lib/modules/{OLD}/initramfs.img"}),
     leftovers=(), kargs={}, dnf_check=FINE, bootc_lint=FINE,
 )  # fmt: skip
-REACHED = ProgramOutput(status=1, text="initializing source: pinging container registry x: connection refused")
+REACHED = ProgramOutput(
+    status=1, text="initializing source: pinging container registry x: connection refused"
+)
 
 
 def host_policy(trust, base=None):
     """What is read from an image that says what it should."""
-    return HostPolicyFacts(files=render_files(trust, base), repository=trust.scopes[0].name, skopeo=REACHED)
+    return HostPolicyFacts(
+        files=render_files(trust, base), repository=trust.scopes[0].name, skopeo=REACHED
+    )
 
 
 FACTS = ImageFacts(
