@@ -129,7 +129,7 @@ def test_an_image_that_another_key_has_signed_is_refused(place, tmp_path):
     paths = LabPaths(root=tmp_path)
     (tmp_path / "tools").symlink_to(LabPaths(root=Path(place.config).parents[2]).tools)
     image_keys.ensure_image_keys(paths)
-    other = cosign.SigningKey(
+    other = cosign.ImageKey(
         reference=f"env://{image_keys.VARIABLE}",
         public="",
         environment=image_keys.environment(paths),

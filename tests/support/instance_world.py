@@ -21,6 +21,7 @@ from immutable_base.errors import CommandError
 from immutable_base.image.program import MountedImage
 from immutable_base.instance.context import load_instance_context
 from immutable_base.model.facts import ImageFacts
+from immutable_base.policy.host_trust import HostTrust, Scope
 from immutable_base.process import Result
 from immutable_base.process import run as run_program
 from support.forge import (
@@ -37,7 +38,7 @@ from support.forge import (
 from support.publish_world import SIGSTORE, trust_files
 from support.scene import write_config
 from support.small_images import write_image
-from support.sound_image import FACTS, KMOD, K
+from support.sound_image import FACTS, KMOD, K, host_policy
 from support.stage_documents import sbom_of
 
 HOST = "registry.example"
@@ -325,6 +326,10 @@ class InstanceWorld:
             "image_id": image_id,
             "labels": labels,
         }
+        trust = HostTrust(
+            name=f"instance-{where.name}", scopes=(Scope(name=where.repository),), whole=False
+        )
+        known["host_policy"] = host_policy(trust)
         return FACTS.model_copy(update={**known, "kmod_requires": {KMOD.name: (f"kernel-uname-r = {K}",)}, **self.facts})  # fmt: skip
 
     @contextlib.contextmanager
