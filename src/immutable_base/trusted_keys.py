@@ -38,7 +38,7 @@ sigstore/sigstore, pkg/signature/kms/hashivault. It gets nothing else of our env
 
 def signing_key_of(
     signing: Signing, folder: Path, environment: Mapping[str, str] = os.environ
-) -> cosign.SigningKey | None:
+) -> cosign.ImageKey | None:
     """Return the key that signs beside the keyless identity, None if none is configured.
 
     The private key is not looked for here. Raises ConfigurationError if the public key's file is
@@ -49,7 +49,7 @@ def signing_key_of(
         return None
     kind, _, rest = keys.key.partition(":")
     names = (*KEY_VARIABLES[kind], *((rest.removeprefix("//"),) if kind == "env" else ()))
-    return cosign.SigningKey(
+    return cosign.ImageKey(
         reference=keys.key,
         public=_public_key(keys.signing_path, folder),
         environment={name: environment[name] for name in names if name in environment},

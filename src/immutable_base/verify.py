@@ -89,7 +89,7 @@ class Verifier:
     """Repository that the signature must name, where it is not the one that is asked."""
     not_before: int | None = None
     """Seconds since 1970; an image that was signed earlier is refused."""
-    key: cosign.SigningKey | None = None
+    key: cosign.ImageKey | None = None
     """Signs beside the keyless identity, for hosts; None: no key is configured."""
     seconds: float = SECONDS
     """How long one verification may take as a whole."""

@@ -101,7 +101,9 @@ def refused(place, reference, words=""):
 
 
 def test_the_published_image_is_taken_by_digest_and_by_each_of_its_tags(place, tiny_lab):
-    tags = tiny_lab.registry().tags(VARIANT)
+    registry = tiny_lab.registry()
+    tags = registry.tags(VARIANT)
+    registry.client.close()
     mine = [name for name, digest in tags.items() if digest == place.digest]
     assert len(mine) == 3
     for reference in (
@@ -127,7 +129,7 @@ def test_an_image_that_another_key_has_signed_is_refused(place, tmp_path):
     paths = LabPaths(root=tmp_path)
     (tmp_path / "tools").symlink_to(LabPaths(root=Path(place.config).parents[2]).tools)
     image_keys.ensure_image_keys(paths)
-    other = cosign.SigningKey(
+    other = cosign.ImageKey(
         reference=f"env://{image_keys.VARIABLE}",
         public="",
         environment=image_keys.environment(paths),

@@ -21,6 +21,7 @@ from immutable_base.errors import CommandError, ImmutableBaseError
 from immutable_base.image.program import MountedImage
 from immutable_base.instance.context import load_instance_context
 from immutable_base.model.facts import ImageFacts
+from immutable_base.policy.host_trust import HostTrust, Scope
 from immutable_base.process import Result
 from immutable_base.process import run as run_program
 from immutable_base.repository.metadata import Metadata
@@ -39,7 +40,7 @@ from support.publish_world import SIGSTORE, trust_files
 from support.rpmmd import Notice, Rpm, write_repository
 from support.scene import write_config
 from support.small_images import write_image
-from support.sound_image import FACTS, KMOD, K
+from support.sound_image import FACTS, KMOD, K, host_policy
 
 HOST = "registry.example"
 BASES = f"{HOST}/images"
@@ -338,6 +339,10 @@ class InstanceWorld:
             "image_id": image_id,
             "labels": labels,
         }
+        trust = HostTrust(
+            name=f"instance-{where.name}", scopes=(Scope(name=where.repository),), whole=False
+        )
+        known["host_policy"] = host_policy(trust)
         return FACTS.model_copy(update={**known, "kmod_requires": {KMOD.name: (f"kernel-uname-r = {K}",)}, **self.facts})  # fmt: skip
 
     @contextlib.contextmanager

@@ -50,7 +50,7 @@ def lint_policy(files: Mapping[str, str], trust: HostTrust) -> Iterator[Finding]
     except Skipped as one:
         yield "policy-unreadable", f"/{POLICY} cannot be read: {one.reason}"
         return
-    policy = _Policy.of(document)
+    policy = _PolicyDocument.of(document)
     if policy is None:
         yield "policy-unreadable", f"/{POLICY} has another form than containers-policy.json(5) says"
         return
@@ -62,14 +62,14 @@ def lint_policy(files: Mapping[str, str], trust: HostTrust) -> Iterator[Finding]
         yield from _strangers(policy, trust)
 
 
-class _Policy:
+class _PolicyDocument:
     """A policy.json whose form is that of one."""
 
     def __init__(self, default: list[Any], transports: dict[str, dict[str, list[Any]]]) -> None:
         self.default, self.transports = default, transports
 
     @classmethod
-    def of(cls, document: object) -> _Policy | None:
+    def of(cls, document: object) -> _PolicyDocument | None:
         if not isinstance(document, dict) or not set(document) <= {"default", "transports"}:
             return None
         default, transports = document.get("default"), document.get("transports", {})
@@ -92,7 +92,7 @@ def _is_list_of_tables(value: object) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(it, dict) for it in value)
 
 
-def _shapes(policy: _Policy) -> Iterator[Finding]:
+def _shapes(policy: _PolicyDocument) -> Iterator[Finding]:
     """What a skopeo does not read, and what can never match a pipeline's certificate."""
     for where, item in policy.requirements():
         kind = str(item.get("type"))
@@ -112,7 +112,7 @@ def _shapes(policy: _Policy) -> Iterator[Finding]:
             )
 
 
-def _catch_all(policy: _Policy) -> Iterator[Finding]:
+def _catch_all(policy: _PolicyDocument) -> Iterator[Finding]:
     """What bootc looks at, and what it does not."""
     if policy.default != [REJECT]:
         yield "default-accepts", "`default` is not `reject` alone: what nobody names is taken"
@@ -127,7 +127,7 @@ def _catch_all(policy: _Policy) -> Iterator[Finding]:
                 yield "catch-all", f"{transport} '{scope}' takes whatever lies on many hosts"
 
 
-def _scopes(policy: _Policy, trust: HostTrust) -> Iterator[Finding]:
+def _scopes(policy: _PolicyDocument, trust: HostTrust) -> Iterator[Finding]:
     """Each of our scopes demands what the configuration says, and so does whatever lies in it."""
     docker = policy.transports.get("docker", {})
     for scope in trust.scopes:
@@ -165,7 +165,7 @@ def _demands(found: list[Any], trust: HostTrust, scope: Scope) -> Iterator[Findi
     yield "scope-differs", f"{where}: not what the configuration demands"
 
 
-def _local(policy: _Policy) -> Iterator[Finding]:
+def _local(policy: _PolicyDocument) -> Iterator[Finding]:
     for transport in NEEDED_LOCAL:
         demanded = policy.transports.get(transport, {}).get("", policy.default)
         if demanded != [ANYTHING]:
@@ -175,7 +175,7 @@ def _local(policy: _Policy) -> Iterator[Finding]:
             )
 
 
-def _strangers(policy: _Policy, trust: HostTrust) -> Iterator[Finding]:
+def _strangers(policy: _PolicyDocument, trust: HostTrust) -> Iterator[Finding]:
     """What the configuration lets in unsigned must not be, or hold, ours."""
     del policy
     for name in trust.unsigned:

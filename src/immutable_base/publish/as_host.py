@@ -62,14 +62,14 @@ class Host:
         text = f"{found.text}{found.stderr_tail}".strip()
         return ProgramOutput(status=found.status, text=text)
 
-    def _surroundings(self, folder: Path) -> bwrap.Surroundings:
+    def _surroundings(self, folder: Path) -> bwrap.SharedFiles:
         """Return the network, the registry's CA and login, and a folder to write to."""
         readable, environment = {}, {"HOME": "/root"}
         if bundle := self.environment.get("SSL_CERT_FILE"):
             readable[Path(bundle)] = environment["SSL_CERT_FILE"] = "/run/as-host-ca.pem"
         if (login := _login(os.environ)) is not None:
             readable[login] = environment["REGISTRY_AUTH_FILE"] = "/run/as-host-login.json"
-        return bwrap.Surroundings(
+        return bwrap.SharedFiles(
             environment=environment, readable=readable, writable={folder: SEEN_AS}
         )
 

@@ -19,7 +19,7 @@ _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
+class SharedFiles:
     """What a program gets of the machine: its network, and some files below /run."""
 
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -35,7 +35,7 @@ def run_in_root(
     argv: Sequence[str],
     *,
     ok: frozenset[int] = frozenset({0}),
-    surroundings: Surroundings | None = None,
+    surroundings: SharedFiles | None = None,
 ) -> Result:
     """Run a program in a mounted root and return what it wrote; it may write there.
 
@@ -45,7 +45,7 @@ def run_in_root(
     exit status is not in `ok`.
     Source of the options: bwrap(1).
     """
-    given = surroundings or Surroundings()
+    given = surroundings or SharedFiles()
     variables = {**_ENVIRONMENT, **given.environment}
     environment = [word for item in variables.items() for word in ("--setenv", *item)]
     mounts = [

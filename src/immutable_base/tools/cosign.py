@@ -82,7 +82,7 @@ def sign(run: Runner, pinned: str, sigstore: Sigstore, token: str) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SigningKey:
+class ImageKey:
     """A key that signs beside the keyless identity."""
 
     reference: str
@@ -101,7 +101,7 @@ class SigningKey:
 
 
 def sign_with_key(
-    run: Runner, pinned: str, sigstore: Sigstore, key: SigningKey, *, identity: str
+    run: Runner, pinned: str, sigstore: Sigstore, key: ImageKey, *, identity: str
 ) -> None:
     """Add a signature of `repository@sha256:...` by a key, made for `identity`: `repository:tag`.
 
@@ -123,7 +123,7 @@ def sign_with_key(
         ) from error
 
 
-def public_key(run: Runner, key: SigningKey) -> str:
+def public_key(run: Runner, key: ImageKey) -> str:
     """Return the public half of the key that would sign (PEM).
 
     Raises ConfigurationError if there is no such key, or its password is wrong.
@@ -139,7 +139,7 @@ def public_key(run: Runner, key: SigningKey) -> str:
         ) from error
 
 
-def _with_key(argv: tuple[str, ...], key: SigningKey, env: Mapping[str, str]) -> Command:
+def _with_key(argv: tuple[str, ...], key: ImageKey, env: Mapping[str, str]) -> Command:
     # Without COSIGN_PASSWORD cosign would ask a terminal that is not there.
     env = {"COSIGN_PASSWORD": "", **env, **key.environment}
     secrets = tuple(
