@@ -25,7 +25,9 @@ def trust(signing=None, **changes):
         "fulcio_url": "https://fulcio.sigstore.dev", "rekor_url": "https://rekor.sigstore.dev",
     }  # fmt: skip
     registry = {"destination": "registry.example/os", "ca_bundle": "", "mirrors": (), "variants": ("base",)}  # fmt: skip
-    return TrustSettings(signing=SigningTable(**values, **(signing or {})), **{**registry, **changes})
+    return TrustSettings(
+        signing=SigningTable(**values, **(signing or {})), **{**registry, **changes}
+    )
 
 
 def installed(tmp_path, files):
@@ -149,7 +151,9 @@ def test_its_launcher_finds_the_program_where_the_build_puts_it():
 def test_an_upgrade_by_bootcs_timer_waits_for_the_admission_and_needs_it():
     units = ROOT / "layers/admission/files/usr/lib/systemd/system"
     name = "immutable-base-admission.service"
-    drop_in = (units / "bootc-fetch-apply-updates.service.d/10-immutable-base-admission.conf").read_text()
+    drop_in = (
+        units / "bootc-fetch-apply-updates.service.d/10-immutable-base-admission.conf"
+    ).read_text()
     assert {f"Requires={name}", f"After={name}"} <= set(drop_in.splitlines())
     unit = (units / name).read_text()
     assert "Before=bootc-fetch-apply-updates.service" in unit
