@@ -16,7 +16,7 @@ from immutable_base.admission.decide import (
 from immutable_base.admission.folder import open_folder
 from immutable_base.admission.host_key import host_key
 from immutable_base.admission.lookaside import Lookaside
-from immutable_base.admission.settings import Settings
+from immutable_base.admission.settings import AdmissionSettings
 from immutable_base.errors import ConfigurationError, HostError
 from immutable_base.model.reference import Reference
 from immutable_base.verification.client import Client, tls_context
@@ -52,7 +52,7 @@ def parse_reference(text: str) -> Reference:
 class Admitter:
     """Everything that an admission needs beside its question."""
 
-    settings: Settings
+    settings: AdmissionSettings
     environment: Mapping[str, str]
     """Where the registry's login is."""
     deadline: Deadline
