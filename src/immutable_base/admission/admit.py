@@ -16,8 +16,8 @@ from immutable_base.admission.decide import (
 from immutable_base.admission.folder import open_folder
 from immutable_base.admission.host_key import host_key
 from immutable_base.admission.lookaside import Lookaside
-from immutable_base.admission.settings import Settings
-from immutable_base.errors import HostError
+from immutable_base.admission.settings import AdmissionSettings
+from immutable_base.errors import ConfigurationError, HostError
 from immutable_base.model.reference import Reference
 from immutable_base.verification.client import Client, tls_context
 from immutable_base.verification.deadline import Deadline
@@ -33,11 +33,26 @@ DEFAULT_TAG = "latest"
 """What container tools add; source: distribution/reference, TagNameOnly."""
 
 
+def parse_reference(text: str) -> Reference:
+    """Take a reference apart; raises ConfigurationError if it does not say which registry.
+
+    Container tools would look for `a/b` at Docker Hub, and would take it by that name.
+    """
+    found = Reference.parse(text)
+    host = found.repository.partition("/")[0]
+    if not ("." in host or ":" in host or host == "localhost"):
+        raise ConfigurationError(
+            f"'{text}' does not say which registry: container tools would look at Docker Hub",
+            hint="write registry/path:tag or registry/path@sha256:...",
+        )
+    return found
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admitter:
     """Everything that an admission needs beside its question."""
 
-    settings: Settings
+    settings: AdmissionSettings
     environment: Mapping[str, str]
     """Where the registry's login is."""
     deadline: Deadline
@@ -49,7 +64,7 @@ class Admitter:
         Raises VerificationError in the kind that says what is wrong, RemoteError if nothing can be
         known, HostError if it cannot be written down, ConfigurationError for what is no reference.
         """
-        asked = Reference.parse(text)
+        asked = parse_reference(text)
         tag = asked.tag or (None if asked.digest else DEFAULT_TAG)
         with self.lookaside() as lookaside:
             known = lookaside.admissions()

@@ -38,10 +38,10 @@ class Folder:
     def below(self, name: str, *, make: bool = False) -> Iterator[Folder]:
         """Yield a folder in this one; raises HostError, also if there is none."""
         with _telling(self.path / name):
-            if make:
-                with suppress(FileExistsError):
-                    os.mkdir(name, 0o755, dir_fd=self.descriptor)
+            made = make and self._make(name)
             descriptor = os.open(name, _FOLDER, dir_fd=self.descriptor)
+            if made:  # Whatever the umask is: a web server may serve it.
+                os.fchmod(descriptor, 0o755)
         with _closing(descriptor, self.path / name) as found:
             yield found
 
@@ -102,6 +102,14 @@ class Folder:
         """Remove an empty folder; raises HostError."""
         with _telling(self.path / name):
             os.rmdir(name, dir_fd=self.descriptor)
+
+    def _make(self, name: str) -> bool:
+        """Make a folder; tell whether there was none."""
+        try:
+            os.mkdir(name, 0o755, dir_fd=self.descriptor)
+        except FileExistsError:
+            return False
+        return True
 
     def _remove(self, name: str) -> None:
         with suppress(FileNotFoundError):

@@ -34,7 +34,7 @@ _REQUIRED = ("schema_version", "certificate_identity", "certificate_oidc_issuer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class AdmissionSettings:
     """Whom a host believes, and where it keeps what it admits."""
 
     signer: Signer
@@ -49,7 +49,7 @@ class Settings:
     """How long ago an image may have been signed; 0: no limit."""
 
 
-def load_settings(path: Path | None) -> Settings:
+def load_settings(path: Path | None) -> AdmissionSettings:
     """Read the settings, from `PLACES` if no file is named.
 
     Raises ConfigurationError if they, or a file that they name, cannot be used, or if others may
@@ -105,11 +105,11 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str) and bool(value) and value == value.strip() and value.isprintable()
 
 
-def _settings(table: Mapping[str, Any], path: Path) -> Settings:
+def _settings(table: Mapping[str, Any], path: Path) -> AdmissionSettings:
     demanded = {name: (table[name],) for name in CLAIMS if name in table}
     if table.get("build_triggers"):
         demanded["build_trigger"] = tuple(table["build_triggers"])
-    return Settings(
+    return AdmissionSettings(
         signer=Signer(
             identity=table["certificate_identity"],
             issuer=table["certificate_oidc_issuer"],

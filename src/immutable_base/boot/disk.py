@@ -51,7 +51,7 @@ def install(
     sysroot.mkdir(parents=True)
     policy = sysroot.with_name("policy.json")
     policy.write_text(POLICY)
-    surroundings = bwrap.Surroundings(
+    surroundings = bwrap.SharedFiles(
         readable={layout: LAYOUT, policy: "/etc/containers/policy.json"},
         writable={sysroot: SYSROOT},
         network=False,

@@ -87,6 +87,8 @@ def test_a_file_is_readable_for_a_web_server_and_the_key_for_nobody(opened, stat
         opened.add(admission())
     finally:
         os.umask(before)
+    folders = [state / "lookaside" / PATH, state / "lookaside/os"]
+    assert {stat.S_IMODE(folder.stat().st_mode) for folder in folders} == {0o755}
     mode = (state / "lookaside" / PATH / "signature-1").stat().st_mode
     assert stat.S_IMODE(mode) == 0o644
     assert stat.S_IMODE((state / "host.key").stat().st_mode) == 0o600
