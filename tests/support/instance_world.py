@@ -24,6 +24,7 @@ from immutable_base.model.facts import ImageFacts
 from immutable_base.policy.host_trust import HostTrust, Scope
 from immutable_base.process import Result
 from immutable_base.process import run as run_program
+from immutable_base.publish.as_host import REJECTED
 from immutable_base.repository.metadata import Metadata
 from support.forge import (
     NOW,
@@ -214,6 +215,8 @@ class InstanceWorld:
         program, *rest = command.argv
         if program == "git":
             return run_program(command)
+        if program == "bwrap":  # the image's own skopeo: no key is configured
+            return Result(status=1, stdout=b"", stderr_tail=f"{REJECTED}no signature exists")
         return self._answer(getattr(self, f"_{program}")(rest, command))
 
     @staticmethod
