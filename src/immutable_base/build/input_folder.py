@@ -83,9 +83,9 @@ def make_mount(inputs: BuildInputs, store: Store, name: str, content: Content) -
     (folder / "dnf.conf").write_text(conf)
     for request, names in content.requests.items():
         (folder / request).write_text("".join(f"{item}\n" for item in names))
-    for path, raw in content.files.items():
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_bytes(raw)
+    for place, raw in content.files.items():
+        (folder / place).parent.mkdir(parents=True, exist_ok=True)
+        (folder / place).write_bytes(raw)
     shutil.copytree(inputs.layers_folder / "scripts", folder / "bin")
     normalise(folder)
     return folder
