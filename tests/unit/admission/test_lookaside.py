@@ -193,6 +193,19 @@ def use(path):
         return Lookaside(folder=folder, key=host_key(state)).admissions()
 
 
+def test_a_link_that_appears_after_the_look_is_not_followed_either(
+    opened, state, tmp_path, monkeypatch
+):
+    target = tmp_path / "target"
+    target.write_text("untouched")
+    with opened.folder.below("os", make=True) as folder:
+        (state / "lookaside/os/.new").symlink_to(target)
+        monkeypatch.setattr(folder_module.os, "unlink", lambda *_, **__: None)
+        with pytest.raises(HostError):
+            folder.write("file", b"ours")
+    assert target.read_text() == "untouched"
+
+
 @pytest.mark.parametrize("name", ["state", "state/lookaside", "state/lock", "state/host.key"])
 def test_a_link_in_the_state_is_refused(tmp_path, name):
     link = tmp_path / name
