@@ -13,7 +13,7 @@ from immutable_base.config.schema import Settings
 from immutable_base.documents import Documents
 from immutable_base.download import open_downloader
 from immutable_base.errors import ConfigurationError
-from immutable_base.model.plan import ModuleSigner
+from immutable_base.model.module_signer import ModuleSigner
 from immutable_base.module_signing import read_signer
 from immutable_base.plan.remote import PlanInputs
 from immutable_base.process import Runner

@@ -21,7 +21,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from immutable_base.config.module_signing import ModuleSigning
 from immutable_base.errors import ConfigurationError
-from immutable_base.model.plan import ModuleSigner
+from immutable_base.model.module_signer import ModuleSigner
 from immutable_base.process import Runner
 from immutable_base.tools.module_signature import ModuleKey
 from immutable_base.tools.pkcs11 import SCHEME, open_token_key

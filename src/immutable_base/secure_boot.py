@@ -15,7 +15,7 @@ from cryptography import x509
 
 from immutable_base.doctor import Requirement
 from immutable_base.errors import ImmutableBaseError
-from immutable_base.model.plan import CERTIFICATE, SECURE_BOOT
+from immutable_base.model.module_signer import CERTIFICATE, SECURE_BOOT
 from immutable_base.process import ANY_STATUS, Command, Runner, environment
 from immutable_base.tools.limits import QUICK
 
@@ -26,7 +26,7 @@ ASYMMETRIC = "asymmetri"
 """Type of a certificate's key, as /proc/keys cuts it off. Source: proc_keys(5)."""
 
 
-class Boot(StrEnum):
+class SecureBoot(StrEnum):
     """What the firmware says of Secure Boot."""
 
     ON = "on"
@@ -60,15 +60,15 @@ def examine_secure_boot(run: Runner, root: Path = Path("/")) -> tuple[Requiremen
     return tuple(rows)
 
 
-def read_boot(root: Path) -> Boot:
+def read_boot(root: Path) -> SecureBoot:
     """Return what the firmware says of Secure Boot."""
     if not (root / "sys/firmware/efi").is_dir():
-        return Boot.NONE
+        return SecureBoot.NONE
     try:
         state = (root / VARIABLE).read_bytes()
     except OSError:
-        return Boot.UNKNOWN
-    return {b"\1": Boot.ON, b"\0": Boot.OFF}.get(state[4:], Boot.UNKNOWN)
+        return SecureBoot.UNKNOWN
+    return {b"\1": SecureBoot.ON, b"\0": SecureBoot.OFF}.get(state[4:], SecureBoot.UNKNOWN)
 
 
 def read_enrolment(run: Runner, root: Path, certificate: Path) -> Enrolment:
@@ -121,8 +121,8 @@ def enrolment_by_keys(keys: str, certificate: x509.Certificate) -> Enrolment:
     return Enrolment.LOADED if found else Enrolment.NOT_LOADED
 
 
-def _boot_row(boot: Boot) -> Requirement:
-    ok = boot is not Boot.UNKNOWN
+def _boot_row(boot: SecureBoot) -> Requirement:
+    ok = boot is not SecureBoot.UNKNOWN
     fix = "" if ok else "run it as root, on the host itself"
     return Requirement(name="Secure Boot", reason=str(boot), ok=ok, fix=fix)
 
@@ -136,9 +136,10 @@ def _lockdown_row(root: Path) -> Requirement:
     return Requirement(name="lockdown", reason=reason, ok=True, fix="")
 
 
-def _certificate_row(run: Runner, root: Path, path: Path, boot: Boot) -> Requirement:
+def _certificate_row(run: Runner, root: Path, path: Path, boot: SecureBoot) -> Requirement:
     found = read_enrolment(run, root, path)
-    reason, required = str(found), path.name == CERTIFICATE and boot in (Boot.ON, Boot.UNKNOWN)
+    reason = str(found)
+    required = path.name == CERTIFICATE and boot in (SecureBoot.ON, SecureBoot.UNKNOWN)
     if path.name != CERTIFICATE and found not in NO_OBSTACLE:
         reason += "; it is for modules of later images"
     ok = found in NO_OBSTACLE or not required
@@ -146,8 +147,8 @@ def _certificate_row(run: Runner, root: Path, path: Path, boot: Boot) -> Require
     return Requirement(name=path.name, reason=reason, ok=ok, fix=fix)
 
 
-def _none_row(boot: Boot) -> Requirement:
-    ok = boot in (Boot.OFF, Boot.NONE)
+def _none_row(boot: SecureBoot) -> Requirement:
+    ok = boot in (SecureBoot.OFF, SecureBoot.NONE)
     return Requirement(
         name=CERTIFICATE,
         reason=f"no certificate in /{SECURE_BOOT}: the image has no signed modules of ours",

@@ -34,7 +34,7 @@ REJECTED = as_host.REJECTED
 class Place:
     """The published image, a host that runs it, and what signs."""
 
-    host: as_host.Host
+    host: as_host.AskedHost
     repository: str
     digest: str
     folder: Path

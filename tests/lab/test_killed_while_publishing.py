@@ -15,7 +15,8 @@ from unittest import mock
 
 import pytest
 
-from immutable_base.publish.publish import PublishRequest, publish_variant
+from immutable_base.publish.publish import publish_variant
+from immutable_base.publish.request import PublishRequest
 from immutable_base.run.verifier import verifier_of
 from support.contexts import context_for
 from support.killing import kill, leftovers, start

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import serialization
 
 from immutable_base.build.graph import image_tag
 from immutable_base.image.program import mounted_image
-from immutable_base.model.plan import SECURE_BOOT
+from immutable_base.model.module_signer import SECURE_BOOT
 from immutable_base.module_signing import KEY_VARIABLE, PASSPHRASE_VARIABLE
 from immutable_base.process import run
 from immutable_base.tools import buildah, bwrap

@@ -13,7 +13,8 @@ import pytest
 from immutable_base.cli.make_context import make_context
 from immutable_base.context import load_context
 from immutable_base.process import run
-from immutable_base.publish.publish import PublishRequest, publish_variant
+from immutable_base.publish.publish import publish_variant
+from immutable_base.publish.request import PublishRequest
 from immutable_base.run.verifier import verifier_of
 from immutable_base_lab.core.paths import LabPaths
 from immutable_base_lab.lab import Lab

@@ -28,7 +28,8 @@ from immutable_base.errors import (
 )
 from immutable_base.model.publish import PublicationStatus
 from immutable_base.process import run
-from immutable_base.publish.publish import PublishRequest, publish_variant
+from immutable_base.publish.publish import publish_variant
+from immutable_base.publish.request import PublishRequest
 from immutable_base.run.verifier import verifier_of
 from immutable_base.tls import set_up_tls
 from immutable_base.tools import cosign, skopeo

@@ -15,7 +15,8 @@ from immutable_base.model.plan import (
     VariantPlan,
     Verdict,
 )
-from immutable_base.publish.publish import PublishRequest, publish_variant
+from immutable_base.publish.publish import publish_variant
+from immutable_base.publish.request import PublishRequest
 from immutable_base.run.verifier import verifier_of
 from support.paths import PRODUCT
 from support.publish_world import DIGEST, OLD, World, token_for, trust_files

@@ -22,13 +22,13 @@ from immutable_base.model.facts import (
     UnitFact,
     VarFact,
 )
+from immutable_base.model.module_signer import ModuleSigner
 from immutable_base.model.plan import (
     BasePlan,
     KernelAction,
     KernelPlan,
     LayerPlan,
     ModulePlan,
-    ModuleSigner,
     Package,
     PlannedPackage,
     VariantPlan,

@@ -6,7 +6,6 @@ import contextlib
 import shutil
 import sys
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -44,7 +43,7 @@ from immutable_base_lab.services import (
 )
 from immutable_base_lab.services.daemons import is_alive
 from immutable_base_lab.services.service import Service, Surroundings
-from immutable_base_lab.services.state import StateStore
+from immutable_base_lab.services.state import ServiceStatus, StateStore
 from immutable_base_lab.services.supervisor import Supervisor
 
 SERVICES: tuple[Service, ...] = (
@@ -61,16 +60,6 @@ SERVICES: tuple[Service, ...] = (
 """In the order in which they start: each may use those before it."""
 QUIET_SECONDS = 0.5
 """Steps that took less are not worth a line."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServiceStatus:
-    """One service as `lab status` shows it."""
-
-    name: str
-    pid: int | None
-    ports: tuple[int, ...]
-    alive: bool
 
 
 class Lab:

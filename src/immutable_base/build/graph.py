@@ -8,6 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from immutable_base.errors import ConfigurationError
+from immutable_base.model.module_signer import ModuleSigner
 from immutable_base.model.plan import (
     KERNEL_LAYER,
     LOCAL,
@@ -15,7 +16,6 @@ from immutable_base.model.plan import (
     KeyPlan,
     LayerPlan,
     ModulePlan,
-    ModuleSigner,
     Package,
     Plan,
     VariantPlan,

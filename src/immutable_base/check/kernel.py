@@ -11,7 +11,7 @@ from immutable_base.check.interface import Check, HasFacts, Objection, Subject, 
 from immutable_base.check.outputs import lint_objections
 from immutable_base.image.rpmdb import UNAME_R
 from immutable_base.model.facts import ImageFacts, InitramfsFact
-from immutable_base.model.plan import SECURE_BOOT
+from immutable_base.model.module_signer import SECURE_BOOT
 from immutable_base.tools.module_signature import HASH
 
 PREPARE_ROOT = "ostree-prepare-root"

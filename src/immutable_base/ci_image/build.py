@@ -50,7 +50,7 @@ class CiImage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Source:
+class _CommitFiles:
     """What is built: files of a commit, and the image below."""
 
     commit: str
@@ -105,7 +105,7 @@ def build_ci_image(
     return record
 
 
-def _source(at: CiImage, base: str | None) -> _Source:
+def _source(at: CiImage, base: str | None) -> _CommitFiles:
     run, folder = at.context.run, at.context.workspace / "ci-image-context"
     commit = git.head(run, at.folder)
     text, version = git.file_at(run, at.folder, FILE), _version(at)
@@ -125,7 +125,7 @@ def _source(at: CiImage, base: str | None) -> _Source:
     pinned = Reference.parse(named).pinned(found.digest)
     shutil.rmtree(folder, ignore_errors=True)
     git.write_tree(run, at.folder, folder)
-    return _Source(
+    return _CommitFiles(
         commit=commit.name,
         version=version,
         epoch=max(commit.time, found.created),
@@ -148,7 +148,7 @@ def _version(at: CiImage) -> str | None:
     return str(project["version"]) if "version" in project else None
 
 
-def _request(at: CiImage, source: _Source) -> buildah.BuildRequest:
+def _request(at: CiImage, source: _CommitFiles) -> buildah.BuildRequest:
     written = source.folder.with_name("ci-image.Containerfile")
     written.write_text(source.text)
     return buildah.BuildRequest(
@@ -161,7 +161,7 @@ def _request(at: CiImage, source: _Source) -> buildah.BuildRequest:
     )
 
 
-def _finish(at: CiImage, source: _Source, built: str) -> str:
+def _finish(at: CiImage, source: _CommitFiles, built: str) -> str:
     """Give the image its labels, take away what buildah left, and return its id."""
     storage = at.context.storage
     with buildah.mounted(storage, source.base) as root:

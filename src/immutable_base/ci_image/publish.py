@@ -10,7 +10,8 @@ from immutable_base.image.oci import require_whole
 from immutable_base.model.check import CheckReport
 from immutable_base.model.ci_image import CiImageBuild
 from immutable_base.model.publish import Publication
-from immutable_base.publish.publish import PublishRequest, publish_variant
+from immutable_base.publish.publish import publish_variant
+from immutable_base.publish.request import PublishRequest
 from immutable_base.publish.tag_names import tag_names
 from immutable_base.run.verifier import verifier_of
 from immutable_base.sbom.subject import require_subject
@@ -59,7 +60,7 @@ def require_sound(report: CheckReport) -> None:
             details="\n".join(
                 line for it in report.errors for line in (str(it), *(f"  {e}" for e in it.evidence))
             ),
-            hint="mend ci/Containerfile, and build it again: `immutable-base ci-image build`",
+            hint="change ci/Containerfile, and build it again: `immutable-base ci-image build`",
         )
 
 

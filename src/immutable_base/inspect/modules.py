@@ -8,7 +8,7 @@ from immutable_base.image.layout import MODULES
 from immutable_base.image.program import MountedImage
 from immutable_base.image.rpmdb import RpmDatabase
 from immutable_base.model.facts import ModuleFact
-from immutable_base.model.plan import SECURE_BOOT
+from immutable_base.model.module_signer import SECURE_BOOT
 from immutable_base.workspace import file_digest
 
 # Where the kernel's build and DKMS put modules from outside; `kernel/` is the kernel's own.

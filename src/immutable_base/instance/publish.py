@@ -20,8 +20,9 @@ from immutable_base.model.instance import (
     InstanceFacts,
 )
 from immutable_base.model.publish import Publication
-from immutable_base.publish.as_host import Host, open_host
-from immutable_base.publish.publish import PublishRequest, publish_variant
+from immutable_base.publish.as_host import AskedHost, open_host
+from immutable_base.publish.publish import publish_variant
+from immutable_base.publish.request import PublishRequest
 from immutable_base.publish.tag_names import tag_names
 from immutable_base.sbom.subject import require_subject
 from immutable_base.sign import job_token
@@ -100,6 +101,6 @@ def _renewed_from(decision: InstanceDecision) -> int | None:
     return decision.published.signed_at if old and decision.published else None
 
 
-def _open_host(at: InstanceContext, built: InstanceBuild) -> AbstractContextManager[Host]:
+def _open_host(at: InstanceContext, built: InstanceBuild) -> AbstractContextManager[AskedHost]:
     require_local(at, built)
     return open_host(at.storage, built.image_id, at.documents.layout, at.tls.environment)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from enum import StrEnum
-from typing import Annotated, Literal
-
-from pydantic import StringConstraints
+from typing import Literal
 
 from immutable_base.model.checksum import Checksum
 from immutable_base.model.document import Count, Digest, Frozen, Sha256, Text
 from immutable_base.model.evr import Evr, Nevra
+from immutable_base.model.module_signer import ModuleSigner
 from immutable_base.model.reference import Reference
 
 LOCAL = "local"
@@ -19,11 +16,6 @@ LOCAL = "local"
 KERNEL_LAYER = "kernel"
 """The layer that replaces the base image's kernel; before the first layer with a module."""
 
-CERTIFICATE, NEXT_CERTIFICATE = "module-signing.der", "module-signing-next.der"
-"""File names of the certificates for hosts, in `SECURE_BOOT` of an image."""
-SECURE_BOOT = "usr/share/immutable-base/secure-boot"
-"""Folder of the certificates in an image, below its root."""
-Base64 = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]+={0,2}$")]
 
 OWN_KERNEL_IS = "the image's own kernel is "
 """Begins what is said against the base image's kernel for a reason that others may share."""
@@ -181,30 +173,6 @@ class LayerPlan(Frozen):
     """Names of installed packages that go because one of `install` obsoletes them."""
     source_date_epoch: int
     """Newest of: the layer below, and the build times of `install`. Seconds since 1970."""
-
-
-class ModuleSigner(Frozen):
-    """Whose signature the modules that we build get, and what hosts enrol for it."""
-
-    name: Text
-    """Common name of the certificate's issuer, as `modinfo -F signer` shows it."""
-    key_id: str
-    """Serial number of the certificate, as `modinfo -F sig_key` shows it: `3A:7C:...`."""
-    certificate: Base64
-    """The certificate, in DER."""
-    next_certificate: Base64 | None = None
-    """The one that will sign after it, for hosts to enrol beforehand; null: none."""
-
-    @property
-    def certificates(self) -> dict[str, bytes]:
-        """The certificates that images carry, in DER, by their file names."""
-        found = {CERTIFICATE: self.certificate, NEXT_CERTIFICATE: self.next_certificate}
-        return {name: base64.b64decode(text) for name, text in found.items() if text}
-
-    @property
-    def sha256(self) -> str:
-        """SHA-256 of the certificate, as `openssl x509 -fingerprint -sha256` shows it elsewhere."""
-        return hashlib.sha256(base64.b64decode(self.certificate)).hexdigest()
 
 
 class PlannedPackage(Frozen):

@@ -10,14 +10,8 @@ from pathlib import Path
 from immutable_base.config.schema import Settings
 from immutable_base.download import prune
 from immutable_base.errors import HostError, ImmutableBaseError, foreign_data
-from immutable_base.model.plan import (
-    KeyPlan,
-    ModuleSigner,
-    Plan,
-    RepositoryPlan,
-    SkippedRepository,
-    VariantPlan,
-)
+from immutable_base.model.module_signer import ModuleSigner
+from immutable_base.model.plan import KeyPlan, Plan, RepositoryPlan, SkippedRepository, VariantPlan
 from immutable_base.plan import verdicts
 from immutable_base.plan.base_image import Base
 from immutable_base.plan.freshness import staleness

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from immutable_base.config.schema import Settings
 from immutable_base.errors import HostError, ImmutableBaseError, foreign_data
-from immutable_base.model.plan import ModuleSigner
+from immutable_base.model.module_signer import ModuleSigner
 from immutable_base.plan.base_image import Base, read_base
 from immutable_base.plan.compat import Ledger, load_ledger
 from immutable_base.plan.published import Published, read_published

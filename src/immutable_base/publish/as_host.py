@@ -33,7 +33,7 @@ HINT = "`immutable-base policy lint` says what is wrong with an image's policy"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Host:
+class AskedHost:
     """A host that runs an image, as far as it fetches images."""
 
     run: Runner
@@ -84,13 +84,13 @@ class Host:
 @contextmanager
 def open_host(
     storage: buildah.Storage, image: str, layout: Path, environment: Mapping[str, str]
-) -> Iterator[Host]:
+) -> Iterator[AskedHost]:
     """Mount a local image for the block's time; `layout` is the same image."""
     with mounted_image(storage, image) as mounted:
-        yield Host(run=storage.run, root=mounted.root, layout=layout, environment=environment)
+        yield AskedHost(run=storage.run, root=mounted.root, layout=layout, environment=environment)
 
 
-def require_host_agrees(host: Host, repository: str, digest: str, *, by_key: bool) -> None:
+def require_host_agrees(host: AskedHost, repository: str, digest: str, *, by_key: bool) -> None:
     """Require that a host takes the image from the registry, and refuses an unsigned copy of it.
 
     `by_key`: whether a key has signed; without, a host refuses the image itself, too, until its
@@ -107,7 +107,7 @@ def require_host_agrees(host: Host, repository: str, digest: str, *, by_key: boo
     _require_refused(host, twin, "an unsigned copy of the image")
 
 
-def require_taken(host: Host, pinned: str) -> None:
+def require_taken(host: AskedHost, pinned: str) -> None:
     """Require that a host takes an image; raises as `require_host_agrees`."""
     found = host.fetch(pinned)
     if found.status == 0:
@@ -121,7 +121,7 @@ def require_taken(host: Host, pinned: str) -> None:
     raise VerificationError(f"a host would refuse {pinned}", details=found.text, hint=HINT)
 
 
-def _require_refused(host: Host, pinned: str, what: str) -> None:
+def _require_refused(host: AskedHost, pinned: str, what: str) -> None:
     found = host.fetch(pinned)
     if found.status == 0:
         raise VerificationError(
@@ -136,7 +136,7 @@ def _require_refused(host: Host, pinned: str, what: str) -> None:
         )
 
 
-def _push_twin(host: Host, repository: str) -> str:
+def _push_twin(host: AskedHost, repository: str) -> str:
     """Push the image again under another digest, unsigned and without a tag; return its name.
 
     Its blobs are all there, so only a manifest is written. The same image has the same twin.

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
-from typing import Any
 
 from immutable_base.errors import ImmutableBaseError, RemoteError, VerificationError
 from immutable_base.image.oci import require_manifest
-from immutable_base.model.publish import Publication, PublicationStatus, StepTime
-from immutable_base.publish.as_host import Host, require_host_agrees
+from immutable_base.model.publish import Publication, PublicationStatus
+from immutable_base.publish.as_host import require_host_agrees
 from immutable_base.publish.key_signature import (
     require_known_key,
     require_signed_by_key,
     sign_by_key,
     unsigned_tags,
 )
+from immutable_base.publish.request import PublishRequest, StepClock
 from immutable_base.publish.tag_mover import TagMover
 from immutable_base.sign import job_token
 from immutable_base.tools import cosign, skopeo
@@ -34,59 +31,6 @@ from immutable_base.workspace import file_digest
 log = logging.getLogger(__name__)
 LONGEST_RUN = 86400
 """Seconds; GitLab ends a job after a day at the latest."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _StepClock:
-    """How long each step takes."""
-
-    started: float = field(default_factory=time.monotonic)
-    steps: list[StepTime] = field(default_factory=list)
-
-    @contextmanager
-    def step(self, name: str) -> Iterator[None]:
-        log.info("%s", name)
-        before = time.monotonic()
-        yield
-        self.steps.append(StepTime(step=name, seconds=round(time.monotonic() - before, 2)))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PublishRequest:
-    """An exported image with its SBOM, and where it is to go."""
-
-    variant: str
-    repository: str
-    """Without a tag."""
-    digest: str
-    layout: Path
-    """OCI layout that holds exactly this digest."""
-    sbom: Path
-    epoch: int
-    """When the newest of its inputs was made, in seconds since 1970."""
-    tags: Sequence[str]
-    rests_on: Mapping[str, str]
-    """Of the publication: documents by name, and their SHA-256."""
-    renew: int | None = None
-    """Seconds since 1970: an image whose newest signature is not newer is signed once more, so that
-    its age begins again; None: what is signed stays as it is."""
-    open_host: Callable[[], AbstractContextManager[Host]] | None = None
-    """Opens a host that runs this image, to be asked before tags move; None: nobody is asked."""
-
-    @property
-    def pinned(self) -> str:
-        """`repository@sha256:...`."""
-        return f"{self.repository}@{self.digest}"
-
-    @property
-    def named(self) -> tuple[str, str, Sequence[str]]:
-        """Repository, digest and tags."""
-        return self.repository, self.digest, self.tags
-
-    def read_sbom(self) -> dict[str, Any]:
-        """Return the SBOM as it will be attested."""
-        document: dict[str, Any] = json.loads(self.sbom.read_text())
-        return document
 
 
 def publish_variant(verifier: Verifier, request: PublishRequest) -> Publication:
@@ -100,7 +44,7 @@ def publish_variant(verifier: Verifier, request: PublishRequest) -> Publication:
     that `verifier` demands, or if a host would refuse the image or take an unsigned one,
     RemoteError if a service fails. In each case the tags stay where they were.
     """
-    times = _StepClock()
+    times = StepClock()
     require_manifest(request.layout, request.digest)
     mover = TagMover(
         run=verifier.run,
@@ -279,7 +223,7 @@ def _naming_what_is_in_the_way(
         ) from error
 
 
-def _make_verified(verifier: Verifier, request: PublishRequest, times: _StepClock) -> VerifiedImage:
+def _make_verified(verifier: Verifier, request: PublishRequest, times: StepClock) -> VerifiedImage:
     # Before anything is written: a wrong token must not leave half a publication behind.
     token = _ready_to_sign(verifier)
     with times.step("push by digest"):
@@ -296,7 +240,7 @@ def _make_verified(verifier: Verifier, request: PublishRequest, times: _StepCloc
     return verified
 
 
-def _sign_anew(verifier: Verifier, request: PublishRequest, times: _StepClock) -> VerifiedImage:
+def _sign_anew(verifier: Verifier, request: PublishRequest, times: StepClock) -> VerifiedImage:
     """Sign what is published once more, and require that this is now the newest signature."""
     token = _ready_to_sign(verifier)
     with times.step("sign anew"):
@@ -312,7 +256,7 @@ def _sign_anew(verifier: Verifier, request: PublishRequest, times: _StepClock) -
     return verified
 
 
-def _add_key_signatures(verifier: Verifier, request: PublishRequest, times: _StepClock) -> None:
+def _add_key_signatures(verifier: Verifier, request: PublishRequest, times: StepClock) -> None:
     """Let a key sign what is published already: it is new, or there are tags that are."""
     _ready_to_sign(verifier)
     with times.step("sign with the key"):

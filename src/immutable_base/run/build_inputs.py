@@ -9,7 +9,7 @@ from immutable_base.build.graph import BuildGraph
 from immutable_base.build.inputs import BuildInputs
 from immutable_base.context import Context
 from immutable_base.errors import ConfigurationError
-from immutable_base.model.plan import ModuleSigner
+from immutable_base.model.module_signer import ModuleSigner
 from immutable_base.module_signing import open_module_key
 from immutable_base.tools.module_signature import ModuleKey
 

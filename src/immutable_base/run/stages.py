@@ -27,11 +27,11 @@ from immutable_base.model.sbom import SbomRecord
 from immutable_base.process import LineSink
 from immutable_base.publish.as_host import open_host
 from immutable_base.publish.publish import (
-    PublishRequest,
     attest_variant,
     publish_variant,
     sign_variant,
 )
+from immutable_base.publish.request import PublishRequest
 from immutable_base.publish.tag_names import tags_of
 from immutable_base.report.run import kibibytes
 from immutable_base.run.verifier import verifier_of

@@ -9,7 +9,7 @@ from immutable_base.errors import RemoteError, VerificationError
 from immutable_base.process import Result
 from immutable_base.publish.as_host import (
     REJECTED,
-    Host,
+    AskedHost,
     require_host_agrees,
     require_taken,
     write_twin,
@@ -29,7 +29,7 @@ class Machine:
         (tmp_path / "root/etc").mkdir(parents=True)
         layout = tmp_path / "layout"
         self.digest = write_layout(layout, "an image")
-        self.host = Host(run=self.run, root=tmp_path / "root", layout=layout, environment={})
+        self.host = AskedHost(run=self.run, root=tmp_path / "root", layout=layout, environment={})
 
     def run(self, command):
         self.commands.append(command)

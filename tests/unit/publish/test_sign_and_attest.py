@@ -13,7 +13,8 @@ from immutable_base.errors import (
     RemoteError,
 )
 from immutable_base.model.publish import PublicationStatus
-from immutable_base.publish.publish import PublishRequest, attest_variant, sign_variant
+from immutable_base.publish.publish import attest_variant, sign_variant
+from immutable_base.publish.request import PublishRequest
 from immutable_base.run.verifier import verifier_of
 from support.publish_fixtures import TAGS
 from support.publish_world import DIGEST, MANIFEST, OLD, junk

@@ -29,6 +29,7 @@ COMPOSEFS = """
 [composefs]
 enabled = yes
 """
+NETWORK = "systemd-networkd.service"
 EMPTY = ("boot", "dev", "proc", "run", "sys", "sysroot", "tmp", "var")
 
 
@@ -65,6 +66,8 @@ def install(tree: Path, chosen: Iterable[Path], own: Path, key: SigningKey) -> i
     ):
         env = {"SOURCE_DATE_EPOCH": str(epoch)}
         root.enter(tree, "rpm", *arguments, binds={at: own}, env=env)
+    # As the scriptlets of EL's packages do; the root's own units came without any.
+    root.enter(tree, "systemctl", "preset", NETWORK)
     return epoch
 
 

@@ -90,3 +90,13 @@ def _read(path: Path) -> LabState:
             hint="end that lab with its own version, or use another `--state`",
         )
     return state
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceStatus:
+    """One service as `lab status` shows it."""
+
+    name: str
+    pid: int | None
+    ports: tuple[int, ...]
+    alive: bool
