@@ -20,8 +20,12 @@ from immutable_base.model.plan import VariantPlan
 from immutable_base.process import LineSink, Runner
 from immutable_base.tools import qemu
 
-ARGUMENTS = ("root=/dev/disk/by-id/virtio-root", "rw", "console=ttyS0", "panic=-1", "rd.shell=0")
-"""The kernel's; after a panic the machine ends, and the initramfs asks nobody."""
+ARGUMENTS = (
+    "root=/dev/disk/by-id/virtio-root", "rw", "console=ttyS0",
+    "panic=-1", "rd.shell=0", "nosoftlockup", "rcupdate.rcu_cpu_stall_suppress=1",
+)  # fmt: skip
+"""The kernel's: after a panic the machine ends, the initramfs asks nobody, and a processor that got
+no time on a busy host is no fault of the image."""
 POOL_MIB = 512
 
 
