@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -170,7 +171,8 @@ def night(large_lab) -> Night:
 def run_night(lab: Lab, variants: list[str], workspace: Path) -> Night:
     """Run everything while a witness watches the registry."""
     # Signing and attesting take a second: a tag that moved before is seen in between.
-    with Witness(lab.registry(), variants, interval=0.5) as witness:
+    registry = lab.registry()
+    with closing(registry.client), Witness(registry, variants, interval=0.5) as witness:
         done = lab.product("run", "--format", "json", workspace=workspace, timeout=5400)
     print(done.stderr, file=sys.stderr)
     assert done.stdout, done.stderr

@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import socket
 import subprocess
 import sys
 import threading
@@ -247,6 +248,29 @@ def test_whatever_hangs_the_answer_comes_in_time(host, scene):
     assert time.monotonic() - began < 3
 
 
+def test_a_name_that_is_resolved_too_late_admits_nothing(host, scene, monkeypatch):
+    """Name resolution has no limit of its own."""
+    real = socket.getaddrinfo
+
+    def late(*arguments, **keywords):
+        time.sleep(1.5)
+        return real(*arguments, **keywords)
+
+    monkeypatch.setattr(socket, "getaddrinfo", late)
+    began = time.monotonic()
+    assert host.command("--timeout", "0.4", "admit", scene.reference).code == UNKNOWN
+    assert time.monotonic() - began < 1.4
+    time.sleep(1.5)
+    assert host.files() == []
+
+
+def test_an_image_that_was_signed_too_long_ago_is_refused(host, scene):
+    host.settings["maximum_age_days"] = 2
+    assert command_at(host, NOW + 3 * 86400, "admit", scene.reference).code == REFUSED
+    assert not host.pulls()
+    assert command_at(host, NOW + 86400, "admit", scene.reference).code == OK
+
+
 @pytest.mark.parametrize("status_code", [429, 500, 503])
 def test_a_registry_that_is_overloaded_for_a_moment_is_asked_again(host, scene, status_code):
     path = f"/v2/{PATH}/manifests/latest"
@@ -257,9 +281,10 @@ def test_a_registry_that_is_overloaded_for_a_moment_is_asked_again(host, scene, 
 
 def test_a_registry_that_asks_for_a_long_wait_is_left_alone(host, scene):
     scene.replies["*"] = Reply(b"slow", 429, {"Retry-After": "3600"})
-    before = len(scene.site.requests)
+    before, began = len(scene.site.requests), time.monotonic()
     assert host.admit().code == UNKNOWN
     assert len(scene.site.requests) == before + 1
+    assert time.monotonic() - began < 10
 
 
 def test_a_connection_that_is_cut_admits_nothing(host, scene):

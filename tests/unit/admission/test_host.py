@@ -107,6 +107,12 @@ def test_a_bootc_that_fails_is_told_and_nothing_is_guessed(tmp_path, script):
             ask()
 
 
+def test_what_a_bootc_says_that_fails_does_not_count(tmp_path):
+    (tmp_path / "status.json").write_text(json.dumps(status()))
+    with pytest.raises(CommandError, match="failed"):
+        bootc(tmp_path, f"cat {tmp_path}/status.json; exit 1").followed()
+
+
 def test_a_bootc_that_hangs_is_not_waited_for(tmp_path, monkeypatch):
     monkeypatch.setattr(host_module, "SECONDS", 0.2)
     with pytest.raises(CommandError, match="cannot be asked"):
