@@ -1,5 +1,6 @@
 """A report of a run, with one variant that went well and one that did not."""
 
+from immutable_base.model.boot import BootVerdict
 from immutable_base.model.run import RunReport, VariantOutcome, VariantResult
 
 GOOD = VariantResult(
@@ -13,6 +14,8 @@ GOOD = VariantResult(
     packages=412,
     size=300 << 20,
     sbom_size=140_000,
+    boot=BootVerdict.BOOTED,
+    boot_seconds=26.4,
     reference="127.0.0.1:5000/immutable-base/base-zfs@sha256:" + "ab" * 32,
     tags=("latest",),
     signer="https://gitlab.com/acme/os//.gitlab-ci.yml@refs/heads/main",

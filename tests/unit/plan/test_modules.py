@@ -105,12 +105,12 @@ def test_the_solver_refuses_a_module_on_an_image_with_another_kernel(world, monk
 
 
 def evaluated_spec(*query):
-    """Return what rpm makes of the product's own spec, with the values that build-module gives."""
+    """Return what rpm makes of the product's own spec, with the values that pack-module gives."""
     values = {
         "kmod_name": "kmod-zfs-prebuilt", "kmod_epoch": "3", "kmod_version": "2.3.9", "kmod_release": "1.x", "kmod_provides": "zfs-kmod",
         "kernel_release": UNAME, "kmod_license": "CDDL",
     }  # fmt: skip
-    script = (ROOT / "layers/builder/build-module").read_text()
+    script = (ROOT / "layers/builder/pack-module").read_text()
     assert set(re.findall(r'--define "(k[a-z_]+) ', script)) == values.keys()
     defined = [word for name, value in values.items() for word in ("--define", f"{name} {value}")]
     done = subprocess.run(
