@@ -55,7 +55,7 @@ def test_an_unchanged_variant_is_told_from_one_whose_tags_moved():
 
 
 HELD = GOOD.model_copy(
-    update={"boot": None, 
+    update={"boot": None,
         "name": "held", "outcome": VariantOutcome.HELD, "kernel": None, "action": None, "packages": 0,
         "size": 0, "sbom_size": 0, "reference": None, "tags": (), "signer": None, "seconds": 0.0,
         "reason": "held: no kernel fits zfs; released by: kernel-devel for 6.12.105 in a repository",
