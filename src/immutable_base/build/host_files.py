@@ -28,6 +28,12 @@ def write_host_trust(root: Path, trust: HostTrust) -> list[str]:
     return sorted(files)
 
 
+def policy_files(root: Path) -> dict[str, str]:
+    """Return the policy that counts in an image, by its path; empty if it has none."""
+    text = _base_policy(root)
+    return {} if text is None else {POLICY: text}
+
+
 def _base_policy(root: Path) -> str | None:
     """Return the policy that counts in an image; source: containers-policy.json(5)."""
     for name in (POLICY, SHARED_POLICY):

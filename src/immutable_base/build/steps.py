@@ -18,6 +18,7 @@ from immutable_base.build.packages import Store
 from immutable_base.documents import name_of, step_name
 from immutable_base.model.build import ImageBuild, LayerRecord
 from immutable_base.plan.labels import base_annotations, correct, variant_labels
+from immutable_base.policy.demands import variant_demands
 from immutable_base.process import LineSink
 from immutable_base.tools import buildah
 from immutable_base.trusted_keys import host_trust_of
@@ -109,7 +110,8 @@ def build_image(build: Build, step: ImageStep, report: LineSink) -> str:
         root = buildah.mount(inputs.storage, name)
         for path in remove_injected(root, before):
             report(f"removed /{path}, an empty file that buildah put there")
-        write_host_trust(root, host_trust_of(inputs.settings, inputs.config_folder))
+        if variant_demands(inputs.settings, variant.name):
+            write_host_trust(root, host_trust_of(inputs.settings, inputs.config_folder))
         image = buildah.commit(inputs.storage, name, request)
     record = ImageBuild(
         rests_on=inputs.documents.rests_on(ImageBuild, variant),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from immutable_base.check.interface import Check, HasFacts, Objection
+from immutable_base.policy.demands import NOT_DEMANDED, variant_demands
 from immutable_base.policy.host_trust import variants_trust
 from immutable_base.policy.lint import lint
 
@@ -18,6 +19,8 @@ def only_signed_images(subject: HasFacts) -> Objection | None:
     An error if they let in more; a note if they do what they say, but a host needs a program beside
     it to take anything.
     """
+    if not variant_demands(subject.settings, subject.facts.variant):
+        return Objection(message=NOT_DEMANDED, is_note=True)
     trust = variants_trust(subject.settings)
     found = tuple(str(finding) for finding in lint(subject.facts.host_policy, trust))
     if found:

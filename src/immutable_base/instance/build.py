@@ -7,7 +7,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from immutable_base.build.host_files import write_host_trust
+from immutable_base.build.host_files import policy_files, write_host_trust
 from immutable_base.build.injected import injected_names, remove_injected
 from immutable_base.build.input_folder import TARGET, normalise
 from immutable_base.build.log_tail import following
@@ -22,6 +22,7 @@ from immutable_base.instance.proofs import require_base
 from immutable_base.model.instance import BaseEvidence, InstanceBuild, InstanceDecision
 from immutable_base.model.reference import Reference
 from immutable_base.plan.labels import KERNEL, OCI, OF_THE_BASE_ONLY, OSTREE_KERNEL, VARIANT
+from immutable_base.policy.demands import refuses_by_default
 from immutable_base.process import LineSink
 from immutable_base.tools import buildah, git
 
@@ -171,10 +172,12 @@ def _finish(
     own, _ = buildah.image_labels(at.storage, built)
     with buildah.mounted(at.storage, base.pinned) as root:
         before = injected_names(root)
+        demands = bool(at.host_trust.keys) or refuses_by_default(policy_files(root))
     with buildah.container(at.storage, built) as name:
         root = buildah.mount(at.storage, name)
         remove_injected(root, before)
-        write_host_trust(root, at.host_trust)
+        if demands:
+            write_host_trust(root, at.host_trust)
         kernel = _kernel(root)
         labels = instance_labels(decision, base, kernel)
         gone = {

@@ -18,6 +18,7 @@ from immutable_base.model.check import CheckReport
 from immutable_base.model.facts import ImageFacts
 from immutable_base.model.instance import BasePromises, InstanceFacts, PolicyFact
 from immutable_base.plan.labels import KERNEL, OSTREE_KERNEL
+from immutable_base.policy.demands import NOT_DEMANDED, refuses_by_default
 from immutable_base.policy.host_trust import HostTrust
 from immutable_base.policy.lint import lint
 from immutable_base.policy.render import POLICY, SHARED_POLICY, render_policy
@@ -156,6 +157,9 @@ def _looser(subject: InstanceSubject, path: str, base: str, image: str) -> list[
 
 def own_images_signed(subject: InstanceSubject) -> Objection | None:
     """policy.json and what goes with it let a host take this instance's images only if signed."""
+    before = {policy.path: policy.text for policy in subject.promises.policies}
+    if not subject.trust.keys and not refuses_by_default(before):
+        return Objection(message=NOT_DEMANDED, is_note=True)
     found = [str(finding) for finding in lint(subject.facts.host_policy, subject.trust)]
     if not found and not subject.trust.keys:
         return Objection(message=KEYLESS, is_note=True)

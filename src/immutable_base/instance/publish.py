@@ -20,6 +20,7 @@ from immutable_base.model.instance import (
     InstanceFacts,
 )
 from immutable_base.model.publish import Publication
+from immutable_base.policy.demands import refuses_by_default
 from immutable_base.publish.as_host import AskedHost, open_host
 from immutable_base.publish.publish import publish_variant
 from immutable_base.publish.request import PublishRequest
@@ -68,7 +69,8 @@ def _request(at: InstanceContext, decision: InstanceDecision, base: BaseEvidence
     require_subject(sbom, repository=decision.repository, image_id=built.image_id)
     require_layout(at, built)
     require_whole(documents.layout, digest=built.digest, image_id=built.image_id)
-    kernels = documents.read(InstanceFacts).facts.kernels
+    facts = documents.read(InstanceFacts).facts
+    demands = bool(at.host_trust.keys) or refuses_by_default(facts.host_policy.files)
     return PublishRequest(
         variant=decision.name,
         repository=decision.repository,
@@ -79,12 +81,12 @@ def _request(at: InstanceContext, decision: InstanceDecision, base: BaseEvidence
         tags=tag_names(
             at.settings.publish.tags,
             epoch=decision.epoch,
-            kernel="".join(kernels[:1]),
+            kernel="".join(facts.kernels[:1]),
             digest=built.digest,
         ),
         rests_on=documents.rests_on(Publication),
         renew=_renewed_from(decision),
-        open_host=lambda: _open_host(at, built),
+        open_host=(lambda: _open_host(at, built)) if demands else None,
     )
 
 

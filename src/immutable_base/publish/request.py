@@ -14,6 +14,7 @@ from typing import Any
 from immutable_base.model.publish import StepTime
 from immutable_base.publish.as_host import AskedHost
 
+HostOpener = Callable[[], AbstractContextManager[AskedHost]]
 log = logging.getLogger(__name__)
 
 
@@ -52,7 +53,7 @@ class PublishRequest:
     renew: int | None = None
     """Seconds since 1970: an image whose newest signature is not newer is signed once more, so that
     its age begins again; None: what is signed stays as it is."""
-    open_host: Callable[[], AbstractContextManager[AskedHost]] | None = None
+    open_host: HostOpener | None = None
     """Opens a host that runs this image, to be asked before tags move; None: nobody is asked."""
 
     @property

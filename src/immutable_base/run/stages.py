@@ -24,6 +24,7 @@ from immutable_base.model.facts import ImageFacts
 from immutable_base.model.plan import Plan, VariantPlan, Verdict
 from immutable_base.model.publish import Publication
 from immutable_base.model.sbom import SbomRecord
+from immutable_base.policy.demands import variant_demands
 from immutable_base.process import LineSink
 from immutable_base.publish.as_host import open_host
 from immutable_base.publish.publish import (
@@ -31,7 +32,7 @@ from immutable_base.publish.publish import (
     publish_variant,
     sign_variant,
 )
-from immutable_base.publish.request import PublishRequest
+from immutable_base.publish.request import HostOpener, PublishRequest
 from immutable_base.publish.tag_names import tags_of
 from immutable_base.report.run import kibibytes
 from immutable_base.run.verifier import verifier_of
@@ -180,12 +181,16 @@ class Stages:
             epoch=variant.source_date_epoch,
             tags=tags_of(self.context.settings, variant, layout.digest),
             rests_on=documents.rests_on(Publication, variant),
-            open_host=lambda: open_host(
-                self.context.storage,
-                self.local_image(variant),
-                documents.layout(variant),
-                self.context.tls.environment,
-            ),
+            open_host=self._host(variant),
+        )
+
+    def _host(self, variant: VariantPlan) -> HostOpener | None:
+        """Return what opens a host of a variant, None if its hosts demand no signature."""
+        if not variant_demands(self.context.settings, variant.name):
+            return None
+        layout, environment = self.documents.layout(variant), self.context.tls.environment
+        return lambda: open_host(
+            self.context.storage, self.local_image(variant), layout, environment
         )
 
     def local_image(self, variant: VariantPlan) -> str:
