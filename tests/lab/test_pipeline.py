@@ -9,7 +9,7 @@ import pytest
 from support.repositories import Repository, base_repository
 from support.scenario_runs import scenario_runs
 
-STAGES = ("build", "inspect", "check", "sbom", "publish")
+STAGES = ("build", "inspect", "check", "sbom", "boot", "publish")
 PLAIN, WITH_MODULE = "tiny", "tiny-metronome"
 COMPILE = f"metronome for {WITH_MODULE}"
 VARIANTS = {f"{stage} {name}" for stage in STAGES for name in (PLAIN, WITH_MODULE)}

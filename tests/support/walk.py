@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-DOCUMENTS = ("plan.json", "modules", "build", "oci", "inspect", "check", "sbom")
+DOCUMENTS = ("plan.json", "modules", "build", "oci", "inspect", "check", "sbom", "boot")
 
 
 @dataclass
@@ -129,6 +129,7 @@ class Walk:
         """Signs, attests and publishes; it never had an image."""
         found = self.machine("publish")
         self.reader.does("sbom")
+        self.reader.does("boot")
         found.carry(self.reader.folder, *(name for name in DOCUMENTS if name != "check"))
         found.carry(self.checker.folder, "check")
         found.does("sign", "--variant", self.signed_alone)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from immutable_base.boot.boot_image import BootRequest, boot_image
-from immutable_base.errors import CheckError, HostError
+from immutable_base.errors import CheckError, HostError, VerificationError
 from immutable_base.image.program import mounted_image
 from immutable_base.model.boot import Boot, BootPolicy, BootReport, BootVerdict
 from immutable_base.model.check import Finding, Level
@@ -70,8 +70,17 @@ def _came_up(error: CheckError) -> Finding:
     )
 
 
-def require_booted(report: BootReport, policy: BootPolicy, *, hint: str) -> None:
-    """Raise CheckError if the policy does not let an image go on that ended so."""
+def require_booted(report: BootReport, policy: BootPolicy, *, digest: str, hint: str) -> None:
+    """Require that the policy lets this image go on.
+
+    Raises CheckError if it did not boot as promised, or not at all; VerificationError if another
+    image was booted than this one.
+    """
+    if report.digest != digest:
+        raise VerificationError(
+            f"the image that was booted is {report.digest}, not {digest}",
+            hint="boot it again: `immutable-base boot`",
+        )
     if report.verdict is BootVerdict.FAILED:
         raise CheckError(
             f"the image of {report.variant} does not boot as promised",

@@ -135,7 +135,9 @@ class Stages:
         path = documents.write(name_of(BootReport, variant), record)
         for finding in record.findings:
             report(str(finding))
-        require_booted(record, settings.policy, hint=f"all that was seen: {path}")
+        require_booted(
+            record, settings.policy, digest=layout.digest, hint=f"all that was seen: {path}"
+        )
         return boot_message(record)
 
     def sign(self, variant: VariantPlan, _report: LineSink) -> str:
@@ -166,6 +168,7 @@ class Stages:
         require_booted(
             documents.read(BootReport, variant),
             self.context.settings.boot.policy,
+            digest=layout.digest,
             hint="an image that does not boot is not published",
         )
         sbom, image = documents.attested(variant), documents.read(ImageBuild, variant).image_id
