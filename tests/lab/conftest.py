@@ -18,7 +18,7 @@ import pytest
 
 from immutable_base_lab import lab as lab_services
 from immutable_base_lab.core.paths import LabPaths, default_state
-from support.changed_configuration import ONE_KERNEL, change_configuration
+from support.changed_configuration import NO_BOOTS, ONE_KERNEL, change_configuration
 from support.paths import ROOT
 from support.registry_watch import Registry, Witness
 from support.scenario_runs import ScenarioRuns, environment_of, taking_turns
@@ -149,7 +149,8 @@ def large_lab(lab, tmp_path_factory) -> Lab:
     """
     if os.environ.keys() & {EARLIER_NIGHT, "IMMUTABLE_BASE_BOTH_KERNELS"}:
         return lab
-    configuration = lab.config_with(tmp_path_factory.mktemp("one-kernel"), ONE_KERNEL)
+    # Six boots without KVM take ten minutes beside a compiler; `make soak` and `make demo` have them.
+    configuration = lab.config_with(tmp_path_factory.mktemp("one-kernel"), ONE_KERNEL, NO_BOOTS)
     env = {**lab.env, "IMMUTABLE_BASE_CONFIG": str(configuration)}
     return replace(lab, env=env, configuration=configuration)
 

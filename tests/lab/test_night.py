@@ -33,6 +33,13 @@ def registry(lab):
     return lab.registry()
 
 
+def test_every_image_came_up_as_a_machine_where_that_is_required(night, large_lab):
+    """`make soak` boots all of them; `make test` boots the tiny stream's in test_boot.py."""
+    policy = tomllib.loads(large_lab.configuration.read_text())["boot"]["policy"]
+    expected = {"required": "booted", "off": "not boot-tested"}[policy]
+    assert {variant["boot"] for variant in night.variants.values()} == {expected}
+
+
 def test_four_variants_are_published(night):
     assert {n: v["outcome"] for n, v in night.variants.items()} == dict.fromkeys(
         VARIANTS, "published"
