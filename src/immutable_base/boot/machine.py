@@ -105,12 +105,10 @@ def _bytes(path: Path) -> bytes:
 
 
 def _require_whole(watch: Watch, heard: Heard, console: Path) -> None:
-    if heard.refused:
-        reason = heard.refused
+    if watch.verdict or heard.refused:
+        reason = watch.verdict or heard.refused
     elif heard.complete:
         return
-    elif watch.verdict:
-        reason = watch.verdict
     elif heard.answers:
         reason = f"it stopped answering after '{heard.answers[-1].question}'"
     else:

@@ -9,6 +9,7 @@ import pytest
 
 from immutable_base.boot.machine import BootAttempt, boot, boot_anyhow
 from immutable_base.boot.questions import SSH, GuestQuestion
+from immutable_base.boot.watch import ANSWERS_LIMIT
 from immutable_base.errors import CheckError, CommandError
 from immutable_base.process import Result
 from immutable_base.tools import qemu
@@ -96,6 +97,8 @@ def test_what_is_handed_in_says_the_questions_and_the_nonce_and_changes_no_disk(
         (Host(answers="login: \n"), "no answer"),
         (Host(console="Kernel panic - not syncing: no init\n"), "the kernel panicked"),
         (Host(console="You are in emergency mode.\n"), "systemd gave up"),
+        (Host(answers="y\n" * (ANSWERS_LIMIT // 2 + 1)), "flooded its port"),
+        (Host(answers=answer("end", ""), console="Out of memory: Killed process 7 (x)\n"), "out of memory"),
     ],
 )  # fmt: skip
 def test_a_machine_that_does_not_come_up_is_told_with_its_console(attempt, host, words):
