@@ -24,6 +24,8 @@ from support.registry_watch import Witness
 from support.small_images import write_layout
 from support.stopping import StoppingPrograms
 
+NEEDED = ("PATH", "SIGSTORE_ID_TOKEN", "IMMUTABLE_BASE_SIGNING_KEY", "COSIGN_PASSWORD")
+"""Variables of the lab with which an image is signed."""
 SESSION = uuid.uuid4().hex[:8]
 POINTS = {
     f"killed-after-{point.replace(' ', '-')}-{SESSION}": point
@@ -89,9 +91,7 @@ def earlier(lab, config, tmp_path_factory):
     digest = write_layout(folder / "layout", f"earlier than session {SESSION}")
     sbom = folder / "sbom.json"
     sbom.write_text(json.dumps({"bomFormat": "CycloneDX", "specVersion": "1.6", "components": []}))
-    with mock.patch.dict(
-        os.environ, {name: lab.env[name] for name in ("PATH", "SIGSTORE_ID_TOKEN")}
-    ):
+    with mock.patch.dict(os.environ, {name: lab.env[name] for name in NEEDED}):
         for name in POINTS:
             request = PublishRequest(
                 epoch=0,

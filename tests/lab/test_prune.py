@@ -40,7 +40,8 @@ class Shelf:
     """A repository of its own, with the product's configuration pointed at it."""
 
     def __init__(self, lab, folder, monkeypatch):
-        monkeypatch.setenv("PATH", lab.env["PATH"])
+        for name in ("PATH", "IMMUTABLE_BASE_SIGNING_KEY", "COSIGN_PASSWORD"):
+            monkeypatch.setenv(name, lab.env[name])
         self.lab, self.folder, self.monkeypatch = lab, folder, monkeypatch
         self.registry = lab.registry()
         self.registry.path = f"test-{uuid.uuid4().hex}"
