@@ -3,7 +3,8 @@
 #   make try     the smallest run that ends in a verified image: from nothing in about ten minutes, then in one (root)
 #   make demo-instance   a repository downstream in the tiny lab: its pipelines, its image, a new base (root)
 #   make test    every test, with a floor for coverage; the ones that need images share one night
-#   make soak    what is rare: thousands of questions to an image, twenty runs on end, kernels in both directions
+#   make soak    what is rare, or long: thousands of questions to an image, twenty runs on end, kernels in both
+#                directions, every large image booted, a host upgraded, Secure Boot, the image of the jobs
 #   make unit    the tests that need neither root nor network, in about three minutes
 #   make unit-newest   tests/unit with the newest Python that can be had: Debian's as root, else one that is here
 #   make check   lint, types, imports, generated files
@@ -82,14 +83,15 @@ test: setup check
 # one after the other. Both variants with modules are on one kernel in it, so that OpenZFS is compiled
 # once; tests/lab/test_plan.py plans kernels in both directions, `make soak` has a whole run of them.
 lab-large: setup
-	$(COVERED) $(LAB_TESTS) -m "large and not alone" tests/lab
+	$(COVERED) $(LAB_TESTS) -m "large and not alone and not long" tests/lab
 
 lab-small: setup
-	$(COVERED) $(LAB_TESTS) -m "not large and not alone" tests/lab
+	$(COVERED) $(LAB_TESTS) -m "not large and not alone and not long" tests/lab
 
 soak: setup
 	IMMUTABLE_BASE_SOAK_QUESTIONS=3000 $(BIN)/pytest $(LAB_TESTS) tests/lab/test_buildah.py -k cut_off
 	IMMUTABLE_BASE_SOAK_NIGHTS=20 $(BIN)/pytest $(LAB_TESTS) tests/lab/test_soak.py
+	$(BIN)/pytest $(LAB_TESTS) -m long tests/lab
 	IMMUTABLE_BASE_BOTH_KERNELS=1 IMMUTABLE_BASE_WALK_COMPILES=1 $(BIN)/pytest $(LAB_TESTS) -m large tests/lab
 
 check: setup

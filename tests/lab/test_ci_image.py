@@ -17,6 +17,8 @@ from immutable_base_lab.lab import Lab as Services
 from support.paths import ROOT
 from support.repositories import Repository
 
+pytestmark = pytest.mark.long
+
 PROJECT = "immutable-base/immutable-base"
 
 

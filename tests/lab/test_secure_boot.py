@@ -27,6 +27,8 @@ from support.machines import prepared_machine
 from support.module_signature import SignedModule
 from support.secure_boot import Pair, enrolled, sign_kernel, sign_module
 
+pytestmark = pytest.mark.long
+
 NAME = "tiny-metronome"
 NONCE = "5e" * 16
 REFUSED = ("Key was rejected by service", "Operation not permitted", "Required key not available")

@@ -20,6 +20,8 @@ from immutable_base.boot.machine import BootAttempt, boot_anyhow
 from immutable_base.boot.questions import ALWAYS, GuestQuestion
 from support.machines import prepared_machine
 
+pytestmark = pytest.mark.long
+
 NAME = "tiny-metronome"
 NONCE = "5e" * 16
 BY_NAME = {question.name: question for question in ALWAYS}
