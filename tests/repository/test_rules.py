@@ -206,13 +206,16 @@ def commands_of_make(target):
 
 
 @pytest.mark.timeout(300)
-def test_make_test_runs_each_test_of_the_lab_once():
+def test_make_test_runs_each_test_of_the_lab_once_but_those_of_make_soak():
     commands = commands_of_make("test")
+    long = collected_by("-m", "long", "tests/lab")
+    assert any("-m long tests/lab" in line for line in commands_of_make("soak"))
     lab = [shlex.split(line) for line in commands if line.endswith(" tests/lab")]
     parts = [words[words.index("pytest") + 1 :] for words in lab]
     assert len(parts) == 3
     run = [test for part in parts for test in collected_by(*part)]
-    assert sorted(run) == sorted(it for it in collected_by("tests") if it.startswith("tests/lab/"))
+    every = [it for it in collected_by("tests") if it.startswith("tests/lab/")]
+    assert sorted([*run, *long]) == sorted(every)
     units = [
         line
         for line in commands
