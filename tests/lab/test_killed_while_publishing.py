@@ -29,8 +29,14 @@ NEEDED = ("PATH", "SIGSTORE_ID_TOKEN", "IMMUTABLE_BASE_SIGNING_KEY", "COSIGN_PAS
 SESSION = uuid.uuid4().hex[:8]
 POINTS = {
     f"killed-after-{point.replace(' ', '-')}-{SESSION}": point
-    for point in ("push", "sign", "attest", "tag 1", "tag 2", "tag 3")
+    for point in ("push", "sign", "attest", "tag 1", "tag 2", "tag 4")
 }
+TAGS = 4
+WHOLE = ["push", *["sign"] * (1 + TAGS), "attest", "push", *["tag"] * TAGS]
+"""What a publication does: keyless, then with the key for each tag; the second push is the unsigned
+copy that a host must refuse."""
+ENDS = dict(zip(POINTS, (1, 2, 3 + TAGS, 5 + TAGS, 6 + TAGS, len(WHOLE)), strict=True))
+"""How much of that was done where each variant was killed."""
 FOLLOWED = "latest"
 """The tag that names an earlier image before the run: hosts follow it, so it moves last."""
 VARIANT = """
@@ -134,19 +140,18 @@ def killed(lab, config, earlier, registry, tmp_path_factory):
 
 
 def test_each_variant_was_killed_where_it_should_be(killed):
-    order = ["push", "sign", "attest", "tag", "tag", "tag"]
-    for number, name in enumerate(POINTS, start=1):
-        assert [step for step, _ in killed.programs.steps(name)] == order[:number], name
+    for name, end in ENDS.items():
+        assert [step for step, _ in killed.programs.steps(name)] == WHOLE[:end], name
 
 
 def test_what_the_kill_left_in_the_registry(killed, earlier):
     kinds = dict(zip(POINTS, [[], ["sig"], *[["sig", "att"]] * 4], strict=True))
     assert killed.beside == kinds
-    for moved, name in zip((0, 0, 0, 1, 2, 3), POINTS, strict=True):
+    for moved, name in zip((0, 0, 0, 1, 2, TAGS), POINTS, strict=True):
         new, named = killed.digest(name), killed.tags[name]
         assert new != earlier
         assert list(named.values()).count(new) == moved, (name, named)
-        assert named[FOLLOWED] == (new if moved == 3 else earlier), (name, named)
+        assert named[FOLLOWED] == (new if moved == TAGS else earlier), (name, named)
         assert set(named.values()) <= {new, earlier}
 
 
@@ -155,11 +160,11 @@ def test_what_the_kill_left_can_be_published(killed, registry):
         digest = killed.digest(name)
         assert publication["digest"] == digest
         tags = registry.tags(name)
-        assert len(publication["tags"]) == 3
+        assert len(publication["tags"]) == TAGS
         assert {tags[tag["name"]] for tag in publication["tags"]} == {digest}
         assert registry.objection(name, digest) is None
         # After the last tag nothing is left to do.
-        status = "unchanged" if POINTS[name] == "tag 3" else "published"
+        status = "unchanged" if POINTS[name] == "tag 4" else "published"
         assert publication["status"] == status, name
 
 
