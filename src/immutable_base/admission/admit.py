@@ -39,8 +39,7 @@ def parse_reference(text: str) -> Reference:
     Container tools would look for `a/b` at Docker Hub, and would take it by that name.
     """
     found = Reference.parse(text)
-    host = found.repository.partition("/")[0]
-    if not ("." in host or ":" in host or host == "localhost"):
+    if not found.names_registry:
         raise ConfigurationError(
             f"'{text}' does not say which registry: container tools would look at Docker Hub",
             hint="write registry/path:tag or registry/path@sha256:...",

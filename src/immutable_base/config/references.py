@@ -17,8 +17,7 @@ def find_reference(text: str, settings: TrustSettings | None) -> Reference:
     """
     if "/" in text:
         reference = Reference.parse(text)
-        host = reference.repository.partition("/")[0]
-        if not ("." in host or ":" in host or host == "localhost"):
+        if not reference.names_registry:
             raise ConfigurationError(
                 f"'{text}' does not say which registry: other programs would look at Docker Hub",
                 hint="write registry/path:tag or registry/path@sha256:...",

@@ -79,6 +79,12 @@ class Reference:
         """Return `repository@sha256:...`, which names exactly one image."""
         return f"{self.repository}@{digest}"
 
+    @property
+    def names_registry(self) -> bool:
+        """Whether it says which registry; container tools look for `a/b` at Docker Hub."""
+        host = self.repository.partition("/")[0]
+        return "." in host or ":" in host or host == "localhost"
+
     def __str__(self) -> str:
         """Return the reference as it is written."""
         tag = f":{self.tag}" if self.tag else ""
