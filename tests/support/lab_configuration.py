@@ -15,6 +15,7 @@ def replacements(at: Surroundings, settings: ProductSettings) -> Replacements:
         key_fingerprint="A" * 40,
         settings=settings,
         branches={},
+        image_keys={"key": "env://KEY", "key_paths": ["/lab/current.pub", "/lab/next.pub"]},
     )
 
 

@@ -28,7 +28,12 @@ _TRUST = {
 
 
 def admission_files(settings: TrustSettings, folder: Path) -> dict[str, bytes]:
-    """Return the files by their paths below an image's root.
+    """Return the files by their paths below an image's root; raises as `settings_files`."""
+    return {**program_files(), **settings_files(settings, folder)}
+
+
+def settings_files(settings: TrustSettings, folder: Path) -> dict[str, bytes]:
+    """Return whom the program believes, by the paths of the files below an image's root.
 
     Relative paths of the configuration begin at `folder`. Raises ConfigurationError if a file that
     it names cannot be read.
@@ -39,7 +44,6 @@ def admission_files(settings: TrustSettings, folder: Path) -> dict[str, bytes]:
         trust["ca_bundle"] = ("ca_bundle.pem", _read(authority))
     names = {key: name for key, (name, _) in trust.items()}
     return {
-        **program_files(),
         **{f"{FOLDER}/{name}": content for name, content in trust.values()},
         f"{FOLDER}/{SETTINGS}": _write_settings(settings, names).encode(),
     }

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
+from immutable_base.build import admission_files
+from immutable_base.config.trust import TrustSettings
 from immutable_base.errors import CheckError
 from immutable_base.policy.host_trust import HostTrust
 from immutable_base.policy.render import POLICY, SHARED_POLICY, render_files
@@ -12,20 +16,49 @@ from immutable_base.policy.render import POLICY, SHARED_POLICY, render_files
 def write_host_trust(root: Path, trust: HostTrust) -> list[str]:
     """Write them below an image's root and return their paths; what the base says is kept.
 
-    Every file is new, with the mode 0644: a link in its place is replaced, not followed. Raises
-    CheckError if the base's policy cannot be read, or a folder on the way is a link out of the
-    image.
+    Raises CheckError if the base's policy cannot be read, or a folder on the way is a link out of
+    the image.
     """
     files = render_files(trust, _base_policy(root))
-    for name, text in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if not path.parent.resolve().is_relative_to(root.resolve()):
-            raise CheckError(f"/{Path(name).parent} of the image leads out of the image")
-        path.unlink(missing_ok=True)
-        path.write_text(text)
-        path.chmod(0o644)
+    _write(root, {name: text.encode() for name, text in files.items()})
     return sorted(files)
+
+
+def admits(root: Path) -> bool:
+    """Tell whether an image has the program that admits images on hosts."""
+    return (root / admission_files.FOLDER / admission_files.SETTINGS).is_file()
+
+
+def write_whom_to_admit(root: Path, trust: TrustSettings, folder: Path) -> None:
+    """Let an image that has the program admit what `trust` says, and nothing of what it admitted.
+
+    Relative paths of `trust` begin at `folder`. Raises ConfigurationError if a file that it names
+    cannot be read, CheckError if a folder on the way is a link out of the image.
+    """
+    files = admission_files.settings_files(trust, folder)
+    place = _inside(root, admission_files.FOLDER)
+    shutil.rmtree(place)
+    place.mkdir()
+    place.chmod(0o755)
+    _write(root, files)
+
+
+def _write(root: Path, files: Mapping[str, bytes]) -> None:
+    """Write files with the mode 0644. Every one is new: a link in its place is not followed."""
+    for name, content in files.items():
+        path = _inside(root, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        path.write_bytes(content)
+        path.chmod(0o644)
+
+
+def _inside(root: Path, name: str) -> Path:
+    """Return a path below an image's root; raises CheckError if its folder leads out of it."""
+    path = root / name
+    if not path.parent.resolve().is_relative_to(root.resolve()):
+        raise CheckError(f"/{Path(name).parent} of the image leads out of the image")
+    return path
 
 
 def policy_files(root: Path) -> dict[str, str]:

@@ -7,7 +7,12 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from immutable_base.build.host_files import policy_files, write_host_trust
+from immutable_base.build.host_files import (
+    admits,
+    policy_files,
+    write_host_trust,
+    write_whom_to_admit,
+)
 from immutable_base.build.injected import injected_names, remove_injected
 from immutable_base.build.input_folder import TARGET, normalise
 from immutable_base.build.log_tail import following
@@ -178,6 +183,8 @@ def _finish(
         remove_injected(root, before)
         if demands:
             write_host_trust(root, at.host_trust)
+        if admits(root):
+            write_whom_to_admit(root, *at.admitted)
         kernel = _kernel(root)
         labels = instance_labels(decision, base, kernel)
         gone = {

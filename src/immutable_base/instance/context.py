@@ -14,6 +14,7 @@ from immutable_base.config.instance import FILE_NAME, InstanceSettings, load_ins
 from immutable_base.config.load import load_settings
 from immutable_base.config.schema import Settings
 from immutable_base.config.signing import Signing
+from immutable_base.config.trust import TrustSettings
 from immutable_base.errors import ConfigurationError
 from immutable_base.instance.ci_job import CiJob, read_job
 from immutable_base.instance.instance_documents import InstanceDocuments
@@ -123,6 +124,19 @@ class InstanceContext:
         Raises ConfigurationError if a public key's file is missing or is none.
         """
         return instance_trust_of(self.name, self.repository, self.signing, self._signing_folder)
+
+    @property
+    def admitted(self) -> tuple[TrustSettings, Path]:
+        """Return whom the instance's hosts admit images of, and where its relative paths begin."""
+        trust = TrustSettings(
+            signing=self.signing.table(),
+            destination=self.repository,
+            # Absolute: the product's files are elsewhere than the instance's.
+            ca_bundle=str(self.product.authority(self.config_path.parent) or ""),
+            mirrors=(),
+            variants=(),
+        )
+        return trust, self._signing_folder
 
     @property
     def _signing_folder(self) -> Path:

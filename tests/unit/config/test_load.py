@@ -144,7 +144,7 @@ def test_a_file_that_cannot_be_toml_is_refused_with_its_name(tmp_path, content):
     ("old", "new", "message"),
     [
         ('module = "zfs"', 'module = "zsf"', "layers.zfs.module: 'zsf' is not defined; did you mean 'zfs'?"),
-        ('layers = ["base", "zfs"]', 'layers = ["base", "zsf"]', "layers: 'zsf' is not defined; did you mean 'zfs'?"),
+        ('"admission", "zfs"]', '"admission", "zsf"]', "layers: 'zsf' is not defined; did you mean 'zfs'?"),
         ('key = "openzfs"', 'key = "openzsf"', "key: 'openzsf' is not defined; did you mean 'openzfs'?"),
         ('repositories = ["openzfs"]', 'repositories = ["openzsf"]', "repositories: 'openzsf' is not defined; did you mean 'openzfs'?"),
         ('url = "http', 'url = "ftp', "url"),

@@ -6,6 +6,8 @@ import time
 
 import pytest
 
+from immutable_base.admission.settings import load_settings
+from immutable_base.build.admission_files import FOLDER, SETTINGS, admission_files
 from immutable_base.errors import (
     CheckError,
     ConfigurationError,
@@ -93,6 +95,27 @@ def test_labels_name_base_commit_and_kernel(world):
     assert labels[f"{OCI}.revision"] == world.git("rev-parse", "HEAD")
     assert labels[f"{OCI}.source"] == world.environment["CI_PROJECT_URL"]
     assert labels[f"{OCI}.title"] == "fileserver"
+
+
+def test_a_host_that_admits_images_of_the_base_admits_those_of_the_instance_instead(world):
+    """Else it would refuse every upgrade: the instance is signed by its own pipeline."""
+    place = world.folder / "root" / FOLDER
+    files = admission_files(world.context.product.trust(), world.config.parent)
+    for name, content in {**files, f"{FOLDER}/stale.pem": b"of the base"}.items():
+        path = world.folder / "root" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    assert load_settings(place / SETTINGS).signer.identity == BASE_IDENTITY
+    program = {name for name in files if not name.startswith(FOLDER)}
+    go(world, "build")
+    assert load_settings(place / SETTINGS).signer.identity == IDENTITY
+    assert not (place / "stale.pem").exists()
+    assert all((world.folder / "root" / name).is_file() for name in program)
+
+
+def test_an_image_without_the_program_gets_no_settings_for_it(world):
+    go(world, "build")
+    assert not (world.folder / "root" / FOLDER).exists()
 
 
 def test_a_schedule_without_a_change_builds_nothing_and_no_stage_does_anything(world):

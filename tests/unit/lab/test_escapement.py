@@ -1,5 +1,7 @@
 """The package with an advisory: a real repository, read as the product reads it."""
 
+import time
+
 from immutable_base.repository.metadata import ADVISORIES, Source, read_repomd
 from immutable_base.solver.advisories import NamedPackage, read_advisories
 from immutable_base.workspace import file_digest
@@ -19,6 +21,7 @@ def test_the_repository_has_both_versions_and_the_advisory_of_the_new_one(tmp_pa
         ]
         for name in ("one", "two"):
             make_repository(tmp_path / name, rpms, key, updateinfo=escapement.UPDATEINFO)
+            time.sleep(1.1)  # metadata has times in seconds
         assert make_repository(tmp_path / "one", rpms, key), "without advisories it is another"
         make_repository(tmp_path / "one", rpms, key, updateinfo=escapement.UPDATEINFO)
     repomd = (tmp_path / "one/repodata/repomd.xml").read_bytes()

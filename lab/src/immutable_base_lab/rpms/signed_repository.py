@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -60,11 +61,13 @@ def make_repository(
 def _add_updateinfo(folder: Path, text: str, checksum: str) -> None:
     file = folder / "updateinfo.xml"
     file.write_text(text)
-    # repomd.xml gets the file's own time.
-    os.utime(file, (int(REVISION), int(REVISION)))
     argv = (
         "modifyrepo_c", "--mdtype=updateinfo", "--compress-type=gz", f"--checksum={checksum}",
         str(file), str(folder / "repodata"),
     )  # fmt: skip
     run(Command(argv=argv, timeout=600))
     file.unlink()
+    # modifyrepo_c knows no --set-timestamp-to-revision: it writes when it compressed the file.
+    repomd = folder / "repodata/repomd.xml"
+    timeless = f"<timestamp>{REVISION}</timestamp>"
+    repomd.write_text(re.sub("<timestamp>[0-9]+</timestamp>", timeless, repomd.read_text()))
