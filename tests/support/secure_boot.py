@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
+import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +55,14 @@ def start(*argv: str | Path) -> None:
     process.run(Command(argv=tuple(map(str, argv)), timeout=120))
 
 
+def _program(name: str) -> str:
+    """Return a program of this environment, or of the machine."""
+    places = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    found = shutil.which(name, path=places)
+    assert found, f"{name} is missing: with Python 3.13, install Debian's python3-virt-firmware"
+    return found
+
+
 def enrolled(folder: Path, platform: Pair, modules: list[Path]) -> Firmware:
     """Return firmware that trusts the platform's key and these certificates, and nothing else."""
     variables = folder / "variables.fd"
@@ -60,7 +70,7 @@ def enrolled(folder: Path, platform: Pair, modules: list[Path]) -> Firmware:
         word for path in (platform.certificate, *modules) for word in ("--add-db", OWNER, path)
     ]
     start(
-        Path(sys.executable).with_name("virt-fw-vars"), "--input", VARIABLES, "--output", variables,
+        _program("virt-fw-vars"), "--input", VARIABLES, "--output", variables,
         "--set-pk", OWNER, platform.certificate, "--add-kek", OWNER, platform.certificate, *trusted,
         "--secure-boot",
     )  # fmt: skip
