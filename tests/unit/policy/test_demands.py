@@ -1,4 +1,4 @@
-"""Whether hosts demand signatures: never of those that have no means to check them."""
+"""Whether hosts demand signatures: those do that have the means to check them."""
 
 import json
 
@@ -7,7 +7,12 @@ import pytest
 from immutable_base.check.host_policy import only_signed_images
 from immutable_base.check.interface import Subject
 from immutable_base.config.load import load_settings
-from immutable_base.policy.demands import NOT_DEMANDED, refuses_by_default, variant_demands
+from immutable_base.policy.demands import (
+    ADMISSION_LAYER,
+    NOT_DEMANDED,
+    refuses_by_default,
+    variant_demands,
+)
 from immutable_base.policy.render import POLICY, SHARED_POLICY
 from support.paths import PRODUCT
 from support.sound_image import FACTS, PLAN
@@ -17,28 +22,37 @@ ACCEPTING = {"default": [{"type": "insecureAcceptAnything"}]}
 REFUSING = {"default": [{"type": "reject"}]}
 
 
-def with_admission(settings, variant):
+def without_admission(settings, variant):
     found = settings.variants[variant]
-    changed = found.model_copy(update={"layers": (*found.layers, "admission")})
+    layers = tuple(name for name in found.layers if name != ADMISSION_LAYER)
+    changed = found.model_copy(update={"layers": layers})
     return settings.model_copy(update={"variants": {**settings.variants, variant: changed}})
 
 
-def test_our_own_configuration_demands_nothing_that_nobody_could_check():
-    """It names no key: a policy that demands one would refuse every update for ever."""
+def test_hosts_of_each_shipped_variant_take_nothing_unsigned():
+    """By the admission program: there is no key, and a policy that demands one would refuse all."""
     assert SETTINGS.signing.keys is None
-    assert not any(variant_demands(SETTINGS, variant) for variant in SETTINGS.variants)
+    assert all(variant_demands(SETTINGS, variant) for variant in SETTINGS.variants)
 
 
-def test_hosts_with_the_admission_program_demand_it():
-    changed = with_admission(SETTINGS, "base")
-    assert variant_demands(changed, "base")
-    assert not variant_demands(changed, "fedora-base")
+def test_hosts_that_could_check_nothing_demand_nothing():
+    changed = without_admission(SETTINGS, "base")
+    assert not variant_demands(changed, "base")
+    assert variant_demands(changed, "fedora-base")
 
 
 def test_that_nothing_is_demanded_is_a_note_and_never_a_pass():
-    subject = Subject(facts=FACTS, plan=PLAN, settings=SETTINGS)
-    objection = only_signed_images(subject)
+    settings = without_admission(SETTINGS, FACTS.variant)
+    objection = only_signed_images(Subject(facts=FACTS, plan=PLAN, settings=settings))
     assert (objection.message, objection.is_note) == (NOT_DEMANDED, True)
+
+
+def test_a_shipped_image_whose_policy_takes_anything_is_an_error():
+    loose = FACTS.host_policy.model_copy(update={"files": {POLICY: json.dumps(ACCEPTING)}})
+    facts = FACTS.model_copy(update={"host_policy": loose})
+    objection = only_signed_images(Subject(facts=facts, plan=PLAN, settings=SETTINGS))
+    assert not objection.is_note
+    assert any(line.startswith("default-accepts") for line in objection.evidence)
 
 
 @pytest.mark.parametrize(
