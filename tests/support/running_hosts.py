@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-import subprocess
+import socket
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -14,10 +15,28 @@ from pathlib import Path
 from immutable_base import process
 from immutable_base.boot import disk
 from immutable_base.boot.credentials import write_credentials
-from immutable_base.tools import qemu, ssh
+from immutable_base.tools import qemu
 
-COMES_UP, GOES_DOWN, ANSWERS = 240, 120, 300
+COMES_UP, GOES_DOWN, ANSWERS = 300, 120, 300
 """Seconds; without KVM, beside a compiler."""
+UNIT, PORT = "talk.service", "talk"
+TALK = """\
+exec 3<>/dev/virtio-ports/talk
+while :; do
+    IFS= read -r asked <&3 || { sleep 0.2; continue; }
+    command=$(printf %s "$asked" | base64 -d)
+    text=$(timeout 280 sh -c "$command" 2>&1 </dev/null); status=$?
+    printf '%d %s\\n' "$status" "$(printf %s "$text" | base64 -w0)" >&3
+done
+"""
+"""Reads a command on a line in base64 and answers with its status and what it printed. A read finds
+an end, again and again, while nobody is at the other side."""
+SERVICE = """\
+[Service]
+Type=exec
+ImportCredential=talk.*
+ExecStart=/bin/sh ${CREDENTIALS_DIRECTORY}/talk.script
+"""
 CONTAINER = "/usr/libexec/libostree/ext/ostree-container container"
 PROXY = "/usr/lib/systemd/systemd-socket-proxyd"
 SLIRP = "10.0.2.2"
@@ -42,60 +61,71 @@ class Host:
     """Host and port, on this machine's loopback."""
     authority: bytes
     """The registry's CA."""
-    port: int = 0
+    _talk: socket.socket | None = None
 
     @contextmanager
     def up(self) -> Iterator[Host]:
         """Run it for the block's time, and switch it off as one does."""
-        self.port = ssh.free_port()
-        key = self.folder / "key"
-        key.unlink(missing_ok=True)
-        handed_in = {"ssh.authorized_keys.root": ssh.make_key(process.run, key)}
-        machine = replace(
-            self.machine, accelerator="tcg", ssh_port=self.port,
-            credentials=write_credentials(handed_in, self.folder),
-        )  # fmt: skip
+        handed_in = {
+            f"systemd.extra-unit.{UNIT}": SERVICE,
+            "systemd.unit-dropin.multi-user.target": f"[Unit]\nWants={UNIT}\n",
+            "talk.script": TALK,
+        }
         ended = threading.Event()
-        thread = threading.Thread(target=self._run, args=(machine, ended), daemon=True)
-        thread.start()
-        try:
-            self._wait(thread)
-            self._reach_the_registry()
-            yield self
-            # The session ends before the machine does.
-            self.ask("systemd-run --on-active=1 systemctl poweroff")
-            thread.join(GOES_DOWN)
-            assert not thread.is_alive(), self.console()
-        finally:
-            ended.set()
-            thread.join(GOES_DOWN)
+        # Not in the host's folder: the name of a socket has 107 characters at most.
+        with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as self._talk:
+            place = f"{folder}/talk"
+            machine = replace(
+                self.machine, accelerator="tcg",
+                credentials=write_credentials(handed_in, self.folder),
+                extra=(
+                    "-chardev", f"socket,id=talk,path={place},server=on,wait=off",
+                    "-device", f"virtserialport,chardev=talk,name={PORT}",
+                ),
+            )  # fmt: skip
+            thread = threading.Thread(target=self._run, args=(machine, ended), daemon=True)
+            thread.start()
+            try:
+                self._connect(place)
+                self._reach_the_registry()
+                yield self
+                # The answer comes before the machine goes.
+                self.ask("systemd-run --quiet --on-active=1 systemctl poweroff")
+                thread.join(GOES_DOWN)
+                assert not thread.is_alive(), self.console()
+            finally:
+                ended.set()
+                thread.join(GOES_DOWN)
 
     def _run(self, machine: qemu.Machine, ended: threading.Event) -> None:
         qemu.start(process.run, machine, seconds=1800, until=ended.is_set)
 
-    def _wait(self, thread: threading.Thread) -> None:
-        end = time.monotonic() + COMES_UP
-        while time.monotonic() < end and thread.is_alive():
-            if self.ask("true").status == 0:
-                return
-            time.sleep(2)
-        raise AssertionError(f"the host cannot be reached:\n{self.console()}")
+    def _connect(self, place: str) -> None:
+        """Wait until the machine is up; what is sent earlier waits for it."""
+        end = time.monotonic() + 20
+        while not Path(place).exists() and time.monotonic() < end:
+            time.sleep(0.1)
+        self._talk.connect(place)
+        try:
+            assert self.ask("true", seconds=COMES_UP).status == 0
+        except TimeoutError:
+            raise AssertionError(f"the host does not answer:\n{self.console()}") from None
 
     def console(self) -> str:
         """Return the end of what its console showed."""
         return self.machine.console.read_text(errors="replace")[-3000:]
 
-    def ask(self, command: str) -> Answer:
-        """Run a command as root."""
-        argv = (
-            "ssh", "-F", "none", "-i", self.folder / "key", "-p", self.port, "-o", "BatchMode=yes",
-            "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR",
-            "-o", "ConnectTimeout=15", "root@127.0.0.1", command,
-        )  # fmt: skip
-        done = subprocess.run(
-            list(map(str, argv)), capture_output=True, text=True, timeout=ANSWERS, check=False
-        )
-        return Answer(done.returncode, f"{done.stdout}{done.stderr}".strip())
+    def ask(self, command: str, seconds: float = ANSWERS) -> Answer:
+        """Run a command as root; raises TimeoutError."""
+        self._talk.settimeout(seconds)
+        self._talk.sendall(base64.b64encode(command.encode()) + b"\n")
+        line = b""
+        while not line.endswith(b"\n"):
+            more = self._talk.recv(65536)
+            assert more, f"the host is gone:\n{self.console()}"
+            line += more
+        status, _, text = line.decode().strip().partition(" ")
+        return Answer(int(status), base64.b64decode(text).decode("utf-8", "replace").strip())
 
     def _reach_the_registry(self) -> None:
         """The registry is on this machine's loopback, and so it seems on the host."""
@@ -111,10 +141,13 @@ class Host:
 
     def upgrade(self, reference: str) -> Answer:
         """Fetch and deploy an image as bootc does, where the image enforces its policy."""
-        return self.ask(
+        deploy = (
             f"{CONTAINER} image deploy --sysroot=/ --stateroot=default "
             f"--imgref=ostree-image-signed:docker://{reference}"
         )
+        # In a mount namespace of its own, as bootc: for all others the disk stays read-only.
+        writable = "for at in /sysroot /boot; do mount -o remount,rw $at 2>/dev/null; done"
+        return self.ask(f"unshare --mount sh -c '{writable}; exec {deploy}'")
 
     def booted(self) -> str:
         """Return the digest of the image that runs, as ostree knows it."""
