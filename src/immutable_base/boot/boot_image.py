@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from immutable_base.boot import disk
 from immutable_base.boot.judge import Expected, judge
-from immutable_base.boot.machine import BootAttempt, boot_anyhow, choose_accelerator
+from immutable_base.boot.machine import BootAttempt, Kvm, choose_accelerator
 from immutable_base.boot.questions import POOL_DISK, boots_of, questions
 from immutable_base.config.boot import BootSettings
 from immutable_base.image.program import MountedImage
@@ -43,6 +43,8 @@ class BootRequest:
     folder: Path
     """Becomes empty at the beginning, and holds the consoles at the end."""
     settings: BootSettings
+    kvm: Kvm = field(default_factory=Kvm)
+    """What other boots of this run have seen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +142,7 @@ def _boots(
             seconds=request.settings.seconds,
         )
         report(f"boot {number}")
-        boot, why = boot_anyhow(run, attempt)
+        boot, why = request.kvm.boot(run, attempt)
         machine = replace(machine, accelerator=boot.accelerator)
         boots.append(boot)
         if why:

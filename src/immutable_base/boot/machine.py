@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from immutable_base.boot.answers import Heard, read_answers
@@ -159,3 +159,30 @@ def boot_anyhow(run: Runner, attempt: BootAttempt) -> tuple[Boot, str]:
         words = (error.details or error.message).strip().splitlines()[-1]
     plain = replace(attempt, machine=replace(machine, accelerator="tcg"))
     return boot(run, plain), f"KVM is there and does not work: {words}"
+
+
+@dataclass(slots=True)
+class Kvm:
+    """Whether KVM works on this host: the first machine that is started with it shows that.
+
+    One for all boots of a run; others wait for the first one's answer.
+    """
+
+    why: str = ""
+    """Why it was given up; empty while nothing speaks against it."""
+    _works: bool = False
+    _first: threading.Lock = field(default_factory=threading.Lock)
+
+    def boot(self, run: Runner, attempt: BootAttempt) -> tuple[Boot, str]:
+        """Boot with KVM unless it is known not to work; return also why it was given up."""
+        if attempt.machine.accelerator != "kvm":
+            return boot(run, attempt), ""
+        if not self._works:
+            with self._first:
+                if not self.why:
+                    found, self.why = boot_anyhow(run, attempt)
+                    self._works = not self.why
+                    return found, self.why
+        if self.why:
+            attempt = replace(attempt, machine=replace(attempt.machine, accelerator="tcg"))
+        return boot_anyhow(run, attempt)[0], self.why
