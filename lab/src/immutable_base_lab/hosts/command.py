@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from immutable_base.cli.contained import must_be_contained, run_again_contained
 from immutable_base.config.boot import BootSettings
@@ -58,19 +59,21 @@ def _add_own(name: str, action: argparse.ArgumentParser) -> None:
         action.add_argument("--image", metavar="IMAGE", required=name == "create", help=image)
     if name == "create":
         usual = BootSettings()
-        action.add_argument(
-            "--memory",
-            type=int,
-            default=usual.memory_mib,
-            metavar="MIB",
-            help="(default: %(default)s)",
-        )
-        action.add_argument(
-            "--cores", type=int, default=usual.cores, metavar="N", help="(default: %(default)s)"
-        )
+        for option, unit, least, default in (
+            ("--memory", "MIB", 512, usual.memory_mib), ("--cores", "N", 1, usual.cores),
+        ):  # fmt: skip
+            words = f"of its machine (default: {default})"
+            kind = partial(_at_least, least)
+            action.add_argument(option, type=kind, default=default, metavar=unit, help=words)
     if name == "ssh":
         words = "what it runs there; after NAME every word is its own"
         action.add_argument("words", nargs=argparse.REMAINDER, metavar="COMMAND", help=words)
+
+
+def _at_least(least: int, text: str) -> int:
+    if not text.isdecimal() or int(text) < least:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number of {least} or more")
+    return int(text)
 
 
 def run(at: Callable[[], Surroundings], namespace: argparse.Namespace) -> int:
