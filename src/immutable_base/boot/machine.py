@@ -170,18 +170,18 @@ class Kvm:
 
     why: str = ""
     """Why it was given up; empty while nothing speaks against it."""
-    _works: bool = False
+    _known: bool = False
     _first: threading.Lock = field(default_factory=threading.Lock)
 
     def boot(self, run: Runner, attempt: BootAttempt) -> tuple[Boot, str]:
         """Boot with KVM unless it is known not to work; return also why it was given up."""
         if attempt.machine.accelerator != "kvm":
             return boot(run, attempt), ""
-        if not self._works:
+        if not self._known:
             with self._first:
-                if not self.why:
+                if not self._known:
                     found, self.why = boot_anyhow(run, attempt)
-                    self._works = not self.why
+                    self._known = True
                     return found, self.why
         if self.why:
             attempt = replace(attempt, machine=replace(attempt.machine, accelerator="tcg"))
