@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Iterable, Sequence
@@ -143,22 +144,8 @@ def choose_accelerator() -> str:
 
 
 def boot_anyhow(run: Runner, attempt: BootAttempt) -> tuple[Boot, str]:
-    """Boot with KVM where it works, else without; return also why KVM was given up, if it was.
-
-    A host may let machines be made and run none: under some hypervisors each instruction is
-    emulated, and one that is not known stops the machine (KVM_EXIT_INTERNAL_ERROR).
-    """
-    machine = attempt.machine
-    if machine.accelerator != "kvm":
-        return boot(run, attempt), ""
-    try:
-        return boot(run, attempt), ""
-    except (CheckError, CommandError) as error:
-        if isinstance(error, CheckError) and _bytes(machine.console):
-            raise
-        words = (error.details or error.message).strip().splitlines()[-1]
-    plain = replace(attempt, machine=replace(machine, accelerator="tcg"))
-    return boot(run, plain), f"KVM is there and does not work: {words}"
+    """Boot with KVM where it works, else without; return also why KVM was given up, if it was."""
+    return Kvm().boot(run, attempt)
 
 
 @dataclass(slots=True)
@@ -177,12 +164,26 @@ class Kvm:
         """Boot with KVM unless it is known not to work; return also why it was given up."""
         if attempt.machine.accelerator != "kvm":
             return boot(run, attempt), ""
-        if not self._known:
-            with self._first:
-                if not self._known:
-                    found, self.why = boot_anyhow(run, attempt)
-                    self._known = True
-                    return found, self.why
-        if self.why:
-            attempt = replace(attempt, machine=replace(attempt.machine, accelerator="tcg"))
-        return boot_anyhow(run, attempt)[0], self.why
+        with contextlib.nullcontext() if self._known else self._first:
+            if not self.why:
+                found, self.why = _try_kvm(run, attempt)
+                self._known = True
+                if found is not None:
+                    return found, ""
+        plain = replace(attempt, machine=replace(attempt.machine, accelerator="tcg"))
+        return boot(run, plain), self.why
+
+
+def _try_kvm(run: Runner, attempt: BootAttempt) -> tuple[Boot | None, str]:
+    """Boot with KVM; return None and why if that does not work here.
+
+    A host may let machines be made and run none: under some hypervisors each instruction is
+    emulated, and one that is not known stops the machine (KVM_EXIT_INTERNAL_ERROR).
+    """
+    try:
+        return boot(run, attempt), ""
+    except (CheckError, CommandError) as error:
+        if isinstance(error, CheckError) and _bytes(attempt.machine.console):
+            raise
+        words = (error.details or error.message).strip().splitlines()[-1]
+    return None, f"KVM is there and does not work: {words}"
