@@ -11,7 +11,7 @@ from common import CONFIG, ROOT, TINY, WORK, Row, product, timed
 from nights import night
 
 STAGES = (
-    ("plan", "--save"), ("build",), ("inspect",), ("check",), ("sbom",), ("publish",), ("report",),
+    ("plan", "--save"), ("build",), ("inspect",), ("check",), ("sbom",), ("boot",), ("publish",), ("report",),
 )  # fmt: skip
 
 

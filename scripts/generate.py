@@ -11,6 +11,7 @@ import inspect
 import json
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 os.environ.update(COLUMNS="100", XDG_STATE_HOME="$XDG_STATE_HOME")
@@ -66,16 +67,24 @@ def commands() -> str:
     table = next(a for a in parser._actions if a.dest == "command").choices  # noqa: SLF001  argparse shows them nowhere else
     for name, command in table.items():
         parts += [f"\n## {name}\n\n```text\n", command.format_help(), "```\n"]
-        nested = [a for a in command._actions if isinstance(a, argparse._SubParsersAction)]  # noqa: SLF001  argparse shows them nowhere else
-        for action in nested:
-            # An action without a summary is not for people: `--help` does not list it either.
-            for shown in action._choices_actions:  # noqa: SLF001  argparse shows them nowhere else
-                text = action.choices[shown.dest].format_help()
-                parts += [f"\n### {name} {shown.dest}\n\n```text\n", text, "```\n"]
+        for words, text in nested_actions(command):
+            parts += [f"\n### {name} {words}\n\n```text\n", text, "```\n"]
         example = EXAMPLES / f"{name}.txt"
         if example.is_file():
             parts += [RECORDED, "```text\n", example.read_text(), "```\n"]
     return "".join(parts)
+
+
+def nested_actions(parser: argparse.ArgumentParser) -> Iterator[tuple[str, str]]:
+    """Yield the words and the help of each action of a command, and of each action of those."""
+    for action in parser._actions:  # noqa: SLF001  argparse shows them nowhere else
+        if not isinstance(action, argparse._SubParsersAction):  # noqa: SLF001  as above
+            continue
+        # An action without a summary is not for people: `--help` does not list it either.
+        for shown in action._choices_actions:  # noqa: SLF001  as above
+            nested = action.choices[shown.dest]
+            yield shown.dest, nested.format_help()
+            yield from ((f"{shown.dest} {words}", text) for words, text in nested_actions(nested))
 
 
 def configuration_schema() -> dict:

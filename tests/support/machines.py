@@ -1,19 +1,22 @@
-"""A machine with the image of a run on its disk, for tests that start it themselves."""
+"""A machine with the image of a run on its disk, for tests that start it themselves.
+
+Installed as the lab's own hosts are.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from immutable_base import process
-from immutable_base.boot.boot_image import BootRequest, prepare
+from immutable_base.boot.machine import choose_accelerator
 from immutable_base.config.boot import BootSettings
 from immutable_base.documents import Documents
-from immutable_base.image.local import read_layout
-from immutable_base.image.program import mounted_image
 from immutable_base.model.build import ImageLayout
-from immutable_base.model.facts import ImageFacts
-from immutable_base.tools.buildah import Storage
 from immutable_base.tools.qemu import Machine
+from immutable_base_lab.hosts.create import install
+from immutable_base_lab.hosts.folder import HostFolder, HostRecord
+from immutable_base_lab.hosts.power import machine_of
+
+ORIGIN = "registry.example/x:latest"
 
 
 def prepared_machine(tonight: Path, name: str, folder: Path) -> tuple[Machine, str]:
@@ -22,14 +25,11 @@ def prepared_machine(tonight: Path, name: str, folder: Path) -> tuple[Machine, s
     `tonight`: the documents and layouts of a run.
     """
     documents = Documents(tonight)
-    layout = documents.parse(ImageLayout, f"oci/{name}.json")
-    facts = documents.parse(ImageFacts, f"inspect/{name}.json")
-    request = BootRequest(
-        variant=documents.variant(name), facts=facts, layout=documents.folder / "oci" / name,
-        digest=layout.digest, origin="registry.example/x:latest", folder=folder,
-        settings=BootSettings(),
+    digest = documents.parse(ImageLayout, f"oci/{name}.json").digest
+    kernel = install(documents.folder / "oci" / name, folder, origin=ORIGIN)
+    usual = BootSettings()
+    record = HostRecord(
+        image=ORIGIN, digest=digest, memory_mib=usual.memory_mib, cores=usual.cores,
+        accelerator=choose_accelerator(),
     )  # fmt: skip
-    storage = Storage(process.run, folder / "storage")
-    read_layout(storage, request.layout, digest=layout.digest, image_id=facts.image_id)
-    with mounted_image(storage, facts.image_id) as image:
-        return prepare(process.run, image, request, folder / "root.raw"), layout.digest
+    return machine_of(HostFolder(path=folder), record, kernel), digest

@@ -17,6 +17,7 @@ from immutable_base.log import log_to_file, log_to_terminal
 from immutable_base.process import heed_interrupts
 from immutable_base.progress import Progress
 from immutable_base_lab.core.paths import LabPaths, default_state
+from immutable_base_lab.hosts import command as host_command
 from immutable_base_lab.lab import QUIET_SECONDS, Lab
 from immutable_base_lab.pipelines.pipeline import (
     SOURCES,
@@ -36,6 +37,7 @@ ACTIONS = {
     "status": "show services and whether they run",
     "env": 'print what a shell has to export to work in the lab: `eval "$(... lab env)"`',
     "token": "print a token as a GitLab CI job gets it",
+    "host": "keep machines with an image: start, upgrade and look at them by hand",
     "pipeline": "run the pipeline of a repository, as GitLab and its runners would",
     "tools": "build the programs only, such as cosign and syft",
     "down": "end all services; what was built stays for the next `up`",
@@ -52,14 +54,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     # What `up` starts in namespaces of its own; no action for people, so it shows no help.
     parsers.append(("make", actions.add_parser("make", allow_abbrev=False)))
     for name, action in parsers:
-        action.add_argument(
-            "--state",
-            type=Path,
-            default=default_state(),
-            help="the lab's folder (default: immutable-base/lab below $XDG_STATE_HOME)",
-        )
-        action.add_argument("-v", "--verbose", action="store_true", help="show what is done")
+        if name == "host":
+            host_command.add_arguments(action, _add_common)
+            continue
+        _add_common(action)
         _add_own(name, action)
+
+
+def _add_common(action: argparse.ArgumentParser) -> None:
+    action.add_argument(
+        "--state",
+        type=Path,
+        default=default_state(),
+        help="the lab's folder (default: immutable-base/lab below $XDG_STATE_HOME)",
+    )
+    action.add_argument("-v", "--verbose", action="store_true", help="show what is done")
 
 
 def _add_own(name: str, action: argparse.ArgumentParser) -> None:
@@ -163,6 +172,10 @@ def _pipeline(lab: Lab, namespace: argparse.Namespace) -> int:
     return run_jobs((*command, *words), pipeline.folder, env, partial(print, flush=True))
 
 
+def _host(lab: Lab, namespace: argparse.Namespace) -> int:
+    return host_command.run(lab.surroundings, namespace)
+
+
 def _tools(lab: Lab, namespace: argparse.Namespace) -> int:
     known = [program.name for program in GO_PROGRAMS]
     for name in namespace.program:
@@ -241,6 +254,7 @@ _ACTIONS: Mapping[str, Callable[[Lab, argparse.Namespace], int]] = {
     "scenario": _scenario,
     "status": _status,
     "env": _env,
+    "host": _host,
     "pipeline": _pipeline,
     "token": _token,
     "tools": _tools,

@@ -22,6 +22,7 @@ from immutable_base_lab.core import certificates, image_keys, module_keys, ports
 from immutable_base_lab.core.nodes import run_steps
 from immutable_base_lab.core.paths import LabPaths
 from immutable_base_lab.core.signing_key import KEY_NAME
+from immutable_base_lab.hosts import power
 from immutable_base_lab.programs import steps
 from immutable_base_lab.programs.go_build import GoBuilder
 from immutable_base_lab.requirements import LATER_GIB, require_ready, require_root
@@ -168,7 +169,7 @@ class Lab:
                 supervisor.ensure(service)
 
     def down(self, observer: Observer) -> None:
-        """End every daemon of this lab.
+        """Switch off every host of this lab, and end every daemon.
 
         Raises ImmutableBaseError if one of the lab's ports is still open afterwards.
         """
@@ -177,6 +178,8 @@ class Lab:
         with self._locked():
             supervisor = Supervisor(paths=self.paths, store=StateStore(self.paths.state_file))
             was_up = bool(supervisor.store.state.daemons)
+            with observed(observer, "switching off hosts") as report:
+                power.stop_all(self.paths, report)
             with observed(observer, "ending services"):
                 supervisor.end_all(SERVICES)
             if was_up and (still_open := supervisor.open_ports()):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from immutable_base.boot import disk
 from immutable_base.boot.judge import Expected, judge
-from immutable_base.boot.machine import BootAttempt, boot_anyhow, choose_accelerator
+from immutable_base.boot.machine import BootAttempt, Kvm, choose_accelerator
 from immutable_base.boot.questions import POOL_DISK, boots_of, questions
 from immutable_base.config.boot import BootSettings
 from immutable_base.image.program import MountedImage
@@ -43,6 +43,8 @@ class BootRequest:
     folder: Path
     """Becomes empty at the beginning, and holds the consoles at the end."""
     settings: BootSettings
+    kvm: Kvm = field(default_factory=Kvm)
+    """What other boots of this run have seen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,17 +82,7 @@ def boot_image(run: Runner, image: MountedImage, request: BootRequest, report: L
 
 def prepare(run: Runner, image: MountedImage, request: BootRequest, root: Path) -> qemu.Machine:
     """Make the disks; return the machine that has them."""
-    sysroot = request.folder / "sysroot"
-    entry = disk.install(
-        image, request.layout, sysroot,
-        origin=f"ostree-unverified-registry:{request.origin}", arguments=ARGUMENTS,
-    )  # fmt: skip
-    kernel = qemu.BootFiles(
-        image=_keep(sysroot, entry.kernel, request.folder / "vmlinuz"),
-        initramfs=_keep(sysroot, entry.initramfs, request.folder / "initramfs"),
-        arguments=entry.arguments,
-    )
-    disk.make_file_system(run, sysroot, root)
+    kernel = install_disk(run, image, request.layout, root, origin=request.origin)
     disks = [qemu.Disk(path=root, serial="root")]
     if boots_of(request.variant) > 1:
         pool = request.folder / "pool.raw"
@@ -106,6 +98,28 @@ def prepare(run: Runner, image: MountedImage, request: BootRequest, root: Path) 
         console=request.folder / "console.log",
         answers=request.folder / "answers",
     )
+
+
+def install_disk(
+    run: Runner, image: MountedImage, layout: Path, root: Path, *, origin: str
+) -> qemu.BootFiles:
+    """Install an image on a new disk; return what a boot loader would start, beside the disk.
+
+    `origin`: where the host will look for updates, a repository with a tag. Raises CheckError if
+    the image cannot be installed, CommandError.
+    """
+    sysroot = root.with_name("sysroot")
+    entry = disk.install(
+        image, layout, sysroot,
+        origin=f"ostree-unverified-registry:{origin}", arguments=ARGUMENTS,
+    )  # fmt: skip
+    kernel = qemu.BootFiles(
+        image=_keep(sysroot, entry.kernel, root.with_name("vmlinuz")),
+        initramfs=_keep(sysroot, entry.initramfs, root.with_name("initramfs")),
+        arguments=entry.arguments,
+    )
+    disk.make_file_system(run, sysroot, root)
+    return kernel
 
 
 def _keep(sysroot: Path, name: str, target: Path) -> Path:
@@ -128,7 +142,7 @@ def _boots(
             seconds=request.settings.seconds,
         )
         report(f"boot {number}")
-        boot, why = boot_anyhow(run, attempt)
+        boot, why = request.kvm.boot(run, attempt)
         machine = replace(machine, accelerator=boot.accelerator)
         boots.append(boot)
         if why:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from immutable_base.boot.answers import Heard, read_answers
@@ -143,19 +144,46 @@ def choose_accelerator() -> str:
 
 
 def boot_anyhow(run: Runner, attempt: BootAttempt) -> tuple[Boot, str]:
-    """Boot with KVM where it works, else without; return also why KVM was given up, if it was.
+    """Boot with KVM where it works, else without; return also why KVM was given up, if it was."""
+    return Kvm().boot(run, attempt)
+
+
+@dataclass(slots=True)
+class Kvm:
+    """Whether KVM works on this host: the first machine that is started with it shows that.
+
+    One for all boots of a run; others wait for the first one's answer.
+    """
+
+    why: str = ""
+    """Why it was given up; empty while nothing speaks against it."""
+    _known: bool = False
+    _first: threading.Lock = field(default_factory=threading.Lock)
+
+    def boot(self, run: Runner, attempt: BootAttempt) -> tuple[Boot, str]:
+        """Boot with KVM unless it is known not to work; return also why it was given up."""
+        if attempt.machine.accelerator != "kvm":
+            return boot(run, attempt), ""
+        with contextlib.nullcontext() if self._known else self._first:
+            if not self.why:
+                found, self.why = _try_kvm(run, attempt)
+                self._known = True
+                if found is not None:
+                    return found, ""
+        plain = replace(attempt, machine=replace(attempt.machine, accelerator="tcg"))
+        return boot(run, plain), self.why
+
+
+def _try_kvm(run: Runner, attempt: BootAttempt) -> tuple[Boot | None, str]:
+    """Boot with KVM; return None and why if that does not work here.
 
     A host may let machines be made and run none: under some hypervisors each instruction is
     emulated, and one that is not known stops the machine (KVM_EXIT_INTERNAL_ERROR).
     """
-    machine = attempt.machine
-    if machine.accelerator != "kvm":
-        return boot(run, attempt), ""
     try:
         return boot(run, attempt), ""
     except (CheckError, CommandError) as error:
-        if isinstance(error, CheckError) and _bytes(machine.console):
+        if isinstance(error, CheckError) and _bytes(attempt.machine.console):
             raise
         words = (error.details or error.message).strip().splitlines()[-1]
-    plain = replace(attempt, machine=replace(machine, accelerator="tcg"))
-    return boot(run, plain), f"KVM is there and does not work: {words}"
+    return None, f"KVM is there and does not work: {words}"

@@ -18,7 +18,7 @@ SSH_FILE = "/run/immutable-base.ssh"
 SSH_SECONDS = 90
 _SETTLED = "systemctl is-system-running --wait"
 _TARGETS = "systemctl show --property=Id,ActiveEnterTimestampMonotonic " + " ".join(TARGETS)
-_DEPLOYMENT = (
+BOOTED_DIGEST = (
     "commit=$(ostree admin status | sed -n 's/^[*] [^ ]* \\([0-9a-f]*\\).*/\\1/p'); "
     'ostree show --print-metadata-key=ostree.manifest-digest "$commit"'
 )
@@ -50,7 +50,7 @@ ALWAYS = (
     GuestQuestion(
         name="tmpfiles", script="systemctl show --property=Result systemd-tmpfiles-setup"
     ),
-    GuestQuestion(name="image", script=_DEPLOYMENT),
+    GuestQuestion(name="image", script=BOOTED_DIGEST),
 )
 SSH = GuestQuestion(
     name="ssh",

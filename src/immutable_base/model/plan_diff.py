@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Literal
 
-from immutable_base.model.document import Frozen
+from immutable_base.model.document import Frozen, Sha256, Text
 from immutable_base.model.plan import Verdict
 
 
@@ -27,7 +27,7 @@ class VariantChange(StrEnum):
     GONE = "gone"
     CHANGED = "changed"
     SAME = "same"
-    """Verdict, base image, kernel, modules, packages and builders are what they were."""
+    """Verdict, base, kernel, modules and their signer, packages and builders are what they were."""
 
 
 class VersionChange(Frozen):
@@ -40,6 +40,26 @@ class VersionChange(Frozen):
     """`[epoch:]version-release`; null for what is new."""
     after: str | None
     """`[epoch:]version-release`; null for what is gone."""
+
+
+class SignerCertificate(Frozen):
+    """Whose signature modules have, by the certificate that hosts enrol."""
+
+    name: Text
+    """As `modinfo -F signer` shows it."""
+    sha256: Sha256
+    """Of the certificate in DER: `openssl x509 -fingerprint -sha256`."""
+    next_sha256: Sha256 | None
+    """Of the one that hosts may enrol beforehand; null: none."""
+
+
+class SignerChange(Frozen):
+    """Modules are signed with another certificate than before, or another one is to follow."""
+
+    before: SignerCertificate | None
+    """Null: the modules were not signed."""
+    after: SignerCertificate | None
+    """Null: they are signed no longer."""
 
 
 class VariantDiff(Frozen):
@@ -59,6 +79,8 @@ class VariantDiff(Frozen):
     variant: of one that is not built nothing is known."""
     modules: tuple[VersionChange, ...] = ()
     """By the version of the source package."""
+    module_signer: SignerChange | None = None
+    """Null when the same certificate signs, or a plan has no modules for the variant."""
     packages: tuple[VersionChange, ...] = ()
     """What the layers install on top of the base image, sorted by name. `gone` may still be in the
     base image itself."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 
+from immutable_base.model.module_signer import NEXT_CERTIFICATE, ModuleSigner
 from immutable_base.model.plan import KernelPlan, Package, Plan, VariantPlan, Verdict
 from immutable_base.model.plan_diff import (
     ChangeKind,
     PlanDiff,
+    SignerCertificate,
+    SignerChange,
     VariantChange,
     VariantDiff,
     VersionChange,
@@ -69,6 +73,7 @@ def _variant(before: VariantPlan | None, after: VariantPlan, order: Order) -> Va
         diff.verdict_before is diff.verdict_after
         and diff.base_before == diff.base_after
         and not (diff.kernel or diff.modules or diff.packages or diff.builders)
+        and diff.module_signer is None
     )
     change = VariantChange.SAME if same else VariantChange.CHANGED
     return diff.model_copy(update={"change": change})
@@ -79,9 +84,30 @@ def _content(before: VariantPlan, after: VariantPlan, order: Order) -> dict[str,
     return {
         "kernel": next(iter(kernels), None),
         "modules": version_changes(_modules(before), _modules(after), order),
+        "module_signer": _signer_change(before, after),
         "packages": version_changes(_installed(before), _installed(after), order),
         "builders": version_changes(_builders(before), _builders(after), order),
     }
+
+
+def _signer_change(before: VariantPlan, after: VariantPlan) -> SignerChange | None:
+    if not (before.modules and after.modules):
+        return None
+    change = SignerChange(
+        before=_certificate(before.module_signer), after=_certificate(after.module_signer)
+    )
+    return None if change.before == change.after else change
+
+
+def _certificate(signer: ModuleSigner | None) -> SignerCertificate | None:
+    if signer is None:
+        return None
+    following = signer.certificates.get(NEXT_CERTIFICATE)
+    return SignerCertificate(
+        name=signer.name,
+        sha256=signer.sha256,
+        next_sha256=hashlib.sha256(following).hexdigest() if following else None,
+    )
 
 
 def _kernel(plan: KernelPlan) -> dict[Key, Item]:

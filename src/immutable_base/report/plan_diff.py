@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from immutable_base.model.plan_diff import (
     ChangeKind,
     PlanDiff,
+    SignerCertificate,
+    SignerChange,
     VariantChange,
     VariantDiff,
     VersionChange,
@@ -56,9 +58,45 @@ def _details(variant: VariantDiff) -> list[str]:
     if variant.kernel:
         lines.append(change_line(variant.kernel))
     lines += [f"module {change_line(item)}" for item in variant.modules]
+    if variant.module_signer:
+        lines.append(signer_line(variant.module_signer))
     lines += _listed("packages", variant.packages)
     lines += _listed("builders' packages", variant.builders)
     return lines
+
+
+def signer_line(change: SignerChange) -> str:
+    """Return what became of the modules' signatures, and what hosts with Secure Boot make of it."""
+    before, after = change.before, change.after
+    match before, after:
+        case None, SignerCertificate():
+            return (
+                f"modules signed: by {_named(after)}; with Secure Boot hosts load them once that "
+                "certificate is enrolled"
+            )
+        case SignerCertificate(), None:
+            return (
+                f"modules signed no longer: were by {_named(before)}; hosts with Secure Boot "
+                "refuse them"
+            )
+        case SignerCertificate(), SignerCertificate() if before.sha256 != after.sha256:
+            announced = after.sha256 == before.next_sha256
+            told = (
+                "which the images before brought along to be enrolled"
+                if announced
+                else "which no image has announced; hosts with Secure Boot refuse the modules "
+                "until it is enrolled"
+            )
+            return f"modules signed by another: {_named(before)} → {_named(after)}, {told}"
+        case SignerCertificate(), SignerCertificate():
+            digits = [it.next_sha256[:16] if it.next_sha256 else "none" for it in (before, after)]
+            return f"certificate to sign modules next: {digits[0]} → {digits[1]}"
+        case _:
+            return "modules not signed"
+
+
+def _named(certificate: SignerCertificate) -> str:
+    return f"{certificate.name} ({certificate.sha256[:16]})"
 
 
 def short_digest(digest: str | None) -> str:

@@ -13,6 +13,7 @@ from immutable_base.report.plan_diff import (
     changes_sorted,
     headline,
     short_digest,
+    signer_line,
 )
 
 LONGEST = 100_000
@@ -62,10 +63,17 @@ def _row(variant: VariantDiff) -> str:
         escape(headline(variant)),
         _base(variant),
         escape(change_line(variant.kernel)) if variant.kernel else "-",
-        ", ".join(escape(change_line(item)) for item in variant.modules) or "-",
+        _modules(variant),
         _counts(variant.packages),
     )
     return "| " + " | ".join(cells) + " |"
+
+
+def _modules(variant: VariantDiff) -> str:
+    found = [escape(change_line(item)) for item in variant.modules]
+    if variant.module_signer:
+        found.append("signatures change")
+    return ", ".join(found) or "-"
 
 
 def _base(variant: VariantDiff) -> str:
@@ -82,6 +90,8 @@ def _counts(changes: tuple[VersionChange, ...]) -> str:
 def _details(variant: VariantDiff) -> list[str]:
     lines = [f"* warning: {escape(text)}" for text in variant.warnings]
     lines += [f"* {escape(text)}" for text in variant.reasons]
+    if variant.module_signer:
+        lines.append(f"* {escape(signer_line(variant.module_signer))}")
     lines += [f"* {escape(change_line(item))}" for item in changes_sorted(variant.packages)]
     lines += [
         f"* builder: {escape(change_line(item))}" for item in changes_sorted(variant.builders)

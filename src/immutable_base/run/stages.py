@@ -7,10 +7,11 @@ the same inside a run as on a machine of its own.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from immutable_base.boot.boot_image import BootRequest
 from immutable_base.boot.gate import boot_message, gate, require_booted
+from immutable_base.boot.machine import Kvm
 from immutable_base.check.run_checks import check_image, require_sound
 from immutable_base.context import Context
 from immutable_base.documents import Documents, name_of
@@ -50,6 +51,7 @@ class Stages:
     """The stages of a variant, after its build."""
 
     context: Context
+    kvm: Kvm = field(default_factory=Kvm)
 
     @property
     def documents(self) -> Documents:
@@ -118,6 +120,7 @@ class Stages:
                 origin=f"{self.context.repository_of(variant.name)}:{tags[0]}",
                 folder=documents.boot_folder(variant),
                 settings=settings,
+                kvm=self.kvm,
             ),
             lambda: self.local_image(variant),
             report,

@@ -67,6 +67,8 @@ class Machine:
     kernel: BootFiles
     console: Path
     """File that receives what the serial console shows."""
+    console_socket: Path | None = None
+    """Socket at which somebody may sit at the serial console; None: nobody types there."""
     answers: Path
     """File that receives what is written to /dev/virtio-ports/immutable-base."""
     credentials: tuple[Path, ...] = ()
@@ -122,7 +124,7 @@ def arguments(machine: Machine) -> tuple[str, ...]:
         "-kernel", str(machine.kernel.image), "-initrd", str(machine.kernel.initramfs),
         "-append", machine.kernel.arguments,
         *(word for disk in machine.disks for word in _disk(disk)),
-        "-serial", f"file:{machine.console}",
+        *_console(machine),
         "-device", "virtio-serial-pci", "-chardev", f"file,id=answers,path={machine.answers}",
         "-device", "virtserialport,chardev=answers,name=immutable-base",
         "-device", "virtio-rng-pci",
@@ -130,6 +132,13 @@ def arguments(machine: Machine) -> tuple[str, ...]:
         *(word for path in machine.credentials for word in ("-smbios", f"type=11,path={path}")),
         *machine.extra,
     )  # fmt: skip
+
+
+def _console(machine: Machine) -> tuple[str, ...]:
+    if machine.console_socket is None:
+        return ("-serial", f"file:{machine.console}")
+    listening = f"socket,id=console,path={machine.console_socket},server=on,wait=off"
+    return ("-chardev", f"{listening},logfile={machine.console}", "-serial", "chardev:console")
 
 
 def _disk(disk: Disk) -> tuple[str, ...]:

@@ -28,22 +28,32 @@ def free_port() -> int:
         return number
 
 
-def tell(run: Runner, key: Path, port: int, command: str) -> bool:
-    """Run a command on the machine behind a port of this host; tell whether it succeeded.
+def login(key: Path, port: int, *, known_hosts: Path | None = None) -> tuple[str, ...]:
+    """Return the command that logs in as root on the machine behind a port of this host.
 
-    The machine was made a moment ago, so its host key is not known and not looked at.
+    `known_hosts`: the file that remembers its host key from the first time on. Without one it is
+    not looked at: the machine was made a moment ago.
     """
     options = (
-        "BatchMode=yes", "StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null",
-        "LogLevel=ERROR", f"ConnectTimeout={ATTEMPT:.0f}",
-    )  # fmt: skip
-    argv = (
+        "BatchMode=yes",
+        f"StrictHostKeyChecking={'accept-new' if known_hosts else 'no'}",
+        f"UserKnownHostsFile={known_hosts or '/dev/null'}",
+        # Its port is another at each start.
+        *(("HostKeyAlias=machine",) if known_hosts else ()),
+        "LogLevel=ERROR",
+        f"ConnectTimeout={ATTEMPT:.0f}",
+    )
+    return (
         "ssh", "-F", "none", "-i", str(key), "-p", str(port),
         *(word for option in options for word in ("-o", option)),
-        "root@127.0.0.1", command,
+        "root@127.0.0.1",
     )  # fmt: skip
+
+
+def tell(run: Runner, key: Path, port: int, command: str) -> bool:
+    """Run a command on a machine that was made a moment ago; tell whether it succeeded."""
     try:
-        run(Command(argv=argv, timeout=ATTEMPT * 2))
+        run(Command(argv=(*login(key, port), command), timeout=ATTEMPT * 2))
     except CommandError:
         return False
     return True

@@ -1,13 +1,14 @@
 """One boot, with a machine that does what a test says."""
 
 import json
+import threading
 from base64 import b64decode, b64encode
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from immutable_base.boot.machine import BootAttempt, boot, boot_anyhow
+from immutable_base.boot.machine import BootAttempt, Kvm, boot, boot_anyhow
 from immutable_base.boot.questions import SSH, GuestQuestion
 from immutable_base.boot.watch import ANSWERS_LIMIT
 from immutable_base.errors import CheckError, CommandError
@@ -154,3 +155,51 @@ def test_a_key_is_made_only_where_somebody_logs_in(attempt, tmp_path):
     assert any(
         b"ssh.authorized_keys.root" in path.read_bytes() for path in tmp_path.glob("credential-*")
     )
+
+
+def started_with(host):
+    return [
+        words[words.index("-accel") + 1].partition(",")[0]
+        for words in (list(command.argv) for command in host.started)
+    ]
+
+
+def test_of_a_run_only_the_first_machine_asks_whether_kvm_works(attempt):
+    host, kvm = Host(answers=answer("end", ""), accelerators=("kvm",)), Kvm()
+    found = [kvm.boot(host.run, with_kvm(attempt)) for _ in range(3)]
+    assert started_with(host) == ["kvm", "tcg", "tcg", "tcg"]
+    assert [result.accelerator for result, _ in found] == ["tcg"] * 3
+    assert all("Assertion failed" in why for _, why in found), "each report says why"
+
+
+def test_where_kvm_works_every_machine_has_it(attempt):
+    host, kvm = Host(answers=answer("end", "")), Kvm()
+    assert [kvm.boot(host.run, with_kvm(attempt))[1] for _ in range(2)] == ["", ""]
+    assert started_with(host) == ["kvm", "kvm"]
+
+
+def test_an_image_that_fails_says_nothing_about_kvm(attempt):
+    kvm = Kvm()
+    with pytest.raises(CheckError, match="panicked"):
+        kvm.boot(Host(console="Kernel panic - not syncing: x\n").run, with_kvm(attempt))
+    host = Host(answers=answer("end", ""), accelerators=("kvm",))
+    assert kvm.boot(host.run, with_kvm(attempt))[0].accelerator == "tcg"
+
+
+def test_machines_that_start_at_once_ask_once(attempt):
+    host, kvm = Host(answers=answer("end", ""), accelerators=("kvm",)), Kvm()
+    threads = []
+    for number in range(4):
+        folder = attempt.folder / str(number)
+        folder.mkdir()
+        machine = replace(
+            attempt.machine, accelerator="kvm",
+            console=folder / "console.log", answers=folder / "answers",
+        )  # fmt: skip
+        own = replace(attempt, machine=machine, folder=folder)
+        threads.append(threading.Thread(target=kvm.boot, args=(host.run, own)))
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(started_with(host)) == ["kvm"] + ["tcg"] * 4

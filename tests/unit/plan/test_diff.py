@@ -1,8 +1,11 @@
 """What changes between two plans, on values alone."""
 
+from base64 import b64encode
+
 import pytest
 
 from immutable_base.model.checksum import Checksum
+from immutable_base.model.module_signer import ModuleSigner
 from immutable_base.model.plan import Plan, Verdict
 from immutable_base.model.plan_diff import ChangeKind, VariantChange
 from immutable_base.plan.diff import diff_plans
@@ -135,3 +138,40 @@ def test_variants_that_are_new_or_gone():
         ("new", "new"), ("kept", "same"), ("old", "gone"),
     ]  # fmt: skip
     assert (found[0].verdict_before, found[2].verdict_after) == (None, None)
+
+
+def signer(name, der, following=None):
+    return ModuleSigner(
+        name=name, key_id="01", certificate=b64encode(der).decode(),
+        next_certificate=b64encode(following).decode() if following else None,
+    )  # fmt: skip
+
+
+def signed(by, **changes):
+    found = variant("base-zfs", K1, modules=[module(K1)])
+    return found.model_copy(update={"module_signer": by, **changes})
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (signer("a", b"1"), signer("a", b"2")),
+        (signer("a", b"1"), signer("a", b"1", b"2")),
+        (signer("a", b"1"), None),
+        (None, signer("a", b"1")),
+    ],
+)
+def test_another_certificate_for_modules_is_a_change_of_its_own(before, after):
+    found = diff_of(signed(before), signed(after))
+    assert found.change is VariantChange.CHANGED
+    assert (found.modules, found.packages) == ((), ())
+    names = [it and it.sha256 for it in (before, after)]
+    change = found.module_signer
+    assert [it and it.sha256 for it in (change.before, change.after)] == names
+
+
+def test_the_same_certificate_is_no_change_and_nor_is_a_signer_without_modules():
+    one = signer("a", b"1", b"2")
+    assert diff_of(signed(one), signed(one)).module_signer is None
+    gone = signed(None, modules=())
+    assert diff_of(signed(one), gone).module_signer is None

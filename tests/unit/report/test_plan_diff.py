@@ -2,10 +2,12 @@
 
 from immutable_base.model.checksum import Checksum
 from immutable_base.model.plan import Plan, Verdict
+from immutable_base.model.plan_diff import SignerCertificate, SignerChange
 from immutable_base.plan.diff import diff_plans
-from immutable_base.report.plan_diff import plan_diff_text
+from immutable_base.report.plan_diff import plan_diff_text, signer_line
 from immutable_base.solver.order import EvrOrder
 from support.plans import K1, K2, layer, module, package, variant
+from support.sound_image import SIGNER
 
 
 def words(before, after):
@@ -73,3 +75,42 @@ def test_a_verdict_that_changes_says_why_and_a_base_that_changes_which():
 
 def test_no_variant_at_all_is_said():
     assert words([], [])[1:] == ["neither plan has a variant"]
+
+
+OURS = SignerCertificate(name="Ours", sha256="1" * 64, next_sha256="2" * 64)
+NEXT = SignerCertificate(name="Ours 2", sha256="2" * 64, next_sha256=None)
+STRANGE = SignerCertificate(name="Ours 3", sha256="3" * 64, next_sha256=None)
+
+
+def signer(before, after):
+    return signer_line(SignerChange(before=before, after=after))
+
+
+def test_what_hosts_with_secure_boot_make_of_another_signer():
+    assert signer(None, OURS) == (
+        "modules signed: by Ours (1111111111111111); with Secure Boot hosts load them once that "
+        "certificate is enrolled"
+    )
+    assert signer(OURS, None) == (
+        "modules signed no longer: were by Ours (1111111111111111); hosts with Secure Boot refuse them"
+    )
+    assert signer(OURS, NEXT) == (
+        "modules signed by another: Ours (1111111111111111) → Ours 2 (2222222222222222), which the "
+        "images before brought along to be enrolled"
+    )
+    assert "refuse the modules until it is enrolled" in signer(OURS, STRANGE)
+    assert "refuse" in signer(NEXT, OURS), "nor was the way back announced"
+
+
+def test_a_certificate_that_is_to_follow_is_said():
+    without = OURS.model_copy(update={"next_sha256": None})
+    assert signer(without, OURS) == "certificate to sign modules next: none → 2222222222222222"
+
+
+def test_another_signer_stands_below_the_modules():
+    before = variant("base-zfs", K1, modules=[module(K1)])
+    after = before.model_copy(update={"module_signer": SIGNER})
+    assert words([before], [after])[1:3] == [
+        "base-zfs: build, as before",
+        f"  {signer(None, SignerCertificate(name=SIGNER.name, sha256=SIGNER.sha256, next_sha256=None))}",
+    ]

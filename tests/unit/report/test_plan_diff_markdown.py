@@ -7,6 +7,7 @@ from immutable_base.report.plan_diff_markdown import escape, plan_diff_markdown
 from immutable_base.solver.order import EvrOrder
 from support.plans import K1, K2, layer, package, variant
 from support.plans import module as kmod
+from support.sound_image import SIGNER
 
 
 def markdown(before, after):
@@ -59,3 +60,10 @@ def test_a_comment_that_is_too_long_is_cut_and_closed(monkeypatch):
     assert len(text) < 2200
     assert text.count("<details>") == text.count("</details>") == 1
     assert "and more" in text
+
+
+def test_another_signer_of_modules_is_seen_in_the_row_and_told_below():
+    before = variant("base-zfs", K1, modules=[kmod(K1)])
+    text = markdown([before], [before.model_copy(update={"module_signer": SIGNER})])
+    assert "| base-zfs | build, as before | - | - | signatures change | - |" in text
+    assert "* modules signed: by Example modules" in text

@@ -120,6 +120,7 @@ def test_one_image_is_read_listed_and_published_and_every_document_says_so(stage
     leave_check(documents, BASE)
     assert stages.sbom(BASE, print).endswith(" KiB")
     assert stages.boot(BASE, print) == "booted in 26 s (tcg)"
+    assert world.booted.kvm is stages.kvm, "what one boot of a run sees of KVM, the others know"
     assert stages.publish(BASE, print) == "published"
     assert world.used == [image, image, image]
     assert documents.read(BootReport, BASE).digest == world.published.digest

@@ -58,3 +58,11 @@ def test_kvm_that_gives_up_is_an_error_though_qemu_ends_with_0():
 
     with pytest.raises(CommandError, match="KVM cannot run"):
         qemu.start(run, machine(), seconds=1, until=lambda: False)
+
+
+def test_somebody_may_sit_at_the_console_and_what_it_shows_is_kept_all_the_same():
+    assert after(qemu.arguments(machine()), "-serial") == ["file:/w/console"]
+    words = qemu.arguments(machine(console_socket=Path("/w/socket")))
+    assert after(words, "-serial") == ["chardev:console"]
+    listening = "socket,id=console,path=/w/socket,server=on,wait=off,logfile=/w/console"
+    assert listening in after(words, "-chardev"), "it starts without anybody there"

@@ -149,6 +149,11 @@ class LabPaths:
         return self.root / "git"
 
     @property
+    def hosts(self) -> Path:
+        """Machines that are kept, one folder each."""
+        return self.root / "hosts"
+
+    @property
     def log(self) -> Path:
         """What the services write, one file each."""
         return self.root / "log"

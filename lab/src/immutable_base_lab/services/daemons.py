@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from immutable_base.errors import CommandError, ToolMissingError
 from immutable_base.process import environment
@@ -97,3 +98,27 @@ def stop_daemon(daemon: Daemon, *, grace: float = 20) -> None:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(daemon.pid, os.WNOHANG)
             time.sleep(0.05)
+
+
+def find_marked(variable: str, value: str) -> list[Daemon]:
+    """Find the process group leaders that were started with this variable in their environment."""
+    mark = f"{variable}={value}".encode()
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        with contextlib.suppress(OSError):
+            pid = int(entry.name)
+            ticks = start_ticks(pid)
+            environ = (entry / "environ").read_bytes().split(b"\0")
+            if ticks is not None and mark in environ and os.getpgid(pid) == pid:
+                found.append(Daemon(pid=pid, start_ticks=ticks))
+    return found
+
+
+def become(argv: Sequence[str], *, env: Mapping[str, str]) -> NoReturn:
+    """Let a program take this process's place: the terminal and the exit status are its own."""
+    full = environment(env)
+    if shutil.which(argv[0], path=full.get("PATH")) is None:
+        raise ToolMissingError(f"`{argv[0]}` is not installed", hint="run `make setup`")
+    os.execvpe(argv[0], list(argv), full)  # noqa: S606  no shell is wanted

@@ -45,13 +45,14 @@ def _prepare(at: Surroundings) -> Launch:
     )
 
 
-def _destination(at: Surroundings) -> str:
+def destination(at: Surroundings) -> str:
+    """Return below what the lab's variants are published: `127.0.0.1:port/path`."""
     return f"{at.address('registry')}/{NAMESPACE}"
 
 
 def _settings(at: Surroundings) -> ProductSettings:
     ca_bundle = str(at.paths.trust / CA)
-    return {"registry": {"destination": _destination(at), "ca_bundle": ca_bundle}}
+    return {"registry": {"destination": destination(at), "ca_bundle": ca_bundle}}
 
 
 SERVICE = Service(
@@ -61,7 +62,7 @@ SERVICE = Service(
     trust=(CA,),
     settings=_settings,
     environment=lambda at: {
-        "IMMUTABLE_BASE_REGISTRY": _destination(at),
+        "IMMUTABLE_BASE_REGISTRY": destination(at),
         "SSL_CERT_FILE": str(at.paths.ca_bundle),
     },
 )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import os
 import shlex
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -19,9 +17,9 @@ from immutable_base_lab.core import ports
 from immutable_base_lab.core.paths import LabPaths
 from immutable_base_lab.services.daemons import (
     Daemon,
+    find_marked,
     is_alive,
     start_daemon,
-    start_ticks,
     stop_daemon,
 )
 from immutable_base_lab.services.service import Launch, Service, Surroundings
@@ -165,15 +163,4 @@ class Supervisor:
 
 def marked_daemons(root: Path) -> list[Daemon]:
     """Find the process group leaders that carry the mark of the lab in `root`."""
-    mark = f"{MARK}={root}".encode()
-    found = []
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        with contextlib.suppress(OSError):
-            pid = int(entry.name)
-            ticks = start_ticks(pid)
-            environ = (entry / "environ").read_bytes().split(b"\0")
-            if ticks is not None and mark in environ and os.getpgid(pid) == pid:
-                found.append(Daemon(pid=pid, start_ticks=ticks))
-    return found
+    return find_marked(MARK, str(root))
