@@ -14,6 +14,7 @@ from support.paths import ROOT
 ENDED = re.compile(r"^ (PASS|WARN|FAIL)  (.*?)(?: +pre_script)?\s*$", re.MULTILINE)
 """How gitlab-ci-local tells at the end what became of a job."""
 BUILDS = ".gitlab-ci-local/builds"
+ARTIFACTS = ".gitlab-ci-local/artifacts"
 HOST = "https://gitlab.com"
 
 
@@ -42,6 +43,8 @@ class Repository:
     folder: Path
     lab: object
     scenario: str = "tiny"
+    env: dict[str, str] = field(default_factory=dict)
+    """What its runner has otherwise than this process."""
 
     def git(self, *words: str) -> str:
         """Run git in it."""
@@ -88,7 +91,24 @@ class Repository:
 
     def _lab(self, *words: str) -> subprocess.CompletedProcess:
         state = ("--state", str(self.lab.state), "--folder", str(self.folder))
-        return self.lab.product("lab", "pipeline", *state, "--scenario", self.scenario, *words)
+        words = ("lab", "pipeline", *state, "--scenario", self.scenario, *words)
+        return self.lab.product(*words, env=self.env)
+
+    def as_on_another_machine(self, folder: Path) -> Repository:
+        """Return a checkout of the same commit, whose runner has a home of its own."""
+        subprocess.run(["git", "clone", "--quiet", self.folder, folder], check=True)
+        home = folder.with_name(f"{folder.name}-home")
+        home.mkdir()
+        env = {"HOME": str(home), "XDG_STATE_HOME": str(home / "state")}
+        found = Repository(folder, self.lab, self.scenario, env)
+        found.git("remote", "set-url", "origin", self.git("remote", "get-url", "origin"))
+        return found
+
+    def hand_over(self, other: Repository, *jobs: str) -> None:
+        """Give the artifacts of jobs to another runner, as GitLab would."""
+        for job in jobs:
+            name = self.left_by(job).name
+            shutil.copytree(self.folder / ARTIFACTS / name, other.folder / ARTIFACTS / name)
 
 
 def base_repository(folder: Path, lab, configuration: Path, scenario: str = "tiny") -> Repository:
