@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import shutil
@@ -87,7 +88,12 @@ class Repository:
     def left_by(self, job: str) -> Path:
         """Return the folder in which a job worked."""
         # gitlab-ci-local's own way to make a folder's name of a job's.
-        return self.folder / BUILDS / job.replace(" ", "IA")
+        name = re.sub(
+            r"[^\w-]+",
+            lambda it: base64.urlsafe_b64encode(it[0].encode()).decode().rstrip("="),
+            job,
+        )
+        return self.folder / BUILDS / name
 
     def _lab(self, *words: str) -> subprocess.CompletedProcess:
         state = ("--state", str(self.lab.state), "--folder", str(self.folder))
