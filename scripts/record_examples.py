@@ -92,6 +92,10 @@ STAGES = frozenset(
 """Commands that need the documents of those before them."""
 
 
+class CommandFailed(Exception):
+    """A command of an example did not end with 0: its example stays as it was."""
+
+
 def main() -> int:
     """Record every example, or those of the commands that are named."""
     wanted = sys.argv[1:] or list(EXAMPLES)
@@ -101,14 +105,20 @@ def main() -> int:
     _run("lab scenario tiny", dict(os.environ))
     env = _environment()
     FOLDER.mkdir(exist_ok=True)
+    failed: list[str] = []
     for command, lines in EXAMPLES.items():
         if command not in wanted and not (command in STAGES and STAGES & set(wanted)):
             continue
-        shown = [f"$ immutable-base {line}\n{_shortened(_run(line, env))}" for line in lines]
+        try:
+            shown = [f"$ immutable-base {line}\n{_shortened(_run(line, env))}" for line in lines]
+        except CommandFailed as error:
+            failed.append(str(error))
+            continue
         if command in wanted:
             (FOLDER / f"{command}.txt").write_text("\n".join(shown))
     shutil.rmtree(WORKSPACE, ignore_errors=True)
-    return 0
+    print("\n".join(failed), file=sys.stderr)
+    return 1 if failed else 0
 
 
 def _environment() -> dict[str, str]:
@@ -136,7 +146,7 @@ def _run(line: str, env: dict[str, str]) -> str:
         check=False,
     )
     if done.returncode:
-        raise SystemExit(f"immutable-base {line}: status {done.returncode}")
+        raise CommandFailed(f"immutable-base {line}: status {done.returncode}")
     return done.stdout
 
 
