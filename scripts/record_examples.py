@@ -92,7 +92,7 @@ STAGES = frozenset(
 """Commands that need the documents of those before them."""
 
 
-class CommandFailed(Exception):
+class CommandFailedError(Exception):
     """A command of an example did not end with 0: its example stays as it was."""
 
 
@@ -111,7 +111,7 @@ def main() -> int:
             continue
         try:
             shown = [f"$ immutable-base {line}\n{_shortened(_run(line, env))}" for line in lines]
-        except CommandFailed as error:
+        except CommandFailedError as error:
             failed.append(str(error))
             continue
         if command in wanted:
@@ -146,7 +146,7 @@ def _run(line: str, env: dict[str, str]) -> str:
         check=False,
     )
     if done.returncode:
-        raise CommandFailed(f"immutable-base {line}: status {done.returncode}")
+        raise CommandFailedError(f"immutable-base {line}: status {done.returncode}")
     return done.stdout
 
 
