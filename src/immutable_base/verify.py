@@ -1,4 +1,4 @@
-"""The verification that anybody can repeat: a digest, its signer, and its SBOM."""
+"""The verification that anybody can repeat: a digest, its signer, its SBOM and its provenance."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from immutable_base.verification.by_key import tags_signed_by
 from immutable_base.verification.client import Client, tls_context
 from immutable_base.verification.deadline import SECONDS, Deadline
 from immutable_base.verification.policy import Demand, Signer
+from immutable_base.verification.provenance import Provenance
 from immutable_base.verification.reader import Reader, ReaderOpener
 from immutable_base.verification.registry import RegistryReader
 from immutable_base.verification.resolve import names_of, resolve
@@ -39,7 +40,7 @@ def registry_reader(authority: Path | None, repository: str, deadline: Deadline)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifiedImage:
-    """An image whose signature and SBOM attestation hold; there is no other way to get one."""
+    """An image of which all that was demanded holds; there is no other way to get one."""
 
     repository: str
     digest: str
@@ -63,6 +64,13 @@ class VerifiedImage:
     def sct_checked(self) -> bool:
         """False: this Sigstore instance has no CT log."""
         return self.roots.sct_checked
+
+    @property
+    def provenance(self) -> Provenance:
+        """The newest provenance. Raises ValueError if none was demanded."""
+        if not self.proof.provenances:
+            raise ValueError(f"no provenance of {self.pinned} was asked for")
+        return self.proof.provenances[0]
 
     def has_sbom(self, document: dict[str, Any]) -> bool:
         """Return whether the newest SBOM is exactly this one; older ones are history."""
@@ -91,23 +99,25 @@ class Verifier:
     """Seconds since 1970; an image that was signed earlier is refused."""
     key: cosign.ImageKey | None = None
     """Signs beside the keyless identity, for hosts; None: no key is configured."""
+    complete: bool = True
+    """Whether provenance and full SBOM are demanded, as well as signature and SBOM attestation."""
     seconds: float = SECONDS
     """How long one verification may take as a whole."""
 
     def verify_reference(
         self, repository: str, *, tag: str | None = None, digest: str | None = None
     ) -> VerifiedImage:
-        """Verify signature and SBOM attestation of what a tag names now, or of a digest.
+        """Verify signature, SBOM, provenance of what a tag names now, or of a digest.
 
         With both, the tag must name the digest. Raises VerificationError in the kind that says
         what is wrong, RemoteError if nothing can be known.
         """
-        return self._reading(
+        return self.reading(
             repository, lambda reader: self._verify(reader, repository, tag, digest)
         )
 
     def verify(self, repository: str, digest: str) -> VerifiedImage:
-        """Verify signature and SBOM attestation of a digest; raises as `verify_reference`."""
+        """Verify signature, SBOM and provenance of a digest; raises as `verify_reference`."""
         return self.verify_reference(repository, digest=digest)
 
     def tags_signed_by_key(self, repository: str, digest: str) -> frozenset[str]:
@@ -118,7 +128,7 @@ class Verifier:
         if self.key is None:
             return frozenset()
         public = self.key.public
-        return self._reading(
+        return self.reading(
             repository,
             lambda reader: tags_signed_by(reader, repository=repository, digest=digest, key=public),
         )
@@ -126,15 +136,18 @@ class Verifier:
     def count_broken(self, repository: str, digest: str, kind: str) -> int:
         """Return how many signatures (`sig`) or attestations (`att`) of a digest are not whole."""
         demand = Demand(signer=self.signer, repositories=(repository,))
-        return self._reading(
+        return self.reading(
             repository,
             lambda reader: count_broken(
                 reader, digest=digest, kind=kind, demand=demand, roots=self.roots
             ),
         )
 
-    def _reading(self, repository: str, work: Callable[[Reader], T]) -> T:
-        """Return what `work` makes of a repository, before the time is over."""
+    def reading(self, repository: str, work: Callable[[Reader], T]) -> T:
+        """Return what `work` makes of a repository, before the time is over.
+
+        Raises RemoteError if it is not done by then.
+        """
         deadline = Deadline(seconds=self.seconds, interrupted=is_interrupted)
 
         def carry_out() -> T:
@@ -156,6 +169,7 @@ class Verifier:
                 repositories=self._repositories(repository),
                 tag=tag,
                 not_before=self.not_before,
+                complete=self.complete,
             ),
             roots=self.roots,
         )

@@ -17,6 +17,15 @@ class Reader(Protocol):
     def blob(self, digest: str, size: int) -> bytes | None:
         """Return a blob of at most `size` bytes, None if there is none; nothing is compared."""
 
+    def referrers(self, digest: str, kind: str) -> tuple[bytes, ...] | None:
+        """Return the pages of what refers to a digest, None if the registry has no list of its own.
+
+        `kind` is the artifact type that is looked for; a registry may list others, too.
+        """
+
+    def put_manifest(self, reference: str, raw: bytes, kind: str) -> None:
+        """Write a manifest of the media type `kind`; a verification writes none."""
+
     def close(self) -> None:
         """End what is open."""
 
