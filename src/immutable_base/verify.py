@@ -14,6 +14,7 @@ from immutable_base.tools import cosign
 from immutable_base.verification.by_key import tags_signed_by
 from immutable_base.verification.client import Client, tls_context
 from immutable_base.verification.deadline import SECONDS, Deadline
+from immutable_base.verification.full_sbom import FullSbom
 from immutable_base.verification.policy import Demand, Signer
 from immutable_base.verification.provenance import Provenance
 from immutable_base.verification.reader import Reader, ReaderOpener
@@ -71,6 +72,13 @@ class VerifiedImage:
         if not self.proof.provenances:
             raise ValueError(f"no provenance of {self.pinned} was asked for")
         return self.proof.provenances[0]
+
+    @property
+    def full_sbom(self) -> FullSbom:
+        """The full SBOM. Raises ValueError if none was demanded."""
+        if self.proof.full_sbom is None:
+            raise ValueError(f"no full SBOM of {self.pinned} was asked for")
+        return self.proof.full_sbom
 
     def has_sbom(self, document: dict[str, Any]) -> bool:
         """Return whether the newest SBOM is exactly this one; older ones are history."""

@@ -45,8 +45,8 @@ def attach_full_sbom(verifier: Verifier, request: PublishRequest) -> None:
 
 def write_artifact(folder: Path, request: PublishRequest) -> dict[str, Any]:
     """Write an OCI layout with the artifact, and return its entry in a list of referrers."""
-    image = json.loads((request.layout / "index.json").read_text())["manifests"][0]
     manifest = read_json(request.layout, request.digest)
+    size = (request.layout / "blobs" / request.digest.replace(":", "/")).stat().st_size
     full = full_sbom_path(request.sbom)
     layer = _put(folder, full.read_bytes(), MEDIA_TYPE)
     raw = json.dumps({
@@ -58,7 +58,7 @@ def write_artifact(folder: Path, request: PublishRequest) -> dict[str, Any]:
         "subject": {
             "mediaType": manifest.get("mediaType", MANIFEST),
             "digest": request.digest,
-            "size": image["size"],
+            "size": size,
         },
     }).encode()  # fmt: skip
     entry = _put(folder, raw, MANIFEST)

@@ -67,8 +67,7 @@ def referrers_tag(digest: str) -> str:
     return digest.replace(":", "-")
 
 
-def named_full_sbom(sbom: Object) -> str:
-    """Return the SHA-256 of the full SBOM that an attested one names; raises Skipped."""
+def _named(sbom: Object) -> str:
     what = "the SBOM's reference to the full one"
     references = list_of(sbom.get("externalReferences", []), what)
     found = [
@@ -87,17 +86,25 @@ def named_full_sbom(sbom: Object) -> str:
     return sha256
 
 
+def require_named(pinned: str, sbom: Object) -> str:
+    """Return the SHA-256 of the full SBOM that the attested one of an image names.
+
+    Raises MissingFullSbomError if it names none.
+    """
+    try:
+        with skipping("the SBOM's reference to the full one"):
+            return _named(sbom)
+    except Skipped as one:
+        raise MissingFullSbomError(f"{pinned} has no full SBOM", details=one.reason) from one
+
+
 def find_full_sbom(reader: Reader, pinned: str, sbom: Object) -> FullSbom:
     """Return the full SBOM that the attested one of an image names.
 
     Raises MissingFullSbomError, SwappedFullSbomError, OtherFullSbomError; `reader` raises
     RemoteError if nothing can be known.
     """
-    digest = pinned.partition("@")[2]
-    try:
-        sha256 = named_full_sbom(sbom)
-    except Skipped as one:
-        raise MissingFullSbomError(f"{pinned} has no full SBOM", details=one.reason) from one
+    digest, sha256 = pinned.partition("@")[2], require_named(pinned, sbom)
     errors: list[FullSbomError] = []
     for referrer in _referrers(reader, digest):
         try:

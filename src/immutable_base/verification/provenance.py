@@ -108,9 +108,7 @@ def read_provenance(statement: Statement, expected: Expected) -> Provenance:
     invocation, finished = _metadata(run.get("metadata", {}), statement.leaf)
     found = Provenance(
         build_type=build_type,
-        parameters=members(
-            build["externalParameters"], f"{WHAT}'s parameters", PARAMETERS[build_type]
-        ),
+        parameters=_parameters(build["externalParameters"], PARAMETERS[build_type]),
         dependencies=_dependencies(build["resolvedDependencies"]),
         byproducts=_byproducts(run.get("byproducts", [])),
         builder=_builder(run["builder"], statement.leaf),
@@ -134,6 +132,15 @@ def _require_expected(found: Provenance, expected: Expected) -> None:
         )
     if found.byproducts.get(FULL_SBOM) != expected.full_sbom:
         raise Skipped(f"{WHAT} names another full SBOM than the attested SBOM")
+
+
+def _parameters(value: object, allowed: frozenset[str]) -> Object:
+    what = f"{WHAT}'s parameters"
+    found = members(value, what, allowed)
+    for item in found.values():
+        for text in item if isinstance(item, list) else [item]:
+            text_of(text, what)
+    return found
 
 
 def _dependencies(value: object) -> dict[str, Dependency]:

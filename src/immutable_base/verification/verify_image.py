@@ -29,7 +29,7 @@ from immutable_base.verification.attestation import (
     read_statement,
 )
 from immutable_base.verification.beside import Question, ask, refusal
-from immutable_base.verification.full_sbom import FullSbom, find_full_sbom, named_full_sbom
+from immutable_base.verification.full_sbom import FullSbom, find_full_sbom, require_named
 from immutable_base.verification.image import Image, require_image
 from immutable_base.verification.policy import Demand
 from immutable_base.verification.provenance import Expected, Provenance, read_provenance
@@ -109,7 +109,7 @@ def verify_image(
     full = None
     if demand.complete:
         sbom = sboms[0].document
-        expected = _expected(image, sbom)
+        expected = Expected(bases=_bases_of(image, sbom), full_sbom=require_named(pinned, sbom))
         provenances = attested.each(
             "provenance", PROVENANCE, lambda statement: read_provenance(statement, expected)
         )
@@ -127,21 +127,14 @@ def verify_image(
     )
 
 
-def _bases_of(sbom: Object) -> frozenset[str]:
-    """Return the digests of the base image that an SBOM names; raises Skipped."""
-    with skipping("the SBOM's component"):
+def _bases_of(image: Image, sbom: Object) -> frozenset[str]:
+    """Return the digests of the base image that an image and its SBOM name."""
+    found = {image.base}
+    with contextlib.suppress(Skipped), skipping("the SBOM's component"):
         properties = sbom.get("metadata", {}).get("component", {}).get("properties", ())
-        named = (str(item["value"]) for item in properties if item["name"] == BASE)
-        return frozenset(text.partition("@")[2] for text in named)
-
-
-def _expected(image: Image, sbom: Object) -> Expected:
-    """Return what an image and its SBOM say that a provenance could contradict."""
-    bases, full = frozenset({image.base} - {""}), ""
-    with contextlib.suppress(Skipped):
-        bases |= _bases_of(sbom)
-        full = named_full_sbom(sbom)
-    return Expected(bases=bases, full_sbom=full)
+        named = [str(item["value"]) for item in properties if item["name"] == BASE]
+        found |= {text.partition("@")[2] for text in named}
+    return frozenset(found - {""})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
