@@ -38,9 +38,9 @@ from immutable_base.workspace import write_atomically
 
 DROPPED = ("syft:cpe23", "syft:package:", "syft:location:", "syft:metadata:")
 """Prefixes of properties that only the full document has, where they are half of it: guesses of
-CPE names, which are wrong for distributions that backport fixes; what is the same for every package;
-and release, epoch and source package, which version and purl say, beside the size on disk. The
-attestation goes through a log with a limit."""
+CPE names, which are wrong for distributions that backport fixes; what is the same for every
+package; and release, epoch and source package, which version and purl say, beside the size on disk.
+The attestation goes through a log with a limit."""
 NO_SERIAL = UUID(int=0)
 """The serial number of a document before it has one, which is made of everything else in it."""
 SHOWN = 20
