@@ -13,12 +13,15 @@ from immutable_base.process import Runner, is_interrupted
 from immutable_base.tools import cosign
 from immutable_base.verification.by_key import tags_signed_by
 from immutable_base.verification.client import Client, tls_context
+from immutable_base.verification.complete.prove import CompleteProof, prove_complete
+from immutable_base.verification.complete.provenance import Provenance
+from immutable_base.verification.complete.referrers import (
+    ReferrersOpener,
+    ReferrersReader,
+    ReferrersRegistry,
+)
 from immutable_base.verification.deadline import SECONDS, Deadline
-from immutable_base.verification.full_sbom import FullSbom
 from immutable_base.verification.policy import Demand, Signer
-from immutable_base.verification.provenance import Provenance
-from immutable_base.verification.reader import Reader, ReaderOpener
-from immutable_base.verification.registry import RegistryReader
 from immutable_base.verification.resolve import names_of, resolve
 from immutable_base.verification.roots import TrustRoots
 from immutable_base.verification.verify_image import Verified, count_broken, verify_image
@@ -27,12 +30,14 @@ NO_CT_LOG = "no SCT: this Sigstore instance has no CT log"
 T = TypeVar("T")
 
 
-def registry_reader(authority: Path | None, repository: str, deadline: Deadline) -> RegistryReader:
+def registry_reader(
+    authority: Path | None, repository: str, deadline: Deadline
+) -> ReferrersRegistry:
     """Return a repository as it is read over HTTPS; `authority` is a private CA.
 
     Raises ConfigurationError if the CA's file cannot be used.
     """
-    return RegistryReader(
+    return ReferrersRegistry(
         client=Client(deadline=deadline, tls=tls_context(authority)),
         repository=repository,
         environment=os.environ,
@@ -50,6 +55,8 @@ class VerifiedImage:
     signer: Signer
     roots: TrustRoots
     proof: Verified
+    more: CompleteProof | None
+    """Provenance and full SBOM; None: they were not demanded."""
 
     @property
     def pinned(self) -> str:
@@ -67,18 +74,21 @@ class VerifiedImage:
         return self.roots.sct_checked
 
     @property
-    def provenance(self) -> Provenance:
-        """The newest provenance. Raises ValueError if none was demanded."""
-        if not self.proof.provenances:
-            raise ValueError(f"no provenance of {self.pinned} was asked for")
-        return self.proof.provenances[0]
+    def complete(self) -> CompleteProof:
+        """Provenance and full SBOM. Raises ValueError if they were not demanded."""
+        if self.more is None:
+            raise ValueError(f"provenance and full SBOM of {self.pinned} were not asked for")
+        return self.more
 
     @property
-    def full_sbom(self) -> FullSbom:
-        """The full SBOM. Raises ValueError if none was demanded."""
-        if self.proof.full_sbom is None:
-            raise ValueError(f"no full SBOM of {self.pinned} was asked for")
-        return self.proof.full_sbom
+    def provenance(self) -> Provenance:
+        """The newest provenance; raises as `complete`."""
+        return self.complete.provenances[0]
+
+    @property
+    def skipped(self) -> int:
+        """What lies beside the image and does not count."""
+        return self.proof.skipped + (self.more.skipped if self.more else 0)
 
     def has_sbom(self, document: dict[str, Any]) -> bool:
         """Return whether the newest SBOM is exactly this one; older ones are history."""
@@ -95,7 +105,7 @@ class Verifier:
     """Where to sign."""
     signer: Signer
     roots: TrustRoots
-    open_reader: ReaderOpener
+    open_reader: ReferrersOpener
     """How a registry is read."""
     protected_ref: bool = False
     """Whether to sign on protected refs only."""
@@ -151,7 +161,7 @@ class Verifier:
             ),
         )
 
-    def reading(self, repository: str, work: Callable[[Reader], T]) -> T:
+    def reading(self, repository: str, work: Callable[[ReferrersReader], T]) -> T:
         """Return what `work` makes of a repository, before the time is over.
 
         Raises RemoteError if it is not done by then.
@@ -165,7 +175,7 @@ class Verifier:
         return deadline.hold(carry_out)
 
     def _verify(
-        self, reader: Reader, repository: str, tag: str | None, digest: str | None
+        self, reader: ReferrersReader, repository: str, tag: str | None, digest: str | None
     ) -> VerifiedImage:
         digest = resolve(reader, repository, tag, digest)
         proof = verify_image(
@@ -177,10 +187,10 @@ class Verifier:
                 repositories=self._repositories(repository),
                 tag=tag,
                 not_before=self.not_before,
-                complete=self.complete,
             ),
             roots=self.roots,
         )
+        pinned = f"{repository}@{digest}"
         return VerifiedImage(
             repository=repository,
             digest=digest,
@@ -188,6 +198,7 @@ class Verifier:
             signer=self.signer,
             roots=self.roots,
             proof=proof,
+            more=prove_complete(reader, pinned, proof) if self.complete else None,
         )
 
     def _repositories(self, repository: str) -> tuple[str, ...]:

@@ -183,8 +183,8 @@ def test_what_the_kill_left_can_be_published(killed, registry, config, tmp_path)
         assert {tags[tag["name"]] for tag in publication["tags"]} == {digest}
         assert registry.objection(name, digest) is None
         verified = verifier_of(context).verify(context.repository_of(name), digest)
-        assert len(verified.proof.sboms) == len(verified.proof.provenances) == 1, name
-        assert verified.proof.skipped == 0, name
+        assert len(verified.proof.sboms) == len(verified.complete.provenances) == 1, name
+        assert verified.skipped == 0, name
         # After the last tag nothing is left to do.
         status = "unchanged" if POINTS[name] == "tag 4" else "published"
         assert publication["status"] == status, name

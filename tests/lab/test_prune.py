@@ -117,7 +117,7 @@ def test_an_old_image_is_deleted_with_what_stands_beside_it(shelf, monkeypatch):
     """Images here are signed just now, so it is the clock of the command that is two months on."""
     old = shelf.publish("first of its day", tag(0))
     name = f"{shelf.destination}/{VARIANT}"
-    referrer = verifier_of(shelf.context).verify(name, old).full_sbom.referrer
+    referrer = verifier_of(shelf.context).verify(name, old).complete.full_sbom.referrer
     newest = shelf.publish("newest", "latest", tag(0))
     assert shelf.registry.has_beside(VARIANT, old, "sig")
     for name, value in shelf.lab.env.items():

@@ -38,8 +38,8 @@ from immutable_base.publish.request import PublishRequest
 from immutable_base.run.verifier import verifier_of
 from immutable_base.tls import set_up_tls
 from immutable_base.tools import cosign, skopeo
+from immutable_base.verification.complete.referrers import ReferrersRegistry
 from immutable_base.verification.deadline import Deadline
-from immutable_base.verification.registry import RegistryReader
 from immutable_base.verify import Verifier
 from immutable_base_lab.core import ports
 from immutable_base_lab.core.paths import LabPaths
@@ -229,8 +229,8 @@ def test_another_sbom_replaces_the_attestation(publisher, published, monkeypatch
     assert [sbom.document for sbom in verified.proof.sboms] == [
         json.loads(published.sbom.read_text())
     ]
-    assert len(verified.proof.provenances) == 1, "replaced as well"
-    assert verified.full_sbom.raw == full_of(document)
+    assert len(verified.complete.provenances) == 1, "replaced as well"
+    assert verified.complete.full_sbom.raw == full_of(document)
 
 
 def test_the_command_agrees(lab, publisher, published):
@@ -275,10 +275,10 @@ def test_cosign_finds_sbom_and_provenance_and_is_not_misled_by_the_full_sbom(pub
     assert stated["predicate"] == json.loads(written.read_text()), "not a key otherwise"
 
 
-def repository(publisher: Publisher, deadline: float = 30) -> RegistryReader:
+def repository(publisher: Publisher, deadline: float = 30) -> ReferrersRegistry:
     """Return the repository as somebody who may write to it has it."""
     reader = publisher.verifier().open_reader(publisher.repository, Deadline(seconds=deadline))
-    assert isinstance(reader, RegistryReader)
+    assert isinstance(reader, ReferrersRegistry)
     return reader
 
 

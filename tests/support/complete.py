@@ -8,8 +8,8 @@ from pathlib import Path
 
 from immutable_base.model.sbom import full_sbom_path
 from immutable_base.provenance.record import BuildRecord, base_material
-from immutable_base.verification.full_sbom import MEDIA_TYPE
-from immutable_base.verification.provenance import FULL_SBOM, VARIANT
+from immutable_base.verification.complete.full_sbom import MEDIA_TYPE
+from immutable_base.verification.complete.provenance import FULL_SBOM, VARIANT
 
 BASE = f"registry.example/upstream/bootc@sha256:{'b' * 64}"
 OCI = "application/vnd.oci.image.manifest.v1+json"

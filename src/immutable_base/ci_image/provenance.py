@@ -11,7 +11,7 @@ from immutable_base.provenance.record import (
     source_material,
     tool_material,
 )
-from immutable_base.verification.provenance import CI_IMAGE
+from immutable_base.verification.complete.provenance import CI_IMAGE
 
 
 def ci_image_record(built: CiImageBuild, source: str, byproducts: Mapping[str, str]) -> BuildRecord:

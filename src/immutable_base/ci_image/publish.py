@@ -17,7 +17,7 @@ from immutable_base.publish.request import PublishRequest
 from immutable_base.publish.tag_names import tag_names
 from immutable_base.run.verifier import verifier_of
 from immutable_base.sbom.subject import require_subject
-from immutable_base.verification.provenance import FULL_SBOM
+from immutable_base.verification.complete.provenance import FULL_SBOM
 
 TAGS = ("latest", "{date}-{digest}")
 """What moves, and what is the image's own. A kernel it has none."""

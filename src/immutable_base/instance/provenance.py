@@ -11,7 +11,7 @@ from immutable_base.provenance.record import (
     source_material,
     tool_material,
 )
-from immutable_base.verification.provenance import INSTANCE
+from immutable_base.verification.complete.provenance import INSTANCE
 
 
 def instance_record(

@@ -29,7 +29,7 @@ from immutable_base.publish.request import PublishRequest
 from immutable_base.publish.tag_names import tag_names
 from immutable_base.sbom.subject import require_subject
 from immutable_base.sign import job_token
-from immutable_base.verification.provenance import FULL_SBOM
+from immutable_base.verification.complete.provenance import FULL_SBOM
 
 
 def publish_instance(at: InstanceContext, decision: InstanceDecision) -> Publication:

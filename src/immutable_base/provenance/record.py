@@ -15,7 +15,7 @@ from packageurl import PackageURL
 from immutable_base.errors import VerificationError
 from immutable_base.model.plan import Package
 from immutable_base.model.reference import Reference
-from immutable_base.verification.provenance import BASE, Provenance
+from immutable_base.verification.complete.provenance import BASE, Provenance
 
 REPOSITORY, TOOL = "repository:", "tool:"
 """How the names of materials begin that may differ while the image is the same."""

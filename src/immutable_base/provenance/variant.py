@@ -16,7 +16,7 @@ from immutable_base.provenance.record import (
     package_purl,
     tool_material,
 )
-from immutable_base.verification.provenance import VARIANT
+from immutable_base.verification.complete.provenance import VARIANT
 
 REPOMD = "repodata/repomd.xml"
 """Where the metadata of a repository begins, below its URL."""

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from immutable_base.errors import BrokenProofError, RemoteError
 from immutable_base.model.reference import DIGEST, TAG
 from immutable_base.verification.client import Answer
+from immutable_base.verification.complete.referrers import NO_REFERRERS, ReferrersRegistry
 from immutable_base.verification.image import MANIFESTS, digest_of
-from immutable_base.verification.registry import LARGEST_MANIFEST, NO_REFERRERS, RegistryReader
+from immutable_base.verification.registry import LARGEST_MANIFEST
 from immutable_base.verification.skipped import Skipped
 from immutable_base.verification.strict import Object, list_of, parse_json, require_object, text_of
 
@@ -34,7 +35,7 @@ DONE = frozenset({200, 202, 204})
 class PrunableRepository:
     """A repository of a registry, read without any doubt, and written to by deletion only."""
 
-    reader: RegistryReader
+    reader: ReferrersRegistry
 
     @property
     def name(self) -> str:

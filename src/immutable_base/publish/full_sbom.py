@@ -18,8 +18,8 @@ from immutable_base.image.oci import read_json
 from immutable_base.model.sbom import full_sbom_path
 from immutable_base.publish.request import PublishRequest
 from immutable_base.tools import skopeo
-from immutable_base.verification.full_sbom import MEDIA_TYPE, referrers_tag
-from immutable_base.verification.reader import Reader
+from immutable_base.verification.complete.full_sbom import MEDIA_TYPE
+from immutable_base.verification.complete.referrers import ReferrersReader, referrers_tag
 from immutable_base.verification.skipped import Skipped
 from immutable_base.verification.strict import list_of, parse_json, require_object
 from immutable_base.verify import Verifier
@@ -76,7 +76,7 @@ def _put(folder: Path, raw: bytes, kind: str) -> dict[str, Any]:
     return {"mediaType": kind, "digest": f"sha256:{digest}", "size": len(raw)}
 
 
-def _list(reader: Reader, request: PublishRequest, entry: dict[str, Any]) -> None:
+def _list(reader: ReferrersReader, request: PublishRequest, entry: dict[str, Any]) -> None:
     """Put the artifact into the list of referrers that a registry does not keep itself."""
     if reader.referrers(request.digest, MEDIA_TYPE) is not None:
         return

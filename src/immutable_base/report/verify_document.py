@@ -10,7 +10,7 @@ from immutable_base.model.verify import (
     VerifiedMaterial,
     VerifiedProvenance,
 )
-from immutable_base.verification.provenance import Provenance
+from immutable_base.verification.complete.provenance import Provenance
 from immutable_base.verification.verify_image import components_of, moment
 from immutable_base.verify import VerifiedImage
 
@@ -19,7 +19,7 @@ def verification_report(
     verified: VerifiedImage, *, configuration: Path | None
 ) -> VerificationReport:
     """Return the document about a verified image."""
-    signature, full = verified.proof.signature, verified.full_sbom
+    signature, full = verified.proof.signature, verified.complete.full_sbom
     return VerificationReport(
         image=verified.pinned,
         tag=verified.tag,
@@ -42,7 +42,7 @@ def verification_report(
             components=components_of(full.document),
         ),
         provenance=_provenance(verified.provenance),
-        skipped=verified.proof.skipped,
+        skipped=verified.skipped,
         by_key=verified.proof.by_key,
     )
 

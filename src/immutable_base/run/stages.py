@@ -43,7 +43,7 @@ from immutable_base.sbom.make import make_sbom
 from immutable_base.sbom.subject import require_subject
 from immutable_base.schedule import Node
 from immutable_base.tools import buildah
-from immutable_base.verification.provenance import FULL_SBOM
+from immutable_base.verification.complete.provenance import FULL_SBOM
 
 Action = Callable[[VariantPlan, LineSink], str]
 

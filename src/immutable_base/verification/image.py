@@ -32,7 +32,7 @@ BASE_DIGEST = "org.opencontainers.image.base.digest"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Image:
+class ImageWords:
     """What an image says of itself."""
 
     created: str
@@ -46,7 +46,7 @@ def digest_of(raw: bytes) -> str:
     return f"sha256:{hashlib.sha256(raw).hexdigest()}"
 
 
-def require_image(reader: Reader, pinned: str, digest: str) -> Image:
+def require_image(reader: Reader, pinned: str, digest: str) -> ImageWords:
     """Return what an image says of itself, if it is there and for our platform.
 
     Raises NoSuchImageError, BrokenProofError if what it serves has another digest,
@@ -105,7 +105,7 @@ def _of_an_index(manifest: Object) -> str:
     )
 
 
-def _require_platform(raw: bytes) -> Image:
+def _require_platform(raw: bytes) -> ImageWords:
     with skipping("the image's configuration"):
         config = require_object(parse_json(raw, "the configuration"), "the configuration")
         found = (config.get("os"), config.get("architecture"))
@@ -114,7 +114,7 @@ def _require_platform(raw: bytes) -> Image:
         inner = config.get("config")
         labels = inner.get("Labels") if isinstance(inner, dict) else None
         base = labels.get(BASE_DIGEST) if isinstance(labels, dict) else None
-        return Image(
+        return ImageWords(
             created=text_of(config.get("created", ""), "the image's time"),
             base=base if isinstance(base, str) else "",
         )

@@ -44,6 +44,3 @@ class Demand:
     """The tag that was asked for; a signature that names a tag must name this one."""
     not_before: int | None = None
     """Seconds since 1970; an image that was signed earlier is refused."""
-    complete: bool = False
-    """Whether provenance and the full SBOM must be there as well; without, signature and SBOM
-    attestation: what says that an image is the signer's, and all that a host asks."""

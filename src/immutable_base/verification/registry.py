@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from immutable_base.errors import RemoteError, UnavailableError
 from immutable_base.verification.client import Answer, Client
-from immutable_base.verification.image import MANIFESTS, digest_of
+from immutable_base.verification.image import MANIFESTS
 from immutable_base.verification.login import login_for
 from immutable_base.verification.skipped import Skipped
 from immutable_base.verification.strict import parse_json
@@ -27,12 +27,6 @@ WAITS = (0.3, 1.0)
 """Seconds before the second and the third attempt."""
 LONGEST_WAIT = 10
 """Seconds that a registry may ask us to wait (`Retry-After`); one that wants more is left alone."""
-NO_REFERRERS = frozenset({404, 405})
-"""Statuses of a registry that has no referrers API. Source: the same, "Listing Referrers"."""
-MOST_PAGES = 50
-"""Of a list of referrers."""
-_NEXT = re.compile(r'<([^<>]+)>\s*;[^,]*\brel="?next"?')
-"""Source: RFC 8288."""
 _CHALLENGE = re.compile(r'([a-z]+)="([^"]*)"', re.IGNORECASE)
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{1,16384}")
 """Source: RFC 6750, 2.1; anything else could end the header."""
@@ -73,61 +67,6 @@ class RegistryReader:
         Raises RemoteError if the registry does not tell, or sends more.
         """
         return self._get(f"blobs/{digest}", size)
-
-    def referrers(self, digest: str, kind: str) -> tuple[bytes, ...] | None:
-        """Return the pages of what refers to a digest, None if the registry has no list of its own.
-
-        Raises RemoteError if the registry does not tell, or comes to no end.
-        """
-        listing = f"referrers/{digest}"
-        path, pages = f"{listing}?{urllib.parse.urlencode({'artifactType': kind})}", list[bytes]()
-        while len(pages) < MOST_PAGES:
-            answer = self.ask(path, LARGEST_MANIFEST)
-            if answer.status in NO_REFERRERS and not pages:
-                return None
-            if answer.status != 200:
-                raise self.refusal(answer)
-            pages.append(answer.body)
-            after = self.next_page(answer, listing)
-            if after is None:
-                return tuple(pages)
-            path = after
-        raise RemoteError(f"the list of referrers of {self.repository}@{digest} comes to no end")
-
-    def next_page(self, answer: Answer, listing: str) -> str | None:
-        """Return the path of the next page of a listing, None if the answer names none.
-
-        Raises RemoteError if it names one that is none.
-        """
-        link = answer.headers.get("link")
-        if link is None:
-            return None
-        target = _NEXT.search(link)
-        path, query = _path_of(target[1] if target else "")
-        expected = f"/v2/{self.repository.partition('/')[2]}/{listing}"
-        if not query or not (path or expected).endswith(expected):
-            raise RemoteError(
-                f"the registry names a next page of {listing} of {self.repository} that is none",
-                details=link[:500],
-            )
-        return f"{listing}?{query}"
-
-    def put_manifest(self, reference: str, raw: bytes, kind: str) -> None:
-        """Write a manifest, and read it back.
-
-        Raises RemoteError if the registry does not take it, or serves another one afterwards.
-        """
-        path = f"manifests/{reference}"
-        answer = self.ask(path, LARGEST_MANIFEST, method="PUT", media_type=kind, body=raw)
-        if answer.status != 201:
-            raise self.refusal(answer)
-        found = self.manifest(reference)
-        if found != raw:
-            raise RemoteError(
-                f"{self.repository}:{reference} was written, but is "
-                f"{'not there' if found is None else digest_of(found)}",
-                hint="does another pipeline write to this repository?",
-            )
 
     def close(self) -> None:
         """End the connections to the registry."""
@@ -231,15 +170,6 @@ class RegistryReader:
                 hint="is the login right (`skopeo login`, or REGISTRY_AUTH_FILE)?",
             )
         self._authorization = {"Authorization": f"Bearer {token}"}
-
-
-def _path_of(address: str) -> tuple[str, str]:
-    """Return path and query of an address that a registry names; empty for one that is none."""
-    try:
-        parts = urllib.parse.urlsplit(address)
-    except ValueError:
-        return "", ""
-    return parts.path, parts.query
 
 
 def _asked_to_wait(answer: Answer) -> int:

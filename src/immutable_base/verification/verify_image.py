@@ -1,12 +1,7 @@
-"""The whole question: is this digest an image that the demanded signer has signed and attested?
-
-What is asked of an image: its signature and its SBOM attestation, and, where all of it is wanted,
-its provenance and the full SBOM that the attested one names.
-"""
+"""The whole question: is this digest an image that the demanded signer has signed and attested?"""
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -21,7 +16,6 @@ from immutable_base.verification import attestation, simple_signing
 from immutable_base.verification.attached import Item, judge, read_item, read_layers
 from immutable_base.verification.attestation import (
     CYCLONEDX,
-    PROVENANCE,
     Attested,
     Statement,
     other_type,
@@ -29,10 +23,8 @@ from immutable_base.verification.attestation import (
     read_statement,
 )
 from immutable_base.verification.beside import Question, ask, refusal
-from immutable_base.verification.full_sbom import FullSbom, find_full_sbom, require_named
-from immutable_base.verification.image import Image, require_image
+from immutable_base.verification.image import ImageWords, require_image
 from immutable_base.verification.policy import Demand
-from immutable_base.verification.provenance import Expected, Provenance, read_provenance
 from immutable_base.verification.reader import Reader
 from immutable_base.verification.roots import TrustRoots
 from immutable_base.verification.skipped import Kind, Skipped, skipping
@@ -57,88 +49,11 @@ class Signed:
     """What the certificate says about the job; names of `policy.EXTENSIONS`."""
 
 
-P = TypeVar("P", Attested, Provenance)
-BASE = "immutable-base:base"
-"""Property of an SBOM's own component: the base image, pinned."""
+P = TypeVar("P")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verified:
-    """What was proven of one image."""
-
-    created: str
-    """When the image was made, by its own words; empty if it has none."""
-    signature: Signed
-    """The newest of those that hold."""
-    sboms: tuple[Attested, ...]
-    """Those that hold, the newest first; at least one."""
-    skipped: int
-    """What lies beside the image and does not count, signatures by a key aside."""
-    by_key: int = 0
-    """Signatures without a certificate beside it, which prove nothing here: hosts read them."""
-    provenances: tuple[Provenance, ...] = ()
-    """Those that hold, the newest first; at least one where all of it was demanded."""
-    full_sbom: FullSbom | None = None
-    """That which the newest SBOM names; None: it was not demanded."""
-
-
-def verify_image(
-    reader: Reader, *, repository: str, digest: str, demand: Demand, roots: TrustRoots
-) -> Verified:
-    """Verify an image's signature and SBOM attestation, and return what was proven.
-
-    Raises NoSuchImageError, NotSignedError, OtherSignerError, BrokenProofError, FullSbomError,
-    VerificationError for anything else that does not fit; `reader` raises RemoteError if nothing
-    can be known.
-    """
-    pinned, beside = f"{repository}@{digest}", digest.replace(":", "-")
-    image = require_image(reader, pinned, digest)
-    rejected: list[Skipped] = []
-    signatures = ask(
-        Question(
-            reader=reader, pinned=pinned, tag=f"{beside}.sig", what="signature",
-            media_type=simple_signing.MEDIA_TYPE, largest=LARGEST_SIGNATURE,
-        ),
-        demand, roots, lambda item, raw: _signature(item, raw, digest, demand), rejected,
-    )  # fmt: skip
-    newest = max(signatures, key=lambda found: found.signed_at)
-    _require_fresh(pinned, newest, demand)
-    attested = _Attestations.of(reader, pinned, f"{beside}.att", demand, roots)
-    sboms = attested.each("SBOM attestation", CYCLONEDX, read_sbom)
-    provenances: tuple[Provenance, ...] = ()
-    full = None
-    if demand.complete:
-        sbom = sboms[0].document
-        expected = Expected(bases=_bases_of(image, sbom), full_sbom=require_named(pinned, sbom))
-        provenances = attested.each(
-            "provenance", PROVENANCE, lambda statement: read_provenance(statement, expected)
-        )
-        full = find_full_sbom(reader, pinned, sbom)
-    rejected += attested.rejected
-    by_key = sum(one.kind is Kind.BY_KEY for one in rejected)
-    return Verified(
-        created=image.created,
-        signature=newest,
-        sboms=sboms,
-        skipped=len(rejected) - by_key,
-        by_key=by_key,
-        provenances=provenances,
-        full_sbom=full,
-    )
-
-
-def _bases_of(image: Image, sbom: Object) -> frozenset[str]:
-    """Return the digests of the base image that an image and its SBOM name."""
-    found = {image.base}
-    with contextlib.suppress(Skipped), skipping("the SBOM's component"):
-        properties = sbom.get("metadata", {}).get("component", {}).get("properties", ())
-        named = [str(item["value"]) for item in properties if item["name"] == BASE]
-        found |= {text.partition("@")[2] for text in named}
-    return frozenset(found - {""})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Attestations:
+class Attestations:
     """What is attested to an image, whatever it is, and what beside it does not count."""
 
     question: Question
@@ -149,7 +64,7 @@ class _Attestations:
     @classmethod
     def of(
         cls, reader: Reader, pinned: str, tag: str, demand: Demand, roots: TrustRoots
-    ) -> _Attestations:
+    ) -> Attestations:
         """Read it; raises as `verify_image`."""
         question = Question(
             reader=reader, pinned=pinned, tag=tag, what="SBOM attestation",
@@ -186,6 +101,61 @@ class _Attestations:
             raise refusal(question, self.demand, [*self.rejected, *here, *others])
         self.rejected.extend(here)
         return tuple(good)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """What was proven of one image."""
+
+    created: str
+    """When the image was made, by its own words; empty if it has none."""
+    signature: Signed
+    """The newest of those that hold."""
+    sboms: tuple[Attested, ...]
+    """Those that hold, the newest first; at least one."""
+    skipped: int
+    """What lies beside the image and does not count, signatures by a key aside."""
+    by_key: int = 0
+    """Signatures without a certificate beside it, which prove nothing here: hosts read them."""
+    image: ImageWords
+    """What the image says of itself."""
+    attested: Attestations
+    """Everything that is attested to it; no statement but SBOMs was read."""
+
+
+def verify_image(
+    reader: Reader, *, repository: str, digest: str, demand: Demand, roots: TrustRoots
+) -> Verified:
+    """Verify an image's signature and SBOM attestation, and return what was proven.
+
+    Raises NoSuchImageError, NotSignedError, OtherSignerError, BrokenProofError, VerificationError
+    for anything else that does not fit; `reader` raises RemoteError if nothing can be known.
+    """
+    pinned, beside = f"{repository}@{digest}", digest.replace(":", "-")
+    image = require_image(reader, pinned, digest)
+    rejected: list[Skipped] = []
+    signatures = ask(
+        Question(
+            reader=reader, pinned=pinned, tag=f"{beside}.sig", what="signature",
+            media_type=simple_signing.MEDIA_TYPE, largest=LARGEST_SIGNATURE,
+        ),
+        demand, roots, lambda item, raw: _signature(item, raw, digest, demand), rejected,
+    )  # fmt: skip
+    newest = max(signatures, key=lambda found: found.signed_at)
+    _require_fresh(pinned, newest, demand)
+    attested = Attestations.of(reader, pinned, f"{beside}.att", demand, roots)
+    sboms = attested.each("SBOM attestation", CYCLONEDX, read_sbom)
+    rejected += attested.rejected
+    by_key = sum(one.kind is Kind.BY_KEY for one in rejected)
+    return Verified(
+        created=image.created,
+        signature=newest,
+        sboms=sboms,
+        skipped=len(rejected) - by_key,
+        by_key=by_key,
+        image=image,
+        attested=attested,
+    )
 
 
 def _signature(item: Item, raw: bytes, digest: str, demand: Demand) -> Signed:

@@ -10,7 +10,7 @@ from immutable_base.model.build import ImageBuild, ModuleBuild
 from immutable_base.provenance.record import BuildJob, Material, base_material, predicate_of
 from immutable_base.provenance.variant import VariantBuild, variant_record
 from immutable_base.verification.attestation import PROVENANCE, Statement
-from immutable_base.verification.provenance import (
+from immutable_base.verification.complete.provenance import (
     BASE,
     FULL_SBOM,
     PARAMETERS,

@@ -80,7 +80,7 @@ class Provenance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Expected:
+class KnownOfImage:
     """What else is known of an image, and what its provenance must not contradict."""
 
     bases: frozenset[str]
@@ -89,7 +89,7 @@ class Expected:
     """SHA-256 of the full SBOM that its attested SBOM names."""
 
 
-def read_provenance(statement: Statement, expected: Expected) -> Provenance:
+def read_provenance(statement: Statement, known: KnownOfImage) -> Provenance:
     """Return the provenance that a statement holds; raises Skipped.
 
     One of a build type that is not ours is somebody else's business, and does not count.
@@ -119,18 +119,18 @@ def read_provenance(statement: Statement, expected: Expected) -> Provenance:
         document=predicate,
     )
     require_object(build.get("internalParameters", {}), f"{WHAT}'s internal parameters")
-    _require_expected(found, expected)
+    _require_known(found, known)
     return found
 
 
-def _require_expected(found: Provenance, expected: Expected) -> None:
-    contradicted = sorted(expected.bases - {found.base})
+def _require_known(found: Provenance, known: KnownOfImage) -> None:
+    contradicted = sorted(known.bases - {found.base})
     if contradicted:
         raise Skipped(
             f"{WHAT} names the base {found.base}, but the image or its SBOM "
             f"{' and '.join(contradicted)}"
         )
-    if found.byproducts.get(FULL_SBOM) != expected.full_sbom:
+    if found.byproducts.get(FULL_SBOM) != known.full_sbom:
         raise Skipped(f"{WHAT} names another full SBOM than the attested SBOM")
 
 

@@ -18,8 +18,8 @@ from immutable_base.errors import (
     OtherFullSbomError,
     SwappedFullSbomError,
 )
+from immutable_base.verification.complete.referrers import ReferrersReader, referrers_tag
 from immutable_base.verification.image import digest_of
-from immutable_base.verification.reader import Reader
 from immutable_base.verification.skipped import Skipped, skipping
 from immutable_base.verification.strict import (
     DIGEST,
@@ -62,11 +62,6 @@ class _Referrer:
     size: int
 
 
-def referrers_tag(digest: str) -> str:
-    """Return the tag under which a list of referrers is, where the registry keeps none itself."""
-    return digest.replace(":", "-")
-
-
 def _named(sbom: Object) -> str:
     what = "the SBOM's reference to the full one"
     references = list_of(sbom.get("externalReferences", []), what)
@@ -98,7 +93,7 @@ def require_named(pinned: str, sbom: Object) -> str:
         raise MissingFullSbomError(f"{pinned} has no full SBOM", details=one.reason) from one
 
 
-def find_full_sbom(reader: Reader, pinned: str, sbom: Object) -> FullSbom:
+def find_full_sbom(reader: ReferrersReader, pinned: str, sbom: Object) -> FullSbom:
     """Return the full SBOM that the attested one of an image names.
 
     Raises MissingFullSbomError, SwappedFullSbomError, OtherFullSbomError; `reader` raises
@@ -120,7 +115,9 @@ def find_full_sbom(reader: Reader, pinned: str, sbom: Object) -> FullSbom:
     raise errors[0]
 
 
-def _read(reader: Reader, pinned: str, referrer: _Referrer, sha256: str, sbom: Object) -> FullSbom:
+def _read(
+    reader: ReferrersReader, pinned: str, referrer: _Referrer, sha256: str, sbom: Object
+) -> FullSbom:
     if referrer.subject != pinned.partition("@")[2]:
         raise OtherFullSbomError(
             f"the full SBOM beside {pinned} is about another image",
@@ -167,7 +164,7 @@ def _subject(document: Object) -> object:
     return metadata.get("component")
 
 
-def _referrers(reader: Reader, digest: str) -> Iterator[_Referrer]:
+def _referrers(reader: ReferrersReader, digest: str) -> Iterator[_Referrer]:
     """Yield what refers to an image as a full SBOM would, as far as it can be read."""
     pages = reader.referrers(digest, MEDIA_TYPE)
     if pages is None:
