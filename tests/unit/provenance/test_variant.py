@@ -15,7 +15,7 @@ from immutable_base.verification.complete.provenance import (
     FULL_SBOM,
     PARAMETERS,
     VARIANT,
-    Expected,
+    KnownOfImage,
     read_provenance,
 )
 from immutable_base.verification.skipped import Skipped
@@ -48,7 +48,7 @@ def materials(build=BUILD):
 
 def read(predicate, **changes):
     """Return what a verifier makes of a predicate."""
-    expected = Expected(**{
+    known = KnownOfImage(**{
         "bases": frozenset({PLANNED.base.digest}), "full_sbom": "2" * 64, **changes,
     })  # fmt: skip
     from immutable_base.verification.certificate import read_leaf
@@ -56,7 +56,7 @@ def read(predicate, **changes):
     statement = Statement(
         kind=PROVENANCE, predicate=predicate, leaf=read_leaf(LEAF.pem), signed_at=1, log_index=1
     )
-    return read_provenance(statement, expected)
+    return read_provenance(statement, known)
 
 
 def test_everything_that_was_resolved_is_named_with_its_sum():
