@@ -10,9 +10,9 @@ from typing import ClassVar, TypeVar
 from immutable_base.document_folder import DocumentFolder
 from immutable_base.errors import VerificationError
 from immutable_base.model.document import StageDocument
-from immutable_base.model.sbom import SbomRecord
+from immutable_base.model.sbom import SbomRecord, full_sbom_path
 
-LAYOUT, SBOM_FILE = "oci", "sbom.cdx.json"
+LAYOUT, SBOM_FILE, PROVENANCE = "oci", "sbom.cdx.json", "provenance.json"
 Resting = Mapping[type[StageDocument], tuple[str, tuple[type[StageDocument], ...]]]
 """The name of each document, and what it rests on."""
 
@@ -72,7 +72,17 @@ class ImageDocuments(DocumentFolder):
         """Where the image's SBOM is."""
         return self.folder / SBOM_FILE
 
+    @property
+    def provenance(self) -> Path:
+        """Where the provenance is written down that is attested to the image."""
+        return self.folder / PROVENANCE
+
     def attested(self) -> Path:
-        """Return the image's SBOM, whose bytes are those that were written about it."""
-        self.require_digest(self.sbom, self.read(SbomRecord).sha256)
+        """Return the image's SBOM, whose bytes are those that were written about it.
+
+        So are those of the full one beside it.
+        """
+        record = self.read(SbomRecord)
+        self.require_digest(self.sbom, record.sha256)
+        self.require_digest(full_sbom_path(self.sbom), record.full_sha256)
         return self.sbom

@@ -38,6 +38,8 @@ class TokenClaims(BaseModel):
     nbf: FiniteFloat | None = None
     """Seconds since 1970."""
     project_id: str | None = None
+    project_path: str | None = None
+    job_id: str | None = None
     runner_environment: str | None = None
     pipeline_source: str | None = None
     ref: str | None = None
@@ -48,6 +50,13 @@ class TokenClaims(BaseModel):
     def identity(self) -> str | None:
         """What Fulcio will write into the certificate, by its `gitlab-pipeline` template."""
         return f"https://{self.ci_config_ref_uri}" if self.ci_config_ref_uri else None
+
+    @property
+    def job_url(self) -> str:
+        """URL of the job; empty if the token does not say. Source: Fulcio's `gitlab-pipeline`."""
+        if not (self.project_path and self.job_id):
+            return ""
+        return f"{self.iss}/{self.project_path}/-/jobs/{self.job_id}"
 
     @property
     def certified(self) -> dict[str, str | None]:
