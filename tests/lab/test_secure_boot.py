@@ -60,9 +60,8 @@ def platform(folder):
 def machine(tiny_lab, tiny_night, folder, platform):
     """A machine that trusts the keys of this night and the next, with modules to try beside."""
     keys = LabPaths(root=tiny_lab.state).module_keys
-    tonight = tiny_night.workspace / "tonight"
-    plain, _ = prepared_machine(tonight, NAME, folder)
-    tried = Disk(path=_modules_to_try(tonight, folder, keys), serial="tried")
+    plain, _ = prepared_machine(tiny_night.workspace / "tonight", NAME, folder)
+    tried = Disk(path=_modules_to_try(tiny_night.workspace, folder, keys), serial="tried")
     certificates = [keys / "module-signing.pem", keys / "module-signing-next.pem"]
     return replace(
         plain,
@@ -72,9 +71,9 @@ def machine(tiny_lab, tiny_night, folder, platform):
     )
 
 
-def _modules_to_try(tonight, folder, keys):
+def _modules_to_try(workspace, folder, keys):
     stranger = Pair.make(folder, "stranger", 2)
-    signed = _module_of(tonight, folder)
+    signed = _module_of(workspace)
     content = SignedModule.parse(signed).content
     following = (keys / "module-signing-next.key", keys / "module-signing-next.pem")
     modules = {
@@ -92,9 +91,9 @@ def _modules_to_try(tonight, folder, keys):
     return path
 
 
-def _module_of(tonight, folder):
-    image = Documents(tonight).parse(ImageFacts, f"inspect/{NAME}.json").image_id
-    with mounted_image(Storage(process.run, folder / "storage"), image) as mounted:
+def _module_of(workspace):
+    image = Documents(workspace / "tonight").parse(ImageFacts, f"inspect/{NAME}.json").image_id
+    with mounted_image(Storage(process.run, workspace / "storage"), image) as mounted:
         (path,) = mounted.root.glob("usr/lib/modules/*/extra/metronome.ko.xz")
         return lzma.decompress(path.read_bytes())
 
