@@ -61,6 +61,27 @@ def installed(root: Path, archive: Archive) -> list[Deb]:
 
     Raises CommandError.
     """
+    return list(_known(_listed(root), archive))
+
+
+def forget_outdated(folder: Path, archive: Archive) -> bool:
+    """Remove the root in `folder/root` if the archive has newer packages; tell whether it did.
+
+    What is added later comes from the archive of its day, and requires exact versions of what is in
+    the root. Raises CommandError.
+    """
+    root = folder / "root"
+    if not root.exists():
+        return False
+    newest = ((archive.newest(name, STABLE), version) for name, version in _listed(root))
+    if all(deb is None or deb.version == version for deb, version in newest):
+        return False
+    shutil.rmtree(folder)
+    return True
+
+
+def _listed(root: Path) -> list[tuple[str, str]]:
+    """Return name and version of each package of a root."""
     listed = run(
         Command(
             argv=("dpkg-query", f"--admindir={root}/var/lib/dpkg", "--show",
@@ -68,7 +89,7 @@ def installed(root: Path, archive: Archive) -> list[Deb]:
             timeout=60,
         )
     ).text  # fmt: skip
-    return list(_known(STATUS.findall(listed), archive))
+    return STATUS.findall(listed)
 
 
 def _known(packages: Iterable[tuple[str, str]], archive: Archive) -> Iterable[Deb]:

@@ -65,6 +65,7 @@ def _make_all(paths: LabPaths, folder: Path, key: SigningKey, report: LineSink) 
     choice = choose_kernels(archive, content.kernel_series, paths.debs)
     report(describe(choice))
     report("bootstrapping the root of the bases")
+    root.forget_outdated(paths.debian_root, archive)
     cache.ensure(
         paths.debian_root,
         cache.key_of(content.base, STABLE),

@@ -54,6 +54,7 @@ def _make_all(paths: LabPaths, folder: Path, key: SigningKey, report: LineSink) 
     archive = open_archive(mirrors, catalogue.archive_suites(), paths.indexes)
     kernel = newest_complete(kernels.found(archive), catalogue.kernel_series)
     report(f"bootstrapping the root of the base; its kernel will be {kernel.release}")
+    root.forget_outdated(paths.tiny_root, archive)
     cache.ensure(
         paths.tiny_root,
         cache.key_of(catalogue.base, STABLE, VARIANT),
