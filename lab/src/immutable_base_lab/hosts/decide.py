@@ -128,13 +128,19 @@ def earlier(name: str, found: Sequence[Deployment]) -> int:
 
 
 def upgrade_command(reference: str) -> str:
-    """Return what a host runs to fetch and deploy an image, under its own policy.json."""
-    return shlex.join(
+    """Return what a host runs to fetch and deploy an image, under its own policy.json.
+
+    /sysroot is read-only on a host; as bootc does, it is made writable for this program alone.
+    """
+    deploy = shlex.join(
         (
             f"/{CONTAINER}", "container", "image", "deploy", "--sysroot=/",
             f"--stateroot={STATEROOT}", f"--imgref=ostree-unverified-registry:{reference}",
         )
     )  # fmt: skip
+    return shlex.join(
+        ("unshare", "--mount", "sh", "-c", f"mount -o remount,rw /sysroot && exec {deploy}")
+    )
 
 
 def rollback_command(number: int) -> str:

@@ -16,10 +16,10 @@ from immutable_base_lab.core.paths import LabPaths
 from immutable_base_lab.hosts.decide import require_running, require_stopped
 from immutable_base_lab.hosts.folder import MARK, HostFolder, HostRecord, Running, all_hosts
 from immutable_base_lab.hosts.guest import UP, host_credentials
-from immutable_base_lab.services.daemons import is_alive, start_daemon
+from immutable_base_lab.services.daemons import Daemon, is_alive, start_daemon
 
-COMES_UP, GOES_DOWN = 600.0, 120.0
-"""Seconds; without KVM, beside a compiler."""
+COMES_UP, GOES_DOWN, AGAIN = 600.0, 180.0, 60.0
+"""Seconds; without KVM, beside a compiler. After the last a machine is told again to go down."""
 PAUSE = 0.5
 """Seconds between two looks at a machine."""
 REPAIRED = frozenset({0, 1})
@@ -150,14 +150,19 @@ def _power_off(host: HostFolder, report: LineSink) -> bool:
     if running is None:
         return True
     report("switching off")
-    # The session ends before the machine does.
-    ssh.tell(run, host.key, running.ssh_port, "systemd-run --on-active=1 systemctl poweroff")
     deadline = time.monotonic() + GOES_DOWN
     while is_alive(running.daemon) and time.monotonic() < deadline:
-        time.sleep(PAUSE)
+        # A machine under load may not let us in at once.
+        ssh.tell(run, host.key, running.ssh_port, "systemctl --no-block poweroff")
+        _await_end(running.daemon, min(deadline, time.monotonic() + AGAIN))
     by_itself = not is_alive(running.daemon)
     host.end_machines()
     return by_itself
+
+
+def _await_end(daemon: Daemon, deadline: float) -> None:
+    while is_alive(daemon) and time.monotonic() < deadline:
+        time.sleep(PAUSE)
 
 
 def restart(paths: LabPaths, host: HostFolder, registry: str, report: LineSink) -> Running:

@@ -1,5 +1,7 @@
 """What is decided about a host: its name, its image, whether it runs, what it goes back to."""
 
+import shlex
+
 import pytest
 
 from immutable_base.errors import CommandError, ConfigurationError, HostError
@@ -93,7 +95,11 @@ def test_a_rollback_goes_to_the_image_below_the_one_that_runs():
         decide.earlier("web", alone)
 
 
-def test_a_reference_is_one_word_to_the_hosts_shell():
-    command = decide.upgrade_command("r/x:latest; reboot")
-    assert "'--imgref=ostree-unverified-registry:r/x:latest; reboot'" in command
-    assert command.startswith("/usr/libexec/libostree/ext/ostree-container container image deploy")
+def test_a_reference_is_one_word_to_the_hosts_shell_and_to_the_one_in_it():
+    *words, script = shlex.split(decide.upgrade_command("r/x:latest; reboot"))
+    assert words == ["unshare", "--mount", "sh", "-c"], "writable for this program alone"
+    before, _, deploy = script.partition(" && exec ")
+    assert before == "mount -o remount,rw /sysroot"
+    program, *arguments = shlex.split(deploy)
+    assert program == "/usr/libexec/libostree/ext/ostree-container"
+    assert arguments[-1] == "--imgref=ostree-unverified-registry:r/x:latest; reboot"

@@ -13,7 +13,7 @@ from immutable_base_lab.core.paths import LabPaths
 from immutable_base_lab.hosts import power
 from immutable_base_lab.hosts.folder import MARK, HostFolder, HostRecord, all_hosts, find_host
 from immutable_base_lab.services.daemons import find_marked, start_daemon
-from support.processes import has_ended
+from support.processes import has_ended, wait_until
 
 REGISTRY = "127.0.0.1:5000"
 QEMU = """#!/bin/bash
@@ -172,7 +172,7 @@ def test_an_interrupted_start_ends_its_machine(paths, host, qemu, monkeypatch):
 
 def test_a_machine_whose_process_was_killed_is_off_and_starts_again(paths, host, qemu):
     os.kill(start(paths, host).daemon.pid, signal.SIGKILL)
-    assert host.pid is None
+    wait_until(lambda: host.pid is None)
     assert start(paths, host)
 
 
