@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from immutable_base.cli.options import add_candidate_argument
 from immutable_base.cli.run_stage import add_stage_arguments, run_stage_command
 from immutable_base.errors import ConfigurationError
 from immutable_base.run.single import Selection
@@ -28,12 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="with --module: only for this variant's kernel, and nothing if an earlier variant "
         "needs the same package: a machine for each variant then compiles nothing twice",
     )
-    parser.add_argument(
-        "--candidate",
-        action="store_true",
-        help="push each image by digest to `registry.candidates`, where later stages on other "
-        "machines fetch it; no tag is made",
-    )
+    add_candidate_argument(parser, "`registry.candidates`")
 
 
 def run(namespace: argparse.Namespace) -> int:

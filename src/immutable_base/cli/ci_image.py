@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from pathlib import Path
 
 from immutable_base.ci_image.build import CiImage
 from immutable_base.ci_image.verbs import Verb, carry_out
 from immutable_base.cli.make_context import make_context
-from immutable_base.cli.options import add_context_arguments
+from immutable_base.cli.options import (
+    add_candidate_argument,
+    add_checkout_argument,
+    add_context_arguments,
+)
 from immutable_base.log import log_to_terminal
 from immutable_base.process import heed_interrupts
 from immutable_base.progress import Progress
@@ -28,14 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", title="actions", required=True)
     for name, summary in ACTIONS.items():
         action = actions.add_parser(name, help=summary, description=summary, allow_abbrev=False)
-        action.add_argument(
-            "folder",
-            metavar="DIR",
-            nargs="?",
-            default=Path(),
-            type=Path,
-            help="checkout of immutable-base (default: here)",
-        )
+        add_checkout_argument(action, "immutable-base")
         add_context_arguments(action)
         if name == "build":
             action.add_argument(
@@ -43,12 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                 metavar="REF",
                 help="Debian image to build on (default: what ci/Containerfile says)",
             )
-            action.add_argument(
-                "--candidate",
-                action="store_true",
-                help="push the image by digest to `registry.candidates`, where later stages on "
-                "other machines fetch it",
-            )
+            add_candidate_argument(action, "`registry.candidates`")
 
 
 def run(namespace: argparse.Namespace) -> int:

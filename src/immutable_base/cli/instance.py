@@ -10,6 +10,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from immutable_base.cli.options import (
+    add_candidate_argument,
+    add_checkout_argument,
     add_context_arguments,
     add_output_arguments,
     write_result,
@@ -87,12 +89,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, text in STAGES.items():
         stage = _add(actions, name, text, _stage, ())
         if name == "build":
-            stage.add_argument(
-                "--candidate",
-                action="store_true",
-                help="push the image by digest to `candidates` below its repository, where later "
-                "stages on other machines fetch it; no tag is made",
-            )
+            add_candidate_argument(stage, "`candidates` below its repository")
     _add(actions, "report", "tell how it ended, and what changed", _report, ("markdown",))
 
 
@@ -104,14 +101,7 @@ def _add(
     formats: tuple[str, ...],
 ) -> argparse.ArgumentParser:
     action = actions.add_parser(name, help=summary, description=summary, allow_abbrev=False)
-    action.add_argument(
-        "folder",
-        metavar="DIR",
-        nargs="?",
-        default=Path(),
-        type=Path,
-        help="checkout of the instance's repository (default: here)",
-    )
+    add_checkout_argument(action, "the instance's repository")
     add_context_arguments(action)
     add_output_arguments(action, formats=("text", "json", *formats))
     action.set_defaults(carry_out=function)

@@ -57,6 +57,28 @@ def add_variant_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_checkout_argument(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add the folder that a command works on: a checkout of `what`."""
+    parser.add_argument(
+        "folder",
+        metavar="DIR",
+        nargs="?",
+        default=Path(),
+        type=Path,
+        help=f"checkout of {what} (default: here)",
+    )
+
+
+def add_candidate_argument(parser: argparse.ArgumentParser, where: str) -> None:
+    """Add `--candidate`, which leaves what was built in the repository `where`."""
+    parser.add_argument(
+        "--candidate",
+        action="store_true",
+        help=f"push what is built by digest to {where}, where later stages on other machines "
+        "fetch it; nothing is published",
+    )
+
+
 def add_output_arguments(
     parser: argparse.ArgumentParser, *, formats: Sequence[str] = ("text", "json")
 ) -> None:

@@ -132,10 +132,10 @@ def documents(at):
     return found
 
 
-def leave(found, *, level=Level.PASS, image="a" * 64, repository=None):
+def leave(found, *, level=Level.PASS, image="a" * 64, repository=None, name="ci"):
     finding = Finding(id="x", title="x", reason="x", level=level, message="no good")
     found.save(CheckReport(
-        rests_on=found.rests_on(CheckReport), variant="ci", image_id=image, findings=(finding,),
+        rests_on=found.rests_on(CheckReport), variant=name, image_id=image, findings=(finding,),
     ))  # fmt: skip
     subject = {
         "name": repository or "registry.example/os/ci",
@@ -163,6 +163,12 @@ def test_documents_of_another_build_are_refused(at, documents):
 def test_a_check_of_another_image_is_refused(at, documents):
     leave(documents, image="f" * 64)
     with pytest.raises(VerificationError, match="is about the image f"):
+        publish_ci_image(at[0])
+
+
+def test_a_check_under_another_name_is_refused(at, documents):
+    leave(documents, name="tiny")
+    with pytest.raises(VerificationError, match="is about 'tiny', not 'ci'"):
         publish_ci_image(at[0])
 
 
