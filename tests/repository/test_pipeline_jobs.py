@@ -77,6 +77,17 @@ def test_a_push_tests_the_code_of_the_default_branch_and_nothing_else():
     assert started_jobs(*NIGHTLY, **other) == set()
 
 
+@pytest.mark.parametrize("files", [NIGHTLY, (TEMPLATE,)])
+def test_a_tag_starts_nothing_however_protected_it_is(files):
+    """It would be signed by an identity that names the tag, which no host accepts."""
+    tag = {
+        "CI_COMMIT_TAG": "v1.0.0",
+        "CI_COMMIT_REF_PROTECTED": "true",
+        "CI_DEFAULT_BRANCH": "main",
+    }
+    assert started_jobs(*files, CI_PIPELINE_SOURCE="push", **tag) == set()
+
+
 @pytest.mark.parametrize("source", ["schedule", "push", "web", "api", "trigger"])
 def test_an_instance_is_published_from_its_protected_default_branch_only(source):
     whole = set(DOWNSTREAM)
