@@ -6,6 +6,7 @@ writes docs/reference/examples/, or the examples of some commands only; then run
 scripts/generate.py. The lab is the one below $XDG_STATE_HOME.
 
 It brings the scenario up, runs each command as its example shows it, and keeps standard output.
+Stages need what those before them leave: they run too, and are not recorded unless they are named.
 What is of this machine alone (folders, ports, the length of a run) stays as it was printed.
 """
 
@@ -33,12 +34,16 @@ EXAMPLES = {
     "inspect": ["inspect"],
     "check": ["check"],
     "sbom": ["sbom"],
+    "boot": ["boot"],
     "sign": ["sign --variant tiny"],
     "attest": ["attest --variant tiny"],
     "publish": ["publish"],
     "report": ["report", "report --format markdown"],
     "run": ["run --variant tiny"],
     "verify": ["verify tiny-metronome:latest"],
+    "policy": ["policy render --commands", "policy rotate"],
+    "keys": ["keys list"],
+    "trust": ["trust show"],
     "doctor": ["doctor --online"],
     "ci": ["ci"],
     "instance": [
@@ -53,6 +58,14 @@ EXAMPLES = {
     "lab": ["lab scenario list", "lab status"],
 }
 """Command to the command lines that show it, in the order in which they can be run."""
+STAGES = {
+    "plan", "build", "inspect", "check", "sbom", "boot", "sign", "attest", "publish", "report",
+}  # fmt: skip
+"""Commands that need the documents of those before them."""
+
+
+class CommandFailedError(Exception):
+    """A command of an example did not end with 0: its example stays as it was."""
 
 
 def main() -> int:
@@ -64,12 +77,20 @@ def main() -> int:
     _run("lab scenario tiny", dict(os.environ))
     env = _environment()
     FOLDER.mkdir(exist_ok=True)
-    for command in wanted:
-        lines = EXAMPLES[command]
-        shown = [f"$ immutable-base {line}\n{_shortened(_run(line, env))}" for line in lines]
-        (FOLDER / f"{command}.txt").write_text("\n".join(shown))
+    failed: list[str] = []
+    for command, lines in EXAMPLES.items():
+        if command not in wanted and not (command in STAGES and STAGES & set(wanted)):
+            continue
+        try:
+            shown = [f"$ immutable-base {line}\n{_shortened(_run(line, env))}" for line in lines]
+        except CommandFailedError as error:
+            failed.append(str(error))
+            continue
+        if command in wanted:
+            (FOLDER / f"{command}.txt").write_text("\n".join(shown))
     shutil.rmtree(WORKSPACE, ignore_errors=True)
-    return 0
+    print("\n".join(failed), file=sys.stderr)
+    return 1 if failed else 0
 
 
 def _environment() -> dict[str, str]:
@@ -94,7 +115,7 @@ def _run(line: str, env: dict[str, str]) -> str:
         check=False,
     )
     if done.returncode:
-        raise SystemExit(f"immutable-base {line}: status {done.returncode}")
+        raise CommandFailedError(f"immutable-base {line}: status {done.returncode}")
     return done.stdout
 
 
