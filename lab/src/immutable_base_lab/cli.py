@@ -93,6 +93,12 @@ def _add_own(name: str, action: argparse.ArgumentParser) -> None:
 def _add_pipeline(action: argparse.ArgumentParser) -> None:
     action.add_argument("job", nargs="*", metavar="JOB", help="only this job and what it needs")
     action.add_argument(
+        "--only",
+        action="store_true",
+        help="not what it needs: its artifacts are in the checkout's .gitlab-ci-local, as another "
+        "runner has left them",
+    )
+    action.add_argument(
         "--folder", type=Path, default=Path(), help="checkout of the repository (default: here)"
     )
     action.add_argument(
@@ -158,7 +164,8 @@ def _pipeline(lab: Lab, namespace: argparse.Namespace) -> int:
     env = {"PATH": _path(lab), **pipeline_environment(lab, pipeline, scenario)}
     publish_templates(lab.paths, namespace.product.resolve().parent)
     command = prepare(lab, pipeline)
-    jobs = ("--needs", *namespace.job) if namespace.job else ()
+    needs = () if namespace.only else ("--needs",)
+    jobs = (*needs, *namespace.job) if namespace.job else ()
     words = ("--list-json",) if namespace.list else jobs
     return run_jobs((*command, *words), pipeline.folder, env, partial(print, flush=True))
 

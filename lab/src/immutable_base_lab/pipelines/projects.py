@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from immutable_base.process import Command, Runner, run
@@ -23,7 +26,7 @@ def publish_templates(paths: LabPaths, checkout: Path, *, runner: Runner = run) 
     if not all((checkout / name).is_dir() for name in FOLDERS):
         return
     paths.git.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=paths.git) as scratch:
+    with _taking_turns(paths), tempfile.TemporaryDirectory(dir=paths.git) as scratch:
         work, bare = Path(scratch) / "work", Path(scratch) / "bare"
         for name in FOLDERS:
             shutil.copytree(checkout / name, work / name)
@@ -41,6 +44,14 @@ def publish_templates(paths: LabPaths, checkout: Path, *, runner: Runner = run) 
         remove(target)
         target.parent.mkdir(parents=True, exist_ok=True)
         bare.rename(target)
+
+
+@contextlib.contextmanager
+def _taking_turns(paths: LabPaths) -> Iterator[None]:
+    """Wait for another pipeline of the lab that does the same."""
+    with (paths.git / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def git_environment(paths: LabPaths) -> dict[str, str]:
