@@ -1,7 +1,9 @@
 """The nightly pipeline, run by gitlab-ci-local: every job in a folder of its own, as on a runner."""
 
 import json
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -63,6 +65,71 @@ def test_only_the_jobs_that_publish_had_a_token(night, repository):
     assert night.status == 0
     overlay = json.loads((repository.folder / ".gitlab-ci-local.yml").read_text())
     assert set(overlay) == PUBLISHING | {"ci image: publish"}, "which does not run tonight"
+
+
+# ------------------------------------------------------------------ two runners at once
+
+
+@pytest.fixture(scope="module")
+def shared(repository, tiny_night, tmp_path_factory):
+    """One night over two runners, each a process of its own: what one builds the other reads.
+
+    Nothing is between them but artifacts, and images in the repository of candidates.
+    """
+    folder = tmp_path_factory.mktemp("machines")
+    one, two = (repository.as_on_another_machine(folder / name) for name in ("one", "two"))
+    whole, times = [], []
+
+    def at_once(*work):
+        """Let each runner do its jobs, both at the same time."""
+
+        def jobs_of(runner, jobs):
+            started = time.monotonic()
+            run = runner.pipeline("--only", *jobs)
+            times.append((started, time.monotonic()))
+            return run
+
+        with ThreadPoolExecutor() as pool:
+            whole.extend(pool.map(lambda item: jobs_of(*item), work))
+        (start, end), (start_2, end_2) = times[-2:]
+        assert max(start, start_2) < min(end, end_2), "not at the same time"
+
+    before = one.pipeline("--only", "runner", "plan")
+    assert before.status == 0, before.log[-4000:]
+    one.hand_over(two, "plan")
+    at_once((one, [f"build {PLAIN}"]), (two, [COMPILE, f"build {WITH_MODULE}"]))
+    one.hand_over(two, f"build {PLAIN}")
+    two.hand_over(one, COMPILE, f"build {WITH_MODULE}")
+    at_once(*(
+        (runner, [f"{stage} {name}" for stage in STAGES[1:]])
+        for runner, name in ((one, WITH_MODULE), (two, PLAIN))
+    ))  # fmt: skip
+    two.hand_over(one, *(f"{stage} {PLAIN}" for stage in STAGES[1:]))
+    whole.append(one.pipeline("--only", "checks", "report"))
+    yield one, two, whole
+    for runner in (one, two):
+        runner.clear()
+
+
+def test_two_runners_at_once_share_a_night_and_end_in_the_digests_of_run(shared, tiny_night):
+    one, two, runs = shared
+    assert [run.log[-4000:] for run in runs if run.status] == []
+    done = {name for run in runs for name, how in run.jobs.items() if how == "PASS"}
+    assert done == NIGHT - {"runner", "plan"}
+    for runner, name in ((one, WITH_MODULE), (two, PLAIN)):
+        folder = runner.left_by(f"publish {name}")
+        document = json.loads((folder / f".nights/tonight/publish/{name}.json").read_text())
+        pinned = f"{document['repository']}@{document['digest']}"
+        assert pinned == tiny_night.variants[name]["reference"]
+    assert runs[-1].said("report").count("(unchanged)") >= 2
+
+
+def test_neither_runner_has_the_storage_of_the_other(shared):
+    one, two, _ = shared
+    assert not one.left_by(f"build {WITH_MODULE}").exists()
+    assert not two.left_by(f"build {PLAIN}").exists()
+    assert (two.left_by(f"inspect {PLAIN}") / f".nights/tonight/oci/{PLAIN}/index.json").is_file()
+    assert (one.left_by(f"inspect {WITH_MODULE}") / ".nights/storage").is_dir()
 
 
 # ------------------------------------------------------------------ which jobs there are

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import shutil
@@ -14,6 +15,7 @@ from support.paths import ROOT
 ENDED = re.compile(r"^ (PASS|WARN|FAIL)  (.*?)(?: +pre_script)?\s*$", re.MULTILINE)
 """How gitlab-ci-local tells at the end what became of a job."""
 BUILDS = ".gitlab-ci-local/builds"
+ARTIFACTS = ".gitlab-ci-local/artifacts"
 HOST = "https://gitlab.com"
 
 
@@ -42,6 +44,8 @@ class Repository:
     folder: Path
     lab: object
     scenario: str = "tiny"
+    env: dict[str, str] = field(default_factory=dict)
+    """What its runner has otherwise than this process."""
 
     def git(self, *words: str) -> str:
         """Run git in it."""
@@ -84,11 +88,35 @@ class Repository:
     def left_by(self, job: str) -> Path:
         """Return the folder in which a job worked."""
         # gitlab-ci-local's own way to make a folder's name of a job's.
-        return self.folder / BUILDS / job.replace(" ", "IA")
+        name = re.sub(
+            r"[^\w-]+",
+            lambda it: base64.urlsafe_b64encode(it[0].encode()).decode().rstrip("="),
+            job,
+        )
+        return self.folder / BUILDS / name
 
     def _lab(self, *words: str) -> subprocess.CompletedProcess:
         state = ("--state", str(self.lab.state), "--folder", str(self.folder))
-        return self.lab.product("lab", "pipeline", *state, "--scenario", self.scenario, *words)
+        words = ("lab", "pipeline", *state, "--scenario", self.scenario, *words)
+        return self.lab.product(*words, env=self.env)
+
+    def as_on_another_machine(self, folder: Path) -> Repository:
+        """Return a checkout of the same commit, whose runner has a home of its own."""
+        subprocess.run(["git", "clone", "--quiet", self.folder, folder], check=True)
+        home = folder.with_name(f"{folder.name}-home")
+        home.mkdir()
+        env = {"HOME": str(home), "XDG_STATE_HOME": str(home / "state")}
+        found = Repository(folder, self.lab, self.scenario, env)
+        found.git("remote", "set-url", "origin", self.git("remote", "get-url", "origin"))
+        return found
+
+    def hand_over(self, other: Repository, *jobs: str) -> None:
+        """Give the artifacts of jobs to another runner, as GitLab would; not every job leaves any."""
+        for job in jobs:
+            name = self.left_by(job).name
+            source, target = (it.folder / ARTIFACTS / name for it in (self, other))
+            if source.is_dir():
+                shutil.copytree(source, target, dirs_exist_ok=True)
 
 
 def base_repository(folder: Path, lab, configuration: Path, scenario: str = "tiny") -> Repository:
