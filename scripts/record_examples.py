@@ -20,6 +20,8 @@ import sys
 from pathlib import Path
 
 from immutable_base.state import state_folder
+from immutable_base_lab.core.paths import LabPaths, default_state
+from immutable_base_lab.debian.image import push_debian_image
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "docs" / "reference" / "examples"
@@ -46,6 +48,12 @@ EXAMPLES = {
     "trust": ["trust show"],
     "doctor": ["doctor --online"],
     "ci": ["ci"],
+    "ci-image": [
+        "ci-image build --base $DEBIAN",
+        "ci-image check",
+        "ci-image sbom",
+        "ci-image publish",
+    ],
     "instance": [
         (
             "instance init /var/tmp/immutable-base/nas --base tiny-metronome "
@@ -57,7 +65,10 @@ EXAMPLES = {
     "tools": ["tools cosign"],
     "lab": ["lab scenario list", "lab status"],
 }
-"""Command to the command lines that show it, in the order in which they can be run."""
+"""Command to the command lines that show it, in the order in which they can be run.
+
+$DEBIAN is the lab's own: the program that is recorded pushes it.
+"""
 STAGES = {
     "plan", "build", "inspect", "check", "sbom", "boot", "sign", "attest", "publish", "report",
 }  # fmt: skip
@@ -103,7 +114,10 @@ def _environment() -> dict[str, str]:
         check=True,
     )
     env = dict(item.partition("=")[::2] for item in done.stdout.split("\0") if item)
-    return {**env, "IMMUTABLE_BASE_WORKSPACE": str(WORKSPACE), "COLUMNS": "100"}
+    registry = env["IMMUTABLE_BASE_REGISTRY"].partition("/")[0]
+    debian = push_debian_image(LabPaths(root=default_state()), registry, env)
+    own = {"IMMUTABLE_BASE_WORKSPACE": str(WORKSPACE), "COLUMNS": "100", "DEBIAN": debian}
+    return {**env, **own}
 
 
 def _run(line: str, env: dict[str, str]) -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from immutable_base.process import Command, run
+from immutable_base.tools import skopeo
 from immutable_base_lab.bases import oci_layout
 from immutable_base_lab.core import cache
 from immutable_base_lab.core.paths import LabPaths
@@ -35,6 +38,20 @@ def make_debian_image(paths: LabPaths) -> Path:
     key = cache.key_of(FORMAT, STABLE, mirrors.archive, mirrors.security, _pip(), sizes)
     cache.ensure(paths.debian_image, key, lambda folder: _make(folder, programs))
     return paths.debian_image / "oci"
+
+
+def push_debian_image(paths: LabPaths, registry: str, env: Mapping[str, str]) -> str:
+    """Push the image into the lab's registry, and return its reference: a tag, as Debian's own is.
+
+    `env` names the CAs that skopeo trusts. Raises CommandError, RemoteError.
+    """
+    layout = make_debian_image(paths)
+    digest = json.loads((layout / "index.json").read_text())["manifests"][0]["digest"]
+    repository = f"{registry}/library/debian"
+    skopeo.push(run, layout, f"{repository}@{digest}", env)
+    tagged = f"{repository}:{STABLE[0]}-slim"
+    skopeo.move_tag(run, f"{repository}@{digest}", tagged, env)
+    return tagged
 
 
 def _make(folder: Path, programs: list[Path]) -> None:
