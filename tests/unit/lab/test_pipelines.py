@@ -9,8 +9,10 @@ import tarfile
 
 import pytest
 
+from immutable_base.cli.main import main
 from immutable_base.errors import ConfigurationError, VerificationError
 from immutable_base.process import Result, run
+from immutable_base_lab import cli
 from immutable_base_lab.cli import _variable
 from immutable_base_lab.core.paths import LabPaths
 from immutable_base_lab.pipelines.pipeline import Checkout, _exclude, read_checkout, run_jobs
@@ -84,6 +86,23 @@ def test_a_variable_has_a_name_and_a_value():
     for text in ("A", "=b", "a b=c", "-x=y"):
         with pytest.raises(Exception, match="is not NAME=VALUE"):
             _variable(text)
+
+
+@pytest.mark.parametrize(
+    ("words", "asked"),
+    [([], ()), (["plan"], ("--needs", "plan")), (["--only", "plan", "a b"], ("plan", "a b"))],
+)
+def test_a_runner_does_what_its_jobs_need_unless_another_has_done_it(
+    tmp_path, monkeypatch, words, asked
+):
+    started = []
+    monkeypatch.setattr(cli, "publish_templates", lambda *_: None)
+    monkeypatch.setattr(cli, "pipeline_environment", lambda *_: {})
+    monkeypatch.setattr(cli, "prepare", lambda *_: ("program",))
+    monkeypatch.setattr(cli, "run_jobs", lambda command, *_: started.append(command) or 0)
+    state = ["--state", str(tmp_path / "state"), "--folder", str(tmp_path)]
+    assert main(["lab", "pipeline", *state, *words]) == 0
+    assert started == [("program", *asked)]
 
 
 def test_what_holds_tokens_stays_out_of_git(checkout):
