@@ -21,7 +21,7 @@ from immutable_base.repository.keys import KeyFetcher
 from immutable_base.repository.metadata import MetadataFetcher
 from immutable_base.tls import Tls, set_up_tls
 from immutable_base.tools.buildah import Storage
-from immutable_base.verification.reader import ReaderOpener
+from immutable_base.verification.complete.referrers import ReferrersOpener
 from immutable_base.workspace import RUN_FOLDER
 
 
@@ -41,7 +41,7 @@ class Context:
     """Returns the seconds since 1970."""
     unsigned: bool = False
     """Whether modules are left unsigned although a certificate is configured."""
-    open_reader: ReaderOpener | None = None
+    open_reader: ReferrersOpener | None = None
     """How a verification reads a registry; None: over HTTPS."""
 
     @property

@@ -21,7 +21,7 @@ from immutable_base.model.document import StageDocument
 from immutable_base.model.facts import ImageFacts
 from immutable_base.model.plan import Plan, VariantPlan
 from immutable_base.model.publish import Publication
-from immutable_base.model.sbom import SbomRecord
+from immutable_base.model.sbom import SbomRecord, full_sbom_path
 
 PLAN, RUN = "plan.json", "run.json"
 LAYOUTS, MODULES = "oci", "modules"
@@ -149,9 +149,18 @@ class Documents(DocumentFolder):
         return self.folder / FOLDERS[SbomRecord] / f"{variant.name}.cdx.json"
 
     def attested(self, variant: VariantPlan) -> Path:
-        """Return a variant's SBOM, whose bytes are those that were written about its image."""
-        self.require_digest(self.sbom(variant), self.read(SbomRecord, variant).sha256)
-        return self.sbom(variant)
+        """Return a variant's SBOM, whose bytes are those that were written about its image.
+
+        So are those of the full one beside it.
+        """
+        record, document = self.read(SbomRecord, variant), self.sbom(variant)
+        self.require_digest(document, record.sha256)
+        self.require_digest(full_sbom_path(document), record.full_sha256)
+        return document
+
+    def provenance(self, variant: VariantPlan) -> Path:
+        """Return where the provenance is written down that is attested to a variant's image."""
+        return self.folder / FOLDERS[Publication] / f"{variant.name}.provenance.json"
 
     def layout(self, variant: VariantPlan) -> Path:
         """Return where the OCI layout of a variant is."""

@@ -132,6 +132,10 @@ class RemoteError(ImmutableBaseError):
     exit_code = 6
 
 
+class UnavailableError(RemoteError):
+    """A remote service is not to be had at the moment: no answer, or one that says try later."""
+
+
 @contextmanager
 def foreign_data(what: str, kind: type[ImmutableBaseError] = RemoteError) -> Iterator[None]:
     """Make an error of this data out of what a reader raises at a form that nobody foresaw.
@@ -183,6 +187,24 @@ class NoSuchImageError(VerificationError):
     """The registry answers, and has no image under that tag or digest."""
 
     exit_code = 16
+
+
+class FullSbomError(VerificationError):
+    """The full SBOM beside an image is not there, or not the one that the attested SBOM names."""
+
+    exit_code = 17
+
+
+class MissingFullSbomError(FullSbomError):
+    """The registry has no full SBOM of an image, or its attested SBOM names none."""
+
+
+class SwappedFullSbomError(FullSbomError):
+    """The full SBOM that the registry has is another one than the attested SBOM names."""
+
+
+class OtherFullSbomError(FullSbomError):
+    """The full SBOM that the registry has beside an image is about another image."""
 
 
 def exit_code_of(error: BaseException) -> int:

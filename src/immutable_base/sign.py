@@ -38,6 +38,8 @@ class TokenClaims(BaseModel):
     nbf: FiniteFloat | None = None
     """Seconds since 1970."""
     project_id: str | None = None
+    project_path: str | None = None
+    job_id: str | None = None
     runner_environment: str | None = None
     pipeline_source: str | None = None
     ref: str | None = None
@@ -48,6 +50,18 @@ class TokenClaims(BaseModel):
     def identity(self) -> str | None:
         """What Fulcio will write into the certificate, by its `gitlab-pipeline` template."""
         return f"https://{self.ci_config_ref_uri}" if self.ci_config_ref_uri else None
+
+    @property
+    def job_url(self) -> str:
+        """URL of the job; empty if the token does not say, or says two things.
+
+        On the host that the identity names, as Fulcio's `gitlab-pipeline` template has it, and not
+        on the issuer's, which may go by another name.
+        """
+        place, found, _ = (self.ci_config_ref_uri or "").partition(f"/{self.project_path}//")
+        if not (found and self.project_path and self.job_id):
+            return ""
+        return f"https://{place}/{self.project_path}/-/jobs/{self.job_id}"
 
     @property
     def certified(self) -> dict[str, str | None]:

@@ -1,4 +1,4 @@
-"""The verification that anybody can repeat: a digest, its signer, and its SBOM."""
+"""The verification that anybody can repeat: a digest, its signer, its SBOM and its provenance."""
 
 from __future__ import annotations
 
@@ -13,10 +13,15 @@ from immutable_base.process import Runner, is_interrupted
 from immutable_base.tools import cosign
 from immutable_base.verification.by_key import tags_signed_by
 from immutable_base.verification.client import Client, tls_context
+from immutable_base.verification.complete.prove import CompleteProof, prove_complete
+from immutable_base.verification.complete.provenance import Provenance
+from immutable_base.verification.complete.referrers import (
+    ReferrersOpener,
+    ReferrersReader,
+    ReferrersRegistry,
+)
 from immutable_base.verification.deadline import SECONDS, Deadline
 from immutable_base.verification.policy import Demand, Signer
-from immutable_base.verification.reader import Reader, ReaderOpener
-from immutable_base.verification.registry import RegistryReader
 from immutable_base.verification.resolve import names_of, resolve
 from immutable_base.verification.roots import TrustRoots
 from immutable_base.verification.verify_image import Verified, count_broken, verify_image
@@ -25,12 +30,14 @@ NO_CT_LOG = "no SCT: this Sigstore instance has no CT log"
 T = TypeVar("T")
 
 
-def registry_reader(authority: Path | None, repository: str, deadline: Deadline) -> RegistryReader:
+def registry_reader(
+    authority: Path | None, repository: str, deadline: Deadline
+) -> ReferrersRegistry:
     """Return a repository as it is read over HTTPS; `authority` is a private CA.
 
     Raises ConfigurationError if the CA's file cannot be used.
     """
-    return RegistryReader(
+    return ReferrersRegistry(
         client=Client(deadline=deadline, tls=tls_context(authority)),
         repository=repository,
         environment=os.environ,
@@ -39,7 +46,7 @@ def registry_reader(authority: Path | None, repository: str, deadline: Deadline)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifiedImage:
-    """An image whose signature and SBOM attestation hold; there is no other way to get one."""
+    """An image of which all that was demanded holds; there is no other way to get one."""
 
     repository: str
     digest: str
@@ -48,6 +55,8 @@ class VerifiedImage:
     signer: Signer
     roots: TrustRoots
     proof: Verified
+    more: CompleteProof | None
+    """Provenance and full SBOM; None: they were not demanded."""
 
     @property
     def pinned(self) -> str:
@@ -64,6 +73,23 @@ class VerifiedImage:
         """False: this Sigstore instance has no CT log."""
         return self.roots.sct_checked
 
+    @property
+    def complete(self) -> CompleteProof:
+        """Provenance and full SBOM. Raises ValueError if they were not demanded."""
+        if self.more is None:
+            raise ValueError(f"provenance and full SBOM of {self.pinned} were not asked for")
+        return self.more
+
+    @property
+    def provenance(self) -> Provenance:
+        """The newest provenance; raises as `complete`."""
+        return self.complete.provenances[0]
+
+    @property
+    def skipped(self) -> int:
+        """What lies beside the image and does not count."""
+        return self.proof.skipped + (self.more.skipped if self.more else 0)
+
     def has_sbom(self, document: dict[str, Any]) -> bool:
         """Return whether the newest SBOM is exactly this one; older ones are history."""
         return self.proof.sboms[0].document == document
@@ -79,7 +105,7 @@ class Verifier:
     """Where to sign."""
     signer: Signer
     roots: TrustRoots
-    open_reader: ReaderOpener
+    open_reader: ReferrersOpener
     """How a registry is read."""
     protected_ref: bool = False
     """Whether to sign on protected refs only."""
@@ -91,23 +117,25 @@ class Verifier:
     """Seconds since 1970; an image that was signed earlier is refused."""
     key: cosign.ImageKey | None = None
     """Signs beside the keyless identity, for hosts; None: no key is configured."""
+    complete: bool = True
+    """Whether provenance and full SBOM are demanded, as well as signature and SBOM attestation."""
     seconds: float = SECONDS
     """How long one verification may take as a whole."""
 
     def verify_reference(
         self, repository: str, *, tag: str | None = None, digest: str | None = None
     ) -> VerifiedImage:
-        """Verify signature and SBOM attestation of what a tag names now, or of a digest.
+        """Verify signature, SBOM, provenance of what a tag names now, or of a digest.
 
         With both, the tag must name the digest. Raises VerificationError in the kind that says
         what is wrong, RemoteError if nothing can be known.
         """
-        return self._reading(
+        return self.reading(
             repository, lambda reader: self._verify(reader, repository, tag, digest)
         )
 
     def verify(self, repository: str, digest: str) -> VerifiedImage:
-        """Verify signature and SBOM attestation of a digest; raises as `verify_reference`."""
+        """Verify signature, SBOM and provenance of a digest; raises as `verify_reference`."""
         return self.verify_reference(repository, digest=digest)
 
     def tags_signed_by_key(self, repository: str, digest: str) -> frozenset[str]:
@@ -118,7 +146,7 @@ class Verifier:
         if self.key is None:
             return frozenset()
         public = self.key.public
-        return self._reading(
+        return self.reading(
             repository,
             lambda reader: tags_signed_by(reader, repository=repository, digest=digest, key=public),
         )
@@ -126,15 +154,18 @@ class Verifier:
     def count_broken(self, repository: str, digest: str, kind: str) -> int:
         """Return how many signatures (`sig`) or attestations (`att`) of a digest are not whole."""
         demand = Demand(signer=self.signer, repositories=(repository,))
-        return self._reading(
+        return self.reading(
             repository,
             lambda reader: count_broken(
                 reader, digest=digest, kind=kind, demand=demand, roots=self.roots
             ),
         )
 
-    def _reading(self, repository: str, work: Callable[[Reader], T]) -> T:
-        """Return what `work` makes of a repository, before the time is over."""
+    def reading(self, repository: str, work: Callable[[ReferrersReader], T]) -> T:
+        """Return what `work` makes of a repository, before the time is over.
+
+        Raises RemoteError if it is not done by then.
+        """
         deadline = Deadline(seconds=self.seconds, interrupted=is_interrupted)
 
         def carry_out() -> T:
@@ -144,7 +175,7 @@ class Verifier:
         return deadline.hold(carry_out)
 
     def _verify(
-        self, reader: Reader, repository: str, tag: str | None, digest: str | None
+        self, reader: ReferrersReader, repository: str, tag: str | None, digest: str | None
     ) -> VerifiedImage:
         digest = resolve(reader, repository, tag, digest)
         proof = verify_image(
@@ -159,6 +190,7 @@ class Verifier:
             ),
             roots=self.roots,
         )
+        pinned = f"{repository}@{digest}"
         return VerifiedImage(
             repository=repository,
             digest=digest,
@@ -166,6 +198,7 @@ class Verifier:
             signer=self.signer,
             roots=self.roots,
             proof=proof,
+            more=prove_complete(reader, pinned, proof) if self.complete else None,
         )
 
     def _repositories(self, repository: str) -> tuple[str, ...]:

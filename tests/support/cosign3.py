@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from immutable_base.errors import CommandError
+from immutable_base.verification.attestation import CYCLONEDX, PROVENANCE
 
 PUBLIC_URLS = {
     "fulcio-url": "https://fulcio.sigstore.dev",
@@ -70,6 +71,8 @@ class Stored:
     """The files whose private Sigstore made it; None where the public one did."""
     has_sct: bool
     predicate: dict = field(default_factory=dict)
+    kind: str = CYCLONEDX
+    """The predicate's type."""
     by_key: str = ""
     """The reference of the key that made it, which is not a keyless signature then."""
     identity: str = ""
@@ -127,12 +130,15 @@ class Cosign3:
         if verb == "sign":
             self.signatures.setdefault(digest, []).append(stored)
             return
-        if options["type"] != "cyclonedx":
+        kind = {"cyclonedx": CYCLONEDX, PROVENANCE: PROVENANCE}.get(options["type"])
+        if kind is None:
             raise refused(f"unexpected predicate type: {options['type']}")
         document = json.loads(Path(options["predicate"]).read_text())
-        attestation = Stored(stored.legacy, stored.roots, stored.has_sct, document)
-        earlier = [] if options["replace"] == "true" else self.attestations.get(digest, [])
-        self.attestations[digest] = [*earlier, attestation]
+        attestation = Stored(stored.legacy, stored.roots, stored.has_sct, document, kind)
+        replaced = options["replace"] == "true"
+        earlier = self.attestations.get(digest, [])
+        kept = [it for it in earlier if not (replaced and it.kind == kind)]
+        self.attestations[digest] = [*kept, attestation]
 
     @staticmethod
     def _holds(stored, options, env):

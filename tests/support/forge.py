@@ -19,9 +19,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from immutable_base.verification.attestation import CYCLONEDX, encode_before_signing
+from immutable_base.verification.attestation import (
+    CYCLONEDX,
+    PROVENANCE,
+    encode_before_signing,
+)
 from immutable_base.verification.policy import EXTENSIONS, Signer
 from immutable_base.verification.roots import TrustRoots, private_roots
+from support.complete import artifact, full_of, naming, predicate, referrers
 
 IDENTITY = "https://gitlab.com/immutable-base/immutable-base//.gitlab-ci.yml@refs/heads/main"
 ISSUER = "https://gitlab.com"
@@ -35,11 +40,14 @@ CLAIMS = {
     "source_ref": "refs/heads/main",
     "job_url": "https://gitlab.com/immutable-base/immutable-base/-/jobs/1",
 }
-SBOM = {
+LISTED = {
     "bomFormat": "CycloneDX",
     "specVersion": "1.6",
     "components": [{"type": "library", "name": "bash", "version": "5.2"}],
 }
+FULL, SBOM = full_of(LISTED), naming(LISTED)
+PREDICATE = predicate(FULL, IDENTITY)
+"""A good provenance."""
 OCI = "application/vnd.oci.image.manifest.v1+json"
 OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
 SIMPLE_SIGNING = "application/vnd.dev.cosign.simplesigning.v1+json"
@@ -294,6 +302,10 @@ def statement(digest, predicate=SBOM, **changes):
     }
 
 
+def provenance(digest, predicate=PREDICATE, **changes):
+    return statement(digest, predicate, **{"predicateType": PROVENANCE, **changes})
+
+
 @dataclass(frozen=True)
 class Layer:
     """One item of a `.sig` or `.att` manifest."""
@@ -379,6 +391,10 @@ class MemoryRegistry:
     manifests: dict = field(default_factory=dict)
     blobs: dict = field(default_factory=dict)
     asked: list = field(default_factory=list)
+    has_referrers: bool = False
+    """Whether it keeps lists of referrers itself; else clients do, under tags."""
+    lists: dict = field(default_factory=dict)
+    """Those that it keeps."""
 
     def manifest(self, reference):
         self.asked.append(reference)
@@ -387,6 +403,28 @@ class MemoryRegistry:
     def blob(self, digest, size):
         self.asked.append(digest)
         return self.blobs.get(digest)
+
+    def referrers(self, digest, kind):
+        self.asked.append(f"referrers/{digest}")
+        return self.lists.get(digest, (referrers(),)) if self.has_referrers else None
+
+    def put_manifest(self, reference, raw, kind):
+        self.manifests[reference] = self.manifests[digest_of(raw)] = raw
+
+    def refer(self, digest, full=FULL, **changes):
+        """Put a full SBOM beside an image, in place of what was there."""
+        self.add_blob(full)
+        manifest, entry = artifact(digest, full, **changes)
+        self.manifests[digest_of(manifest)] = manifest
+        self.list_referrers(digest, entry)
+        return digest_of(manifest)
+
+    def list_referrers(self, digest, *entries):
+        """Let these be what refers to an image."""
+        if self.has_referrers:
+            self.lists[digest] = (referrers(*entries),)
+        else:
+            self.manifests[digest.replace(":", "-")] = referrers(*entries)
 
     def close(self):
         """Nothing is open."""

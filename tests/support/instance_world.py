@@ -24,8 +24,11 @@ from immutable_base.model.facts import ImageFacts
 from immutable_base.policy.host_trust import HostTrust, Scope
 from immutable_base.process import Result
 from immutable_base.process import run as run_program
+from immutable_base.provenance.record import base_material
 from immutable_base.publish.as_host import REJECTED
 from immutable_base.repository.metadata import Metadata
+from immutable_base.verification.attestation import CYCLONEDX, PROVENANCE
+from support.complete import full_of, naming, predicate, write_sboms
 from support.forge import (
     NOW,
     SBOM,
@@ -62,11 +65,13 @@ OCI = "org.opencontainers.image"
 class InstanceWorld:
     """`environment` is the job's, and may be changed; `now` is the clock."""
 
-    def __init__(self, folder: Path, monkeypatch) -> None:
+    def __init__(self, folder: Path, monkeypatch) -> None:  # noqa: PLR0915  a world has many things
         self.folder = folder
         self.repository = folder / "repository"
         self.environment = dict(GITLAB)
         self.registries: dict[str, MemoryRegistry] = defaultdict(MemoryRegistry)
+        self.attested: dict[tuple[str, str], dict] = {}
+        """What is attested to an image, by its predicate type."""
         self.now = NOW + 86400
         self.commands: list = []
         self.built: list[tuple[str, tuple[str, ...]]] = []
@@ -155,10 +160,27 @@ class InstanceWorld:
         registry = self.registries[repository]
         leaf = SIGSTORE.leaf(identity=identity, issuer=ISSUER, when=when)
         registry.attach(digest, "sig", signature(SIGSTORE, simple_signing(digest, repository), leaf=leaf, when=when + 1))  # fmt: skip
-        self._attest(repository, digest, leaf, when, sbom)
+        full = full_of(sbom)
+        self._attest(repository, digest, leaf, when, naming(sbom, full))
+        base = self._labels_of(registry, digest).get(f"{OCI}.base.digest", f"sha256:{'b' * 64}")
+        stated = predicate(
+            full, identity, run={"metadata": {}},
+            build={"resolvedDependencies": [base_material(f"{BASE}@{base}").descriptor()]},
+        )  # fmt: skip
+        self._attest(repository, digest, leaf, when, stated, PROVENANCE)
+        registry.refer(digest, full)
 
-    def _attest(self, repository, digest, leaf, when, sbom) -> None:
-        self.registries[repository].attach(digest, "att", attestation(SIGSTORE, statement(digest, sbom), leaf=leaf, when=when + 2))  # fmt: skip
+    @staticmethod
+    def _labels_of(registry, digest) -> dict[str, str]:
+        config = json.loads(registry.manifests[digest])["config"]["digest"]
+        return json.loads(registry.blobs[config])["config"]["Labels"] or {}
+
+    def _attest(self, repository, digest, leaf, when, predicate, kind=CYCLONEDX) -> None:
+        """Attest a document, in place of an earlier one of its kind."""
+        stated = statement(digest, predicate, predicateType=kind)
+        made = self.attested.setdefault((repository, digest), {})
+        made[kind] = attestation(SIGSTORE, stated, leaf=leaf, when=when + 2)
+        self.registries[repository].attach(digest, "att", *made.values())
 
     def tags(self) -> dict[str, str]:
         """Return what each tag of the instance names."""
@@ -263,10 +285,10 @@ class InstanceWorld:
         if argv[0] == "sign":
             self.registries[repository].attach(digest, "sig", signature(SIGSTORE, simple_signing(digest, repository), leaf=leaf, when=self.now + 1))  # fmt: skip
         else:
-            (predicate,) = (word.partition("=")[2] for word in argv if word.startswith("--predicate="))  # fmt: skip
-            self._attest(
-                repository, digest, leaf, self.now, json.loads(Path(predicate).read_text())
-            )
+            given = dict(word.removeprefix("--").split("=", 1) for word in argv if "=" in word)
+            document = json.loads(Path(given["predicate"]).read_text())
+            kind = CYCLONEDX if given["type"] == "cyclonedx" else given["type"]
+            self._attest(repository, digest, leaf, self.now, document, kind)
         return ""
 
     def _unshare(self, argv, command):
@@ -363,7 +385,7 @@ class InstanceWorld:
         said = {item.name: item.value for item in request.image.properties}
         found = sbom_with(said, self.packages)
         found["metadata"]["component"] |= {"type": "container", "name": request.image.name}
-        document.write_text(json.dumps(found))
+        write_sboms(document, found)
 
     # ------------------------------------------------------------------ repositories
 

@@ -9,6 +9,7 @@ from immutable_base.model.plan import (
     ModulePlan,
     Package,
     Plan,
+    RepositoryPlan,
     VariantPlan,
     Verdict,
 )
@@ -16,6 +17,10 @@ from immutable_base.model.plan import (
 BASE = BasePlan(
     reference="registry.example/centos-bootc:stream10", digest="sha256:" + "a" * 64, created=1_000
 )
+REPOSITORY = RepositoryPlan(
+    id="baseos", url="https://repo.example/", revision="1", repomd_sha256="e" * 64,
+    metadata_signed_by=None, packages=7,
+)  # fmt: skip
 K1, K2 = "6.12.94-1.el10.x86_64", "6.12.117-1.el10.x86_64"
 
 
@@ -82,7 +87,7 @@ def plan():
         )
 
     return Plan(
-        repositories=(),
+        repositories=(REPOSITORY,),
         keys=(),
         variants=(
             variant("base", "6.12.0", utilities),

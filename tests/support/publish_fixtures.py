@@ -18,8 +18,9 @@ from immutable_base.model.plan import (
 from immutable_base.publish.publish import publish_variant
 from immutable_base.publish.request import PublishRequest
 from immutable_base.run.verifier import verifier_of
+from support.complete import complete, write_sboms
 from support.paths import PRODUCT
-from support.publish_world import DIGEST, OLD, World, token_for, trust_files
+from support.publish_world import DIGEST, MANIFEST, OLD, World, token_for, trust_files
 from support.scene import write_config
 
 TAGS = ("latest", "20251124", "6.12.107_deb13-amd64")
@@ -99,9 +100,10 @@ def image(tmp_path):
     layout = tmp_path / "layout"
     layout.mkdir()
     (layout / "index.json").write_text(json.dumps({"manifests": [{"digest": DIGEST}]}))
-    sbom = tmp_path / "sbom.json"
-    sbom.write_text('{"bomFormat": "CycloneDX", "components": []}')
-    return layout, sbom
+    manifest = layout / "blobs" / DIGEST.replace(":", "/")
+    manifest.parent.mkdir(parents=True)
+    manifest.write_bytes(MANIFEST)
+    return layout, write_sboms(tmp_path / "sbom.json", {"bomFormat": "CycloneDX", "components": []})
 
 
 @pytest.fixture
@@ -120,6 +122,7 @@ def publish(context, variant, image):
             epoch=variant.source_date_epoch,
             layout=layout,
             sbom=sbom,
+            **complete(where.repository_of(variant.name), sbom),
             tags=tags,
             rests_on={},
             renew=renew,

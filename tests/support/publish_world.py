@@ -7,17 +7,22 @@ tested in tests/lab/test_publish.py.
 import base64
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from immutable_base.errors import CommandError, RemoteError
 from immutable_base.process import Result
+from immutable_base.verification.attestation import CYCLONEDX, PROVENANCE
+from support.complete import INDEX, artifact, predicate, referrers
 from support.cosign3 import Cosign3, Stored
 from support.forge import (
+    FULL,
     NOW,
     SBOM,
     Instance,
     MemoryRegistry,
     attestation,
+    digest_of,
     key_signature,
     pem_of,
     public_pem,
@@ -32,7 +37,7 @@ MANIFEST, OLD_MANIFEST = IMAGES.manifests[DIGEST], IMAGES.manifests[OLD]
 SIGSTORE = Instance()
 LOG_INDEX = 7
 SIGNED_AT = NOW + 1
-WRITES = ("push", "sign", "attest", "tag")
+WRITES = ("push", "sign", "attest", "refer", "tag")
 """Steps that change what others see."""
 
 
@@ -81,7 +86,11 @@ class World:
         self.settings = settings
         self.commands = []
         self.manifests = {}
+        self.blobs = {}
+        """Of artifacts; images have theirs elsewhere."""
         self.tags = {}
+        self.lists = {}
+        """Lists of referrers, by their tags."""
         self.cosign = Cosign3()
         self.cosign_version = "v2.6.5"
         self.keys = {}
@@ -158,6 +167,8 @@ class World:
     def step(argv):
         program, verb = argv[:2]
         if program == "skopeo" and verb == "copy":
+            if any("/.full-sbom." in part for part in argv):
+                return "refer"
             return "push" if any(part.startswith("oci:") for part in argv) else "tag"
         return verb
 
@@ -174,13 +185,30 @@ class World:
         """Let these tags name an image of an earlier run, signed and attested."""
         self.manifests[OLD] = OLD_MANIFEST
         stored = Stored(legacy=True, roots=(None, None, None), has_sct=True, predicate=SBOM)
+        identity = self.settings.signing.certificate_identity
+        how = replace(stored, predicate=predicate(FULL, identity), kind=PROVENANCE)
         self.cosign.signatures[OLD] = [stored]
-        self.cosign.attestations[OLD] = [stored]
+        self.cosign.attestations[OLD] = [stored, how]
+        self._refer(OLD, FULL)
         self.tags.update(dict.fromkeys(tags, OLD))
 
+    def _refer(self, digest, full):
+        manifest, entry = artifact(digest, full)
+        self.manifests[digest_of(manifest)] = manifest
+        self.blobs[digest_of(full)] = full
+        self.lists[digest.replace(":", "-")] = referrers(entry)
+
     def sboms(self, digest=DIGEST):
-        """Return every document that is attested to a digest."""
-        return [stored.predicate for stored in self.cosign.attestations.get(digest, ())]
+        """Return every SBOM that is attested to a digest."""
+        return self._attested(digest, CYCLONEDX)
+
+    def provenances(self, digest=DIGEST):
+        """Return every provenance that is attested to a digest."""
+        return self._attested(digest, PROVENANCE)
+
+    def _attested(self, digest, kind):
+        stored = self.cosign.attestations.get(digest, ())
+        return [it.predicate for it in stored if it.kind == kind]
 
     @staticmethod
     def _result(status=0, stdout=b"", stderr=""):
@@ -204,6 +232,13 @@ class World:
 
     def push(self, argv):
         self.manifests[argv[-1].partition("@")[2]] = MANIFEST
+        return (0,)
+
+    def refer(self, argv):
+        folder, digest = Path(argv[-2].removeprefix("oci:")), argv[-1].partition("@")[2]
+        found = {digest_of(it.read_bytes()): it.read_bytes() for it in (folder / "blobs/sha256").iterdir()}  # fmt: skip
+        self.manifests[digest] = found.pop(digest)
+        self.blobs.update(found)
         return (0,)
 
     def sign(self, command):
@@ -238,7 +273,16 @@ class Reader:
         digest, dot, kind = reference.replace("sha256-", "sha256:").partition(".")
         if dot and kind in {"sig", "att"} and digest.startswith("sha256:"):
             return self._beside(digest, kind).manifest(reference)
+        if reference in world.lists:
+            return world.lists[reference]
         return world.manifests.get(world.tags.get(reference, reference))
+
+    def referrers(self, digest, kind):
+        return None
+
+    def put_manifest(self, reference, raw, kind):
+        assert kind == INDEX
+        self.world.lists[reference] = raw
 
     def close(self):
         """Nothing is open."""
@@ -246,7 +290,8 @@ class Reader:
     def blob(self, digest, size):
         self.world.reads.append(digest)
         found = [self._beside(image, kind) for image in (DIGEST, OLD) for kind in ("sig", "att")]
-        return next((r.blobs[digest] for r in (IMAGES, *found) if digest in r.blobs), None)
+        places = [self.world.blobs, *(it.blobs for it in (IMAGES, *found))]
+        return next((blobs[digest] for blobs in places if digest in blobs), None)
 
     def _beside(self, digest, kind):
         cosign, registry = self.world.cosign, MemoryRegistry()
@@ -261,7 +306,8 @@ class Reader:
             key = self.world.keys[stored.by_key]
             return key_signature(key, digest, stored.identity or self.repository)
         text = json.dumps(stored.predicate)
-        return forged(digest, kind, self.repository, text, self.world.sign_as, self.world.settings)
+        what = kind if kind == "sig" else stored.kind
+        return forged(digest, what, self.repository, text, self.world.sign_as, self.world.settings)
 
 
 def junk(world, kind):
@@ -294,5 +340,6 @@ def forged(digest, kind, repository, predicate, identity, settings):
         if kind == "sig":
             _FORGED[key] = signature(SIGSTORE, simple_signing(digest, repository), leaf=leaf, index=LOG_INDEX, when=SIGNED_AT)  # fmt: skip
         else:
-            _FORGED[key] = attestation(SIGSTORE, statement(digest, json.loads(predicate)), leaf=leaf, when=SIGNED_AT + 1)  # fmt: skip
+            stated = statement(digest, json.loads(predicate), predicateType=kind)
+            _FORGED[key] = attestation(SIGSTORE, stated, leaf=leaf, when=SIGNED_AT + 1)
     return _FORGED[key]

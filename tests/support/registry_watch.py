@@ -82,12 +82,13 @@ class Registry:
                 return f"no .{kind}"
         pinned = f"{self.host}/{self.path}/{variant}@{digest}"
         for verb in (("verify",), ("verify-attestation", "--type=cyclonedx")):
-            done = self._cosign(*verb, pinned)
+            done = self.cosign(*verb, pinned)
             if done.returncode != 0:
                 return f"cosign {verb[0]}: {done.stderr[-500:]}"
         return None
 
-    def _cosign(self, *arguments: str) -> subprocess.CompletedProcess:
+    def cosign(self, *arguments: str) -> subprocess.CompletedProcess:
+        """Run a command of cosign, under the trust of the configuration."""
         trust = {name: self.signing[key] for name, key in ROOTS.items() if self.signing.get(key)}
         *verb, pinned = arguments
         argv = [

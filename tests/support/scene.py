@@ -23,6 +23,7 @@ from support.forge import (
     attestation,
     digest_of,
     pem_of,
+    provenance,
     public_pem,
     signature,
     simple_signing,
@@ -65,7 +66,8 @@ class Scene:
         self.digest = self.registry.add_image(tag="latest")
         self.reference = f"{self.repository}:latest"
         self.registry.attach(self.digest, "sig", self.sig())
-        self.registry.attach(self.digest, "att", self.att())
+        self.set_att(self.att())
+        self.registry.refer(self.digest)
 
     def leaf(self, **changes):
         return self.instance.leaf(**changes)
@@ -82,8 +84,17 @@ class Scene:
     def set_sig(self, *layers):
         self.registry.attach(self.digest, "sig", *layers)
 
+    def prov(self, payload=None, **changes):
+        given = provenance(self.digest) if payload is None else payload
+        return attestation(self.instance, given, **{"index": 9, **changes})
+
     def set_att(self, *layers):
-        self.registry.attach(self.digest, "att", *layers)
+        """Attest this, and a good provenance."""
+        self.registry.attach(self.digest, "att", *layers, self.prov())
+
+    def set_prov(self, *layers):
+        """Attest these beside a good SBOM."""
+        self.registry.attach(self.digest, "att", self.att(), *layers)
 
     def remove(self, kind):
         del self.registry.manifests[f"{self.digest.replace(':', '-')}.{kind}"]
@@ -96,6 +107,7 @@ class Scene:
         found = self.replies.get(path, self.replies.get("*"))
         if found is not None:
             return found(path) if callable(found) else found
+        path = path.partition("?")[0]
         head, _, reference = path.rpartition("/")
         reference = urllib.parse.unquote(reference)
         # The path is part of the name: another repository has other content.
@@ -103,6 +115,8 @@ class Scene:
             content = self.registry.manifests.get(reference)
         elif head == f"/v2/{PATH}/blobs":
             content = self.registry.blobs.get(reference)
+        elif head == f"/v2/{PATH}/referrers" and self.registry.has_referrers:
+            (content,) = self.registry.referrers(reference, "")
         else:
             content = None
         if path == "/v2/":

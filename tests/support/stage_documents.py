@@ -11,9 +11,11 @@ from immutable_base.model.build import ImageBuild, ImageLayout
 from immutable_base.model.check import CheckReport, Finding, Level
 from immutable_base.model.facts import ImageFacts
 from immutable_base.model.publish import Publication, PublicationStatus
-from immutable_base.model.sbom import SbomRecord
+from immutable_base.model.sbom import SbomRecord, full_sbom_path
+from immutable_base.sbom.full import record_of
 from immutable_base.sbom.subject import IMAGE_ID
-from immutable_base.workspace import file_digest, write_atomically
+from immutable_base.workspace import file_digest
+from support.complete import write_sboms
 from support.paths import PRODUCT
 from support.sound_image import FACTS
 
@@ -57,15 +59,15 @@ def leave_check(documents, variant, *findings: Finding) -> CheckReport:
 def leave_sbom(documents, variant) -> SbomRecord:
     """Write what `sbom` would, about what was read."""
     facts = documents.read(ImageFacts, variant)
-    text = sbom_of(f"{DESTINATION}/{variant.name}", facts.image_id)
-    write_atomically(documents.sbom(variant), text)
-    record = SbomRecord(
-        rests_on=documents.rests_on(SbomRecord, variant),
+    document = documents.sbom(variant)
+    document.parent.mkdir(parents=True, exist_ok=True)
+    write_sboms(document, json.loads(sbom_of(f"{DESTINATION}/{variant.name}", facts.image_id)))
+    record = record_of(
+        document,
         variant=variant.name,
         image_id=facts.image_id,
-        sha256=file_digest(documents.sbom(variant)),
-        size=len(text.encode()),
         packages=len(facts.packages),
+        rests_on=documents.rests_on(SbomRecord, variant),
     )
     documents.write(name_of(SbomRecord, variant), record)
     return record
@@ -94,7 +96,9 @@ def leave_publication(documents, variant) -> Publication:
         status=PublicationStatus.PUBLISHED, repository=f"registry.example/{variant.name}",
         digest=documents.read(ImageLayout, variant).digest, tags=(), signer="https://gitlab.example/ci",
         issuer="https://gitlab.example", rekor_log_index=1,
-        sbom_sha256=file_digest(documents.sbom(variant)), notes=(), steps=(), seconds=2.0,
+        sbom_sha256=file_digest(documents.sbom(variant)),
+        full_sbom_sha256=file_digest(full_sbom_path(documents.sbom(variant))), provenance_log_index=2,
+        notes=(), steps=(), seconds=2.0,
     )  # fmt: skip
     documents.write(name_of(Publication, variant), publication)
     return publication

@@ -41,7 +41,7 @@ if match and step in ("push", "sign", "attest", "tag"):
 
 
 class StoppingPrograms:
-    """Wrapped programs in a folder; `points` is {variant: "push" | "sign" | "attest" | "tag N"}."""
+    """Wrapped programs in a folder; `points` is {variant: "sign", or with a number "push 2"}."""
 
     def __init__(self, folder: Path, path: str, points: dict[str, str]):
         self.folder, self.points = folder, points

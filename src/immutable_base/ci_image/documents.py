@@ -13,7 +13,7 @@ from immutable_base.model.check import CheckReport
 from immutable_base.model.ci_image import CiImageBuild
 from immutable_base.model.document import StageDocument
 from immutable_base.model.publish import Publication
-from immutable_base.model.sbom import SbomRecord
+from immutable_base.model.sbom import SbomRecord, full_sbom_path
 
 NAME = "ci"
 """What the image is called in documents, and the last part of its repository."""
@@ -69,7 +69,17 @@ class CiImageDocuments(DocumentFolder):
         """Where the image's SBOM is."""
         return self.folder / SBOM_FILE
 
+    @property
+    def provenance(self) -> Path:
+        """Where the provenance is written down that is attested to the image."""
+        return self.folder / "provenance.json"
+
     def attested(self) -> Path:
-        """Return the image's SBOM, whose bytes are those that were written about it."""
-        self.require_digest(self.sbom, self.read(SbomRecord).sha256)
+        """Return the image's SBOM, whose bytes are those that were written about it.
+
+        So are those of the full one beside it.
+        """
+        record = self.read(SbomRecord)
+        self.require_digest(self.sbom, record.sha256)
+        self.require_digest(full_sbom_path(self.sbom), record.full_sha256)
         return self.sbom

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from immutable_base.ci_image.build import CiImage
 from immutable_base.ci_image.documents import NAME
+from immutable_base.ci_image.provenance import ci_image_record
 from immutable_base.errors import CheckError, VerificationError
 from immutable_base.image.local import fetch_layout
 from immutable_base.image.oci import require_whole
 from immutable_base.model.check import CheckReport
 from immutable_base.model.ci_image import CiImageBuild
 from immutable_base.model.publish import Publication
+from immutable_base.model.sbom import SbomRecord
 from immutable_base.publish.publish import publish_variant
 from immutable_base.publish.request import PublishRequest
 from immutable_base.publish.tag_names import tag_names
 from immutable_base.run.verifier import verifier_of
 from immutable_base.sbom.subject import require_subject
+from immutable_base.verification.complete.provenance import FULL_SBOM
 
 TAGS = ("latest", "{date}-{digest}")
 """What moves, and what is the image's own. A kernel it has none."""
@@ -72,6 +75,15 @@ def _request(at: CiImage, built: CiImageBuild) -> PublishRequest:
         digest=built.digest,
         layout=documents.layout,
         sbom=documents.sbom,
+        record=ci_image_record(
+            built,
+            at.context.settings.source,
+            {
+                **documents.rests_on(Publication),
+                FULL_SBOM: documents.read(SbomRecord).full_sha256,
+            },
+        ),
+        provenance=documents.provenance,
         epoch=built.epoch,
         tags=tag_names(TAGS, epoch=built.epoch, kernel="", digest=built.digest),
         rests_on=documents.rests_on(Publication),

@@ -15,11 +15,17 @@ from immutable_base.ci_image.documents import NAME
 from immutable_base.image.program import mounted_image
 from immutable_base.model.ci_image import CiImageBuild
 from immutable_base.model.sbom import SbomRecord
-from immutable_base.sbom.make import compare, container_component, read_bom, render, require_size
+from immutable_base.sbom.full import record_of
+from immutable_base.sbom.make import (
+    SbomRequest,
+    compare,
+    container_component,
+    read_bom,
+    write_both,
+)
 from immutable_base.sbom.subject import BASE, IMAGE_ID
 from immutable_base.tools import syft
 from immutable_base.tools.pins import load_pins
-from immutable_base.workspace import file_digest, write_atomically
 
 ASK_PACKAGES = ("dpkg-query", "--show", "--showformat=${db:Status-Status} ${Package} ${Version}\n")
 DEBIAN = "deb"
@@ -39,23 +45,23 @@ def make_ci_image_sbom(at: CiImage, image_id: str) -> SbomRecord:
     ):
         raw = Path(folder) / "syft.json"
         syft.scan_system(at.context.run, image.root, raw)
-        bom = read_bom(raw.read_bytes())
+        listed = raw.read_bytes()
         installed = [*_installed(image.read(*ASK_PACKAGES))]
-    compare(_debian(bom), installed)
-    for component in _programs():
-        bom.components.add(component)
+    compare(_debian(read_bom(listed)), installed)
     said = {BASE: built.base, "immutable-base:commit": built.commit, IMAGE_ID: image_id}
-    subject = container_component(built.repository, said, epoch=built.epoch)
-    text = render(bom, image=subject, epoch=built.epoch)
-    write_atomically(documents.sbom, text)
-    require_size(len(text.encode()), at.context.settings.signing, name=NAME)
-    record = SbomRecord(
-        rests_on=documents.rests_on(SbomRecord),
+    request = SbomRequest(
+        image=container_component(built.repository, said, epoch=built.epoch),
+        epoch=built.epoch,
+        modules=tuple(_programs()),
+        signing=at.context.settings.signing,
+    )
+    write_both(listed, request, documents.sbom)
+    record = record_of(
+        documents.sbom,
         variant=NAME,
         image_id=image_id,
-        sha256=file_digest(documents.sbom),
-        size=documents.sbom.stat().st_size,
         packages=len(installed),
+        rests_on=documents.rests_on(SbomRecord),
     )
     documents.save(record)
     return record

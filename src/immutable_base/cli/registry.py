@@ -32,8 +32,8 @@ from immutable_base.prune.repository import PrunableRepository
 from immutable_base.report.prune import prune_plan_text, prune_report_text
 from immutable_base.run.verifier import verifier_of
 from immutable_base.verification.client import Client, tls_context
+from immutable_base.verification.complete.referrers import ReferrersRegistry
 from immutable_base.verification.deadline import Deadline
-from immutable_base.verification.registry import RegistryReader
 
 NIGHTS, DAYS, SECONDS = 14, 30, 1800
 READ, WRITE = "pull", "pull,push,delete"
@@ -140,7 +140,7 @@ def _opener(
 
     @cache
     def open_repository(name: str) -> PrunableRepository:
-        reader = RegistryReader(
+        reader = ReferrersRegistry(
             client=Client(deadline=deadline, tls=tls),
             repository=name,
             environment=os.environ,

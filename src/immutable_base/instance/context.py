@@ -24,7 +24,7 @@ from immutable_base.tls import Tls, set_up_tls
 from immutable_base.tools.buildah import Storage
 from immutable_base.trusted import roots_of, signer_of, sigstore_of
 from immutable_base.trusted_keys import instance_trust_of, signing_key_of
-from immutable_base.verification.reader import ReaderOpener
+from immutable_base.verification.complete.referrers import ReferrersOpener
 from immutable_base.verify import Verifier, registry_reader
 from immutable_base.workspace import write_atomically
 
@@ -48,7 +48,7 @@ class InstanceContext:
     tls: Tls = field(default_factory=Tls)
     clock: Callable[[], float] = time.time
     """Returns the seconds since 1970."""
-    open_reader: ReaderOpener | None = None
+    open_reader: ReferrersOpener | None = None
     """How a verification reads a registry; None: over HTTPS."""
 
     @property

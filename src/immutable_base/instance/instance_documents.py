@@ -13,11 +13,12 @@ from immutable_base.model.check import CheckReport
 from immutable_base.model.document import StageDocument
 from immutable_base.model.instance import InstanceBuild, InstanceDecision, InstanceFacts
 from immutable_base.model.publish import Publication
-from immutable_base.model.sbom import SbomRecord
+from immutable_base.model.sbom import SbomRecord, full_sbom_path
 
 DECISION, BUILD, INSPECT = "decision.json", "build.json", "inspect.json"
 CHECK, SBOM, PUBLISH = "check.json", "sbom.json", "publish.json"
 REPORT, FAILED = "report.json", "failed.json"
+PROVENANCE = "provenance.json"
 LAYOUT, SBOM_FILE, PUBLISHED_SBOM = "oci", "sbom.cdx.json", "published.cdx.json"
 """The OCI layout, the SBOM of the image that was built, and that of the published one."""
 RESTING: Mapping[type[StageDocument], tuple[str, tuple[type[StageDocument], ...]]] = {
@@ -100,7 +101,17 @@ class InstanceDocuments(DocumentFolder):
         """Where the SBOM of the published image is."""
         return self.folder / PUBLISHED_SBOM
 
+    @property
+    def provenance(self) -> Path:
+        """Where the provenance is written down that is attested to the image."""
+        return self.folder / PROVENANCE
+
     def attested(self) -> Path:
-        """Return the image's SBOM, whose bytes are those that were written about it."""
-        self.require_digest(self.sbom, self.read(SbomRecord).sha256)
+        """Return the image's SBOM, whose bytes are those that were written about it.
+
+        So are those of the full one beside it.
+        """
+        record = self.read(SbomRecord)
+        self.require_digest(self.sbom, record.sha256)
+        self.require_digest(full_sbom_path(self.sbom), record.full_sha256)
         return self.sbom

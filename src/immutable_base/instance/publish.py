@@ -11,6 +11,7 @@ from immutable_base.instance.checks import require_sound_instance
 from immutable_base.instance.ci_job import MERGE_REQUESTS
 from immutable_base.instance.context import InstanceContext
 from immutable_base.instance.proofs import require_base, require_own
+from immutable_base.instance.provenance import instance_record
 from immutable_base.model.check import CheckReport
 from immutable_base.model.instance import (
     BaseEvidence,
@@ -20,6 +21,7 @@ from immutable_base.model.instance import (
     InstanceFacts,
 )
 from immutable_base.model.publish import Publication
+from immutable_base.model.sbom import SbomRecord
 from immutable_base.policy.demands import refuses_by_default
 from immutable_base.publish.as_host import AskedHost, open_host
 from immutable_base.publish.publish import publish_variant
@@ -27,6 +29,7 @@ from immutable_base.publish.request import PublishRequest
 from immutable_base.publish.tag_names import tag_names
 from immutable_base.sbom.subject import require_subject
 from immutable_base.sign import job_token
+from immutable_base.verification.complete.provenance import FULL_SBOM
 
 
 def publish_instance(at: InstanceContext, decision: InstanceDecision) -> Publication:
@@ -77,6 +80,16 @@ def _request(at: InstanceContext, decision: InstanceDecision, base: BaseEvidence
         digest=built.digest,
         layout=documents.layout,
         sbom=sbom,
+        record=instance_record(
+            decision,
+            base,
+            built,
+            {
+                **documents.rests_on(Publication),
+                FULL_SBOM: documents.read(SbomRecord).full_sha256,
+            },
+        ),
+        provenance=documents.provenance,
         epoch=decision.epoch,
         tags=tag_names(
             at.settings.publish.tags,

@@ -6,11 +6,11 @@ from immutable_base.instance.candidate import require_local
 from immutable_base.instance.context import InstanceContext
 from immutable_base.model.instance import InstanceBuild, InstanceDecision, InstanceFacts
 from immutable_base.model.sbom import SbomRecord
+from immutable_base.sbom.full import record_of
 from immutable_base.sbom.make import SbomRequest, container_component, write_sbom
 from immutable_base.sbom.modules import found_modules
 from immutable_base.sbom.subject import BASE, BASE_SIGNED_AT, IMAGE_ID, KERNEL_RELEASE
 from immutable_base.tools import buildah
-from immutable_base.workspace import file_digest
 
 
 def make_instance_sbom(at: InstanceContext, decision: InstanceDecision) -> SbomRecord:
@@ -36,13 +36,12 @@ def make_instance_sbom(at: InstanceContext, decision: InstanceDecision) -> SbomR
             signing=at.signing,
         )
         write_sbom(at.run, root, request, facts=found.facts, document=documents.sbom)
-    record = SbomRecord(
-        rests_on=documents.rests_on(SbomRecord),
+    record = record_of(
+        documents.sbom,
         variant=decision.name,
         image_id=built.image_id,
-        sha256=file_digest(documents.sbom),
-        size=documents.sbom.stat().st_size,
         packages=len(found.facts.packages),
+        rests_on=documents.rests_on(SbomRecord),
     )
     documents.save(record)
     return record

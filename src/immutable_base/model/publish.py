@@ -50,6 +50,10 @@ class Publication(StageDocument):
     """Entry of the signature in the transparency log."""
     sbom_sha256: Sha256
     """Of the attested CycloneDX file."""
+    full_sbom_sha256: Sha256
+    """Of the full CycloneDX file, which lies beside the image in the registry."""
+    provenance_log_index: Count
+    """Entry of the provenance in the transparency log."""
     notes: tuple[str, ...]
     """What the verification could not cover, one sentence each."""
     steps: tuple[StepTime, ...]

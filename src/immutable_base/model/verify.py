@@ -7,6 +7,47 @@ from typing import Literal
 from immutable_base.model.document import Frozen
 
 
+class VerifiedMaterial(Frozen):
+    """Something that went into an image, by its provenance."""
+
+    name: str
+    uri: str
+    digest: dict[str, str]
+    """By algorithm; empty for what has none, such as a program's version."""
+
+
+class VerifiedProvenance(Frozen):
+    """How an image was built, by the newest provenance that holds."""
+
+    build_type: str
+    """URI of what is built in this way; docs/reference/provenance.md."""
+    builder: str
+    """The identity that states it, and that has signed it."""
+    invocation: str
+    """URL of the job that states it; empty if it does not say."""
+    finished: str
+    """When it was stated, by the job's clock (RFC 3339, UTC); empty if it does not say."""
+    attested_at: str
+    """By the transparency log (RFC 3339, UTC)."""
+    rekor_log_index: int
+    parameters: dict[str, str | tuple[str, ...]]
+    """What was asked of the build from outside."""
+    base: str
+    """Digest of the base image: the one that SBOM and configuration name."""
+    materials: tuple[VerifiedMaterial, ...]
+    byproducts: dict[str, str]
+    """SHA-256 of the documents of the build, by their names."""
+
+
+class VerifiedFullSbom(Frozen):
+    """The full SBOM, which is what the attested one names."""
+
+    sha256: str
+    referrer: str
+    """Digest of the artifact beside the image that holds it."""
+    components: int
+
+
 class VerificationReport(Frozen):
     """The document that `verify --format json` prints."""
 
@@ -41,6 +82,8 @@ class VerificationReport(Frozen):
     """False: this Sigstore instance has no CT log, so there is no timestamp of one to check."""
     sbom_components: tuple[int, ...]
     """Components of each attested SBOM, the newest first; at least one SBOM."""
+    full_sbom: VerifiedFullSbom
+    provenance: VerifiedProvenance
     skipped: int
     """Signatures, attestations and other things beside the image that do not count."""
     by_key: int

@@ -9,7 +9,7 @@ from immutable_base.model.prune import BaseInUse
 from immutable_base.model.reference import DIGEST
 from immutable_base.prune.repository import PrunableRepository
 from immutable_base.prune.snapshot import beside, read_manifest
-from immutable_base.verification.image import LARGEST_CONFIG, digest_of
+from immutable_base.verification.image import BASE_DIGEST, LARGEST_CONFIG, digest_of
 from immutable_base.verification.skipped import Skipped
 from immutable_base.verification.strict import (
     Object,
@@ -18,9 +18,6 @@ from immutable_base.verification.strict import (
     require_object,
     text_of,
 )
-
-BASE_DIGEST = "org.opencontainers.image.base.digest"
-"""Source: OCI Image Specification 1.1, "Annotations"; here a label, or an annotation."""
 
 
 def bases_in(repository: PrunableRepository) -> dict[str, set[str]]:

@@ -7,7 +7,6 @@ OCI Distribution Specification 1.1, "Content Discovery" and "Content Management"
 from __future__ import annotations
 
 import json
-import re
 import urllib.parse
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -15,8 +14,9 @@ from dataclasses import dataclass
 from immutable_base.errors import BrokenProofError, RemoteError
 from immutable_base.model.reference import DIGEST, TAG
 from immutable_base.verification.client import Answer
+from immutable_base.verification.complete.referrers import NO_REFERRERS, ReferrersRegistry
 from immutable_base.verification.image import MANIFESTS, digest_of
-from immutable_base.verification.registry import LARGEST_MANIFEST, RegistryReader
+from immutable_base.verification.registry import LARGEST_MANIFEST
 from immutable_base.verification.skipped import Skipped
 from immutable_base.verification.strict import Object, list_of, parse_json, require_object, text_of
 
@@ -24,22 +24,18 @@ PAGE = 100
 """Tags to ask for at once."""
 MOST_PAGES = 2000
 LARGEST_PAGE = 4 << 20
-NO_REFERRERS = frozenset({404, 405})
-"""Statuses of a registry that has no referrers API. Source: the same, "Listing Referrers"."""
 NO_TAG_DELETION = frozenset({400, 404, 405})
 """Statuses of a registry that does not delete a tag alone. Source: the same, "Deleting tags"; older
 registries take the tag for a digest that they do not have, and answer 404."""
 DONE = frozenset({200, 202, 204})
 """The specification's is 202."""
-_NEXT = re.compile(r'<([^<>]+)>\s*;[^,]*\brel="?next"?')
-"""Source: RFC 8288."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrunableRepository:
     """A repository of a registry, read without any doubt, and written to by deletion only."""
 
-    reader: RegistryReader
+    reader: ReferrersRegistry
 
     @property
     def name(self) -> str:
@@ -62,7 +58,7 @@ class PrunableRepository:
             names = self._names(answer)
             fresh = [name for name in names if name not in found]
             found.update(dict.fromkeys(fresh))
-            after = self._next(answer)
+            after = self.reader.next_page(answer, "tags/list")
             if after is None and not fresh:
                 return self._listed(found)
             path = after or f"tags/list?n={PAGE}&last={urllib.parse.quote(names[-1])}"
@@ -91,21 +87,6 @@ class PrunableRepository:
         if not all(isinstance(name, str) and TAG.fullmatch(name) for name in names):
             raise RemoteError(f"{what} has names that are no tags")
         return names
-
-    def _next(self, answer: Answer, listing: str = "tags/list") -> str | None:
-        """Return the path of the next page of a listing, None if the answer names none."""
-        link = answer.headers.get("link")
-        if link is None:
-            return None
-        target = _NEXT.search(link)
-        path, query = _path_of(target[1] if target else "")
-        expected = f"/v2/{self.name.partition('/')[2]}/{listing}"
-        if not query or not (path or expected).endswith(expected):
-            raise RemoteError(
-                f"the registry names a next page of {listing} of {self.name} that is none",
-                details=link[:500],
-            )
-        return f"{listing}?{query}"
 
     def manifest(self, reference: str) -> bytes | None:
         """Return the manifest that a tag or digest names, None if the registry says there is none.
@@ -144,7 +125,7 @@ class PrunableRepository:
             if answer.status != 200:
                 raise self.reader.refusal(answer)
             found += self._referrers_in(answer)
-            after = self._next(answer, f"referrers/{digest}")
+            after = self.reader.next_page(answer, f"referrers/{digest}")
             if after is None:
                 return tuple(found)
             path = after
@@ -205,15 +186,6 @@ class PrunableRepository:
             details=answer.body[:1000].decode("utf-8", "replace"),
             hint="may this login delete, and does the registry allow deletion?",
         )
-
-
-def _path_of(address: str) -> tuple[str, str]:
-    """Return path and query of an address that a registry names; empty for one that is none."""
-    try:
-        parts = urllib.parse.urlsplit(address)
-    except ValueError:
-        return "", ""
-    return parts.path, parts.query
 
 
 def digest_in(value: object) -> str:

@@ -16,11 +16,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from immutable_base.errors import RemoteError, VerificationError, foreign_data
+from immutable_base.errors import VerificationError, foreign_data
 from immutable_base.image.program import mounted_image
 from immutable_base.model.facts import ProgramOutput
 from immutable_base.process import ANY_STATUS, Runner
 from immutable_base.tools import buildah, bwrap, skopeo
+from immutable_base.tools.outages import remote_kind
 
 REJECTED = "Source image rejected: "
 """How skopeo begins to say that its policy refuses an image; source: containers/image,
@@ -113,7 +114,7 @@ def require_taken(host: AskedHost, pinned: str) -> None:
     if found.status == 0:
         return
     if REJECTED not in found.text:
-        raise RemoteError(
+        raise remote_kind(found.text)(
             f"whether a host takes {pinned} cannot be known: the image's skopeo failed",
             details=found.text,
             hint="is the registry up? The tags are where they were; run again",
@@ -129,7 +130,7 @@ def _require_refused(host: AskedHost, pinned: str, what: str) -> None:
             hint=f"nothing was published: the image's policy.json demands too little; {HINT}",
         )
     if REJECTED not in found.text:
-        raise RemoteError(
+        raise remote_kind(found.text)(
             f"whether a host refuses {what} cannot be known: the image's skopeo failed",
             details=found.text,
             hint="is the registry up? The tags are where they were; run again",

@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import logging
-import math
-import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
+from dataclasses import replace
+from functools import partial
 
 from immutable_base.errors import ImmutableBaseError, RemoteError, VerificationError
 from immutable_base.image.oci import require_manifest
-from immutable_base.model.publish import Publication, PublicationStatus
+from immutable_base.model.publish import Publication, PublicationStatus, Tag
+from immutable_base.model.sbom import full_sbom_path
 from immutable_base.publish.as_host import require_host_agrees
+from immutable_base.publish.attested import (
+    attest_provenance,
+    attest_sbom,
+    is_attested,
+    require_attested,
+    write_provenance,
+)
+from immutable_base.publish.full_sbom import attach_full_sbom
 from immutable_base.publish.key_signature import (
     require_known_key,
     require_signed_by_key,
     sign_by_key,
     unsigned_tags,
 )
+from immutable_base.publish.overtaken import refuse_overtaken
+from immutable_base.publish.patience import Patience
 from immutable_base.publish.request import PublishRequest, StepClock
 from immutable_base.publish.tag_mover import TagMover
 from immutable_base.sign import job_token
@@ -29,8 +39,7 @@ from immutable_base.verify import NO_CT_LOG, VerifiedImage, Verifier
 from immutable_base.workspace import file_digest
 
 log = logging.getLogger(__name__)
-LONGEST_RUN = 86400
-"""Seconds; GitLab ends a job after a day at the latest."""
+VERIFY = "verify signature, SBOM and provenance"
 
 
 def publish_variant(verifier: Verifier, request: PublishRequest) -> Publication:
@@ -39,12 +48,15 @@ def publish_variant(verifier: Verifier, request: PublishRequest) -> Publication:
     With a key it signs as well, for each tag. Nothing is written if all of that is so already,
     except a signature that `renew` asks for.
 
+    A service that is not to be had is waited for, a while; what is refused is not asked again.
+
     Raises CheckError if the layout does not hold the digest, ConfigurationError without a token,
     HostError if cosign is not one that is accepted, VerificationError if the signer is not the one
     that `verifier` demands, or if a host would refuse the image or take an unsigned one,
     RemoteError if a service fails. In each case the tags stay where they were.
     """
-    times = StepClock()
+    times, patience = StepClock(), Patience()
+    verifier = replace(verifier, run=patience.runner(verifier.run))
     require_manifest(request.layout, request.digest)
     mover = TagMover(
         run=verifier.run,
@@ -53,23 +65,34 @@ def publish_variant(verifier: Verifier, request: PublishRequest) -> Publication:
     )
     with times.step("read what is published"):
         before = mover.read(request.tags)
-        _refuse_overtaken(verifier, request, before)
-        verified = _verified_already(verifier, request)
+        patience.ask(lambda: refuse_overtaken(verifier, request, before))
+        verified = patience.ask(lambda: _verified_already(verifier, request))
     status = _status(verified, request, before)
     if verified is None:
-        verified = _make_verified(verifier, request, times)
+        verified = _make_verified(verifier, request, times, patience)
     else:
         if _is_old(verified, request):
-            verified = _sign_anew(verifier, request, times)
+            verified = _sign_anew(verifier, request, times, patience)
         if unsigned_tags(verifier, *request.named):
-            _add_key_signatures(verifier, request, times)
+            _add_key_signatures(verifier, request, times, patience)
             status = PublicationStatus.PUBLISHED
     if request.open_host is not None and status is not PublicationStatus.UNCHANGED:
         with times.step("ask as a host"), request.open_host() as host:
-            by_key = verifier.key is not None
-            require_host_agrees(host, request.repository, request.digest, by_key=by_key)
+            agree = partial(require_host_agrees, host, request.repository, request.digest)
+            patience.ask(partial(agree, by_key=verifier.key is not None))
     with times.step("move the tags"):
         moved = mover.move(before, request.digest)
+    return _publication(verified, request, times, status, moved)
+
+
+def _publication(
+    verified: VerifiedImage,
+    request: PublishRequest,
+    times: StepClock,
+    status: PublicationStatus,
+    moved: tuple[Tag, ...],
+) -> Publication:
+    write_provenance(request, verified.provenance.document)
     return Publication(
         rests_on=dict(request.rests_on),
         variant=request.variant,
@@ -81,6 +104,8 @@ def publish_variant(verifier: Verifier, request: PublishRequest) -> Publication:
         issuer=verified.signer.issuer,
         rekor_log_index=verified.log_index,
         sbom_sha256=file_digest(request.sbom),
+        full_sbom_sha256=file_digest(full_sbom_path(request.sbom)),
+        provenance_log_index=verified.provenance.log_index,
         notes=() if verified.sct_checked else (NO_CT_LOG,),
         steps=tuple(times.steps),
         seconds=round(time.monotonic() - times.started, 2),
@@ -105,6 +130,7 @@ def sign_variant(verifier: Verifier, request: PublishRequest) -> str:
     Raises as `publish_variant`.
     """
     require_manifest(request.layout, request.digest)
+    verifier = replace(verifier, run=Patience().runner(verifier.run))
     token = _ready_to_sign(verifier)
     _push(verifier, request)
     _sign(verifier, request, token)
@@ -112,17 +138,20 @@ def sign_variant(verifier: Verifier, request: PublishRequest) -> str:
 
 
 def attest_variant(verifier: Verifier, request: PublishRequest) -> str:
-    """Attest the SBOM of what was pushed; return `repository@sha256:...`. No tag moves.
+    """Attest SBOM and provenance of what was pushed, and add the full SBOM. No tag moves.
 
-    Raises as `publish_variant`, and RemoteError if the image was not pushed.
+    Returns `repository@sha256:...`. Raises as `publish_variant`, and RemoteError if the image was
+    not pushed.
     """
+    patience = Patience()
+    verifier = replace(verifier, run=patience.runner(verifier.run))
     token = _ready_to_sign(verifier)
     environment = verifier.sigstore.environment
     if skopeo.manifest_digest(verifier.run, request.pinned, environment) is None:
         raise RemoteError(
             f"{request.pinned} is not in the registry", hint="`immutable-base sign` pushes it"
         )
-    _attest(verifier, request, token)
+    _attest(verifier, request, token, StepClock(), patience)
     return request.pinned
 
 
@@ -144,9 +173,17 @@ def _sign(verifier: Verifier, request: PublishRequest, token: str) -> None:
         sign_by_key(verifier, *request.named)
 
 
-def _attest(verifier: Verifier, request: PublishRequest, token: str) -> None:
+def _attest(
+    verifier: Verifier, request: PublishRequest, token: str, times: StepClock, patience: Patience
+) -> None:
+    """Attest SBOM and provenance, and put the full SBOM beside the image."""
     with _naming_what_is_in_the_way(verifier, request, "att"):
-        cosign.attest(verifier.run, request.pinned, request.sbom, verifier.sigstore, token)
+        with times.step("attest the SBOM"):
+            attest_sbom(verifier, request, token)
+        with times.step("attest the provenance"):
+            attest_provenance(verifier, request, token)
+    with times.step("attach the full SBOM"):
+        patience.ask(lambda: attach_full_sbom(verifier, request))
 
 
 def _verified_already(verifier: Verifier, request: PublishRequest) -> VerifiedImage | None:
@@ -156,45 +193,7 @@ def _verified_already(verifier: Verifier, request: PublishRequest) -> VerifiedIm
     except VerificationError as error:
         log.info("not published before: %s", error.message)
         return None
-    return verified if verified.has_sbom(request.read_sbom()) else None
-
-
-def _refuse_overtaken(
-    verifier: Verifier, request: PublishRequest, before: Mapping[str, str | None]
-) -> None:
-    """Refuse to move a tag back to older inputs while a newer run's image is fresh.
-
-    Two machines may build at once, and the slower one may have the older plan. An image that was
-    signed longer ago than any run takes is no rival: upstream may take its packages back. In a
-    pipeline everything is one that was signed since it began: somebody may start its job again.
-    """
-    recent = min(time.time() - LONGEST_RUN, _pipeline_began(os.environ))
-    for digest in sorted({found for found in before.values() if found} - {request.digest}):
-        try:
-            rival = verifier.verify(request.repository, digest).proof
-        except VerificationError as error:
-            log.info("not a rival: %s", error.message)
-            continue
-        if rival.signature.signed_at > recent and skopeo.seconds(rival.created) > request.epoch:
-            names = ", ".join(name for name, found in before.items() if found == digest)
-            raise RemoteError(
-                f"another run has published newer inputs: {names} of {request.repository}",
-                details=f"{digest}, made {rival.created}, "
-                f"signed {moment(rival.signature.signed_at)}",
-                hint="nothing was written and no tag was moved; plan and run again",
-            )
-
-
-def _pipeline_began(environment: Mapping[str, str]) -> float:
-    """Return when this job's pipeline was made, in seconds since 1970; infinite if nobody says.
-
-    Source: GitLab, predefined variables, `CI_PIPELINE_CREATED_AT` (ISO 8601).
-    """
-    try:
-        found = datetime.fromisoformat(environment.get("CI_PIPELINE_CREATED_AT", ""))
-    except ValueError:
-        return math.inf
-    return found.timestamp() if found.tzinfo else math.inf
+    return verified if is_attested(verified, request) else None
 
 
 @contextmanager
@@ -223,30 +222,32 @@ def _naming_what_is_in_the_way(
         ) from error
 
 
-def _make_verified(verifier: Verifier, request: PublishRequest, times: StepClock) -> VerifiedImage:
+def _make_verified(
+    verifier: Verifier, request: PublishRequest, times: StepClock, patience: Patience
+) -> VerifiedImage:
     # Before anything is written: a wrong token must not leave half a publication behind.
     token = _ready_to_sign(verifier)
     with times.step("push by digest"):
         _push(verifier, request)
     with times.step("sign"):
         _sign(verifier, request, token)
-    with times.step("attest the SBOM"):
-        _attest(verifier, request, token)
-    with times.step("verify signature and SBOM"):
-        verified = verifier.verify(request.repository, request.digest)
-        if not verified.has_sbom(request.read_sbom()):
-            raise VerificationError(f"the SBOM attested for {request.pinned} is not ours")
-        require_signed_by_key(verifier, *request.named)
+    _attest(verifier, request, token, times, patience)
+    with times.step(VERIFY):
+        verified = patience.ask(lambda: verifier.verify(request.repository, request.digest))
+        require_attested(verified, request)
+        patience.ask(lambda: require_signed_by_key(verifier, *request.named))
     return verified
 
 
-def _sign_anew(verifier: Verifier, request: PublishRequest, times: StepClock) -> VerifiedImage:
+def _sign_anew(
+    verifier: Verifier, request: PublishRequest, times: StepClock, patience: Patience
+) -> VerifiedImage:
     """Sign what is published once more, and require that this is now the newest signature."""
     token = _ready_to_sign(verifier)
     with times.step("sign anew"):
         _sign(verifier, request, token)
-    with times.step("verify signature and SBOM"):
-        verified = verifier.verify(request.repository, request.digest)
+    with times.step(VERIFY):
+        verified = patience.ask(lambda: verifier.verify(request.repository, request.digest))
         if _is_old(verified, request):
             raise VerificationError(
                 f"{request.pinned} was signed anew, and its newest signature is still that of "
@@ -256,10 +257,12 @@ def _sign_anew(verifier: Verifier, request: PublishRequest, times: StepClock) ->
     return verified
 
 
-def _add_key_signatures(verifier: Verifier, request: PublishRequest, times: StepClock) -> None:
+def _add_key_signatures(
+    verifier: Verifier, request: PublishRequest, times: StepClock, patience: Patience
+) -> None:
     """Let a key sign what is published already: it is new, or there are tags that are."""
     _ready_to_sign(verifier)
     with times.step("sign with the key"):
         with _naming_what_is_in_the_way(verifier, request, "sig"):
             sign_by_key(verifier, *request.named)
-        require_signed_by_key(verifier, *request.named)
+        patience.ask(lambda: require_signed_by_key(verifier, *request.named))

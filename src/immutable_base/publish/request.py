@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from immutable_base.model.publish import StepTime
+from immutable_base.provenance.record import BuildRecord
 from immutable_base.publish.as_host import AskedHost
 
 HostOpener = Callable[[], AbstractContextManager[AskedHost]]
@@ -45,6 +46,11 @@ class PublishRequest:
     layout: Path
     """OCI layout that holds exactly this digest."""
     sbom: Path
+    """The SBOM to attest; the full one lies beside it."""
+    record: BuildRecord
+    """How the image was built."""
+    provenance: Path
+    """Where the provenance is written down that is attested."""
     epoch: int
     """When the newest of its inputs was made, in seconds since 1970."""
     tags: Sequence[str]

@@ -26,6 +26,8 @@ from immutable_base.model.publish import Publication
 from immutable_base.model.sbom import SbomRecord
 from immutable_base.policy.demands import variant_demands
 from immutable_base.process import LineSink
+from immutable_base.provenance.record import BuildRecord
+from immutable_base.provenance.variant import VariantBuild, variant_record
 from immutable_base.publish.as_host import open_host
 from immutable_base.publish.publish import (
     attest_variant,
@@ -36,11 +38,12 @@ from immutable_base.publish.request import HostOpener, PublishRequest
 from immutable_base.publish.tag_names import tags_of
 from immutable_base.report.run import kibibytes
 from immutable_base.run.verifier import verifier_of
+from immutable_base.sbom.full import record_of
 from immutable_base.sbom.make import make_sbom
 from immutable_base.sbom.subject import require_subject
 from immutable_base.schedule import Node
 from immutable_base.tools import buildah
-from immutable_base.workspace import file_digest
+from immutable_base.verification.complete.provenance import FULL_SBOM
 
 Action = Callable[[VariantPlan, LineSink], str]
 
@@ -91,16 +94,16 @@ class Stages:
                 facts=facts,
                 document=document,
             )
-        record = SbomRecord(
-            rests_on=self.documents.rests_on(SbomRecord, variant),
+        record = record_of(
+            document,
             variant=variant.name,
             image_id=facts.image_id,
-            sha256=file_digest(document),
-            size=document.stat().st_size,
             packages=len(facts.packages),
+            rests_on=self.documents.rests_on(SbomRecord, variant),
         )
         self.documents.write(name_of(SbomRecord, variant), record)
-        return f"{record.packages} packages, {kibibytes(record.size)}"
+        sizes = f"{kibibytes(record.size)}, in full {kibibytes(record.full_size)}"
+        return f"{record.packages} packages, {sizes}"
 
     def boot(self, variant: VariantPlan, report: LineSink) -> str:
         """Install and start the image as a host would, and require what was promised of it."""
@@ -145,7 +148,7 @@ class Stages:
         return sign_variant(verifier_of(self.context), self._request(variant))
 
     def attest(self, variant: VariantPlan, _report: LineSink) -> str:
-        """Attest the SBOM of what was pushed; no tag moves."""
+        """Attest SBOM and provenance of what was pushed; no tag moves."""
         return attest_variant(verifier_of(self.context), self._request(variant))
 
     def publish(self, variant: VariantPlan, _report: LineSink) -> str:
@@ -181,10 +184,32 @@ class Stages:
             digest=layout.digest,
             layout=documents.layout(variant),
             sbom=sbom,
+            record=self._record(variant, repository),
+            provenance=documents.provenance(variant),
             epoch=variant.source_date_epoch,
             tags=tags_of(self.context.settings, variant, layout.digest),
             rests_on=documents.rests_on(Publication, variant),
             open_host=self._host(variant),
+        )
+
+    def _record(self, variant: VariantPlan, repository: str) -> BuildRecord:
+        """Return what is known of the build of a variant's image, by what it left.
+
+        Raises VerificationError if that contradicts the plan.
+        """
+        documents, settings = self.documents, self.context.settings
+        steps = {variant.module_id(it): it.kmod.file_name for it in variant.modules}
+        full = documents.read(SbomRecord, variant).full_sha256
+        return variant_record(
+            VariantBuild(
+                plan=documents.plan(),
+                variant=variant,
+                repositories=settings.repositories_of(settings.variants[variant.name]),
+                destination=repository,
+                image=documents.read(ImageBuild, variant),
+                modules={step: documents.module(step, name) for step, name in steps.items()},
+                byproducts={**documents.rests_on(Publication, variant), FULL_SBOM: full},
+            )
         )
 
     def _host(self, variant: VariantPlan) -> HostOpener | None:

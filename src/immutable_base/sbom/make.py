@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
@@ -25,19 +26,21 @@ from immutable_base.errors import CheckError, CommandError
 from immutable_base.model.evr import Evr
 from immutable_base.model.facts import ImageFacts
 from immutable_base.model.plan import VariantPlan
+from immutable_base.model.sbom import full_sbom_path
 from immutable_base.process import Runner
 from immutable_base.sbom.compact import compact_text, package_name, short_references
 from immutable_base.sbom.database import copy_database
+from immutable_base.sbom.full import reference_to
 from immutable_base.sbom.modules import module_components
 from immutable_base.sbom.subject import BASE, IMAGE_ID, KERNEL_RELEASE
 from immutable_base.tools import syft
 from immutable_base.workspace import write_atomically
 
 DROPPED = ("syft:cpe23", "syft:package:", "syft:location:", "syft:metadata:")
-"""Prefixes of properties that make half of the document: guesses of CPE names, which are wrong for
-distributions that backport fixes; what is the same for every package; and release, epoch and source
-package, which version and purl say, beside the size on disk. The attestation goes through a log
-with a limit."""
+"""Prefixes of properties that only the full document has, where they are half of it: guesses of
+CPE names, which are wrong for distributions that backport fixes; what is the same for every
+package; and release, epoch and source package, which version and purl say, beside the size on disk.
+The attestation goes through a log with a limit."""
 NO_SERIAL = UUID(int=0)
 """The serial number of a document before it has one, which is made of everything else in it."""
 SHOWN = 20
@@ -57,7 +60,7 @@ class SbomRequest:
     epoch: int
     """Seconds since 1970: the document's time, that of the newest input."""
     modules: Iterable[Component]
-    """Kernel modules from outside the kernel's own tree."""
+    """What no lister of packages finds: kernel modules from outside the kernel's own tree."""
     signing: Signing
     """Says how large a document may be."""
 
@@ -100,23 +103,35 @@ def write_sbom(
         raw, database = Path(folder) / "syft.json", Path(folder) / "root"
         copy_database(root, database)
         syft.scan_rpms(run, database, raw)
-        bom = read_bom(raw.read_bytes())
-    compare(rpm_names(bom), rpm_lines(facts))
-    for component in request.modules:
-        bom.components.add(component)
-    text = render(bom, image=request.image, epoch=request.epoch)
+        found = raw.read_bytes()
+    compare(rpm_names(read_bom(found)), rpm_lines(facts))
+    write_both(found, request, document)
+
+
+def write_both(found: bytes, request: SbomRequest, document: Path) -> None:
+    """Write the full SBOM made of what syft has found, and the one to attest to `document`.
+
+    Raises CheckError if either does not pass the CycloneDX schema, or that one is too large.
+    """
+    modules = tuple(request.modules)
+    write = partial(render, image=request.image, epoch=request.epoch, modules=modules)
+    full = write(read_bom(found, full=True), short=False)
+    bom = read_bom(found)
+    bom.external_references.add(reference_to(full))
+    text = write(bom)
+    write_atomically(full_sbom_path(document), full)
     # Also one that is too large: whoever is told so may want to know what fills it.
     write_atomically(document, text)
     require_size(len(text.encode()), request.signing, name=document.name.partition(".")[0])
 
 
-def read_bom(text: bytes) -> Bom:
-    """Read syft's document, without the parts that are not published.
+def read_bom(text: bytes, *, full: bool = False) -> Bom:
+    """Read syft's document; without `full` the parts that are not attested are left out.
 
     Raises CommandError if it is not a CycloneDX document of the shape that syft writes.
     """
     try:
-        return _bom(json.loads(text))
+        return _bom(json.loads(text), full=full)
     except NOT_UNDERSTOOD as error:
         raise CommandError(
             "the list of packages that syft wrote is not understood",
@@ -125,13 +140,15 @@ def read_bom(text: bytes) -> Bom:
         ) from error
 
 
-def _bom(document: dict[str, Any]) -> Bom:
+def _bom(document: dict[str, Any], *, full: bool) -> Bom:
     for tool in document["metadata"]["tools"]["components"]:
         # `author` is deprecated since CycloneDX 1.6; syft still writes it.
         tool["publisher"] = tool.pop("author", None)
     for component in document.get("components", []):
         if not isinstance(component["name"], str):
             raise TypeError(f"the name of a component is {component['name']!r}")
+        if full:
+            continue
         component.pop("cpe", None)
         properties = component.get("properties", [])
         component["properties"] = [
@@ -197,17 +214,26 @@ def container_component(repository: str, said: Mapping[str, str], *, epoch: int)
     )
 
 
-def render(bom: Bom, *, image: Component, epoch: int) -> str:
+def render(
+    bom: Bom,
+    *,
+    image: Component,
+    epoch: int,
+    modules: Iterable[Component] = (),
+    short: bool = True,
+) -> str:
     """Return the document as CycloneDX 1.6 JSON; the same content gives the same bytes.
 
-    Raises CheckError if it does not pass the CycloneDX schema.
+    `short` leaves out what says nothing. Raises CheckError if it does not pass the CycloneDX
+    schema.
     """
+    bom.components.update(modules)
     bom.metadata.component = image
     bom.metadata.timestamp = datetime.fromtimestamp(epoch, UTC)
     bom.register_dependency(image, bom.components)
     bom.version = 1
     bom.serial_number = NO_SERIAL
-    blank = _text(bom)
+    blank = _text(bom, short=short)
     # A document is written once: to do that takes as long as all the rest of it.
     text = blank.replace(_serial(NO_SERIAL), _serial(uuid5(NAMESPACE_URL, blank)), 1)
     error = _schema_error(text)
@@ -228,9 +254,11 @@ def _schema_error(text: str) -> str | None:
     return None if error is None else str(error)
 
 
-def _text(bom: Bom) -> str:
+def _text(bom: Bom, *, short: bool) -> str:
     document = json.loads(JsonV1Dot6(bom).output_as_string(indent=1))
-    return compact_text(document, short_references(bom.components))
+    if short:
+        return compact_text(document, short_references(bom.components))
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")) + "\n"
 
 
 def require_size(size: int, signing: Signing, *, name: str) -> None:

@@ -16,16 +16,18 @@ from immutable_base.errors import (
     CommandError,
     ConfigurationError,
     HostError,
-    RemoteError,
     VerificationError,
 )
 from immutable_base.process import Command, Result, Runner
+from immutable_base.tools.outages import remote_kind
 from immutable_base.tools.pins import VERSION_TIMEOUT, Version, json_version, load_pins
 
 TIMEOUT = 240.0
 """Seconds; cosign itself gives up after three minutes."""
 LEGACY = "--new-bundle-format=false"
 NO_SIGNING_CONFIG = "--use-signing-config=false"
+SBOM = "cyclonedx"
+"""cosign's name of the type of an SBOM attestation."""
 REPEATED = "error during command execution: "
 SECRET = re.compile("KEY$|PASSWORD|PIN|SECRET|TOKEN$")
 """Names of variables whose values are shown nowhere."""
@@ -115,9 +117,10 @@ def sign_with_key(
     try:
         run(_with_key(argv, key, sigstore.environment))
     except CommandError as error:
-        raise RemoteError(
+        output = _output(error.details or error.message)
+        raise remote_kind(output)(
             f"{pinned} could not be signed with the key for {identity}",
-            details=_output(error.details or error.message),
+            details=output,
             hint=f"are the key's service, {sigstore.rekor_url} and the registry up? "
             "The tags are where they were; run again",
         ) from error
@@ -148,16 +151,19 @@ def _with_key(argv: tuple[str, ...], key: ImageKey, env: Mapping[str, str]) -> C
     return Command(argv=argv, timeout=TIMEOUT, env=env, secrets=secrets)
 
 
-def attest(run: Runner, pinned: str, sbom: Path, sigstore: Sigstore, token: str) -> None:
-    """Attach a CycloneDX document to `repository@sha256:...` as a signed attestation.
+def attest(
+    run: Runner, pinned: str, kind: str, predicate: Path, sigstore: Sigstore, token: str
+) -> None:
+    """Attach a document to `repository@sha256:...` as a signed attestation.
 
-    An earlier SBOM attestation of the same image is replaced. Raises as `sign` does.
+    `kind` is its type, `SBOM` or a URI: under its own name for SLSA's cosign spells some keys
+    otherwise. An earlier attestation of the same image and type is replaced. Raises as `sign` does.
     """
     argv = (
         "cosign", "attest", *_signing(sigstore),
-        "--type=cyclonedx", f"--predicate={sbom}", "--replace=true", "--", pinned,
+        f"--type={kind}", f"--predicate={predicate}", "--replace=true", "--", pinned,
     )  # fmt: skip
-    _with_token(run, argv, sigstore, token, f"the SBOM of {pinned} could not be attested")
+    _with_token(run, argv, sigstore, token, f"{predicate.name} of {pinned} could not be attested")
 
 
 def _signing(sigstore: Sigstore) -> tuple[str, ...]:
@@ -185,7 +191,7 @@ def _with_token(
                 details=output,
                 hint="has the token expired, and does this Fulcio trust its issuer and audience?",
             ) from error
-        raise RemoteError(
+        raise remote_kind(output)(
             sentence,
             details=output,
             hint=f"are {sigstore.fulcio_url}, {sigstore.rekor_url} and the registry up? "

@@ -19,6 +19,7 @@ from immutable_base.errors import CommandError, RemoteError
 from immutable_base.model.reference import DIGEST, Reference
 from immutable_base.process import Command, Runner
 from immutable_base.tools.limits import QUICK, TRANSFER
+from immutable_base.tools.outages import remote_kind
 
 INDEX_TYPES = (
     "application/vnd.oci.image.index.v1+json",
@@ -168,7 +169,8 @@ def _copy(
 
 
 def _remote(failure: str, error: CommandError, hint: str) -> RemoteError:
-    return RemoteError(failure, details=error.details or error.message, hint=hint)
+    output = error.details or error.message
+    return remote_kind(output)(failure, details=output, hint=hint)
 
 
 def _digest(raw: bytes) -> str:

@@ -35,6 +35,23 @@ CYCLONEDX = "https://cyclonedx.org/bom"
 """Predicate type of an SBOM attestation; source: in-toto attestation, predicate CycloneDX."""
 
 
+PROVENANCE = "https://slsa.dev/provenance/v1"
+"""Predicate type of a provenance; source: SLSA specification 1.0, "Provenance"."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """An in-toto statement whose attestation holds; its predicate is not read yet."""
+
+    kind: str
+    """Its predicate type: `CYCLONEDX` or `PROVENANCE`."""
+    predicate: object
+    leaf: Leaf
+    """The certificate of who attests it."""
+    signed_at: int
+    log_index: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attested:
     """An SBOM whose attestation holds."""
@@ -44,8 +61,8 @@ class Attested:
     log_index: int
 
 
-def read_sbom(raw: bytes, leaf: Leaf, entry: Entry, digest: str) -> Attested:
-    """Return the SBOM that an envelope attests to this digest.
+def read_statement(raw: bytes, leaf: Leaf, entry: Entry, digest: str) -> Statement:
+    """Return what an envelope states about this digest.
 
     `leaf` and `entry` have been verified. Raises Skipped.
     """
@@ -58,12 +75,28 @@ def read_sbom(raw: bytes, leaf: Leaf, entry: Entry, digest: str) -> Attested:
         raise Skipped("the attestation is not an in-toto statement")
     _require_subject(statement["subject"], digest)
     kind = text_of(statement["predicateType"], "the attestation's type")
-    if kind != CYCLONEDX:
-        raise Skipped(f"an attestation of the type {kind[:200]}", Kind.UNRELATED)
-    return Attested(
-        document=_sbom(statement["predicate"]),
+    if kind not in {CYCLONEDX, PROVENANCE}:
+        raise other_type(kind)
+    return Statement(
+        kind=kind,
+        predicate=statement["predicate"],
+        leaf=leaf,
         signed_at=entry.integrated,
         log_index=entry.log_index,
+    )
+
+
+def other_type(kind: str) -> Skipped:
+    """Return why a statement of another type does not count."""
+    return Skipped(f"an attestation of the type {kind[:200]}", Kind.UNRELATED)
+
+
+def read_sbom(statement: Statement) -> Attested:
+    """Return the SBOM that a statement holds; raises Skipped."""
+    return Attested(
+        document=_sbom(statement.predicate),
+        signed_at=statement.signed_at,
+        log_index=statement.log_index,
     )
 
 

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from immutable_base.errors import ConfigurationError, RemoteError
+from immutable_base.errors import ConfigurationError, RemoteError, UnavailableError
 from immutable_base.verification.deadline import Deadline
 
 log = logging.getLogger(__name__)
@@ -23,6 +23,10 @@ REDIRECTS = 5
 ONE_WAIT = 20.0
 """Seconds that one read may take; the whole has the deadline."""
 CHUNK = 1 << 16
+_MAY_PASS = (
+    ConnectionError, TimeoutError, http.client.BadStatusLine, http.client.IncompleteRead,
+)  # fmt: skip
+"""What an attempt later may not meet any more; a certificate that is not trusted stays so."""
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
 
 
@@ -74,7 +78,8 @@ class Client:
             yield
         except (OSError, http.client.HTTPException, ValueError) as error:
             self.deadline.remaining()
-            raise RemoteError(
+            kind = UnavailableError if isinstance(error, _MAY_PASS) else RemoteError
+            raise kind(
                 f"nothing can be known: {_host_of(url)} cannot be asked",
                 details=f"{type(error).__name__}: {error}"[:500],
                 hint="is the registry up, and does this machine trust its certificate?",

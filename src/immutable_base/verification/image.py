@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 
 from immutable_base.errors import BrokenProofError, NoSuchImageError, VerificationError
 from immutable_base.verification.reader import Reader
@@ -26,6 +27,18 @@ MANIFESTS = {
 }
 """Media types of an image's manifest, and of the configuration that belongs to each."""
 LARGEST_CONFIG = 8 << 20
+BASE_DIGEST = "org.opencontainers.image.base.digest"
+"""Source: OCI Image Specification 1.1, "Annotations"; here a label."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageWords:
+    """What an image says of itself."""
+
+    created: str
+    """When it was made; empty if it does not say."""
+    base: str
+    """Digest of the image that it is built on; empty if it does not say."""
 
 
 def digest_of(raw: bytes) -> str:
@@ -33,8 +46,8 @@ def digest_of(raw: bytes) -> str:
     return f"sha256:{hashlib.sha256(raw).hexdigest()}"
 
 
-def require_image(reader: Reader, pinned: str, digest: str) -> str:
-    """Return when an image was made, by its own words, if it is there and for our platform.
+def require_image(reader: Reader, pinned: str, digest: str) -> ImageWords:
+    """Return what an image says of itself, if it is there and for our platform.
 
     Raises NoSuchImageError, BrokenProofError if what it serves has another digest,
     VerificationError if it is something else than an image.
@@ -92,10 +105,16 @@ def _of_an_index(manifest: Object) -> str:
     )
 
 
-def _require_platform(raw: bytes) -> str:
+def _require_platform(raw: bytes) -> ImageWords:
     with skipping("the image's configuration"):
         config = require_object(parse_json(raw, "the configuration"), "the configuration")
         found = (config.get("os"), config.get("architecture"))
         if found != PLATFORM:
             raise Skipped(f"it is for {found[0]}/{found[1]}, not for {'/'.join(PLATFORM)}")
-        return text_of(config.get("created", ""), "the image's time")
+        inner = config.get("config")
+        labels = inner.get("Labels") if isinstance(inner, dict) else None
+        base = labels.get(BASE_DIGEST) if isinstance(labels, dict) else None
+        return ImageWords(
+            created=text_of(config.get("created", ""), "the image's time"),
+            base=base if isinstance(base, str) else "",
+        )

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Protocol
-
-from immutable_base.verification.deadline import Deadline
 
 
 class Reader(Protocol):
@@ -19,7 +16,3 @@ class Reader(Protocol):
 
     def close(self) -> None:
         """End what is open."""
-
-
-ReaderOpener = Callable[[str, Deadline], Reader]
-"""Returns a repository of a registry, read until a moment."""

@@ -8,7 +8,7 @@ import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from immutable_base.errors import RemoteError
+from immutable_base.errors import RemoteError, UnavailableError
 from immutable_base.verification.client import Answer, Client
 from immutable_base.verification.image import MANIFESTS
 from immutable_base.verification.login import login_for
@@ -83,19 +83,21 @@ class RegistryReader:
     ) -> Answer:
         """Return the answer about a path below the repository, whatever it is.
 
-        The login is given if the registry asks for one; a service that is overloaded is asked
-        again. `media_type` is that of the `body`. Raises RemoteError if there is no answer.
+        The login is given if the registry asks for one; a service that is overloaded, or has closed
+        the connection, is asked again. `media_type` is that of the `body`. Raises RemoteError if
+        there is no answer.
         """
         question = _Asked(method=method, path=path, media_type=media_type, body=body)
         answer = self._patiently(question, largest)
         if answer.status == 401:
-            self._authorize(answer)
+            self._authorize(answer, "pull,push" if method == "PUT" else self.actions)
             answer = self._patiently(question, largest)
         return answer
 
     def refusal(self, answer: Answer) -> RemoteError:
         """Return the error for an answer that tells nothing about what is there."""
-        return RemoteError(
+        kind = UnavailableError if answer.status in TRANSIENT else RemoteError
+        return kind(
             f"nothing can be known: the registry answers {answer.status} about {self.repository}",
             details=answer.body[:1000].decode("utf-8", "replace"),
             hint="is the login right (`skopeo login`, or REGISTRY_AUTH_FILE)?"
@@ -112,12 +114,19 @@ class RegistryReader:
         raise self.refusal(answer)
 
     def _patiently(self, question: _Asked, largest: int) -> Answer:
-        answer = self._send(question, largest)
         for wait in WAITS:
-            asked = _asked_to_wait(answer)
-            if answer.status not in TRANSIENT or asked > LONGEST_WAIT:
-                break
+            try:
+                answer = self._send(question, largest)
+            except UnavailableError as error:
+                if isinstance(error.__cause__, TimeoutError):
+                    raise  # That was wait enough.
+                asked = 0
+            else:
+                asked = _asked_to_wait(answer)
+                if answer.status not in TRANSIENT or asked > LONGEST_WAIT:
+                    break
             time.sleep(min(max(wait, asked), self.client.deadline.remaining()))
+        else:
             answer = self._send(question, largest)
         if answer.status == 200 and len(answer.body) > largest:
             raise RemoteError(
@@ -138,7 +147,7 @@ class RegistryReader:
             headers["Content-Type"] = question.media_type
         return self.client.send(question.method, url, headers, room, question.body)
 
-    def _authorize(self, answer: Answer) -> None:
+    def _authorize(self, answer: Answer, actions: str) -> None:
         """Get what the registry asks for, with the login if there is one."""
         challenge = answer.headers.get("www-authenticate", "")
         login = login_for(self.repository, self.environment)
@@ -149,7 +158,7 @@ class RegistryReader:
         fields = {name.lower(): value for name, value in _CHALLENGE.findall(challenge)}
         asked = {
             "service": fields.get("service", ""),
-            "scope": f"repository:{self.repository.partition('/')[2]}:{self.actions}",
+            "scope": f"repository:{self.repository.partition('/')[2]}:{actions}",
         }
         url = f"{fields.get('realm', '')}?{urllib.parse.urlencode(asked)}"
         given = self.client.get(url, basic, 1 << 16)

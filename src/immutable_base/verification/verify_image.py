@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -13,26 +11,22 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from immutable_base.errors import (
-    BrokenProofError,
-    NotSignedError,
-    OtherSignerError,
-    VerificationError,
-)
+from immutable_base.errors import VerificationError
 from immutable_base.verification import attestation, simple_signing
-from immutable_base.verification.attached import (
-    Item,
-    fetch_items,
-    judge,
-    read_item,
-    read_layers,
+from immutable_base.verification.attached import Item, judge, read_item, read_layers
+from immutable_base.verification.attestation import (
+    CYCLONEDX,
+    Attested,
+    Statement,
+    other_type,
+    read_sbom,
+    read_statement,
 )
-from immutable_base.verification.attestation import Attested
-from immutable_base.verification.image import require_image
+from immutable_base.verification.beside import Question, ask, refusal
+from immutable_base.verification.image import ImageWords, require_image
 from immutable_base.verification.policy import Demand
 from immutable_base.verification.reader import Reader
 from immutable_base.verification.roots import TrustRoots
-from immutable_base.verification.simple_signing import expected_text
 from immutable_base.verification.skipped import Kind, Skipped, skipping
 from immutable_base.verification.strict import Object, decode_base64
 
@@ -55,7 +49,58 @@ class Signed:
     """What the certificate says about the job; names of `policy.EXTENSIONS`."""
 
 
-T = TypeVar("T", Signed, Attested)
+P = TypeVar("P")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attestations:
+    """What is attested to an image, whatever it is, and what beside it does not count."""
+
+    question: Question
+    demand: Demand
+    statements: list[Statement]
+    rejected: list[Skipped]
+
+    @classmethod
+    def of(
+        cls, reader: Reader, pinned: str, tag: str, demand: Demand, roots: TrustRoots
+    ) -> Attestations:
+        """Read it; raises as `verify_image`."""
+        question = Question(
+            reader=reader, pinned=pinned, tag=tag, what="SBOM attestation",
+            media_type=attestation.MEDIA_TYPE, largest=LARGEST_ATTESTATION,
+        )  # fmt: skip
+        rejected: list[Skipped] = []
+        found = ask(
+            question, demand, roots,
+            lambda item, raw: read_statement(raw, item.leaf, item.entry, pinned.partition("@")[2]),
+            rejected,
+        )  # fmt: skip
+        found.sort(key=lambda statement: statement.signed_at, reverse=True)
+        return cls(question=question, demand=demand, statements=found, rejected=rejected)
+
+    def each(self, what: str, kind: str, read: Callable[[Statement], P]) -> tuple[P, ...]:
+        """Return every statement of a kind that can be read, the newest first.
+
+        Raises as `verify_image` if there is none.
+        """
+        here: list[Skipped] = []
+        others: list[Skipped] = []
+        good: list[P] = []
+        for statement in self.statements:
+            if statement.kind != kind:
+                others.append(other_type(statement.kind))
+                continue
+            try:
+                with skipping(f"the {what}"):
+                    good.append(read(statement))
+            except Skipped as one:
+                here.append(one)
+        if not good:
+            question = replace(self.question, what=what)
+            raise refusal(question, self.demand, [*self.rejected, *here, *others])
+        self.rejected.extend(here)
+        return tuple(good)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,19 +117,10 @@ class Verified:
     """What lies beside the image and does not count, signatures by a key aside."""
     by_key: int = 0
     """Signatures without a certificate beside it, which prove nothing here: hosts read them."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Question:
-    """One of the two tags beside an image, and what is asked of it."""
-
-    reader: Reader
-    pinned: str
-    tag: str
-    media_type: str
-    largest: int
-    what: str
-    """Begins the sentence of a refusal: `<pinned> has no <what>`."""
+    image: ImageWords
+    """What the image says of itself."""
+    attested: Attestations
+    """Everything that is attested to it; no statement but SBOMs was read."""
 
 
 def verify_image(
@@ -96,10 +132,10 @@ def verify_image(
     for anything else that does not fit; `reader` raises RemoteError if nothing can be known.
     """
     pinned, beside = f"{repository}@{digest}", digest.replace(":", "-")
-    created = require_image(reader, pinned, digest)
+    image = require_image(reader, pinned, digest)
     rejected: list[Skipped] = []
-    signatures = _ask(
-        _Question(
+    signatures = ask(
+        Question(
             reader=reader, pinned=pinned, tag=f"{beside}.sig", what="signature",
             media_type=simple_signing.MEDIA_TYPE, largest=LARGEST_SIGNATURE,
         ),
@@ -107,64 +143,19 @@ def verify_image(
     )  # fmt: skip
     newest = max(signatures, key=lambda found: found.signed_at)
     _require_fresh(pinned, newest, demand)
-    sboms = _ask(
-        _Question(
-            reader=reader, pinned=pinned, tag=f"{beside}.att", what="SBOM attestation",
-            media_type=attestation.MEDIA_TYPE, largest=LARGEST_ATTESTATION,
-        ),
-        demand, roots,
-        lambda item, raw: attestation.read_sbom(raw, item.leaf, item.entry, digest), rejected,
-    )  # fmt: skip
-    sboms.sort(key=lambda found: found.signed_at, reverse=True)
+    attested = Attestations.of(reader, pinned, f"{beside}.att", demand, roots)
+    sboms = attested.each("SBOM attestation", CYCLONEDX, read_sbom)
+    rejected += attested.rejected
     by_key = sum(one.kind is Kind.BY_KEY for one in rejected)
     return Verified(
-        created=created,
+        created=image.created,
         signature=newest,
-        sboms=tuple(sboms),
+        sboms=sboms,
         skipped=len(rejected) - by_key,
         by_key=by_key,
+        image=image,
+        attested=attested,
     )
-
-
-def _ask(
-    question: _Question,
-    demand: Demand,
-    roots: TrustRoots,
-    read: Callable[[Item, bytes], T],
-    rejected: list[Skipped],
-) -> list[T]:
-    """Return what holds of what lies under a tag; raises if nothing does."""
-    raw = question.reader.manifest(question.tag)
-    if raw is None:
-        raise NotSignedError(f"{question.pinned} has no {question.what}")
-    here: list[Skipped] = []
-    good: list[T] = []
-    try:
-        layers, others = read_layers(raw, question.media_type)
-    except Skipped as one:
-        raise _refusal(question, demand, [one]) from one
-    here += [Skipped("something else", Kind.UNRELATED)] * others
-    items = judge(
-        layers, lambda layer: read_item(layer, demand.signer, roots, question.largest), here
-    )
-    items.sort(key=_looks_like_ours(question.pinned, demand), reverse=True)
-    for item, content in fetch_items(question.reader, items, here):
-        try:
-            with skipping(f"the {question.what}"):
-                good.append(read(item, content))
-        except Skipped as one:
-            here.append(one)
-    if not good:
-        raise _refusal(question, demand, here)
-    rejected += here
-    return good
-
-
-def _looks_like_ours(pinned: str, demand: Demand) -> Callable[[Item], bool]:
-    """Return what puts the text that cosign writes for this image first, among many."""
-    texts = expected_text(pinned.partition("@")[2], demand.repositories)
-    digests = {f"sha256:{hashlib.sha256(text).hexdigest()}" for text in texts}
-    return lambda item: item.digest in digests
 
 
 def _signature(item: Item, raw: bytes, digest: str, demand: Demand) -> Signed:
@@ -220,21 +211,6 @@ def count_broken(
     )
     whole = sum(item.kind in {Kind.OTHERS, Kind.BY_KEY} for item in rejected)
     return others + len(rejected) - whole
-
-
-def _refusal(question: _Question, demand: Demand, rejected: Sequence[Skipped]) -> VerificationError:
-    """Return the one error that says what lies there instead of what was wanted."""
-    sentence = f"{question.pinned} has no valid {question.what} by {demand.signer.identity}"
-    kinds = {item.kind for item in rejected} - {Kind.UNRELATED}
-    details = "\n".join(
-        f"{reason} ({number} times)" if number > 1 else reason
-        for reason, number in Counter(item.reason[:300] for item in rejected).most_common(10)
-    )
-    if not kinds:
-        return NotSignedError(sentence, details=details or None)
-    if kinds & {Kind.OTHERS, Kind.BY_KEY} and Kind.BROKEN not in kinds:
-        return OtherSignerError(sentence, details=details)
-    return BrokenProofError(sentence, details=details)
 
 
 def components_of(sbom: Object) -> int:

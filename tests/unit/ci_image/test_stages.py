@@ -1,6 +1,5 @@
 """From a commit to a publication: what each stage refuses, without a registry."""
 
-import json
 import subprocess
 
 import pytest
@@ -16,9 +15,10 @@ from immutable_base.errors import CheckError, ConfigurationError, VerificationEr
 from immutable_base.model.check import CheckReport, Finding, Level
 from immutable_base.model.sbom import SbomRecord
 from immutable_base.process import run
+from immutable_base.sbom.full import record_of
 from immutable_base.tools.skopeo import Resolved
-from immutable_base.workspace import file_digest
 from support.ci_images import BUILT
+from support.complete import write_sboms
 from support.paths import PRODUCT, ROOT
 
 DIGEST = "sha256:" + "d" * 64
@@ -141,10 +141,10 @@ def leave(found, *, level=Level.PASS, image="a" * 64, repository=None):
         "name": repository or "registry.example/os/ci",
         "properties": [{"name": "immutable-base:image-id", "value": "a" * 64}],
     }
-    found.sbom.write_text(json.dumps({"metadata": {"component": subject}}))
-    found.save(SbomRecord(
-        rests_on=found.rests_on(SbomRecord), variant="ci", image_id="a" * 64, size=1, packages=1,
-        sha256=file_digest(found.sbom),
+    write_sboms(found.sbom, {"metadata": {"component": subject}})
+    found.save(record_of(
+        found.sbom, variant="ci", image_id="a" * 64, packages=1,
+        rests_on=found.rests_on(SbomRecord),
     ))  # fmt: skip
 
 

@@ -19,8 +19,9 @@ from immutable_base.errors import (
 from immutable_base.instance.detect import detect_changes
 from immutable_base.instance.verbs import carry_out
 from immutable_base.model.instance import DecisionRule, InstanceOutcome
-from immutable_base.model.sbom import SbomRecord
+from immutable_base.model.sbom import SbomRecord, full_sbom_path
 from immutable_base.workspace import file_digest
+from support.complete import write_sboms
 from support.forge import NOW, digest_of
 from support.instance_world import BASE, BASE_IDENTITY, BASES, IDENTITY, OCI, REPOSITORY
 from support.scene import command
@@ -678,8 +679,9 @@ def test_of_an_image_that_does_not_say_how_old_its_base_was_none_is_refused(worl
     kept = [it for it in properties if "signed-at" not in it["name"]]
     assert len(kept) == len(properties) - 1
     document["metadata"]["component"]["properties"] = kept
-    path.write_text(json.dumps(document))
-    change(world, "sbom.json", sha256=file_digest(path))
+    write_sboms(path, document)
+    full = file_digest(full_sbom_path(path))
+    change(world, "sbom.json", sha256=file_digest(path), full_sha256=full)
     carry_out(world.context, "publish", lambda _: None)
     world.registries[BASE].manifests["latest"] = world.registries[BASE].manifests[older]
     assert rules(go(world)) == [DecisionRule.BASE]

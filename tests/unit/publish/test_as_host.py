@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from immutable_base.errors import RemoteError, VerificationError
+from immutable_base.errors import RemoteError, UnavailableError, VerificationError
 from immutable_base.process import Result
 from immutable_base.publish.as_host import (
     REJECTED,
@@ -59,8 +59,8 @@ def test_a_host_that_takes_the_image_and_refuses_its_copy_agrees(tmp_path):
     [
         ([REFUSED], VerificationError, "would refuse"),
         ([TAKEN, TAKEN], VerificationError, "would take an unsigned copy"),
-        ([DOWN], RemoteError, "cannot be known"),
-        ([TAKEN, DOWN], RemoteError, "cannot be known"),
+        ([DOWN], UnavailableError, "cannot be known"),
+        ([TAKEN, DOWN], UnavailableError, "cannot be known"),
         ([(127, "bwrap: execvp skopeo: No such file")], RemoteError, "cannot be known"),
     ],
 )
@@ -136,4 +136,4 @@ def test_tags_stay_if_a_host_would_not_take_it(world, token, publish, image, tmp
             publish()
     assert [item[0] for item in asked] == ["the host"]
     assert world.tags == {}
-    assert world.writes()[-1] == "attest"
+    assert world.writes()[-1] == "refer"

@@ -19,7 +19,9 @@ from immutable_base.errors import (
     VerificationError,
 )
 from immutable_base.model.publish import PublicationStatus
+from immutable_base.model.sbom import full_sbom_path
 from immutable_base.publish.tag_mover import TagMover
+from support.complete import naming, write_sboms
 from support.publish_fixtures import TAGS
 from support.publish_world import DIGEST, MANIFEST, OLD, SIGNED_AT, junk, token_for
 
@@ -28,7 +30,7 @@ def test_tags_move_last_and_all(world, token, publish):
     world.yesterday("latest")
     publication = publish()
     steps = [step for step in world.steps() if step != "inspect"]
-    assert steps == ["push", "sign", "attest", "tag", "tag", "tag"]
+    assert steps == ["push", "sign", "attest", "attest", "refer", "tag", "tag", "tag"]
     assert world.reads[-1].startswith("sha256:"), "verified by ourselves, by digest"
     assert world.tags == dict.fromkeys(TAGS, DIGEST)
     assert publication.status is PublicationStatus.PUBLISHED
@@ -91,7 +93,7 @@ def test_to_renew_needs_a_token_and_a_failure_is_told(world, token, publish, mon
 
 def test_another_sbom_is_attested_anew(world, token, publish, image):
     publish()
-    image[1].write_text('{"bomFormat": "CycloneDX", "components": [{"name": "bash"}]}')
+    write_sboms(image[1], {"bomFormat": "CycloneDX", "components": [{"name": "bash"}]})
     assert publish().status is PublicationStatus.PUBLISHED
     assert world.sboms() == [json.loads(image[1].read_text())], "the earlier one is replaced"
 
@@ -105,7 +107,7 @@ def test_a_signed_image_whose_tags_lag_behind_is_only_tagged(world, token, publi
     assert world.tags["latest"] == DIGEST
 
 
-@pytest.mark.parametrize("step", ["push", "sign", "attest", "read"])
+@pytest.mark.parametrize("step", ["push", "sign", "attest", "refer", "read"])
 def test_a_failing_step_starts_no_tag_command(world, token, publish, step):
     world.yesterday("latest")
     world.fail, world.says = step, "500 Internal Server Error"
@@ -129,13 +131,18 @@ def test_fulcio_refusing_the_token_is_no_remote_failure(world, token, publish):
         publish()
 
 
-def test_wrong_sbom_in_the_registry_moves_nothing(world, token, publish, monkeypatch, tmp_path):
+def test_wrong_sbom_in_the_registry_moves_nothing(
+    world, token, publish, monkeypatch, tmp_path, image
+):
     real = world.attest
 
     def attest(command):
         other = tmp_path / "other.json"
-        other.write_text('{"bomFormat": "CycloneDX", "components": [{"name": "x"}]}')
-        argv = [f"--predicate={other}" if x.startswith("--predicate=") else x for x in command.argv]
+        full = full_sbom_path(image[1]).read_bytes()
+        document = {"bomFormat": "CycloneDX", "components": [{"name": "x"}]}
+        other.write_text(json.dumps(naming(document, full)))
+        own = f"--predicate={image[1]}"
+        argv = [f"--predicate={other}" if x == own else x for x in command.argv]
         return real(dataclasses.replace(command, argv=tuple(argv)))
 
     monkeypatch.setattr(world, "attest", attest)
@@ -325,7 +332,7 @@ def test_the_token_is_in_no_command_line(world, token, publish):
         assert token not in " ".join(command.argv)
         assert token not in str(command)
     signing = [c for c in world.commands if world.step(c.argv) in {"sign", "attest"}]
-    assert [c.env["SIGSTORE_ID_TOKEN"] for c in signing] == [token, token]
+    assert [c.env["SIGSTORE_ID_TOKEN"] for c in signing] == [token] * 3
     assert all(c.redact(f"x {token} y") == "x *** y" for c in signing)
 
 
@@ -343,7 +350,7 @@ def test_published_again_after_only_the_tags_lagged_is_no_unchanged(world, token
 
 
 def test_the_document_names_the_checksum_of_the_attested_file(world, token, publish, image):
-    image[1].write_text('{"bomFormat": "CycloneDX", "components": [{"name": "zfs"}]}')
+    write_sboms(image[1], {"bomFormat": "CycloneDX", "components": [{"name": "zfs"}]})
     publication = publish()
     assert publication.sbom_sha256 == hashlib.sha256(image[1].read_bytes()).hexdigest()
     assert world.sboms() == [json.loads(image[1].read_text())]
@@ -369,7 +376,7 @@ def test_a_digest_that_is_there_but_not_signed_is_published_as_if_it_were_new(
     """What a run leaves that died between push and signature."""
     world.manifests[DIGEST] = MANIFEST
     assert publish().status is PublicationStatus.PUBLISHED
-    assert world.writes() == ["push", "sign", "attest", "tag", "tag", "tag"]
+    assert world.writes() == ["push", "sign", "attest", "attest", "refer", "tag", "tag", "tag"]
 
 
 def test_a_digest_that_is_signed_but_not_attested_is_published_as_if_it_were_new(
@@ -379,7 +386,7 @@ def test_a_digest_that_is_signed_but_not_attested_is_published_as_if_it_were_new
     world.cosign.attestations.clear()
     world.restart()
     assert publish().status is PublicationStatus.PUBLISHED
-    assert world.writes() == ["push", "sign", "attest"]
+    assert world.writes() == ["push", "sign", "attest", "attest", "refer"]
 
 
 def test_a_registry_that_is_down_is_never_taken_for_not_published_before(world, publish, token):
@@ -454,7 +461,8 @@ def test_what_is_pushed_and_tagged_keeps_its_digest(world, token, publish):
     publish()
     copies = [c.argv for c in world.commands if c.argv[:2] == ("skopeo", "copy")]
     assert all("--preserve-digests" in argv for argv in copies)
-    assert all(f"@{DIGEST}" in argv[-2] for argv in copies[1:]), "tags are set from the digest"
+    assert all(f"@{DIGEST}" in argv[-2] for argv in copies[2:]), "tags are set from the digest"
+    assert "@sha256:" in copies[1][-1], "so is the full SBOM"
     assert copies[0][-1].endswith(f"@{DIGEST}"), "pushed by digest, which makes no tag"
 
 
@@ -469,7 +477,7 @@ def test_images_are_read_signed_and_verified_by_digest_and_a_tag_is_only_looked_
         for position, word in enumerate(reversed(command.argv))
         if "/base-zfs" in word and not word.startswith(("--", "oci:"))
     ]
-    by_tag = {(step, position) for step, position, word in named if f"@{DIGEST}" not in word}
+    by_tag = {(step, position) for step, position, word in named if "@sha256:" not in word}
     assert by_tag == {("inspect", 0), ("tag", 0)}, (
         "tags are read as tags, and are targets of a copy"
     )

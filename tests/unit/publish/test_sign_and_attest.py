@@ -16,6 +16,7 @@ from immutable_base.model.publish import PublicationStatus
 from immutable_base.publish.publish import attest_variant, sign_variant
 from immutable_base.publish.request import PublishRequest
 from immutable_base.run.verifier import verifier_of
+from support.complete import complete
 from support.publish_fixtures import TAGS
 from support.publish_world import DIGEST, MANIFEST, OLD, junk
 
@@ -26,7 +27,7 @@ def request_of(context, variant, image):
     return PublishRequest(
         variant=variant.name, repository=context.repository_of(variant.name), digest=DIGEST,
         layout=layout, sbom=sbom, tags=TAGS, rests_on={},
-        epoch=variant.source_date_epoch,
+        epoch=variant.source_date_epoch, **complete(context.repository_of(variant.name), sbom),
     )  # fmt: skip
 
 
@@ -45,9 +46,10 @@ def test_attesting_moves_no_tag(world, token, context, request_of):
     world.yesterday("latest")
     sign_variant(verifier_of(context), request_of)
     assert attest_variant(verifier_of(context), request_of) == request_of.pinned
-    assert written(world) == ["push", "sign", "attest"]
+    assert written(world) == ["push", "sign", "attest", "attest", "refer"]
     assert world.tags == {"latest": OLD}
     assert world.sboms() == [json.loads(request_of.sbom.read_text())]
+    assert world.provenances() == [json.loads(request_of.provenance.read_text())]
 
 
 def test_what_was_not_pushed_is_not_attested_and_the_command_that_pushes_is_named(

@@ -1,5 +1,6 @@
 """`immutable-base verify` of what was published: what a user reads, and when it is refused."""
 
+import hashlib
 import json
 
 import pytest
@@ -8,17 +9,21 @@ from immutable_base import api
 from immutable_base.cli.main import main
 from immutable_base.config.load import load_settings
 from immutable_base.errors import NoSuchImageError, OtherSignerError
+from immutable_base.provenance.record import base_material
 from immutable_base.report.verify import verification_text
 from immutable_base.verification.attestation import Attested
+from immutable_base.verification.image import ImageWords
 from immutable_base.verification.policy import Signer
 from immutable_base.verification.roots import TrustRoots
 from immutable_base.verification.verify_image import Signed, Verified
 from immutable_base.verify import VerifiedImage
+from support.complete import BASE, full_of
 from support.paths import PRODUCT
 from support.publish_world import DIGEST, OLD
 
 IDENTITY = "https://gitlab.com/a/b//.gitlab-ci.yml@refs/heads/main"
 SETTINGS = load_settings(PRODUCT)
+FULL_SHA256 = hashlib.sha256(full_of({"bomFormat": "CycloneDX", "components": []})).hexdigest()
 REPOSITORY = f"{SETTINGS.registry.destination}/base-zfs"
 
 
@@ -49,16 +54,30 @@ def test_text_says_what_was_proven_one_fact_a_line(published, config, capsys):
         "log       entry 7",
         "job       https://gitlab.com/immutable-base/immutable-base/-/jobs/1",
         "SBOM      attested by the same signer, 0 components",
-        f"trust     https://fulcio.example, by {config}",
+        f"full SBOM sha256:{FULL_SHA256}, 0 components",
     ]
-    assert lines[9].strip() == "files that the configuration names"
-    assert [line.split()[0] for line in lines[10:]] == ["fulcio", "rekor", "ct"]
+    assert lines[9:11] == [
+        "built     variant-v1, of 1 materials",
+        f"          on {base_material(BASE).uri}",
+    ]
+    assert lines[11].startswith("          by a job without a name, 20")
+    assert lines[12] == f"trust     https://fulcio.example, by {config}"
+    assert lines[13].strip() == "files that the configuration names"
+    assert [line.split()[0] for line in lines[14:]] == ["fulcio", "rekor", "ct"]
 
 
 def test_json_says_the_same(published, capsys, config, tmp_path):
     assert published(f"{REPOSITORY}:latest", "--format", "json") == 0
     document = json.loads(capsys.readouterr().out)
     trusted, claims = document.pop("trusted"), document.pop("claims")
+    full, built = document.pop("full_sbom"), document.pop("provenance")
+    assert full.pop("referrer").startswith("sha256:")
+    assert full == {"sha256": FULL_SHA256, "components": 0}
+    assert built["base"] == BASE.partition("@")[2]
+    assert built["builder"] == SETTINGS.signing.certificate_identity
+    assert built["byproducts"] == {"full-sbom": FULL_SHA256}
+    assert built["parameters"]["layers"] == []
+    assert [item["name"] for item in built["materials"]] == ["base"]
     assert [line.partition(" ")[0] for line in trusted] == ["fulcio", "rekor", "ct"]
     assert claims["source_ref"] == "refs/heads/main"
     assert document == {
@@ -133,7 +152,11 @@ def test_what_could_not_be_proven_is_a_line_of_its_own():
     verified = VerifiedImage(
         repository="r/x", digest="sha256:0", tag=None, signer=Signer(identity="me", issuer="https://i"),
         roots=TrustRoots(instance="https://f", authorities=(), rekor=(), ct=(), source="here", dated=0),
-        proof=Verified(created="", signature=signed, sboms=tuple(sboms), skipped=2),
+        proof=Verified(
+            created="", signature=signed, sboms=tuple(sboms), skipped=2,
+            image=ImageWords(created="", base=""), attested=None,
+        ),
+        more=None,
     )  # fmt: skip
     assert verification_text(verified, configuration=None).splitlines()[4:] == [
         "signed    1970-01-01T00:00:00Z, for r/x",

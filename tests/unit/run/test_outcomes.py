@@ -12,7 +12,8 @@ DIGEST = "sha256:" + "b" * 64
 PUBLICATION = Publication(
     rests_on={}, variant="base", status=PublicationStatus.PUBLISHED, repository="registry.example/base", digest=DIGEST,
     tags=(Tag(name="latest", before=None, digest=DIGEST),), signer="https://gitlab.example/ci", issuer="https://gitlab.example",
-    rekor_log_index=1, sbom_sha256="c" * 64, notes=(), steps=(), seconds=1.0,
+    rekor_log_index=1, sbom_sha256="c" * 64, full_sbom_sha256="d" * 64,
+    provenance_log_index=2, notes=(), steps=(), seconds=1.0,
 )  # fmt: skip
 NODES = [
     Node(id="fetch", title="fetch", action=lambda _say: None, variants=("base", "other")),

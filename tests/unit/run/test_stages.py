@@ -22,6 +22,7 @@ from immutable_base.run import stages as room
 from immutable_base.run.stages import Stages, stage_nodes
 from immutable_base.workspace import file_digest
 from support.build_world import BuildWorld
+from support.complete import write_sboms
 from support.plans import plan
 from support.sound_image import FACTS
 from support.stage_documents import (
@@ -71,7 +72,8 @@ def stages(world, monkeypatch):
 
     def make_sbom(_run, settings, _root, *, variant, facts, document):
         document.parent.mkdir(exist_ok=True)
-        document.write_text(sbom_of(settings.repository_of(variant.name), facts.image_id))
+        text = sbom_of(settings.repository_of(variant.name), facts.image_id)
+        write_sboms(document, json.loads(text))
 
     monkeypatch.setattr(room, "make_sbom", make_sbom)
     monkeypatch.setattr(room.buildah, "mounted", mounted)
@@ -129,6 +131,10 @@ def test_one_image_is_read_listed_and_published_and_every_document_says_so(stage
     assert world.published.digest == documents.read(ImageLayout, BASE).digest
     assert world.published.rests_on == documents.rests_on(Publication, BASE)
     assert world.published.sbom == documents.sbom(BASE)
+    assert world.published.provenance == documents.provenance(BASE)
+    assert world.published.record.byproducts == {
+        **documents.rests_on(Publication, BASE), "full-sbom": record.full_sha256,
+    }  # fmt: skip
 
 
 def test_a_check_that_objects_fails_with_where_all_findings_are(stages, world):

@@ -20,6 +20,7 @@ from immutable_base.model.plan import (
     VariantPlan,
     Verdict,
 )
+from immutable_base.model.sbom import full_sbom_path
 from immutable_base.process import Result
 from immutable_base.sbom.make import (
     compare,
@@ -288,7 +289,31 @@ def test_an_sbom_is_written_with_the_packages_and_the_modules(make, settings):
     names = {item["name"] for item in json.loads(path.read_text())["components"]}
     assert {"bash", "openssl-libs", "tzdata", "gpg-pubkey", "zfs.ko", "spl.ko"} <= names
     assert path.stat().st_mode & 0o777 == 0o644
-    assert list(path.parent.iterdir()) == [path], "nothing else stays"
+    assert {*path.parent.iterdir()} == {path, full_sbom_path(path)}, "nothing else stays"
+
+
+def test_the_full_sbom_has_all_that_syft_says_and_the_attested_one_names_it(make, variant):
+    path = make(SYFT, PACKAGES)
+    slim, raw = json.loads(path.read_text()), full_sbom_path(path).read_bytes()
+    full = json.loads(raw)
+    (reference,) = slim["externalReferences"]
+    assert reference["type"] == "bom"
+    assert reference["hashes"] == [{"alg": "SHA-256", "content": sha256(raw).hexdigest()}]
+    assert reference["url"] == f"urn:cdx:{full['serialNumber'].removeprefix('urn:uuid:')}/1"
+    assert full["metadata"]["component"] == slim["metadata"]["component"]
+    assert "externalReferences" not in full
+    names = {item["name"]: item for item in full["components"]}
+    assert set(names) == {item["name"] for item in slim["components"]}
+    assert names["bash"]["cpe"].startswith("cpe:2.3:a:bash:")
+    said = {item["name"] for item in names["bash"]["properties"]}
+    assert said == {"syft:cpe23", "syft:location:0:path", "syft:metadata:sourceRpm"}
+    assert "zfs.ko" in names
+    image = full["metadata"]["component"]["bom-ref"]
+    edges = {item["ref"]: item.get("dependsOn", []) for item in full["dependencies"]}
+    assert len(edges[image]) == len(names), "the image's own, which the attested one leaves out"
+    first = raw
+    make({**SYFT, "serialNumber": "urn:uuid:00000000-1e5b-4f4e-9c4f-7d7a9f0a6d11"}, PACKAGES)
+    assert full_sbom_path(path).read_bytes() == first, "the same every time"
 
 
 @pytest.mark.parametrize(

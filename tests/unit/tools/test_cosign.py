@@ -8,6 +8,7 @@ import pytest
 from immutable_base.errors import CommandError, RemoteError, VerificationError
 from immutable_base.process import Result
 from immutable_base.tools import cosign
+from immutable_base.verification.attestation import CYCLONEDX, PROVENANCE
 from support.cosign3 import Cosign3, parse
 
 DIGEST = "sha256:" + "1" * 64
@@ -57,7 +58,7 @@ def sbom(tmp_path):
 
 def publish(registry, sbom, sigstore=PRIVATE):
     cosign.sign(registry.run, PINNED, sigstore, TOKEN)
-    cosign.attest(registry.run, PINNED, sbom, sigstore, TOKEN)
+    cosign.attest(registry.run, PINNED, cosign.SBOM, sbom, sigstore, TOKEN)
 
 
 @pytest.mark.parametrize("sigstore", [PRIVATE, NO_CT_LOG, cosign.PUBLIC], ids=["private", "no-ct", "public"])  # fmt: skip
@@ -134,7 +135,7 @@ def test_a_trusted_root_is_cosigns_trust_too(registry, sbom, tmp_path):
 def test_a_second_sbom_takes_the_place_of_the_first(registry, sbom):
     publish(registry, sbom)
     sbom.write_text('{"bomFormat": "CycloneDX", "components": []}')
-    cosign.attest(registry.run, PINNED, sbom, PRIVATE, TOKEN)
+    cosign.attest(registry.run, PINNED, cosign.SBOM, sbom, PRIVATE, TOKEN)
     assert documents(registry) == [json.loads(sbom.read_text())]
 
 
@@ -164,6 +165,14 @@ def failing(output):
     return run
 
 
+def test_a_provenance_takes_the_place_of_no_sbom_and_is_of_its_uri(registry, sbom):
+    """Under cosign's own name for it some of its keys would be spelled otherwise."""
+    publish(registry, sbom)
+    cosign.attest(registry.run, PINNED, PROVENANCE, sbom, PRIVATE, TOKEN)
+    assert [it.kind for it in registry.cosign.attestations[DIGEST]] == [CYCLONEDX, PROVENANCE]
+    assert options_of(registry.commands[-1])[1]["type"] == "https://slsa.dev/provenance/v1"
+
+
 def test_a_refused_token_is_told_from_a_service_that_is_down(sbom):
     refused = "Error: signing: There was an error processing the identity token"
     with pytest.raises(
@@ -173,7 +182,7 @@ def test_a_refused_token_is_told_from_a_service_that_is_down(sbom):
     assert "has the token expired" in caught.value.hint
     for action in (
         lambda run: cosign.sign(run, PINNED, PRIVATE, TOKEN),
-        lambda run: cosign.attest(run, PINNED, sbom, PRIVATE, TOKEN),
+        lambda run: cosign.attest(run, PINNED, cosign.SBOM, sbom, PRIVATE, TOKEN),
     ):
         with pytest.raises(RemoteError) as caught:
             action(failing('Error: Post "https://rekor.example": connection refused'))

@@ -133,7 +133,7 @@ def test_a_redirection_to_another_host_gets_no_login(scene, registry_tls, tmp_pa
             Reply(b"", 307, {"Location": other.url + path}) if "/blobs/" in path else real(path)
         )
         assert scene.verify().code == OK
-        assert len(other.requests) == 3
+        assert len(other.requests) == 5, "configuration, signature, SBOM, provenance, full SBOM"
         assert not [headers for headers in other.headers if "Authorization" in headers]
 
 
@@ -159,17 +159,20 @@ def test_the_answer_names_whose_trust_it_used(scene, tmp_path):
 
 def test_a_bundle_that_anybody_attached_changes_nothing(scene):
     """S4: cosign 2.6.3 to 2.6.x would switch over to bundles, and refuse."""
+    scene.registry.has_referrers = True
+    scene.registry.refer(scene.digest)
+    (ours,) = json.loads(scene.registry.lists[scene.digest][0])["manifests"]
     kind = "application/vnd.dev.sigstore.bundle.v0.3+json"
     bundle = {"artifactType": kind, "mediaType": OCI, "digest": "sha256:" + "3" * 64, "size": 7}
     referrers = compact(
         {
             "schemaVersion": 2,
             "mediaType": "application/vnd.oci.image.index.v1+json",
-            "manifests": [bundle],
+            "manifests": [bundle, ours],
         }
     )
     scene.registry.manifests[scene.digest.replace(":", "-")] = referrers
-    scene.replies[f"/v2/{PATH}/referrers/{scene.digest}"] = Reply(referrers)
+    scene.registry.lists[scene.digest] = (referrers,)
     outcome = scene.verify()
     assert outcome.code == OK, outcome.err
     assert "skipped" not in outcome.out
@@ -227,6 +230,42 @@ def test_a_connection_that_the_registry_has_ended_meanwhile_is_opened_again(scen
 
         kept.reply = reply
         assert kept.verify().code == OK, "asked once more over a new connection"
+
+
+@pytest.mark.parametrize("reply", [RESET, Reply(b"", 503), Reply(b"", 429, {"Retry-After": "0"})])
+def test_a_registry_that_is_away_for_a_moment_is_asked_again(scene, monkeypatch, reply):
+    monkeypatch.setattr("immutable_base.verification.registry.WAITS", (0.01, 0.01))
+    real, asked = scene.reply, []
+
+    def answer(path):
+        asked.append(path)
+        # A connection that ends at once is opened again by the client itself: so twice.
+        return reply if asked.count(path) <= 2 and path.endswith(".att") else real(path)
+
+    scene.reply = answer
+    assert scene.verify().code == OK
+    assert asked.count(scene.path_of("att")) == 3
+
+
+@pytest.mark.parametrize("reply", [RESET, Reply(b"", 503)])
+def test_a_registry_that_stays_away_is_no_refusal(scene, monkeypatch, reply):
+    monkeypatch.setattr("immutable_base.verification.registry.WAITS", (0.01, 0.01))
+    scene.replies[scene.path_of("att")] = reply
+    assert scene.verify().code == UNKNOWN
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 405, 451])
+def test_a_refusal_is_asked_once(scene, status):
+    asked, real = [], scene.reply
+
+    def answer(path):
+        asked.append(path)
+        return Reply(b"", status) if path.endswith(".att") else real(path)
+
+    scene.reply = answer
+    assert scene.verify().code == UNKNOWN
+    # Of 401: once more with the login, which is none.
+    assert asked.count(scene.path_of("att")) == (2 if status == 401 else 1)
 
 
 def test_an_old_sbom_by_us_is_not_passed_off_as_new(scene):

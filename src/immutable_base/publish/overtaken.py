@@ -1,0 +1,60 @@
+"""Whether another run has published newer inputs meanwhile."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from immutable_base.errors import RemoteError, VerificationError
+from immutable_base.publish.request import PublishRequest
+from immutable_base.tools import skopeo
+from immutable_base.verification.verify_image import moment
+from immutable_base.verify import Verifier
+
+log = logging.getLogger(__name__)
+LONGEST_RUN = 86400
+"""Seconds; GitLab ends a job after a day at the latest."""
+
+
+def refuse_overtaken(
+    verifier: Verifier, request: PublishRequest, before: Mapping[str, str | None]
+) -> None:
+    """Refuse to move a tag back to older inputs while a newer run's image is fresh.
+
+    Two machines may build at once, and the slower one may have the older plan. An image that was
+    signed longer ago than any run takes is no rival: upstream may take its packages back. In a
+    pipeline everything is one that was signed since it began: somebody may start its job again.
+    """
+    recent = min(time.time() - LONGEST_RUN, pipeline_began(os.environ))
+    for digest in sorted({found for found in before.values() if found} - {request.digest}):
+        try:
+            # An image without a provenance is a rival as well: hosts would take it.
+            rival = replace(verifier, complete=False).verify(request.repository, digest).proof
+        except VerificationError as error:
+            log.info("not a rival: %s", error.message)
+            continue
+        if rival.signature.signed_at > recent and skopeo.seconds(rival.created) > request.epoch:
+            names = ", ".join(name for name, found in before.items() if found == digest)
+            raise RemoteError(
+                f"another run has published newer inputs: {names} of {request.repository}",
+                details=f"{digest}, made {rival.created}, "
+                f"signed {moment(rival.signature.signed_at)}",
+                hint="nothing was written and no tag was moved; plan and run again",
+            )
+
+
+def pipeline_began(environment: Mapping[str, str]) -> float:
+    """Return when this job's pipeline was made, in seconds since 1970; infinite if nobody says.
+
+    Source: GitLab, predefined variables, `CI_PIPELINE_CREATED_AT` (ISO 8601).
+    """
+    try:
+        found = datetime.fromisoformat(environment.get("CI_PIPELINE_CREATED_AT", ""))
+    except ValueError:
+        return math.inf
+    return found.timestamp() if found.tzinfo else math.inf

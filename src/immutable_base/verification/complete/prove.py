@@ -1,0 +1,69 @@
+"""Is all there that a publication has: a provenance, and the full SBOM that the slim one names?"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+
+from immutable_base.verification.attestation import PROVENANCE
+from immutable_base.verification.complete.full_sbom import (
+    FullSbom,
+    find_full_sbom,
+    require_named,
+)
+from immutable_base.verification.complete.provenance import (
+    KnownOfImage,
+    Provenance,
+    read_provenance,
+)
+from immutable_base.verification.complete.referrers import ReferrersReader
+from immutable_base.verification.image import ImageWords
+from immutable_base.verification.skipped import Skipped, skipping
+from immutable_base.verification.strict import Object
+from immutable_base.verification.verify_image import Verified
+
+BASE = "immutable-base:base"
+"""Property of an SBOM's own component: the base image, pinned."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompleteProof:
+    """What was proven of an image beyond signature and SBOM."""
+
+    provenances: tuple[Provenance, ...]
+    """Those that hold, the newest first; at least one."""
+    full_sbom: FullSbom
+    """That which the newest SBOM names."""
+    skipped: int
+    """Provenances that do not count."""
+
+
+def prove_complete(reader: ReferrersReader, pinned: str, verified: Verified) -> CompleteProof:
+    """Verify the provenance and the full SBOM of an image whose signature and SBOM were verified.
+
+    Raises NotSignedError, OtherSignerError, BrokenProofError as for an SBOM, FullSbomError in the
+    kind that says what is wrong; `reader` raises RemoteError if nothing can be known.
+    """
+    sbom = verified.sboms[0].document
+    known = KnownOfImage(
+        bases=_bases_of(verified.image, sbom), full_sbom=require_named(pinned, sbom)
+    )
+    before = len(verified.attested.rejected)
+    provenances = verified.attested.each(
+        "provenance", PROVENANCE, lambda statement: read_provenance(statement, known)
+    )
+    return CompleteProof(
+        provenances=provenances,
+        full_sbom=find_full_sbom(reader, pinned, sbom),
+        skipped=len(verified.attested.rejected) - before,
+    )
+
+
+def _bases_of(image: ImageWords, sbom: Object) -> frozenset[str]:
+    """Return the digests of the base image that an image and its SBOM name."""
+    found = {image.base}
+    with contextlib.suppress(Skipped), skipping("the SBOM's component"):
+        properties = sbom.get("metadata", {}).get("component", {}).get("properties", ())
+        named = [str(item["value"]) for item in properties if item["name"] == BASE]
+        found |= {text.partition("@")[2] for text in named}
+    return frozenset(found - {""})
