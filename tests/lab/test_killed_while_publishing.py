@@ -18,6 +18,7 @@ import pytest
 from immutable_base.publish.publish import publish_variant
 from immutable_base.publish.request import PublishRequest
 from immutable_base.run.verifier import verifier_of
+from support.complete import complete, write_sboms
 from support.contexts import context_for
 from support.killing import kill, leftovers, start
 from support.registry_watch import Witness
@@ -29,13 +30,29 @@ NEEDED = ("PATH", "SIGSTORE_ID_TOKEN", "IMMUTABLE_BASE_SIGNING_KEY", "COSIGN_PAS
 SESSION = uuid.uuid4().hex[:8]
 POINTS = {
     f"killed-after-{point.replace(' ', '-')}-{SESSION}": point
-    for point in ("push", "sign", "attest", "tag 1", "tag 2", "tag 4")
+    for point in (
+        "push",
+        "sign",
+        "attest 1",
+        "attest 2",
+        "push 2",
+        "tag 1",
+        "tag 2",
+        "tag 4",
+    )
 }
 TAGS = 4
-WHOLE = ["push", *["sign"] * (1 + TAGS), "attest", "push", *["tag"] * TAGS]
-"""What a publication does: keyless, then with the key for each tag; the second push is the unsigned
-copy that a host must refuse."""
-ENDS = dict(zip(POINTS, (1, 2, 3 + TAGS, 5 + TAGS, 6 + TAGS, len(WHOLE)), strict=True))
+BEFORE = 5 + TAGS
+WHOLE = ["push", *["sign"] * (1 + TAGS), "attest", "attest", "push", "push", *["tag"] * TAGS]
+"""What a publication does: keyless, then with the key for each tag; the SBOM, then the provenance;
+the second push is the full SBOM, the third the unsigned copy that a host must refuse."""
+ENDS = dict(
+    zip(
+        POINTS,
+        (1, 2, BEFORE - 2, BEFORE - 1, BEFORE, BEFORE + 2, BEFORE + 3, len(WHOLE)),
+        strict=True,
+    )
+)
 """How much of that was done where each variant was killed."""
 FOLLOWED = "latest"
 """The tag that names an earlier image before the run: hosts follow it, so it moves last."""
@@ -95,14 +112,15 @@ def earlier(lab, config, tmp_path_factory):
     folder = tmp_path_factory.mktemp("earlier")
     context = context_for(config, folder / "workspace")
     digest = write_layout(folder / "layout", f"earlier than session {SESSION}")
-    sbom = folder / "sbom.json"
-    sbom.write_text(json.dumps({"bomFormat": "CycloneDX", "specVersion": "1.6", "components": []}))
+    document = {"bomFormat": "CycloneDX", "specVersion": "1.6", "components": []}
+    sbom = write_sboms(folder / "sbom.json", document)
     with mock.patch.dict(os.environ, {name: lab.env[name] for name in NEEDED}):
         for name in POINTS:
             request = PublishRequest(
                 epoch=0,
                 variant=name, repository=context.repository_of(name), digest=digest,
                 layout=folder / "layout", sbom=sbom, tags=(FOLLOWED,), rests_on={},
+                **complete(context.repository_of(name), sbom),
             )  # fmt: skip
             publish_variant(verifier_of(context), request)
     return digest
@@ -145,9 +163,9 @@ def test_each_variant_was_killed_where_it_should_be(killed):
 
 
 def test_what_the_kill_left_in_the_registry(killed, earlier):
-    kinds = dict(zip(POINTS, [[], ["sig"], *[["sig", "att"]] * 4], strict=True))
+    kinds = dict(zip(POINTS, [[], ["sig"], *[["sig", "att"]] * 6], strict=True))
     assert killed.beside == kinds
-    for moved, name in zip((0, 0, 0, 1, 2, TAGS), POINTS, strict=True):
+    for moved, name in zip((0, 0, 0, 0, 0, 1, 2, TAGS), POINTS, strict=True):
         new, named = killed.digest(name), killed.tags[name]
         assert new != earlier
         assert list(named.values()).count(new) == moved, (name, named)
@@ -155,7 +173,8 @@ def test_what_the_kill_left_in_the_registry(killed, earlier):
         assert set(named.values()) <= {new, earlier}
 
 
-def test_what_the_kill_left_can_be_published(killed, registry):
+def test_what_the_kill_left_can_be_published(killed, registry, config, tmp_path):
+    context = context_for(config, tmp_path / "workspace")
     for name, publication in killed.again.items():
         digest = killed.digest(name)
         assert publication["digest"] == digest
@@ -163,6 +182,9 @@ def test_what_the_kill_left_can_be_published(killed, registry):
         assert len(publication["tags"]) == TAGS
         assert {tags[tag["name"]] for tag in publication["tags"]} == {digest}
         assert registry.objection(name, digest) is None
+        verified = verifier_of(context).verify(context.repository_of(name), digest)
+        assert len(verified.proof.sboms) == len(verified.complete.provenances) == 1, name
+        assert verified.skipped == 0, name
         # After the last tag nothing is left to do.
         status = "unchanged" if POINTS[name] == "tag 4" else "published"
         assert publication["status"] == status, name

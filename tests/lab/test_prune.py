@@ -18,6 +18,7 @@ from immutable_base.publish.request import PublishRequest
 from immutable_base.run.verifier import verifier_of
 from immutable_base_lab.core.paths import LabPaths
 from immutable_base_lab.lab import Lab
+from support.complete import complete, write_sboms
 from support.scene import command
 from support.small_images import write_layout
 
@@ -55,14 +56,13 @@ class Shelf:
         self.monkeypatch.setenv("SIGSTORE_ID_TOKEN", services.token(project=PROJECT))
         layout = self.folder / words
         digest = write_layout(layout, words)
-        sbom = layout / "sbom.json"
         component = {"type": "library", "name": words, "version": "1"}
-        sbom.write_text(
-            json.dumps({"bomFormat": "CycloneDX", "specVersion": "1.6", "components": [component]})
-        )
+        document = {"bomFormat": "CycloneDX", "specVersion": "1.6", "components": [component]}
+        sbom = write_sboms(layout / "sbom.json", document)
         request = PublishRequest(
             variant=VARIANT, repository=f"{self.destination}/{VARIANT}", digest=digest, epoch=0,
             layout=layout, sbom=sbom, tags=tags, rests_on={},
+            **complete(f"{self.destination}/{VARIANT}", sbom),
         )  # fmt: skip
         publish_variant(verifier_of(self.context), request)
         return digest
@@ -93,7 +93,7 @@ def test_old_nights_go_and_everything_that_stays_still_verifies(shelf, tmp_path)
     assert items[kernel]["removed_tags"] == [tag(40)]
     assert items[newest]["action"] == items[rollback]["action"] == "keep"
     assert {item["kind"] for item in items.values() if item["action"] == "delete"} == {
-        "signature", "attestation",
+        "signature", "attestation", "referrers", "referrer",
     }  # fmt: skip
 
     done = shelf.lab.product(
@@ -106,13 +106,18 @@ def test_old_nights_go_and_everything_that_stays_still_verifies(shelf, tmp_path)
     }  # fmt: skip
     for kind in ("sig", "att"):
         assert not shelf.registry.has_beside(VARIANT, lost, kind)
+    assert shelf.registry.digest(VARIANT, lost.replace(":", "-")) is None
     for digest in (newest, rollback, kernel):
         assert shelf.registry.objection(VARIANT, digest) is None
+        # Provenance and full SBOM as well.
+        verifier_of(shelf.context).verify(f"{shelf.destination}/{VARIANT}", digest)
 
 
 def test_an_old_image_is_deleted_with_what_stands_beside_it(shelf, monkeypatch):
     """Images here are signed just now, so it is the clock of the command that is two months on."""
     old = shelf.publish("first of its day", tag(0))
+    name = f"{shelf.destination}/{VARIANT}"
+    referrer = verifier_of(shelf.context).verify(name, old).complete.full_sbom.referrer
     newest = shelf.publish("newest", "latest", tag(0))
     assert shelf.registry.has_beside(VARIANT, old, "sig")
     for name, value in shelf.lab.env.items():
@@ -130,5 +135,8 @@ def test_an_old_image_is_deleted_with_what_stands_beside_it(shelf, monkeypatch):
     assert shelf.registry.digest(VARIANT, old) is None
     for kind in ("sig", "att"):
         assert not shelf.registry.has_beside(VARIANT, old, kind)
+    assert shelf.registry.digest(VARIANT, old.replace(":", "-")) is None
+    assert shelf.registry.digest(VARIANT, referrer) is None
     assert set(shelf.registry.tags(VARIANT)) == {"latest", tag(0)}
     assert shelf.registry.objection(VARIANT, newest) is None
+    verifier_of(shelf.context).verify(name, newest)

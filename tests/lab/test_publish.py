@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import hashlib
 import http.server
@@ -20,25 +21,32 @@ from immutable_base.config.load import load_settings
 from immutable_base.context import Context
 from immutable_base.errors import (
     BrokenProofError,
+    MissingFullSbomError,
     NoSuchImageError,
     NotSignedError,
+    OtherFullSbomError,
     OtherSignerError,
     RemoteError,
+    SwappedFullSbomError,
     VerificationError,
 )
 from immutable_base.model.publish import PublicationStatus
+from immutable_base.model.sbom import full_sbom_path
 from immutable_base.process import run
 from immutable_base.publish.publish import publish_variant
 from immutable_base.publish.request import PublishRequest
 from immutable_base.run.verifier import verifier_of
 from immutable_base.tls import set_up_tls
 from immutable_base.tools import cosign, skopeo
+from immutable_base.verification.complete.referrers import ReferrersRegistry
+from immutable_base.verification.deadline import Deadline
 from immutable_base.verify import Verifier
 from immutable_base_lab.core import ports
 from immutable_base_lab.core.paths import LabPaths
 from immutable_base_lab.lab import Lab
 from immutable_base_lab.services.daemons import start_daemon, stop_daemon
 from immutable_base_lab.services.service import http_probe
+from support.complete import artifact, complete, full_of, referrers, write_sboms
 from support.registry_watch import Registry, Witness
 from support.small_images import write_layout
 
@@ -66,10 +74,9 @@ class Publisher:
         """Write a small image and an SBOM; the same words give the same image."""
         layout = self.folder / hashlib.sha256(words.encode()).hexdigest()[:8]
         digest = write_layout(layout, words)
-        sbom = layout / "sbom.json"
         component = {"type": "library", "name": words, "version": "1"}
         document = {"bomFormat": "CycloneDX", "specVersion": "1.6", "components": [component]}
-        sbom.write_text(json.dumps(document))
+        sbom = write_sboms(layout / "sbom.json", document)
         return Image(layout=layout, digest=digest, sbom=sbom)
 
     def publish(self, image: Image, monkeypatch, context=None, **claims):
@@ -83,6 +90,7 @@ class Publisher:
             epoch=0,
             layout=image.layout,
             sbom=image.sbom,
+            **complete(context.repository_of(VARIANT), image.sbom),
             tags=TAGS,
             rests_on={},
         )
@@ -130,6 +138,16 @@ def publisher(lab, tmp_path, monkeypatch) -> Publisher:
     return Publisher(
         context=context, services=Lab(LabPaths(root=lab.state)), folder=tmp_path / "images"
     )
+
+
+def full_of_file(image: Image) -> bytes:
+    return full_sbom_path(image.sbom).read_bytes()
+
+
+@pytest.fixture(autouse=True)
+def _short_waits(monkeypatch):
+    """What fails here fails for ever: it is not waited for as in earnest."""
+    monkeypatch.setattr("immutable_base.publish.patience.SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -203,13 +221,16 @@ def test_push_by_digest_makes_no_tag(publisher):
 
 
 def test_another_sbom_replaces_the_attestation(publisher, published, monkeypatch):
-    published.sbom.write_text('{"bomFormat": "CycloneDX", "specVersion": "1.6", "components": []}')
+    document = {"bomFormat": "CycloneDX", "specVersion": "1.6", "components": []}
+    write_sboms(published.sbom, document)
     publication = publisher.publish(published, monkeypatch)
     assert publication.status is PublicationStatus.PUBLISHED
     verified = publisher.verifier().verify(publisher.repository, published.digest)
     assert [sbom.document for sbom in verified.proof.sboms] == [
         json.loads(published.sbom.read_text())
     ]
+    assert len(verified.complete.provenances) == 1, "replaced as well"
+    assert verified.complete.full_sbom.raw == full_of(document)
 
 
 def test_the_command_agrees(lab, publisher, published):
@@ -221,12 +242,94 @@ def test_the_command_agrees(lab, publisher, published):
     assert report["signed_for"] == publisher.repository
     assert report["claims"]["source_ref"] == "refs/heads/main"
     assert report["skipped"] == 0
+    assert report["provenance"]["invocation"] == report["claims"]["job_url"]
+    assert report["provenance"]["builder"] == report["signer"]
+    assert report["full_sbom"]["sha256"] == hashlib.sha256(full_of_file(published)).hexdigest()
     other = "https://gitlab.com/evil/evil//.gitlab-ci.yml@refs/heads/main"
     bad = lab.product("verify", reference, "--certificate-identity", other)
     assert bad.returncode == OtherSignerError.exit_code
     assert publisher.context.settings.signing.certificate_identity in bad.stderr
     none = lab.product("verify", f"{publisher.repository}:nothing")
     assert none.returncode == NoSuchImageError.exit_code
+
+
+def cosign_agrees(publisher: Publisher, digest: str, kind: str) -> str:
+    """Return what cosign says of an attestation of a kind, under our trust; it must hold."""
+    registry = publisher.registry()
+    pinned = f"{registry.host}/{registry.path}/{VARIANT}@{digest}"
+    done = registry.cosign("verify-attestation", f"--type={kind}", pinned)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_cosign_finds_sbom_and_provenance_and_is_not_misled_by_the_full_sbom(publisher, published):
+    payloads = {}
+    for kind in ("cyclonedx", "slsaprovenance1"):
+        (line,) = cosign_agrees(publisher, published.digest, kind).splitlines()
+        payloads[kind] = json.loads(base64.b64decode(json.loads(line)["payload"]))
+    assert publisher.registry().objection(VARIANT, published.digest) is None
+    stated = payloads["slsaprovenance1"]
+    assert stated["predicateType"] == "https://slsa.dev/provenance/v1"
+    assert stated["subject"][0]["digest"] == {"sha256": published.digest[7:]}
+    written = published.sbom.with_name(f"{published.sbom.name}.provenance.json")
+    assert stated["predicate"] == json.loads(written.read_text()), "not a key otherwise"
+
+
+def repository(publisher: Publisher, deadline: float = 30) -> ReferrersRegistry:
+    """Return the repository as somebody who may write to it has it."""
+    reader = publisher.verifier().open_reader(publisher.repository, Deadline(seconds=deadline))
+    assert isinstance(reader, ReferrersRegistry)
+    return reader
+
+
+def push_artifact(publisher: Publisher, image: str, full: bytes) -> dict:
+    """Push a full SBOM beside an image; returns its entry in a list of referrers."""
+    manifest, entry = artifact(image, full)
+    folder = publisher.folder / f"artifact-{entry['digest'][7:19]}"
+    blobs = folder / "blobs/sha256"
+    blobs.mkdir(parents=True)
+    for raw in (manifest, full, b"{}"):
+        (blobs / hashlib.sha256(raw).hexdigest()).write_bytes(raw)
+    (folder / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
+    (folder / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [entry]}))
+    pinned = f"{publisher.repository}@{entry['digest']}"
+    skopeo.push(run, folder, pinned, publisher.context.tls.environment)
+    return entry
+
+
+def test_a_full_sbom_that_is_lost_swapped_or_of_another_image_is_told_apart(publisher, published):
+    """The lab's registry keeps no lists of referrers: the client's, under a tag, is replaced."""
+    tag, full = published.digest.replace(":", "-"), full_of_file(published)
+    kind = "application/vnd.oci.image.index.v1+json"
+    other = publisher.image("another")
+    skopeo.push(
+        run, other.layout, f"{publisher.repository}@{other.digest}",
+        publisher.context.tls.environment,
+    )  # fmt: skip
+    cases = {
+        MissingFullSbomError: [],
+        SwappedFullSbomError: [push_artifact(publisher, published.digest, b'{"x": 1}')],
+        OtherFullSbomError: [push_artifact(publisher, other.digest, full)],
+    }
+    good = repository(publisher).manifest(tag)
+    for error, entries in cases.items():
+        repository(publisher).put_manifest(tag, referrers(*entries), kind)
+        with pytest.raises(error):
+            publisher.verifier().verify(publisher.repository, published.digest)
+    repository(publisher).put_manifest(tag, good, kind)
+    publisher.verifier().verify(publisher.repository, published.digest)
+
+
+def test_a_publication_puts_back_a_full_sbom_that_somebody_took_away(
+    publisher, published, monkeypatch
+):
+    tag, kind = published.digest.replace(":", "-"), "application/vnd.oci.image.index.v1+json"
+    others = push_artifact(publisher, published.digest, b'{"somebody": "else"}')
+    repository(publisher).put_manifest(tag, referrers(others), kind)
+    assert publisher.publish(published, monkeypatch).status is PublicationStatus.PUBLISHED
+    listed = json.loads(repository(publisher).manifest(tag))["manifests"]
+    assert others in listed, "what others have put there stays"
+    publisher.verifier().verify(publisher.repository, published.digest)
 
 
 def test_unsigned_digest_is_refused(publisher, published):

@@ -152,6 +152,36 @@ def test_an_sbom_that_was_changed_is_refused_by_its_name(thief):
     refused(thief, "publish", [f"{TAMPERED}.cdx.json was changed"])
 
 
+def test_a_full_sbom_that_was_changed_is_refused_by_its_name(thief):
+    name = f"sbom/{TAMPERED}.full.cdx.json"
+    thief.replace(name, (thief.folder / name).read_bytes().replace(b"bash", b"hsab", 1))
+    refused(thief, "publish", [f"{TAMPERED}.full.cdx.json was changed"])
+
+
+def test_the_provenance_that_is_attested_says_what_the_plan_and_the_build_say(tiny_walk):
+    """Of both: what `attest` has stated by its own command, and what the run has."""
+    folder = tiny_walk.publisher.folder
+    plan = json.loads((folder / "plan.json").read_text())
+    for variant in (it for it in plan["variants"] if it["name"] in (TAMPERED, WITH_MODULE)):
+        stated = json.loads((folder / f"publish/{variant['name']}.provenance.json").read_text())
+        found = {
+            it["name"]: it.get("digest") for it in stated["buildDefinition"]["resolvedDependencies"]
+        }
+        assert found["base"] == {"sha256": variant["base"]["digest"][7:]}
+        sums = {it["repomd_sha256"] for it in plan["repositories"]}
+        read = {it["sha256"] for n, it in found.items() if n.startswith("repository:")}
+        assert read
+        assert read <= sums
+        for module in variant["modules"]:
+            (document,) = (folder / "modules").glob("*/build.json")
+            built = json.loads(document.read_text())
+            (kmod,) = (it for n, it in found.items() if n.startswith("kmod:"))
+            (source,) = (it for n, it in found.items() if n.startswith("source:"))
+            assert kmod == {"sha256": built["sha256"]}
+            checksum = module["source"]["checksum"]
+            assert source == {checksum["algorithm"]: checksum["hex"]}
+
+
 def test_a_kmod_package_that_was_changed_or_is_of_another_build_is_refused(tiny_walk):
     found = tiny_walk.machine("changed-package")
     found.carry(tiny_walk.builder.folder, "plan.json", "modules")
