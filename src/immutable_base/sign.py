@@ -53,10 +53,15 @@ class TokenClaims(BaseModel):
 
     @property
     def job_url(self) -> str:
-        """URL of the job; empty if the token does not say. Source: Fulcio's `gitlab-pipeline`."""
-        if not (self.project_path and self.job_id):
+        """URL of the job; empty if the token does not say, or says two things.
+
+        On the host that the identity names, as Fulcio's `gitlab-pipeline` template has it, and not
+        on the issuer's, which may go by another name.
+        """
+        place, found, _ = (self.ci_config_ref_uri or "").partition(f"/{self.project_path}//")
+        if not (found and self.project_path and self.job_id):
             return ""
-        return f"{self.iss}/{self.project_path}/-/jobs/{self.job_id}"
+        return f"https://{place}/{self.project_path}/-/jobs/{self.job_id}"
 
     @property
     def certified(self) -> dict[str, str | None]:

@@ -13,5 +13,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(namespace: argparse.Namespace) -> int:
-    """Attest the SBOM of each image that was pushed."""
+    """Attest SBOM and provenance of each image that was pushed."""
     return run_stage_command(namespace, "attest")

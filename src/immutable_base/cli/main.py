@@ -31,7 +31,7 @@ COMMANDS = {
     "sbom": "write the SBOM of built images",
     "boot": "start built images as machines, and require what was promised of them",
     "sign": "push built images by digest and sign them; no tag moves",
-    "attest": "attest the SBOM of what was pushed; no tag moves",
+    "attest": "attest SBOM and provenance of what was pushed; no tag moves",
     "publish": "push, sign, attest, verify, and only then move the tags",
     "report": "tell how each variant of a run ended, from its documents",
     "run": "all of these at once, from the plan to the tags",

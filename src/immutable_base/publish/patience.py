@@ -15,7 +15,7 @@ from immutable_base.tools.outages import remote_kind
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-SECONDS = 180.0
+SECONDS = 60.0
 """For all the waiting of a publication: a token lives for minutes, a job can be started again."""
 FIRST_WAIT, LONGEST_WAIT = 1.0, 15.0
 """Seconds between two attempts, doubled each time, and a random part of a second more."""
@@ -65,7 +65,10 @@ class Patience:
     def _note(self, state: tenacity.RetryCallState) -> None:
         self.waits.append(state.upcoming_sleep)
         error = state.outcome.exception() if state.outcome else None
-        log.warning("asked again in %.0f s: %s", state.upcoming_sleep, error)
+        why = getattr(error, "details", None) or str(error)
+        log.warning(
+            "asked again in %.0f s: %s", state.upcoming_sleep, (why.splitlines() or [""])[-1][:300]
+        )
 
 
 def may_pass(error: BaseException) -> bool:

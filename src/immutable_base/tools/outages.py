@@ -10,7 +10,8 @@ import re
 from immutable_base.errors import RemoteError, UnavailableError
 
 REFUSED = re.compile(
-    r"\b(?:unauthorized|denied|forbidden|manifest invalid|digest invalid)\b|x509:|certificate"
+    r"\b(?:unauthorized|denied|forbidden|manifest invalid|digest invalid)\b|x509:"
+    r"|(?:verify|unknown|bad|expired) certificate"
     r"|(?<![.:\d])4(?!08|25|29)\d\d (?:Bad|Unauthorized|Payment|Forbidden|Not|Method|Conflict)"
     r"|(?:status(?: code)?:? |\[)4(?!08|25|29)\d\d\b",
     re.IGNORECASE,

@@ -7,6 +7,7 @@ import pytest
 
 from immutable_base.errors import ConfigurationError
 from immutable_base.prune.load import load_prune_plan
+from support.complete import artifact, referrers
 from support.forge import Instance
 from support.oci_registry import BASE_DIGEST
 from support.web import Reply
@@ -155,6 +156,25 @@ def test_a_registry_without_a_referrers_api_gives_the_same_plan(nights):
     whole = nights.plan()
     nights.registry.has_referrers = False
     assert nights.plan() == whole
+
+
+@pytest.mark.parametrize("keeps_lists", [True, False], ids=["API", "tag"])
+def test_the_full_sbom_stays_as_long_as_its_image_and_goes_after_it(nights, keeps_lists):
+    nights.registry.has_referrers = keeps_lists
+    found = {}
+    for days in (5, 40):
+        image = nights.nights[days]
+        manifest, entry = artifact(image, f"full of {days}".encode())
+        found[days] = [nights.base.add(manifest)]
+        if not keeps_lists:
+            found[days].append(nights.base.add(referrers(entry), image.replace(":", "-")))
+    rows = nights.items()
+    assert {rows[digest]["action"] for digest in found[5]} == {"keep"}
+    assert {rows[digest]["action"] for digest in found[40]} == {"delete"}
+    assert nights.prune("--yes").code == 0
+    assert set(found[5]) <= set(nights.base.manifests)
+    assert not set(found[40]) & set(nights.base.manifests)
+    assert nights.nights[40].replace(":", "-") not in nights.base.tags
 
 
 def test_referrers_of_an_image_go_with_it(nights):

@@ -39,6 +39,12 @@ def test_it_is_asked_again_until_it_answers(error):
     assert len(patience.waits) == 3
 
 
+def test_each_wait_is_told_in_one_line_that_says_why(caplog):
+    error = CommandError("`cosign sign` exited", details="Generating keys\n503 Service Unavailable")
+    Patience(seconds=60, first_wait=0.0001).ask(failing(1, error)[0])
+    assert caplog.messages == ["asked again in 0 s: 503 Service Unavailable"]
+
+
 def test_waits_are_doubled_and_end_before_the_time_does():
     action, asked = failing(99, UnavailableError("down"))
     patience = Patience(seconds=0.1, first_wait=0.01)

@@ -12,6 +12,7 @@ from immutable_base.errors import NoSuchImageError, OtherSignerError
 from immutable_base.provenance.record import base_material
 from immutable_base.report.verify import verification_text
 from immutable_base.verification.attestation import Attested
+from immutable_base.verification.image import ImageWords
 from immutable_base.verification.policy import Signer
 from immutable_base.verification.roots import TrustRoots
 from immutable_base.verification.verify_image import Signed, Verified
@@ -151,7 +152,11 @@ def test_what_could_not_be_proven_is_a_line_of_its_own():
     verified = VerifiedImage(
         repository="r/x", digest="sha256:0", tag=None, signer=Signer(identity="me", issuer="https://i"),
         roots=TrustRoots(instance="https://f", authorities=(), rekor=(), ct=(), source="here", dated=0),
-        proof=Verified(created="", signature=signed, sboms=tuple(sboms), skipped=2),
+        proof=Verified(
+            created="", signature=signed, sboms=tuple(sboms), skipped=2,
+            image=ImageWords(created="", base=""), attested=None,
+        ),
+        more=None,
     )  # fmt: skip
     assert verification_text(verified, configuration=None).splitlines()[4:] == [
         "signed    1970-01-01T00:00:00Z, for r/x",

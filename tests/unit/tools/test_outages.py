@@ -8,6 +8,8 @@ from immutable_base.tools.outages import remote_kind
 PASSES = (
     'Error: Post "https://rekor.example/api/v1/log/entries": dial tcp 127.0.0.1:500: connect: connection refused',
     "signing: getting signer: POST https://fulcio.example/api/v2/signingCert: 503 Service Unavailable",
+    # cosign 2.6 prints this of every signature.
+    'Retrieving signed certificate...\nError: client: Post "https://fulcio.example": EOF',
     "POST https://rekor.example/api/v1/log/entries giving up after 4 attempt(s)",
     "[POST /api/v1/log/entries][500] createLogEntryDefault {}",
     "writing blob: uploading layer: received unexpected HTTP status: 502 Bad Gateway",
@@ -24,6 +26,7 @@ REFUSES = (
     "unexpected status code 403 Forbidden: denied: 503 is what you will not get",
     "registry answered with status 405 Method Not Allowed",
     "tls: failed to verify certificate: x509: certificate signed by unknown authority: EOF",
+    "remote error: tls: unknown certificate authority: EOF",
     "manifest invalid: manifest invalid",
     "manifest unknown",
     "lookup registry.example: no such host",

@@ -232,6 +232,42 @@ def test_a_connection_that_the_registry_has_ended_meanwhile_is_opened_again(scen
         assert kept.verify().code == OK, "asked once more over a new connection"
 
 
+@pytest.mark.parametrize("reply", [RESET, Reply(b"", 503), Reply(b"", 429, {"Retry-After": "0"})])
+def test_a_registry_that_is_away_for_a_moment_is_asked_again(scene, monkeypatch, reply):
+    monkeypatch.setattr("immutable_base.verification.registry.WAITS", (0.01, 0.01))
+    real, asked = scene.reply, []
+
+    def answer(path):
+        asked.append(path)
+        # A connection that ends at once is opened again by the client itself: so twice.
+        return reply if asked.count(path) <= 2 and path.endswith(".att") else real(path)
+
+    scene.reply = answer
+    assert scene.verify().code == OK
+    assert asked.count(scene.path_of("att")) == 3
+
+
+@pytest.mark.parametrize("reply", [RESET, Reply(b"", 503)])
+def test_a_registry_that_stays_away_is_no_refusal(scene, monkeypatch, reply):
+    monkeypatch.setattr("immutable_base.verification.registry.WAITS", (0.01, 0.01))
+    scene.replies[scene.path_of("att")] = reply
+    assert scene.verify().code == UNKNOWN
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 405, 451])
+def test_a_refusal_is_asked_once(scene, status):
+    asked, real = [], scene.reply
+
+    def answer(path):
+        asked.append(path)
+        return Reply(b"", status) if path.endswith(".att") else real(path)
+
+    scene.reply = answer
+    assert scene.verify().code == UNKNOWN
+    # Of 401: once more with the login, which is none.
+    assert asked.count(scene.path_of("att")) == (2 if status == 401 else 1)
+
+
 def test_an_old_sbom_by_us_is_not_passed_off_as_new(scene):
     old = statement(scene.digest, {"bomFormat": "CycloneDX", "components": []})
     scene.set_att(scene.att(), scene.att(old, when=NOW + 1))
