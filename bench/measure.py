@@ -3,7 +3,6 @@
     make bench                      everything (more than an hour on two cores)
     bench/measure.py --no-night     start-up, questions, plan against dnf, the tiny stream (minutes)
     bench/measure.py --one-night    also one night of all variants, against the compiles in it
-    bench/measure.py --boots        boots, disks, upgrades and signatures only; printed, not written
 
 To be run in the lab's environment (`immutable-base lab env`) and with `tests` on PYTHONPATH, as
 `make bench` does.
@@ -19,7 +18,6 @@ import statistics
 import sys
 from pathlib import Path
 
-from booting import boot_rows
 from common import CONFIG, PRODUCT, ROOT, SETTINGS, WORK, Row, processor_seconds, timed
 from images import question_row, stage_rows
 from nights import bare_compiles, night, one_kernel, shared_night
@@ -66,17 +64,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--no-night", action="store_true", help="measure no large night")
     parser.add_argument("--one-night", action="store_true", help="measure one large night only")
-    parser.add_argument("--boots", action="store_true", help="measure boots only; write nothing")
     arguments = parser.parse_args()
     # A measurement that was ended has left its own.
     shutil.rmtree(WORK, ignore_errors=True)
     WORK.mkdir(parents=True)
-    if arguments.boots:
-        print(*boot_rows(), sep="\n")
-        shutil.rmtree(WORK)
-        return 0
     rows = [start_up(), wheel_row(), question_row(), *plan_rows(), *tiny_rows(), *verify_rows()]
-    rows += boot_rows()
     if arguments.one_night:
         rows += one_night()
     elif not arguments.no_night:
