@@ -38,6 +38,8 @@ ImportCredential=talk.*
 ExecStart=/bin/sh ${CREDENTIALS_DIRECTORY}/talk.script
 """
 CONTAINER = "/usr/libexec/libostree/ext/ostree-container container"
+ACCURATE = "--timer-property=AccuracySec=100ms"
+"""Else a timer may wait for a minute."""
 PROXY = "/usr/lib/systemd/systemd-socket-proxyd"
 SLIRP = "10.0.2.2"
 """The host of QEMU's user network: its loopback."""
@@ -90,7 +92,7 @@ class Host:
                 self._reach_the_registry()
                 yield self
                 # The answer comes before the machine goes.
-                self.ask("systemd-run --quiet --on-active=1 systemctl poweroff")
+                self.ask(f"systemd-run --quiet --on-active=1 {ACCURATE} systemctl poweroff")
                 thread.join(GOES_DOWN)
                 assert not thread.is_alive(), self.console()
             finally:
