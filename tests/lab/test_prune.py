@@ -120,8 +120,8 @@ def test_an_old_image_is_deleted_with_what_stands_beside_it(shelf, monkeypatch):
     referrer = verifier_of(shelf.context).verify(name, old).complete.full_sbom.referrer
     newest = shelf.publish("newest", "latest", tag(0))
     assert shelf.registry.has_beside(VARIANT, old, "sig")
-    for name, value in shelf.lab.env.items():
-        monkeypatch.setenv(name, value)
+    for variable, value in shelf.lab.env.items():
+        monkeypatch.setenv(variable, value)
 
     def later(namespace):
         return replace(make_context(namespace), clock=lambda: time.time() + 60 * 86400)
