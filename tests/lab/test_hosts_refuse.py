@@ -21,7 +21,7 @@ pytestmark = pytest.mark.long
 
 VARIANT = "tiny"
 STRANGER = "somebody/else"
-ADMIT = "immutable-base-admission admit --timeout 240"
+ADMIT = "immutable-base-admission --timeout 240 admit"
 """Without KVM, Python takes its time."""
 
 
