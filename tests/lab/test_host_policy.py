@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from contextlib import contextmanager
@@ -24,6 +23,7 @@ from immutable_base.trusted import sigstore_of
 from immutable_base.trusted_keys import signing_key_of
 from immutable_base_lab.core import image_keys
 from immutable_base_lab.core.paths import LabPaths
+from support.foreign_images import push_twin, stranger_key
 
 VARIANT = "tiny"
 OTHER_REPOSITORY = "copied"
@@ -44,20 +44,8 @@ class Place:
 
     def twin(self, words: str) -> str:
         """Push another unsigned manifest of the same image and return its name."""
-        layout = self.folder / words
-        digest = as_host.write_twin(self.host.layout, layout)
-        manifest = layout / "blobs" / digest.replace(":", "/")
-        document = json.loads(manifest.read_text())
-        document["annotations"]["words"] = words
-        raw = json.dumps(document).encode()
-        digest = hashlib.sha256(raw).hexdigest()
-        (manifest.parent / digest).write_bytes(raw)
-        index = json.loads((layout / "index.json").read_text())
-        index["manifests"][0].update(digest=f"sha256:{digest}", size=len(raw))
-        (layout / "index.json").write_text(json.dumps(index))
-        pinned = f"{self.repository}@sha256:{digest}"
-        skopeo.push(run, layout, pinned, self.environment)
-        return pinned
+        twin = self.folder / words
+        return push_twin(self.host.layout, twin, self.repository, self.environment)
 
     def sign(self, pinned: str, key, identity: str) -> None:
         sigstore = sigstore_of(self.signing.table(), self.config.parent, self.environment)
@@ -124,14 +112,7 @@ def test_an_image_that_is_signed_keyless_alone_is_refused(place, tiny_lab):
 
 
 def test_an_image_that_another_key_has_signed_is_refused(place, tiny_lab, tmp_path):
-    paths = LabPaths(root=tmp_path)
-    (tmp_path / "tools").symlink_to(LabPaths(root=tiny_lab.state).tools)
-    image_keys.ensure_image_keys(paths)
-    other = cosign.ImageKey(
-        reference=f"env://{image_keys.VARIABLE}",
-        public="",
-        environment=image_keys.environment(paths),
-    )
+    other = stranger_key(tiny_lab.state, tmp_path)
     pinned = place.twin("other-key")
     place.sign(pinned, other, f"{place.repository}:latest")
     refused(place, pinned)

@@ -10,10 +10,9 @@ import pytest
 
 from immutable_base.errors import NotSignedError, OtherSignerError, VerificationError
 from immutable_base.process import Command, run
-from immutable_base.tools import cosign
 from immutable_base_lab import lab as lab_services
-from immutable_base_lab.core import image_keys
 from immutable_base_lab.core.paths import LabPaths
+from support.foreign_images import stranger_key
 from support.publisher import Publisher
 from support.scenario_runs import scenario_runs
 
@@ -68,14 +67,7 @@ def test_a_host_refuses_what_another_pipeline_and_another_key_have_signed(
     host, after = key_host
     pinned = key_publisher.twin(after, "stranger")
     key_publisher.sign(pinned, stranger_token(tiny_lab))
-    paths = LabPaths(root=tmp_path)
-    (tmp_path / "tools").symlink_to(LabPaths(root=tiny_lab.state).tools)
-    image_keys.ensure_image_keys(paths)
-    other = cosign.ImageKey(
-        reference=f"env://{image_keys.VARIABLE}",
-        public="",
-        environment=image_keys.environment(paths),
-    )
+    other = stranger_key(tiny_lab.state, tmp_path)
     key_publisher.sign_with_key(pinned, other, "stranger")
     refused(host, key_publisher.tag(pinned, "stranger"), "signature")
 

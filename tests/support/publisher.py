@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import shutil
@@ -11,11 +10,11 @@ from pathlib import Path
 
 from immutable_base.config.load import load_settings
 from immutable_base.process import run
-from immutable_base.publish import as_host
 from immutable_base.tls import set_up_tls
 from immutable_base.tools import cosign, skopeo
 from immutable_base.trusted import sigstore_of
 from support.changed_configuration import NO_BOOTS, change_configuration
+from support.foreign_images import push_twin
 from support.machines import prepared_machine
 from support.running_hosts import Host
 
@@ -101,20 +100,8 @@ class Publisher:
 
     def twin(self, published: Published, words: str) -> str:
         """Push another, unsigned manifest of a published image, and return its name."""
-        layout = self.folder / f"twin-{words}"
-        digest = as_host.write_twin(published.tonight / "oci" / self.variant, layout)
-        manifest = layout / "blobs" / digest.replace(":", "/")
-        document = json.loads(manifest.read_text())
-        document["annotations"]["words"] = words
-        raw = json.dumps(document).encode()
-        digest = hashlib.sha256(raw).hexdigest()
-        (manifest.parent / digest).write_bytes(raw)
-        index = json.loads((layout / "index.json").read_text())
-        index["manifests"][0].update(digest=f"sha256:{digest}", size=len(raw))
-        (layout / "index.json").write_text(json.dumps(index))
-        pinned = f"{published.repository}@sha256:{digest}"
-        skopeo.push(run, layout, pinned, self.tls)
-        return pinned
+        layout = published.tonight / "oci" / self.variant
+        return push_twin(layout, self.folder / f"twin-{words}", published.repository, self.tls)
 
     def tag(self, pinned: str, tag: str) -> str:
         """Move a tag to an image of the same repository; return the reference."""
