@@ -19,12 +19,20 @@ FATAL = (
     (re.compile(r"Out of memory: Killed process [^\r\n]*"), "the machine ran out of memory"),
     (re.compile(r"dracut: FATAL: [^\r\n]*"), "the initramfs did not find the root"),
     (re.compile(r"dracut Warning: Could not boot[^\r\n]*"), "the initramfs did not find the root"),
+    (re.compile(r"Dependency failed for [^\r\n]* /sysroot\.[^\r\n]*"),
+     "the initramfs did not find the root"),
     (re.compile(r"ostree-prepare-root[^\r\n]*(?:error|failed)[^\r\n]*"),
      "the initramfs did not find the deployment"),
     (re.compile(r"You are in (?:emergency|rescue) mode[^\r\n]*"), "systemd gave up"),
     (re.compile(r"Entering emergency mode[^\r\n]*"), "the initramfs gave up"),
+    (re.compile(r"Reached target emergency\.target[^\r\n]*"), "systemd gave up"),
 )  # fmt: skip
-"""What a console says when nothing good will follow, and what it means."""
+"""What a console says when nothing good will follow, and what it means.
+
+The words of systemd itself as well: a service's reach the console only while the journal forwards
+them, and it may have ended before.
+"""
+_COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
 
 
 @dataclass(slots=True)
@@ -74,8 +82,9 @@ class Watch:
         self._read += len(new)
         text = self._tail + new.decode("utf-8", "replace")
         self._tail = text[-TAIL:]
+        plain = _COLOUR.sub("", text)
         for pattern, meaning in FATAL:
-            if found := pattern.search(text):
+            if found := pattern.search(plain):
                 self.verdict = f"{meaning}: {found[0].strip()}"
                 return
 

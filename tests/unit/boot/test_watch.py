@@ -19,6 +19,15 @@ def watch(tmp_path):
         ("[ 1.0] Kernel panic - not syncing: VFS: Unable to mount root fs", "the kernel panicked"),
         ("Out of memory: Killed process 88 (dnf)", "ran out of memory"),
         ("dracut-initqueue: dracut Warning: Could not boot.", "did not find the root"),
+        (
+            "[\x1b[0;1;38:5:185mDEPEND\x1b[0m] Dependency failed for "
+            "\x1b[0;1;39msysroot.mount\x1b[0m - /sysroot.",
+            "did not find the root",
+        ),
+        (
+            "Reached target \x1b[0;1;39memergency.target\x1b[0m - Emergency Mode.",
+            "systemd gave up: Reached target emergency.target - Emergency Mode.",
+        ),
         ("You are in emergency mode. After logging in", "systemd gave up"),
     ],
 )

@@ -39,6 +39,13 @@ def test_disks_are_found_by_their_serial_and_keep_what_is_written_unless_told_ot
     assert "virtio-blk-pci,drive=root,serial=root" in qemu.arguments(machine())
 
 
+def test_only_without_kvm_the_kernel_is_spared_something():
+    (emulated,) = after(qemu.arguments(machine()), "-append")
+    (real,) = after(qemu.arguments(machine(accelerator="kvm")), "-append")
+    assert emulated == f"{real} mitigations=off cryptomgr.notests"
+    assert real == machine().kernel.arguments
+
+
 def test_without_kvm_the_processor_is_the_oldest_that_el10_runs_on():
     assert after(qemu.arguments(machine()), "-cpu") == ["Haswell-noTSX"]
     assert after(qemu.arguments(machine(accelerator="kvm")), "-cpu") == ["host"]
