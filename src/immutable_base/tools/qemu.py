@@ -22,8 +22,8 @@ CREATE_VM, CREATE_VCPU = 0xAE01, 0xAE41
 CPUS: Mapping[str, str] = {"kvm": "host", "tcg": "Haswell-noTSX"}
 """The oldest processor of x86-64-v3, which CentOS Stream 10 requires, where none is real."""
 EMULATED = ("mitigations=off", "cryptomgr.notests")
-"""Added to the kernel's arguments where no processor is real: what guards one against leaks between
-processes, and the tests of its own ciphers, take a third of a boot there and show nothing of an image.
+"""Added to the kernel's arguments where no processor is real: guards against what a real one leaks,
+and the kernel's tests of its own ciphers, take a third of a boot and show nothing of an image.
 Source: Documentation/admin-guide/kernel-parameters.txt of the kernel."""
 KVM_GAVE_UP = "KVM internal error"
 """What QEMU says at KVM_EXIT_INTERNAL_ERROR; the machine then stands still."""

@@ -20,8 +20,7 @@ def watch(tmp_path):
         ("Out of memory: Killed process 88 (dnf)", "ran out of memory"),
         ("dracut-initqueue: dracut Warning: Could not boot.", "did not find the root"),
         (
-            "[\x1b[0;1;38:5:185mDEPEND\x1b[0m] Dependency failed for "
-            "\x1b[0;1;39msysroot.mount\x1b[0m - /sysroot.",
+            "Dependency failed for \x1b[0;1;39msysroot.mount\x1b[0m - /sysroot.",
             "did not find the root",
         ),
         (
