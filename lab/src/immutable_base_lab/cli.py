@@ -142,8 +142,10 @@ def run(namespace: argparse.Namespace) -> int:
 
 
 def _up(lab: Lab, namespace: argparse.Namespace) -> int:
-    status = lab.up(namespace.product.resolve(), verbose=namespace.verbose)
+    product = namespace.product.resolve()
+    status = lab.up(product, verbose=namespace.verbose)
     if status == 0:
+        publish_templates(lab.paths, product.parent)
         command = f"{Path(sys.argv[0]).name} lab env --state {lab.paths.root}"
         print(f'the lab is up; next: eval "$({command})"', file=sys.stderr)
     return status
@@ -156,6 +158,7 @@ def _scenario(lab: Lab, namespace: argparse.Namespace) -> int:
     scenario, product = find_scenario(namespace.scenario), namespace.product.resolve()
     status = lab.up(product, scenario=scenario, verbose=namespace.verbose)
     if status == 0:
+        publish_templates(lab.paths, product.parent)
         options = f"--scenario {scenario.name} --state {lab.paths.root}"
         command = f"{Path(sys.argv[0]).name} lab env {options}"
         print(f'scenario {scenario.name} is up; next: eval "$({command})"', file=sys.stderr)

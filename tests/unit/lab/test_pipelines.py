@@ -19,6 +19,7 @@ from immutable_base_lab.pipelines.pipeline import Checkout, _exclude, read_check
 from immutable_base_lab.pipelines.projects import git_environment, publish_templates
 from immutable_base_lab.pipelines.tokens import overlay
 from immutable_base_lab.programs import gitlab_ci_local
+from support.paths import ROOT
 
 PREVIEW = """
 stages: [publish]
@@ -159,6 +160,19 @@ def test_a_project_downstream_gets_our_templates_by_each_ref_from_gitlabs_addres
         )  # fmt: skip
         assert (got / "templates/a.yml").read_text() == "second"
         assert {it.name for it in got.iterdir()} == {".git", "templates", "instance"}
+
+
+@pytest.mark.parametrize("words", [["up"], ["scenario", "tiny"]])
+def test_who_has_set_the_lab_up_needs_no_checkout_of_ours_to_include_from_it(
+    tmp_path, monkeypatch, words
+):
+    monkeypatch.setattr(cli.Lab, "up", lambda *_, **__: 0)
+    options = ["--state", str(tmp_path), "--product", str(ROOT / "immutable-base.toml")]
+    assert main(["lab", *words, *options]) == 0
+    (bare,) = tmp_path.rglob("immutable-base.git")
+    listed = ["git", "-C", bare, "ls-tree", "--name-only", "v1"]
+    done = subprocess.run(listed, check=True, capture_output=True, text=True)
+    assert done.stdout.split() == ["instance", "templates"]
 
 
 def test_a_checkout_without_templates_publishes_none(tmp_path):
