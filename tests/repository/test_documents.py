@@ -83,6 +83,26 @@ def test_every_relative_link_leads_somewhere(document):
     assert broken == []
 
 
+def test_a_how_to_can_be_read_at_a_glance():
+    """What has to be explained or looked up is in docs/explanation and docs/reference."""
+    lines = {path.name: len(path.read_text().splitlines()) for path in pages("how-to")}
+    assert {name: number for name, number in lines.items() if not 20 <= number <= 60} == {}
+
+
+def test_the_readme_leads_to_every_page():
+    linked = {(ROOT / name.partition("#")[0]).resolve() for name in LINK.findall(readme())}
+    rooms = ("tutorial", "how-to", "explanation", "reference")
+    assert {path for room in rooms for path in pages(room)} - linked == set()
+
+
+def pages(room):
+    return sorted((ROOT / "docs" / room).glob("*.md"))
+
+
+def readme():
+    return (ROOT / "README.md").read_text()
+
+
 @for_each("CHANGELOG.md")
 def test_every_path_exists(document):
     missing = [

@@ -99,8 +99,10 @@ printf 'description = "base with metrics"\\n' >> immutable-base.toml
 for name in current next third; do cosign generate-key-pair --output-key-prefix $name; done
 sed -i 's|^key_paths = .*|key_paths = ["current.pub"]|' immutable-base.toml
 """),
+    "how-to/make-the-image-of-the-jobs.md": Session(
+        (("verify registry.gitlab.com/GROUP/PROJECT/ci:latest", f"verify {IMAGE}"),)),
     "how-to/run-on-your-gitlab.md": Session(
-        (("verify registry.gitlab.com/GROUP/PROJECT/ci:latest", f'verify --config "$TINY" {IMAGE}'),),
+        ((f"verify {OURS}/ci:latest", f'verify --config "$TINY" {IMAGE}'), ISSUER),
         'TINY="$IMMUTABLE_BASE_CONFIG"; unset IMMUTABLE_BASE_CONFIG'),
     "how-to/secure-boot.md": Session((("-keyout", "-noenc -keyout"),)),
     "how-to/sign-with-a-key.md": Session(begins='export IMMUTABLE_BASE_WORKSPACE="$NIGHT"'),

@@ -281,7 +281,7 @@ def test_the_page_on_stages_names_everything_that_must_travel():
         near = [other for other in FOLDERS if name_of(other, ZFS) in foundations(kind, ZFS)]
         return set(foundations(kind, ZFS)).union(*(below(other) for other in near))
 
-    page = (ROOT / "docs/how-to/run-stage-by-stage.md").read_text()
+    page = (ROOT / "docs/reference/stages.md").read_text()
     rows = dict(
         re.findall(
             r"^\| (.*?) \| (`plan\.json`.*?) \|$",
