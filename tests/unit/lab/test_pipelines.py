@@ -10,7 +10,7 @@ import tarfile
 import pytest
 
 from immutable_base.cli.main import main
-from immutable_base.errors import ConfigurationError, VerificationError
+from immutable_base.errors import CommandError, ConfigurationError, VerificationError
 from immutable_base.process import Result, run
 from immutable_base_lab import cli
 from immutable_base_lab.cli import _variable
@@ -198,3 +198,21 @@ def test_another_package_than_the_pinned_one_is_not_unpacked(tmp_path):
             gitlab_ci_local.ensure(paths, runner=npm)
     assert not (paths.tools / "gitlab-ci-local").exists()
     assert list(paths.tools.rglob("index.js")) == []
+
+
+def test_npm_trusts_the_authorities_that_every_other_program_trusts(tmp_path, monkeypatch):
+    """Node reads no SSL_CERT_FILE."""
+    monkeypatch.delenv("NODE_EXTRA_CA_CERTS", raising=False)
+    monkeypatch.setenv("SSL_CERT_FILE", "/a/bundle.pem")
+    monkeypatch.setenv("npm_config_registry", "https://npm.example")
+    asked = []
+
+    def npm(command):
+        asked.append(command.env)
+        raise CommandError("enough")
+
+    with pytest.raises(CommandError):
+        gitlab_ci_local.ensure(LabPaths(root=tmp_path), runner=npm)
+    (env,) = asked
+    assert env["NODE_EXTRA_CA_CERTS"] == "/a/bundle.pem"
+    assert env["npm_config_registry"] == "https://npm.example"

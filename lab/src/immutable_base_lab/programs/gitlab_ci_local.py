@@ -62,5 +62,11 @@ def _wheel() -> Path:
 
 
 def _configured() -> dict[str, str]:
-    """Return npm's own settings of this machine, which programs are not given otherwise."""
-    return {name: value for name, value in os.environ.items() if name.lower().startswith("npm_")}
+    """Return npm's own settings of this machine, and the CAs that it trusts.
+
+    Programs are not given the first otherwise. Node reads no SSL_CERT_FILE. Source: Node.js,
+    "Command-line API", NODE_EXTRA_CA_CERTS.
+    """
+    settings = {name: value for name, value in os.environ.items() if name.lower()[:4] == "npm_"}
+    authority = os.environ.get("NODE_EXTRA_CA_CERTS") or os.environ.get("SSL_CERT_FILE")
+    return settings | ({"NODE_EXTRA_CA_CERTS": authority} if authority else {})
