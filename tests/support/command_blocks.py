@@ -71,6 +71,10 @@ export IMMUTABLE_BASE_CONFIG="$PWD/immutable-base.toml"
 """
 ANSWERING = 'sed -i \'s|"[^"]*/moved-away/[^"]*", ||\' immutable-base.toml\n'
 """Of the lab's places of keys the first one has moved away, on purpose: `keys check` objects to that."""
+NO_HOST_STAYS = """\
+gone() { for verb in stop remove; do immutable-base lab host $verb --state "$LAB" typed-nas || :; done; }
+gone && trap gone EXIT
+"""
 SESSIONS = {
     "how-to/add-a-check.md": Session((("fedora-base", "tiny"),), long=True),
     "how-to/add-a-layer.md": Session(
@@ -116,7 +120,12 @@ sed -i 's|^key_paths = .*|key_paths = ["current.pub"]|' immutable-base.toml
         (("base-zfs", "tiny-metronome"), ("--workspace nights", "--workspace .")), in_a_night=True),
     "how-to/when-a-variant-is-held-or-failed.md": Session(
         (("base-zfs", "tiny"),), in_a_night=True, long=True),
-    "tutorial/first-image.md": Session(),
+    "tutorial/first-image.md": Session(
+        ((".venv/bin/", ""), ("lab env", 'lab env --state "$LAB"'),
+         ("lab pipeline", 'lab pipeline --state "$LAB"'), ("acme/nas", "acme/typed-nas"),
+         *((f"lab host {verb} nas", f'lab host {verb} --state "$LAB" typed-nas')
+           for verb in ("create", "start", "ssh", "stop", "remove"))),
+        NO_HOST_STAYS, long=True),
     "tutorial/first-night.md": Session(
         (("lab env", 'lab env --scenario tiny --state "$LAB"'), (".venv/bin/", ""),
          ("base-zfs-nvidia:", "tiny-metronome:"), ("base:latest", "tiny:latest"),
