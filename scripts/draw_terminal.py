@@ -5,7 +5,7 @@
 
 Nothing is made up: every line of the picture is one of the file. It begins with the run's table,
 and `...` stands for what came before. The folder of the lab's state is shown where it is by
-default, and what is wider than the picture is cut.
+default. The picture is as wide as that table: what is wider below it is cut.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from rich.text import Text
 
 from immutable_base.state import state_folder
 
-WIDTH = 122
-"""Columns: the widest table has that many."""
 BEGIN = "The run of "
 """Begins the title of the table."""
+BORDER = ("┏", "┃", "┡", "│", "└")
+"""Begin the lines of the table."""
+MARGIN = 2
 HEAD = 3
 """Lines that are shown of what came before."""
 FONTS = re.compile(r"@font-face \{.*?\n    \}\n", re.DOTALL)
@@ -45,8 +46,9 @@ def draw(command: str, lines: list[str]) -> str:
     if begin is None:
         raise ValueError(f"no line begins with `{BEGIN}`: did the run come to its end?")
     before = lines[max(0, begin - HEAD) : begin]
+    table = [len(line) for line in lines[begin:] if line.startswith(BORDER)]
     with Path("/dev/null").open("w") as nowhere:
-        console = Console(record=True, width=WIDTH, file=nowhere, highlight=False)
+        console = Console(record=True, width=max(table) + MARGIN, file=nowhere, highlight=False)
         for line in (f"$ {command}", "...", *before, "", *lines[begin:]):
             console.print(Text(line), overflow="crop", no_wrap=True)
     svg = FONTS.sub("", console.export_svg(title=command, unique_id="terminal"))

@@ -2,8 +2,8 @@
 
     scripts/record_examples.py [COMMAND ...]
 
-writes docs/reference/examples/, or the examples of some commands only; then run
-scripts/generate.py. The lab is the one below $XDG_STATE_HOME.
+as root, writes docs/reference/examples/, or the examples of some commands only, and the page that
+has them. The lab is the one below $XDG_STATE_HOME.
 
 It brings the scenario up, runs each command as its example shows it, and keeps standard output.
 Stages need what those before them leave: they run too, and are not recorded unless they are named.
@@ -61,7 +61,7 @@ EXAMPLES = {
         ),
         "instance doctor /var/tmp/immutable-base/nas",
     ],
-    "registry": ["registry prune"],
+    "registry": ["registry prune --plan"],
     "tools": ["tools cosign"],
     "lab": ["lab scenario list", "lab status"],
 }
@@ -101,6 +101,7 @@ def main() -> int:
             (FOLDER / f"{command}.txt").write_text("\n".join(shown))
     shutil.rmtree(WORKSPACE, ignore_errors=True)
     print("\n".join(failed), file=sys.stderr)
+    subprocess.run([sys.executable, ROOT / "scripts" / "generate.py"], check=True)
     return 1 if failed else 0
 
 
@@ -116,7 +117,7 @@ def _environment() -> dict[str, str]:
     env = dict(item.partition("=")[::2] for item in done.stdout.split("\0") if item)
     registry = env["IMMUTABLE_BASE_REGISTRY"].partition("/")[0]
     debian = push_debian_image(LabPaths(root=default_state()), registry, env)
-    own = {"IMMUTABLE_BASE_WORKSPACE": str(WORKSPACE), "COLUMNS": "100", "DEBIAN": debian}
+    own = {"IMMUTABLE_BASE_WORKSPACE": str(WORKSPACE), "COLUMNS": "132", "DEBIAN": debian}
     return {**env, **own}
 
 
@@ -124,6 +125,7 @@ def _run(line: str, env: dict[str, str]) -> str:
     done = subprocess.run(
         [*PRODUCT, *(_filled(word, env) for word in shlex.split(line))],
         env=env,
+        cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,
         check=False,

@@ -14,6 +14,8 @@ from immutable_base.workspace import default_workspace, write_atomically
 
 NARROWEST = 120
 """Columns; a table is not squeezed further when the terminal is narrower, or a file."""
+UNSEEN = 132
+"""Columns of the table of a run where there is no terminal, as in a job's log: it is whole then."""
 
 
 def add_context_arguments(parser: argparse.ArgumentParser) -> None:

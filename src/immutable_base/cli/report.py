@@ -7,6 +7,7 @@ import shutil
 
 from immutable_base.cli.held import add_held_argument, exit_code_of_report
 from immutable_base.cli.options import (
+    UNSEEN,
     add_context_arguments,
     add_output_arguments,
     wants_colour,
@@ -46,7 +47,7 @@ def run(namespace: argparse.Namespace) -> int:
     elif namespace.format == "markdown":
         text = run_markdown(report)
     else:
-        width = max(100, shutil.get_terminal_size((120, 40)).columns)
+        width = max(100, shutil.get_terminal_size((UNSEEN, 40)).columns)
         text = run_text(report, width=width, colour=wants_colour(namespace.output))
     write_result(text, namespace.output)
     return exit_code_of_report(report, namespace)

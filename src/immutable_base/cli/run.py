@@ -9,6 +9,7 @@ from immutable_base import process
 from immutable_base.cli.held import add_held_argument, exit_code_of_report
 from immutable_base.cli.make_context import make_context
 from immutable_base.cli.options import (
+    UNSEEN,
     add_context_arguments,
     add_output_arguments,
     add_unsigned_argument,
@@ -56,7 +57,7 @@ def run(namespace: argparse.Namespace) -> int:
     if namespace.format == "json":
         write_result(report.to_json(), namespace.output)
     else:
-        width = max(100, shutil.get_terminal_size((120, 40)).columns)
+        width = max(100, shutil.get_terminal_size((UNSEEN, 40)).columns)
         text = run_text(report, width=width, colour=wants_colour(namespace.output))
         write_result(text, namespace.output)
     return exit_code_of_report(report, namespace)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
@@ -56,7 +56,9 @@ def boot_text(variant: VariantResult) -> str:
 def _table(report: RunReport) -> Table:
     table = Table(title=f"The run of {report.started}", title_justify="left", expand=False)
     for heading in HEADINGS:
-        table.add_column(heading, justify="right" if heading in NUMBERS else "left")
+        justify: JustifyMethod = "right" if heading in NUMBERS else "left"
+        # In a narrow terminal: a kernel or a digest that is cut off is none.
+        table.add_column(heading, justify=justify, overflow="fold")
     for variant in report.variants:
         table.add_row(*_cells(variant))
     return table

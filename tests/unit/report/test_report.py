@@ -110,6 +110,14 @@ def test_what_is_there_to_be_copied_is_on_one_line_however_narrow_the_terminal()
     assert f"  immutable-base verify {reference}:latest" in text.splitlines()
 
 
+def test_no_name_is_cut_off_however_narrow_the_terminal():
+    kernel = "6.12.0-124.8.1.el10_1.x86_64"
+    text = shown(GOOD.model_copy(update={"kernel": kernel}), width=100)
+    cells = [line.strip("│").split("│") for line in text.splitlines() if line.startswith("│")]
+    assert "…" not in "".join(map(str, cells))
+    assert "".join(row[2].strip() for row in cells) == f"{kernel}(up)"
+
+
 def test_the_next_step_names_a_tag_that_was_set():
     text = shown(GOOD.model_copy(update={"tags": ("stable", "20261123")}))
     assert "  immutable-base verify 127.0.0.1:5000/immutable-base/base-zfs:stable" in below(text)
