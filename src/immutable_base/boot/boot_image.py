@@ -145,8 +145,7 @@ def _boots(
         boot, why = request.kvm.boot(run, attempt)
         machine = replace(machine, accelerator=boot.accelerator)
         boots.append(boot)
-        if why:
-            notes.append(_note(why))
+        notes += (_note(it) for it in (why, boot.again) if it)
     return tuple(boots), tuple(notes)
 
 
@@ -154,7 +153,7 @@ def _note(why: str) -> Finding:
     return Finding(
         id="boot-accelerator",
         title="the machine runs on KVM",
-        reason="without it a boot takes several times as long",
+        reason="without it a boot takes several times as long, and meets faults of QEMU's own",
         level=Level.NOTE,
         message=why,
     )

@@ -47,6 +47,8 @@ class Boot(Frozen):
     console: Text
     """File with what the serial console showed."""
     answers: tuple[GuestAnswer, ...]
+    again: str = ""
+    """Why the machine was started a second time; empty if the first was enough."""
 
     def answer(self, question: str) -> GuestAnswer | None:
         """Return the answer to a question, None if there is none."""

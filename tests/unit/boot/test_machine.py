@@ -141,6 +141,42 @@ def test_a_machine_that_says_nothing_under_kvm_is_tried_without(attempt):
     assert len(host.started) == 2
 
 
+STALE = "Oops: int3: 0000 [#1] PREEMPT SMP\nKernel panic - not syncing: Fatal exception\n"
+
+
+class StaleOnce(Host):
+    """Its first machine panics at a breakpoint that nobody has set."""
+
+    def run(self, command):
+        if command.argv[0] == qemu.PROGRAM:
+            self.console = "Linux version 6.12\n" if self.started else STALE
+        return super().run(command)
+
+
+def test_what_the_emulator_did_wrong_is_done_once_more_and_told(attempt):
+    host = StaleOnce(answers=answer("end", ""))
+    assert "code that the kernel had replaced" in boot(host.run, attempt).again
+    assert len(host.started) == 2
+
+
+def test_a_kernel_that_panics_twice_is_refused(attempt):
+    host = Host(console=STALE)
+    with pytest.raises(CheckError, match="panicked"):
+        boot(host.run, attempt)
+    assert len(host.started) == 2
+
+
+def test_under_kvm_no_panic_is_the_emulators(attempt):
+    host = Host(console=STALE)
+    with pytest.raises(CheckError, match="panicked"):
+        boot(host.run, with_kvm(attempt))
+    assert len(host.started) == 1
+
+
+def test_a_boot_that_went_well_was_not_done_again(attempt):
+    assert boot(Host(answers=answer("end", "")).run, attempt).again == ""
+
+
 def test_qemu_that_is_killed_is_no_verdict_about_the_image(attempt):
     host = Host(error=CommandError("`qemu` was ended by SIGKILL"))
     with pytest.raises(CommandError, match="SIGKILL"):
