@@ -23,8 +23,8 @@ PAUSE = 2.0
 STALE_CODE = b"Oops: int3: "
 """A breakpoint of the kernel's own, which it sets while it replaces code.
 
-QEMU without KVM may still run it when it is gone: seen once in some hundred boots, with QEMU 7.2 on a
-busy host. Source of the mechanism: arch/x86/kernel/alternative.c of the kernel, text_poke_bp_batch.
+QEMU without KVM may still run it when it is gone: seen once in some hundred boots, with QEMU 7.2 on
+a busy host. Source of the mechanism: text_poke_bp_batch in the kernel's alternative.c.
 """
 
 
