@@ -22,8 +22,8 @@ from immutable_base.verification.strict import (
     Object,
     count_of,
     decode_base64,
+    members,
     parse_json,
-    require_object,
     text_of,
 )
 
@@ -76,8 +76,8 @@ def _tag(
         with skipping(what):
             key.verify(signature, raw, ec.ECDSA(hashes.SHA256()))
             require_statement(raw, digest, demand)
-            # Its form was looked at right before.
-            identity = require_object(parse_json(raw, what), what)["critical"]["identity"]
-            return split_tag(identity["docker-reference"])[1]
+            # Its form was looked at right before; but containers/image demands `optional` as well.
+            text = members(parse_json(raw, what), what, ("critical", "optional"))
+            return split_tag(text["critical"]["identity"]["docker-reference"])[1]
     except Skipped:
         return ""

@@ -44,6 +44,12 @@ SPOILT = {
     "another type": key_signature(
         KEY, DIGEST, "", payload=simple_signing(DIGEST, f"{REPOSITORY}:latest", type="x")
     ),
+    "without the key `optional`": key_signature(
+        KEY,
+        DIGEST,
+        "",
+        payload=simple_signing(DIGEST, f"{REPOSITORY}:latest").replace(b',"optional":null', b""),
+    ),
     "no JSON": key_signature(KEY, DIGEST, "", payload=b"{"),
     "no text": key_signature(KEY, DIGEST, "", payload=compact({"critical": 7})),
     "no annotation": Layer(GOOD.content, {}),
