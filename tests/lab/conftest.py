@@ -16,12 +16,15 @@ from pathlib import Path
 
 import pytest
 
+from immutable_base.build.graph import image_tag
+from immutable_base.process import run
+from immutable_base.tools import buildah
 from immutable_base_lab import lab as lab_services
 from immutable_base_lab.core.paths import LabPaths, default_state
 from support.changed_configuration import NO_BOOTS, ONE_KERNEL, change_configuration
 from support.paths import ROOT
 from support.registry_watch import Registry, Witness
-from support.scenario_runs import ScenarioRuns, environment_of, taking_turns
+from support.scenario_runs import ScenarioRuns, environment_of, scenario_runs, taking_turns
 from support.variants import VARIANTS
 
 SECONDS = 5400
@@ -138,6 +141,20 @@ def tiny_lab(lab_folder) -> Lab:
 def tiny_night(tiny_lab) -> Night:
     """A run of both variants of the tiny stream, after which both are published."""
     return run_night(tiny_lab, ["tiny", "tiny-metronome"], tiny_lab.scratch / "tiny-nights")
+
+
+@pytest.fixture(scope="session")
+def admission_image(lab_folder) -> tuple[buildah.Storage, str]:
+    """The tiny variant with the layer `admission`, built and checked, and published nowhere."""
+    with scenario_runs(lab_folder) as runs:
+        runs.set_up("admission")
+        # Not the scenario's own: a test that runs it would remove the image.
+        workspace = lab_folder / "test-scratch" / "admission-image"
+        runs.environment["admission"]["IMMUTABLE_BASE_WORKSPACE"] = str(workspace)
+        for stage in (("plan", "--save"), ("build",), ("inspect",), ("check",)):
+            done = runs.product("admission", *stage, "--variant", "tiny")
+            assert done.returncode == 0, done.stderr
+    return buildah.Storage(run, workspace / "storage"), image_tag("tiny")
 
 
 @pytest.fixture(scope="session")

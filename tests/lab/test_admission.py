@@ -17,14 +17,12 @@ from pathlib import Path
 import pytest
 
 from immutable_base.build.admission_files import FOLDER, PYTHON, admission_files
-from immutable_base.build.graph import image_tag
 from immutable_base.config.trust import load_trust
 from immutable_base.errors import OtherSignerError
 from immutable_base.image.program import mounted_image
 from immutable_base.process import run
-from immutable_base.tools import buildah, bwrap, skopeo
+from immutable_base.tools import bwrap, skopeo
 from immutable_base_lab.core.paths import LabPaths
-from support.scenario_runs import ScenarioRuns, scenario_runs
 
 NAME, OTHER = "tiny", "tiny-metronome"
 MOST_SECONDS, MOST_MIB = 1.0, 60
@@ -208,25 +206,18 @@ def test_an_admission_takes_a_moment_and_little_memory(host, published):
 
 
 @pytest.fixture(scope="module")
-def image(lab_folder) -> Iterator[tuple[ScenarioRuns, Path]]:
-    """Build the tiny variant with the layer; it is published nowhere."""
-    with scenario_runs(lab_folder) as runs:
-        runs.set_up("admission")
-        for stage in (("plan", "--save"), ("build",), ("inspect",), ("check",)):
-            done = runs.product("admission", *stage, "--variant", NAME)
-            assert done.returncode == 0, done.stderr
-        storage = buildah.Storage(run, runs.workspace("admission") / "storage")
-        with mounted_image(storage, image_tag(NAME)) as mounted:
-            yield runs, mounted.root
+def image(admission_image) -> Iterator[Path]:
+    """The root of an image with the layer, mounted."""
+    with mounted_image(*admission_image) as mounted:
+        yield mounted.root
 
 
 def test_the_image_has_the_program_and_its_own_python_verifies_with_it(image, host, published):
     """The distribution's python3-cryptography, not ours; root, so no other user owns the files."""
-    _, root = image
-    settings = root / FOLDER / "admission.toml"
+    settings = image / FOLDER / "admission.toml"
     assert settings.stat().st_mode & 0o777 == 0o644
     (host.root / "settings").mkdir()
-    for path in (root / FOLDER).iterdir():
+    for path in (image / FOLDER).iterdir():
         (host.root / "settings" / path.name).write_bytes(path.read_bytes())
     with (host.root / "settings/admission.toml").open("a") as file:
         file.write('state = "/tmp/host/state"\n')
@@ -235,16 +226,15 @@ def test_the_image_has_the_program_and_its_own_python_verifies_with_it(image, ho
         "/usr/bin/immutable-base-admission", "--settings", "/tmp/host/settings/admission.toml",
         "admit", reference,
     ]  # fmt: skip
-    done = host.within(root, program)
+    done = host.within(image, program)
     assert done.returncode == 0, done.stderr
     assert host.takes(reference)
 
 
 def test_the_units_of_the_image_are_in_order(image):
-    _, root = image
     units = ("immutable-base-admission.service",)
     asked = bwrap.run_in_root(
-        run, root, ("systemd-analyze", "verify", *units), ok=frozenset({0, 1})
+        run, image, ("systemd-analyze", "verify", *units), ok=frozenset({0, 1})
     )
     words = asked.text + asked.stderr_tail
     assert not [line for line in words.splitlines() if "immutable-base-admission" in line], words

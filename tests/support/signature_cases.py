@@ -29,6 +29,8 @@ from support.scene import BROKEN, NOT_SIGNED, OK, OTHERS
 
 OTHER = "sha256:" + "2" * 64
 CASES = {}
+TEXTS = {}
+"""Of the cases that are about the text that was signed: what makes it of a scene."""
 
 
 def case(expected, words=""):
@@ -46,6 +48,7 @@ def leaf_case(name, expected, words="", **changes):
 
 
 def payload_case(name, expected, make, words=""):
+    TEXTS[name] = make
     CASES[name] = (lambda s: s.set_sig(s.sig(make(s))), expected, words)
 
 
