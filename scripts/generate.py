@@ -52,6 +52,10 @@ from immutable_base.model.stage import Failure, StageReport
 from immutable_base.model.verify import VerificationReport
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from support import host_verdicts
+
 EXAMPLES = ROOT / "docs" / "reference" / "examples"
 RECORDED = (
     "\nAs it was in the lab's tiny scenario (standard output; `scripts/record_examples.py`):\n\n"
@@ -230,6 +234,11 @@ def python_api() -> str:
     return "".join(parts)
 
 
+HOST_VERDICTS = f"""# What hosts say of the verifier's corpus
+
+{MADE}"""
+
+
 def schemas() -> dict[str, dict]:
     """Return the JSON Schema of every document, by its name."""
     documents: dict[str, type[BaseModel]] = {
@@ -280,6 +289,7 @@ def generated() -> dict[Path, str]:
         ),
         reference / "exit-codes.md": exit_codes(),
         reference / "python-api.md": python_api(),
+        reference / "host-verdicts.md": HOST_VERDICTS + host_verdicts.document(),
         **texts,
     }
 
