@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import subprocess
+import sys
 import time
 import tomllib
 from dataclasses import dataclass
@@ -23,6 +24,11 @@ STATE = state_folder()
 WORK = STATE / "bench"
 """Removed at the end of a benchmark."""
 REPEAT = 3
+PROBE = """
+import resource, subprocess, sys
+subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, check=True)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
 
 
 @dataclass(frozen=True)
@@ -67,3 +73,14 @@ def processor_seconds() -> float:
     """Return user and system time of everything that this process started and waited for."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
+
+
+def memory_of(argv: tuple[str, ...]) -> float:
+    """Return the MiB that a program had in memory at most.
+
+    A small process starts it: until its `exec` a child has as much as its parent, and that counts.
+    """
+    done = subprocess.run(
+        (sys.executable, "-c", PROBE, *argv), stdout=subprocess.PIPE, text=True, check=True
+    )
+    return int(done.stdout) / 1024

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from common import CONFIG, WORK, Row, processor_seconds, product
 
 from support.changed_configuration import ONE_KERNEL, change_configuration
 
+NIGHT = WORK / "night"
+"""Workspace of the last one."""
+
 
 def night(config: Path, names: tuple[str, ...], workers: int) -> tuple[float, dict]:
     """Run a night from nothing; return its seconds and its run.json."""
-    workspace = WORK / "night"
-    shutil.rmtree(workspace, ignore_errors=True)
+    shutil.rmtree(NIGHT, ignore_errors=True)
     document = WORK / "night.json"
     arguments = ["run", "--format", "json", "--output", str(document), "--workers", str(workers)]
     for name in names:
         arguments += ["--variant", name]
-    seconds = product(*arguments, workspace=workspace, config=config)
+    seconds = product(*arguments, workspace=NIGHT, config=config)
     return seconds, json.loads(document.read_text())
 
 
@@ -50,18 +53,28 @@ def one_kernel() -> Path:
     return change_configuration(CONFIG, folder, ONE_KERNEL)
 
 
-def shared_night(what: str, config: Path, names: tuple[str, ...]) -> tuple[list[Row], dict]:
-    """Measure one night for all `names`; both ways must end in the same images."""
+def shared_night(
+    what: str,
+    config: Path,
+    names: tuple[str, ...],
+    *,
+    look: Callable[[dict], list[Row]] = lambda _: [],
+) -> list[Row]:
+    """Measure one night for all `names`; both ways must end in the same images.
+
+    `look` adds to it: it gets the night's run.json, and finds in its workspace what it has left.
+    """
     before = processor_seconds()
     shared, report = night(config, names, workers=2)
     processor, compiles = processor_seconds() - before, bare_compiles(report)
+    seen = look(report)
     apart, by_itself = alone(config, names)
     together = digests(report)
     different = [name for name, digest in together.items() if by_itself[name] != digest]
     if different:
         raise SystemExit(f"the same inputs gave another image: {', '.join(different)}")
-    rows = [
+    return [
+        *seen,
         Row(what, shared, apart, "≤ 0.6", digits=0),
         Row(f"{what}: processor time against the compiles in it", processor, compiles, "≤ 1.25", 0),
     ]
-    return rows, report

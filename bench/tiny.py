@@ -8,11 +8,14 @@ import sys
 from pathlib import Path
 
 from common import CONFIG, ROOT, TINY, WORK, Row, product, timed
+from hosts import boot_share_row
 from nights import night
 
 STAGES = (
     ("plan", "--save"), ("build",), ("inspect",), ("check",), ("sbom",), ("boot",), ("publish",), ("report",),
 )  # fmt: skip
+STAGED = WORK / "stages"
+"""Workspace of the separate commands."""
 
 
 def tiny_rows() -> list[Row]:
@@ -21,15 +24,15 @@ def tiny_rows() -> list[Row]:
     lab = (sys.executable, "-m", "immutable_base", "lab")
     timed(*lab, "scenario", "tiny", "--state", str(CONFIG.parent))
     seconds, report = night(TINY, (), workers=2)
-    workspace = WORK / "stages"
-    apart = sum(product(*stage, workspace=workspace, config=TINY) for stage in STAGES)
+    apart = sum(product(*stage, workspace=STAGED, config=TINY) for stage in STAGES)
     for row in report["variants"]:
-        document = workspace / "tonight" / "publish" / f"{row['name']}.json"
+        document = STAGED / "tonight" / "publish" / f"{row['name']}.json"
         if not row["reference"].endswith(json.loads(document.read_text())["digest"]):
             raise SystemExit(f"separate commands gave another image: {row['name']}")
     return [
         Row("a night on the tiny stream (two variants, one module)", seconds, None, "< 90 s", 0),
         Row("its stages as separate commands, against one run", apart, seconds, "-", 0),
+        boot_share_row(report, "that night", aim="-"),
     ]
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import statistics
-import subprocess
-import sys
 
-from common import PRODUCT, SETTINGS, TINY, Row, timed
+from common import PRODUCT, SETTINGS, TINY, Row, memory_of, timed
 
 ROOTS = {
     "SIGSTORE_ROOT_FILE": "fulcio_root",
@@ -15,11 +13,6 @@ ROOTS = {
 }
 VARIANT = "tiny"
 REPEATS = 5
-PROBE = """
-import resource, subprocess, sys
-subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, check=True)
-print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
-"""
 
 
 def _cosign(verb: tuple[str, ...], reference: str) -> float:
@@ -33,17 +26,6 @@ def _cosign(verb: tuple[str, ...], reference: str) -> float:
         reference,
         env={name: signing[key] for name, key in ROOTS.items() if signing.get(key)},
     )
-
-
-def _memory(argv: tuple[str, ...]) -> float:
-    """Return the MiB that a program had in memory at most.
-
-    A small process starts it: until its `exec` a child has as much as its parent, and that counts.
-    """
-    done = subprocess.run(
-        (sys.executable, "-c", PROBE, *argv), stdout=subprocess.PIPE, text=True, check=True
-    )
-    return int(done.stdout) / 1024
 
 
 def verify_rows() -> list[Row]:
@@ -60,5 +42,5 @@ def verify_rows() -> list[Row]:
     what = "`verify` against `cosign verify` and `cosign verify-attestation`"
     return [
         Row(what, statistics.median(ours), statistics.median(theirs), "≤ 1.0"),
-        Row("memory of `verify`", _memory(argv), None, "≤ 60 MiB", digits=0, unit="MiB"),
+        Row("memory of `verify`", memory_of(argv), None, "≤ 60 MiB", digits=0, unit="MiB"),
     ]
