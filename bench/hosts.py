@@ -39,7 +39,9 @@ def host_rows(tonight: Path) -> list[Row]:
         nonce=secrets.token_hex(16), folder=folder, seconds=SECONDS,
     )  # fmt: skip
     with spending() as booted:
-        boot(run, attempt)
+        twice = boot(run, attempt).again
+    if twice:
+        raise SystemExit(f"a boot was done twice, and would count twice: {twice}")
     return [
         *made.rows(f"a disk made of `{NEXT}`"),
         *booted.rows(f"a boot of `{NEXT}` with {accelerator.upper()}", "≤ 25 s"),
