@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from immutable_base.verification.client import Client, tls_context
+from immutable_base.verification.client import Client
 from immutable_base.verification.complete.prove import CompleteProof, prove_complete
 from immutable_base.verification.complete.provenance import Provenance
 from immutable_base.verification.complete.referrers import (
@@ -21,6 +21,7 @@ from immutable_base.verification.deadline import SECONDS, Deadline
 from immutable_base.verification.policy import Demand, Signer
 from immutable_base.verification.resolve import names_of, resolve
 from immutable_base.verification.roots import TrustRoots
+from immutable_base.verification.tls_trust import TlsTrust
 from immutable_base.verification.verify_image import Verified, count_broken, verify_image
 
 NO_CT_LOG = "no SCT: this Sigstore instance has no CT log"
@@ -35,7 +36,7 @@ def registry_reader(
     Raises ConfigurationError if the CA's file cannot be used.
     """
     return ReferrersRegistry(
-        client=Client(deadline=deadline, tls=tls_context(authority)),
+        client=Client(deadline=deadline, tls=TlsTrust(authority)),
         repository=repository,
         environment=os.environ,
     )
