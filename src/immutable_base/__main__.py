@@ -11,7 +11,7 @@ from immutable_base.cli.main import main
 def entry_point() -> None:
     """Run the command line and exit with its code."""
     code = main(sys.argv[1:])
-    # What is left goes with the process: to look for cycles in it would take longer than `--help`.
+    # What is left goes with the process: nobody needs to look for cycles in it first.
     gc.freeze()
     sys.exit(code)
 

@@ -5,6 +5,7 @@ from random import Random
 
 import pytest
 
+from immutable_base.verification import strict
 from immutable_base.verification.skipped import Skipped
 from immutable_base.verification.strict import (
     DEPTH,
@@ -99,6 +100,16 @@ def test_a_count_is_a_count(value):
     assert count_of(0, "it") == 0
 
 
+@pytest.mark.parametrize("string", [rb'"\\"', rb'"\""', rb'"\\\""', rb'"\\\\"', b'"]"', b'""'])
+def test_depth_is_counted_behind_any_string(string):
+    def nested_behind(levels):
+        return b"[" + string + b"," + b"[" * levels + b"]" * levels + b"]"
+
+    parse_json(nested_behind(DEPTH - 1), "the text")
+    with pytest.raises(Skipped, match="nested deeper"):
+        parse_json(nested_behind(DEPTH), "the text")
+
+
 def written(value, random):
     """Write a value that is made of pairs; return the text, and whether a key stands twice in it."""
     if not isinstance(value, list):
@@ -123,7 +134,9 @@ def is_refused(text):
     return False
 
 
-def test_a_key_that_stands_twice_is_found_wherever_it_is():
+@pytest.mark.parametrize("chunk", [1, 2, 7, strict.CHUNK])
+def test_a_key_that_stands_twice_is_found_wherever_it_is(chunk, monkeypatch):
+    monkeypatch.setattr(strict, "CHUNK", chunk)
     random = Random(7)
     texts = [written(nested(random), random) for _ in range(1500)]
     assert [text for text, twice in texts if is_refused(text) is not twice] == []
