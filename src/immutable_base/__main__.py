@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 from immutable_base.cli.main import main
@@ -9,7 +10,10 @@ from immutable_base.cli.main import main
 
 def entry_point() -> None:
     """Run the command line and exit with its code."""
-    sys.exit(main(sys.argv[1:]))
+    code = main(sys.argv[1:])
+    # What is left goes with the process: nobody needs to look for cycles in it first.
+    gc.freeze()
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -38,9 +38,9 @@ from immutable_base.plan.load import load_plan
 from immutable_base.plan.make import make_plan
 from immutable_base.report.verify_document import verification_report
 from immutable_base.solver.order import EvrOrder
+from immutable_base.state import default_workspace
 from immutable_base.verification.deadline import SECONDS
 from immutable_base.verify_reference import prove
-from immutable_base.workspace import default_workspace
 
 __all__ = [
     "CheckReport",

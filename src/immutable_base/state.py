@@ -24,3 +24,16 @@ def tools_folder() -> Path:
 def trust_folder() -> Path:
     """Return the folder of the public instance's trust, as `immutable-base trust update` got it."""
     return state_folder() / "trust"
+
+
+def default_workspace() -> Path:
+    """Return the folder for runs: `$XDG_STATE_HOME/immutable-base/nights`.
+
+    In a GitLab job it is below the project's folder, which is a volume; a home folder there lies on
+    the container's own file system, where no image can be built. Source: CI_PROJECT_DIR in
+    https://docs.gitlab.com/ci/variables/predefined_variables/.
+    """
+    project = os.environ.get("CI_PROJECT_DIR")
+    if os.environ.get("GITLAB_CI") and project:
+        return Path(project) / ".nights"
+    return state_folder() / "nights"

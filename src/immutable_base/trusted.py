@@ -1,14 +1,12 @@
-"""From the table `[signing]` to who must sign, whom to trust, and where to sign."""
+"""From the table `[signing]` to who must sign, and whom to trust."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from immutable_base.config.trust import PUBLIC_FULCIO, SigningTable
 from immutable_base.errors import ConfigurationError
 from immutable_base.public_trust import public_trust
-from immutable_base.tools import cosign
 from immutable_base.verification.policy import Signer
 from immutable_base.verification.roots import TrustRoots, private_roots, public_roots
 
@@ -54,32 +52,3 @@ def key_file(name: str, folder: Path) -> Path:
     if not path.is_file():
         raise ConfigurationError(f"the configuration names {path}, which does not exist")
     return path
-
-
-def sigstore_of(
-    signing: SigningTable, folder: Path, environment: Mapping[str, str]
-) -> cosign.Sigstore:
-    """Return the instance of Sigstore that the configuration names, with the trust in it.
-
-    A certificate without proof from a CT log (SCT) is accepted only from a private Fulcio for
-    which no CT log is configured.
-
-    Relative key files begin at `folder`; `environment` tells cosign which CAs to trust for HTTPS.
-    Raises ConfigurationError if a key file does not exist.
-    """
-    files = {
-        "SIGSTORE_ROOT_FILE": signing.fulcio_root,
-        "SIGSTORE_REKOR_PUBLIC_KEY": signing.rekor_key,
-        "SIGSTORE_CT_LOG_PUBLIC_KEY_FILE": signing.ct_log_key,
-    }
-    environment = dict(environment)
-    for variable, name in files.items():
-        if name:
-            environment[variable] = str(key_file(name, folder))
-    return cosign.Sigstore(
-        fulcio_url=signing.fulcio_url,
-        rekor_url=signing.rekor_url,
-        check_sct=not signing.without_ct_log,
-        trusted_root=key_file(signing.trusted_root, folder) if signing.trusted_root else None,
-        environment=environment,
-    )

@@ -9,10 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from immutable_base.process import Runner, is_interrupted
-from immutable_base.tools import cosign
-from immutable_base.verification.by_key import tags_signed_by
-from immutable_base.verification.client import Client, tls_context
+from immutable_base.verification.client import Client
 from immutable_base.verification.complete.prove import CompleteProof, prove_complete
 from immutable_base.verification.complete.provenance import Provenance
 from immutable_base.verification.complete.referrers import (
@@ -24,6 +21,7 @@ from immutable_base.verification.deadline import SECONDS, Deadline
 from immutable_base.verification.policy import Demand, Signer
 from immutable_base.verification.resolve import names_of, resolve
 from immutable_base.verification.roots import TrustRoots
+from immutable_base.verification.tls_trust import TlsTrust
 from immutable_base.verification.verify_image import Verified, count_broken, verify_image
 
 NO_CT_LOG = "no SCT: this Sigstore instance has no CT log"
@@ -38,7 +36,7 @@ def registry_reader(
     Raises ConfigurationError if the CA's file cannot be used.
     """
     return ReferrersRegistry(
-        client=Client(deadline=deadline, tls=tls_context(authority)),
+        client=Client(deadline=deadline, tls=TlsTrust(authority)),
         repository=repository,
         environment=os.environ,
     )
@@ -99,28 +97,22 @@ class VerifiedImage:
 class Verifier:
     """What a verification needs: trust roots, who must have signed, and a registry."""
 
-    run: Runner
-    """Starts skopeo and cosign to publish; a verification starts no program."""
-    sigstore: cosign.Sigstore
-    """Where to sign."""
     signer: Signer
     roots: TrustRoots
     open_reader: ReferrersOpener
     """How a registry is read."""
-    protected_ref: bool = False
-    """Whether to sign on protected refs only."""
     mirrors: dict[str, str] = field(default_factory=dict)
     """Prefixes of declared mirrors, and the prefix that each of them mirrors."""
     signed_as: str | None = None
     """Repository that the signature must name, where it is not the one that is asked."""
     not_before: int | None = None
     """Seconds since 1970; an image that was signed earlier is refused."""
-    key: cosign.ImageKey | None = None
-    """Signs beside the keyless identity, for hosts; None: no key is configured."""
     complete: bool = True
     """Whether provenance and full SBOM are demanded, as well as signature and SBOM attestation."""
     seconds: float = SECONDS
     """How long one verification may take as a whole."""
+    interrupted: Callable[[], bool] = lambda: False
+    """Tells whether nobody wants the answer any more."""
 
     def verify_reference(
         self, repository: str, *, tag: str | None = None, digest: str | None = None
@@ -138,19 +130,6 @@ class Verifier:
         """Verify signature, SBOM and provenance of a digest; raises as `verify_reference`."""
         return self.verify_reference(repository, digest=digest)
 
-    def tags_signed_by_key(self, repository: str, digest: str) -> frozenset[str]:
-        """Return the tags for which the configured key has signed a digest.
-
-        Raises RemoteError if nothing can be known.
-        """
-        if self.key is None:
-            return frozenset()
-        public = self.key.public
-        return self.reading(
-            repository,
-            lambda reader: tags_signed_by(reader, repository=repository, digest=digest, key=public),
-        )
-
     def count_broken(self, repository: str, digest: str, kind: str) -> int:
         """Return how many signatures (`sig`) or attestations (`att`) of a digest are not whole."""
         demand = Demand(signer=self.signer, repositories=(repository,))
@@ -166,7 +145,7 @@ class Verifier:
 
         Raises RemoteError if it is not done by then.
         """
-        deadline = Deadline(seconds=self.seconds, interrupted=is_interrupted)
+        deadline = Deadline(seconds=self.seconds, interrupted=self.interrupted)
 
         def carry_out() -> T:
             with closing(self.open_reader(repository, deadline)) as reader:

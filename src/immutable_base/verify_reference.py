@@ -10,13 +10,11 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from immutable_base import process
 from immutable_base.config.references import DEFAULT_TAG, find_reference
 from immutable_base.config.trust import TrustSettings, load_trust
 from immutable_base.errors import ConfigurationError
 from immutable_base.model.reference import REPOSITORY
-from immutable_base.tools.cosign import PUBLIC
-from immutable_base.trusted import roots_of, signer_of, sigstore_of
+from immutable_base.trusted import roots_of, signer_of
 from immutable_base.verification.deadline import SECONDS
 from immutable_base.verification.policy import Signer
 from immutable_base.verify import VerifiedImage, Verifier, registry_reader
@@ -75,16 +73,12 @@ def _verifier(settings: TrustSettings | None, folder: Path, signer: Signer) -> V
     """Return who verifies: at the configured instance, at the public one without configuration."""
     if settings is None:
         return Verifier(
-            run=process.run,
-            sigstore=PUBLIC,
             signer=signer,
             roots=roots_of(None, folder),
             open_reader=partial(registry_reader, None),
         )
     authority = settings.authority(folder)
     return Verifier(
-        run=process.run,
-        sigstore=sigstore_of(settings.signing, folder, {}),
         signer=signer,
         roots=roots_of(settings.signing, folder),
         mirrors=settings.mirrored(),

@@ -13,23 +13,10 @@ from pathlib import Path
 from typing import IO
 
 from immutable_base.errors import HostError
-from immutable_base.state import STARTED_BY, state_folder
+from immutable_base.state import STARTED_BY
 
 RUN_FOLDER = "tonight"
 """In a workspace: packages, logs, images on their way out, documents."""
-
-
-def default_workspace() -> Path:
-    """Return the folder for runs: `$XDG_STATE_HOME/immutable-base/nights`.
-
-    In a GitLab job it is below the project's folder, which is a volume; a home folder there lies on
-    the container's own file system, where no image can be built. Source: CI_PROJECT_DIR in
-    https://docs.gitlab.com/ci/variables/predefined_variables/.
-    """
-    project = os.environ.get("CI_PROJECT_DIR")
-    if os.environ.get("GITLAB_CI") and project:
-        return Path(project) / ".nights"
-    return state_folder() / "nights"
 
 
 def file_digest(path: Path, algorithm: str = "sha256") -> str:

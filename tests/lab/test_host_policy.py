@@ -17,9 +17,9 @@ from immutable_base.errors import VerificationError
 from immutable_base.policy.host_trust import variants_trust
 from immutable_base.process import Command, run
 from immutable_base.publish import as_host
+from immutable_base.publish.publisher import sigstore_of
 from immutable_base.tls import set_up_tls
 from immutable_base.tools import buildah, cosign, skopeo
-from immutable_base.trusted import sigstore_of
 from immutable_base.trusted_keys import signing_key_of
 from immutable_base_lab.core import image_keys
 from immutable_base_lab.core.paths import LabPaths

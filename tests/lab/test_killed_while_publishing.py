@@ -17,6 +17,7 @@ import pytest
 
 from immutable_base.publish.publish import publish_variant
 from immutable_base.publish.request import PublishRequest
+from immutable_base.run.publisher import publisher_of
 from immutable_base.run.verifier import verifier_of
 from support.complete import complete, write_sboms
 from support.contexts import context_for
@@ -122,7 +123,7 @@ def earlier(lab, config, tmp_path_factory):
                 layout=folder / "layout", sbom=sbom, tags=(FOLLOWED,), rests_on={},
                 **complete(context.repository_of(name), sbom),
             )  # fmt: skip
-            publish_variant(verifier_of(context), request)
+            publish_variant(publisher_of(context), request)
     return digest
 
 

@@ -15,6 +15,7 @@ from immutable_base.context import load_context
 from immutable_base.process import run
 from immutable_base.publish.publish import publish_variant
 from immutable_base.publish.request import PublishRequest
+from immutable_base.run.publisher import publisher_of
 from immutable_base.run.verifier import verifier_of
 from immutable_base_lab.core.paths import LabPaths
 from immutable_base_lab.lab import Lab
@@ -64,7 +65,7 @@ class Shelf:
             layout=layout, sbom=sbom, tags=tags, rests_on={},
             **complete(f"{self.destination}/{VARIANT}", sbom),
         )  # fmt: skip
-        publish_variant(verifier_of(self.context), request)
+        publish_variant(publisher_of(self.context), request)
         return digest
 
     def prune(self, *arguments):

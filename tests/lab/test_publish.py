@@ -35,6 +35,7 @@ from immutable_base.model.sbom import full_sbom_path
 from immutable_base.process import run
 from immutable_base.publish.publish import publish_variant
 from immutable_base.publish.request import PublishRequest
+from immutable_base.run.publisher import publisher_of
 from immutable_base.run.verifier import verifier_of
 from immutable_base.tls import set_up_tls
 from immutable_base.tools import cosign, skopeo
@@ -94,7 +95,7 @@ class Publisher:
             tags=TAGS,
             rests_on={},
         )
-        return publish_variant(verifier_of(context), request)
+        return publish_variant(publisher_of(context), request)
 
     def with_settings(self, **tables) -> Context:
         """Return the context with some keys changed, table by table."""
@@ -372,7 +373,7 @@ def test_signature_by_another_branch_is_refused(publisher):
     pinned = f"{publisher.repository}@{image.digest}"
     skopeo.push(run, image.layout, pinned, publisher.context.tls.environment)
     token = publisher.services.token(project=PROJECT, ref="topic")
-    cosign.sign(run, pinned, publisher.verifier().sigstore, token)
+    cosign.sign(run, pinned, publisher_of(publisher.context).sigstore, token)
     with pytest.raises(OtherSignerError, match="refs/heads/topic"):
         publisher.verifier().verify(publisher.repository, image.digest)
 
@@ -405,7 +406,7 @@ def test_expired_token_is_refused_by_us_and_by_fulcio(publisher, published, monk
     token = publisher.services.token(project=PROJECT, lifetime="-10")
     pinned = f"{publisher.repository}@{published.digest}"
     with pytest.raises(VerificationError, match="Fulcio refuses") as caught:
-        cosign.sign(run, pinned, publisher.verifier().sigstore, token)
+        cosign.sign(run, pinned, publisher_of(publisher.context).sigstore, token)
     assert token not in str(caught.value)
 
 

@@ -17,7 +17,7 @@ from immutable_base.model.plan import (
 )
 from immutable_base.publish.publish import publish_variant
 from immutable_base.publish.request import PublishRequest
-from immutable_base.run.verifier import verifier_of
+from immutable_base.run.publisher import publisher_of
 from support.complete import complete, write_sboms
 from support.paths import PRODUCT
 from support.publish_world import DIGEST, MANIFEST, OLD, World, token_for, trust_files
@@ -127,6 +127,6 @@ def publish(context, variant, image):
             rests_on={},
             renew=renew,
         )
-        return publish_variant(verifier_of(where), request)
+        return publish_variant(publisher_of(where), request)
 
     return call

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from immutable_base.config.load import load_settings
 from immutable_base.process import run
+from immutable_base.publish.publisher import sigstore_of
 from immutable_base.tls import set_up_tls
 from immutable_base.tools import cosign, skopeo
-from immutable_base.trusted import sigstore_of
 from support.changed_configuration import NO_BOOTS, change_configuration
 from support.foreign_images import push_twin
 from support.machines import prepared_machine

@@ -2,7 +2,7 @@
 
 import pytest
 
-from immutable_base.verification.client import tls_context
+from immutable_base.verification.tls_trust import TlsTrust
 from support.forge import Instance
 from support.scene import Scene
 from support.web import make_certificate, serving
@@ -32,13 +32,13 @@ def registry_site(registry_tls):
 
 @pytest.fixture(scope="session")
 def trust_in_registry(registry_tls):
-    """Reading the system's CAs takes longer than everything else."""
-    return tls_context(registry_tls.authority)
+    """One for all tests: whoever does not trust its authority makes another."""
+    return TlsTrust(registry_tls.authority)
 
 
 @pytest.fixture
 def scene(registry_site, registry_tls, trust_in_registry, instance, tmp_path, monkeypatch):
-    monkeypatch.setattr("immutable_base.verify.tls_context", lambda authority: trust_in_registry)
+    monkeypatch.setattr("immutable_base.verify.TlsTrust", lambda authority: trust_in_registry)
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.setenv(name, "127.0.0.1")
     for name in ("IMMUTABLE_BASE_CONFIG", "REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR", "DOCKER_CONFIG"):

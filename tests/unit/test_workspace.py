@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from immutable_base.errors import HostError
+from immutable_base.state import default_workspace
 from immutable_base.workspace import (
-    default_workspace,
     exclusive,
     require_space,
     write_atomically,

@@ -19,12 +19,13 @@ from immutable_base.admission.lookaside import Lookaside
 from immutable_base.admission.settings import AdmissionSettings
 from immutable_base.errors import ConfigurationError, HostError
 from immutable_base.model.reference import Reference
-from immutable_base.verification.client import Client, tls_context
+from immutable_base.verification.client import Client
 from immutable_base.verification.deadline import Deadline
 from immutable_base.verification.policy import Demand
 from immutable_base.verification.reader import Reader
 from immutable_base.verification.registry import RegistryReader
 from immutable_base.verification.resolve import names_of, resolve
+from immutable_base.verification.tls_trust import TlsTrust
 from immutable_base.verification.verify_image import Verified, verify_image
 
 LOOKASIDE = "lookaside"
@@ -127,7 +128,7 @@ class Admitter:
 
     def _reader(self, repository: str) -> Reader:
         return RegistryReader(
-            client=Client(deadline=self.deadline, tls=tls_context(self.settings.authority)),
+            client=Client(deadline=self.deadline, tls=TlsTrust(self.settings.authority)),
             repository=repository,
             environment=self.environment,
         )

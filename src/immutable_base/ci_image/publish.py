@@ -15,7 +15,7 @@ from immutable_base.model.sbom import SbomRecord
 from immutable_base.publish.publish import publish_variant
 from immutable_base.publish.request import PublishRequest
 from immutable_base.publish.tag_names import tag_names
-from immutable_base.run.verifier import verifier_of
+from immutable_base.run.publisher import publisher_of
 from immutable_base.sbom.subject import require_subject
 from immutable_base.verification.complete.provenance import FULL_SBOM
 
@@ -40,7 +40,7 @@ def publish_ci_image(at: CiImage) -> Publication:
     sbom = documents.attested()
     require_subject(sbom, repository=built.repository, image_id=built.image_id)
     require_layout(at, built)
-    publication = publish_variant(verifier_of(at.context), _request(at, built))
+    publication = publish_variant(publisher_of(at.context), _request(at, built))
     documents.save(publication)
     return publication
 

@@ -29,7 +29,6 @@ from immutable_base.model.online import OnlineReport
 from immutable_base.model.runner import RunnerReport
 from immutable_base.report.doctor import requirements_document, requirements_text
 from immutable_base.report.runner import runner_text
-from immutable_base.run.verifier import verifier_of
 from immutable_base.secure_boot import examine_secure_boot
 
 
@@ -117,6 +116,7 @@ def _online(namespace: argparse.Namespace, names: Sequence[str]) -> OnlineReport
     # Only this option needs them, and they need a while.
     from immutable_base.online.probe import probe  # noqa: PLC0415  see above
     from immutable_base.online.services import Services  # noqa: PLC0415  see above
+    from immutable_base.run.publisher import publisher_of  # noqa: PLC0415  see above
 
     process.heed_interrupts()
     context = make_context(namespace)
@@ -125,7 +125,7 @@ def _online(namespace: argparse.Namespace, names: Sequence[str]) -> OnlineReport
         destination=context.settings.registry.destination,
         authority=context.tls.authority,
         signing=signing,
-        roots=verifier_of(context).roots,
+        roots=publisher_of(context).verifier.roots,
     )
     with context.open_plan_inputs() as inputs:
         return probe(inputs, services, names)

@@ -148,6 +148,8 @@ def _dispatch(arguments: Sequence[str]) -> int:
     commands = own_commands() if name in COMMANDS else all_commands()
     if name and name not in commands:
         raise _unknown(name, commands)
+    if name:  # What the others are called is for the help of all of them.
+        commands = {name: commands[name]}
     parser = build_parser(commands, [name])
     namespace = parser.parse_args(arguments)
     namespace.arguments = arguments

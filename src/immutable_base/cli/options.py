@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from immutable_base.errors import HostError
-from immutable_base.workspace import default_workspace, write_atomically
+from immutable_base.state import default_workspace
 
 NARROWEST = 120
 """Columns; a table is not squeezed further when the terminal is narrower, or a file."""
@@ -140,6 +140,8 @@ def write_result(text: str, output: Path | None) -> None:
     if output is None:
         sys.stdout.write(whole)
         return
+    from immutable_base.workspace import write_atomically  # noqa: PLC0415  most need no file
+
     try:
         if output.exists() and not output.is_file():
             output.write_text(whole)

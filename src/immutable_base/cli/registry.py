@@ -31,9 +31,10 @@ from immutable_base.prune.prune import Pruner, Request, require_same
 from immutable_base.prune.repository import PrunableRepository
 from immutable_base.report.prune import prune_plan_text, prune_report_text
 from immutable_base.run.verifier import verifier_of
-from immutable_base.verification.client import Client, tls_context
+from immutable_base.verification.client import Client
 from immutable_base.verification.complete.referrers import ReferrersRegistry
 from immutable_base.verification.deadline import Deadline
+from immutable_base.verification.tls_trust import TlsTrust
 
 NIGHTS, DAYS, SECONDS = 14, 30, 1800
 READ, WRITE = "pull", "pull,push,delete"
@@ -136,7 +137,7 @@ def _opener(
 ) -> Callable[[str], PrunableRepository]:
     """Return what opens repositories, each once; they are closed with `stack`."""
     deadline = Deadline(seconds=namespace.timeout, interrupted=is_interrupted)
-    tls = tls_context(context.tls.authority)
+    tls = TlsTrust(context.tls.authority)
 
     @cache
     def open_repository(name: str) -> PrunableRepository:

@@ -14,9 +14,10 @@ from immutable_base.report.trust import trust_text
 from immutable_base.state import trust_folder
 from immutable_base.trusted import roots_of
 from immutable_base.update_trust import REPOSITORY, trusted_until, update_trust
-from immutable_base.verification.client import Client, tls_context
+from immutable_base.verification.client import Client
 from immutable_base.verification.deadline import SECONDS, Deadline
 from immutable_base.verification.roots import TrustRoots
+from immutable_base.verification.tls_trust import TlsTrust
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,7 +65,7 @@ def _update(settings: TrustSettings | None, folder: Path, mirror: str) -> None:
             hint="replace the files, or leave --config out to update the public instance's trust",
         )
     authority = settings.authority(folder) if settings else None
-    client = Client(deadline=Deadline(seconds=SECONDS), tls=tls_context(authority))
+    client = Client(deadline=Deadline(seconds=SECONDS), tls=TlsTrust(authority))
     found = update_trust(client, instance=PUBLIC_FULCIO, repository=mirror)
     print("updated" if found.is_new else "up to date already")
 

@@ -20,11 +20,12 @@ from immutable_base.instance.ci_job import CiJob, read_job
 from immutable_base.instance.instance_documents import InstanceDocuments
 from immutable_base.model.reference import LONGEST, REPOSITORY
 from immutable_base.policy.host_trust import HostTrust
-from immutable_base.process import Runner
+from immutable_base.process import Runner, is_interrupted
+from immutable_base.publish.publisher import Publisher
 from immutable_base.tls import Tls, set_up_tls
 from immutable_base.tools.buildah import Storage
-from immutable_base.trusted import roots_of, signer_of, sigstore_of
-from immutable_base.trusted_keys import instance_trust_of, signing_key_of
+from immutable_base.trusted import roots_of, signer_of
+from immutable_base.trusted_keys import instance_trust_of
 from immutable_base.verification.complete.referrers import ReferrersOpener
 from immutable_base.verify import Verifier, registry_reader
 from immutable_base.workspace import write_atomically
@@ -144,8 +145,18 @@ class InstanceContext:
         return self.folder if self.settings.signing is not None else self.config_path.parent
 
     def verifier(self) -> Verifier:
-        """Return who verifies the instance's own images, and signs them."""
+        """Return who verifies the instance's own images."""
         return self._verifier(self.signing, self._signing_folder)
+
+    def publisher(self) -> Publisher:
+        """Return who signs the instance's own images, and publishes them."""
+        return Publisher.of(
+            self.signing,
+            self._signing_folder,
+            verifier=self.verifier(),
+            run=self.run,
+            environment=self.tls.environment,
+        )
 
     def base_verifier(self) -> Verifier:
         """Return who verifies base images."""
@@ -157,13 +168,10 @@ class InstanceContext:
     def _verifier(self, signing: Signing, folder: Path) -> Verifier:
         table = signing.table()
         return Verifier(
-            run=self.run,
-            sigstore=sigstore_of(table, folder, self.tls.environment),
             signer=signer_of(table),
-            protected_ref=table.protected_ref,
             roots=roots_of(table, folder),
-            key=signing_key_of(signing, folder),
             open_reader=self.open_reader or partial(registry_reader, self.tls.authority),
+            interrupted=is_interrupted,
         )
 
 

@@ -46,11 +46,11 @@ def publish_instance(at: InstanceContext, decision: InstanceDecision) -> Publica
             hint="the default branch's pipeline publishes, once it is merged",
         )
     require_own(at, decision)
-    verifier = at.verifier()
+    publisher = at.publisher()
     # Also where nothing is left to sign: to move a tag is to publish.
-    job_token(verifier.signer, protected_ref=verifier.protected_ref)
+    job_token(publisher.signer, protected_ref=publisher.protected_ref)
     base = require_base(at, decision)
-    publication = publish_variant(verifier, _request(at, decision, base))
+    publication = publish_variant(publisher, _request(at, decision, base))
     at.documents.save(publication)
     return publication
 

@@ -22,12 +22,13 @@ from immutable_base.errors import ImmutableBaseError, RemoteError, VerificationE
 from immutable_base.model.online import OnlineFinding, State
 from immutable_base.online.findings import fault
 from immutable_base.update_trust import REPOSITORY
-from immutable_base.verification.client import Answer, Client, tls_context
+from immutable_base.verification.client import Answer, Client
 from immutable_base.verification.deadline import Deadline
 from immutable_base.verification.registry import api_host
 from immutable_base.verification.roots import LogKey, TrustRoots
 from immutable_base.verification.skipped import Skipped
 from immutable_base.verification.strict import parse_json
+from immutable_base.verification.tls_trust import TlsTrust
 
 SECONDS = 30.0
 LARGEST = 1 << 20
@@ -99,7 +100,7 @@ def _asking(
 
 def _registry(services: Services) -> str:
     host = api_host(services.destination.partition("/")[0])
-    client = Client(deadline=Deadline(seconds=SECONDS), tls=tls_context(services.authority))
+    client = Client(deadline=Deadline(seconds=SECONDS), tls=TlsTrust(services.authority))
     try:
         return greeting(client.get(f"https://{host}/v2/", {}, LARGEST))
     finally:

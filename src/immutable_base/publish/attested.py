@@ -11,25 +11,28 @@ from immutable_base.errors import VerificationError
 from immutable_base.provenance.job import job_of
 from immutable_base.provenance.record import predicate_of
 from immutable_base.publish.overtaken import pipeline_began
+from immutable_base.publish.publisher import Publisher
 from immutable_base.publish.request import PublishRequest
 from immutable_base.sign import decode_claims
 from immutable_base.tools import cosign
 from immutable_base.verification.attestation import PROVENANCE
-from immutable_base.verify import VerifiedImage, Verifier
+from immutable_base.verify import VerifiedImage
 from immutable_base.workspace import write_atomically
 
 
-def attest_sbom(verifier: Verifier, request: PublishRequest, token: str) -> None:
+def attest_sbom(publisher: Publisher, request: PublishRequest, token: str) -> None:
     """Attest the SBOM; raises as `cosign.attest`."""
-    cosign.attest(verifier.run, request.pinned, cosign.SBOM, request.sbom, verifier.sigstore, token)
+    cosign.attest(
+        publisher.run, request.pinned, cosign.SBOM, request.sbom, publisher.sigstore, token
+    )
 
 
-def attest_provenance(verifier: Verifier, request: PublishRequest, token: str) -> None:
+def attest_provenance(publisher: Publisher, request: PublishRequest, token: str) -> None:
     """State how the image was built, as the job that holds the token; raises as `cosign.attest`."""
     job = job_of(decode_claims(token), began=pipeline_began(os.environ), now=time.time())
     write_provenance(request, predicate_of(request.record, job))
     cosign.attest(
-        verifier.run, request.pinned, PROVENANCE, request.provenance, verifier.sigstore, token
+        publisher.run, request.pinned, PROVENANCE, request.provenance, publisher.sigstore, token
     )
 
 

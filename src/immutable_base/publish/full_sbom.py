@@ -16,13 +16,13 @@ from typing import Any
 from immutable_base.errors import RemoteError
 from immutable_base.image.oci import read_json
 from immutable_base.model.sbom import full_sbom_path
+from immutable_base.publish.publisher import Publisher
 from immutable_base.publish.request import PublishRequest
 from immutable_base.tools import skopeo
 from immutable_base.verification.complete.full_sbom import MEDIA_TYPE
 from immutable_base.verification.complete.referrers import ReferrersReader, referrers_tag
 from immutable_base.verification.skipped import Skipped
 from immutable_base.verification.strict import list_of, parse_json, require_object
-from immutable_base.verify import Verifier
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -30,7 +30,7 @@ EMPTY = "application/vnd.oci.empty.v1+json"
 """Of the configuration of an artifact, which has none."""
 
 
-def attach_full_sbom(verifier: Verifier, request: PublishRequest) -> None:
+def attach_full_sbom(publisher: Publisher, request: PublishRequest) -> None:
     """Push the full SBOM as an artifact that refers to the image, and see that it can be found.
 
     The same SBOM of the same image is the same artifact. Raises RemoteError if the registry does
@@ -39,8 +39,8 @@ def attach_full_sbom(verifier: Verifier, request: PublishRequest) -> None:
     with tempfile.TemporaryDirectory(dir=request.sbom.parent, prefix=".full-sbom.") as scratch:
         entry = write_artifact(Path(scratch), request)
         pinned = f"{request.repository}@{entry['digest']}"
-        skopeo.push(verifier.run, Path(scratch), pinned, verifier.sigstore.environment)
-    verifier.reading(request.repository, lambda reader: _list(reader, request, entry))
+        skopeo.push(publisher.run, Path(scratch), pinned, publisher.sigstore.environment)
+    publisher.verifier.reading(request.repository, lambda reader: _list(reader, request, entry))
 
 
 def write_artifact(folder: Path, request: PublishRequest) -> dict[str, Any]:

@@ -11,10 +11,10 @@ from dataclasses import replace
 from datetime import datetime
 
 from immutable_base.errors import RemoteError, VerificationError
+from immutable_base.publish.publisher import Publisher
 from immutable_base.publish.request import PublishRequest
 from immutable_base.tools import skopeo
 from immutable_base.verification.verify_image import moment
-from immutable_base.verify import Verifier
 
 log = logging.getLogger(__name__)
 LONGEST_RUN = 86400
@@ -22,7 +22,7 @@ LONGEST_RUN = 86400
 
 
 def refuse_overtaken(
-    verifier: Verifier, request: PublishRequest, before: Mapping[str, str | None]
+    publisher: Publisher, request: PublishRequest, before: Mapping[str, str | None]
 ) -> None:
     """Refuse to move a tag back to older inputs while a newer run's image is fresh.
 
@@ -30,11 +30,12 @@ def refuse_overtaken(
     signed longer ago than any run takes is no rival: upstream may take its packages back. In a
     pipeline everything is one that was signed since it began: somebody may start its job again.
     """
+    # An image without a provenance is a rival as well: hosts would take it.
+    verifier = replace(publisher.verifier, complete=False)
     recent = min(time.time() - LONGEST_RUN, pipeline_began(os.environ))
     for digest in sorted({found for found in before.values() if found} - {request.digest}):
         try:
-            # An image without a provenance is a rival as well: hosts would take it.
-            rival = replace(verifier, complete=False).verify(request.repository, digest).proof
+            rival = verifier.verify(request.repository, digest).proof
         except VerificationError as error:
             log.info("not a rival: %s", error.message)
             continue

@@ -30,19 +30,20 @@ from immutable_base.publish.key_signature import (
 )
 from immutable_base.publish.overtaken import refuse_overtaken
 from immutable_base.publish.patience import Patience
+from immutable_base.publish.publisher import Publisher
 from immutable_base.publish.request import PublishRequest, StepClock
 from immutable_base.publish.tag_mover import TagMover
 from immutable_base.sign import job_token
 from immutable_base.tools import cosign, skopeo
 from immutable_base.verification.verify_image import moment
-from immutable_base.verify import NO_CT_LOG, VerifiedImage, Verifier
+from immutable_base.verify import NO_CT_LOG, VerifiedImage
 from immutable_base.workspace import file_digest
 
 log = logging.getLogger(__name__)
 VERIFY = "verify signature, SBOM and provenance"
 
 
-def publish_variant(verifier: Verifier, request: PublishRequest) -> Publication:
+def publish_variant(publisher: Publisher, request: PublishRequest) -> Publication:
     """Push by digest, sign, attest, verify all of it, and only then move the tags.
 
     With a key it signs as well, for each tag. Nothing is written if all of that is so already,
@@ -52,34 +53,34 @@ def publish_variant(verifier: Verifier, request: PublishRequest) -> Publication:
 
     Raises CheckError if the layout does not hold the digest, ConfigurationError without a token,
     HostError if cosign is not one that is accepted, VerificationError if the signer is not the one
-    that `verifier` demands, or if a host would refuse the image or take an unsigned one,
+    that `publisher` demands, or if a host would refuse the image or take an unsigned one,
     RemoteError if a service fails. In each case the tags stay where they were.
     """
     times, patience = StepClock(), Patience()
-    verifier = replace(verifier, run=patience.runner(verifier.run))
+    publisher = replace(publisher, run=patience.runner(publisher.run))
     require_manifest(request.layout, request.digest)
     mover = TagMover(
-        run=verifier.run,
-        environment=verifier.sigstore.environment,
+        run=publisher.run,
+        environment=publisher.sigstore.environment,
         repository=request.repository,
     )
     with times.step("read what is published"):
         before = mover.read(request.tags)
-        patience.ask(lambda: refuse_overtaken(verifier, request, before))
-        verified = patience.ask(lambda: _verified_already(verifier, request))
+        patience.ask(lambda: refuse_overtaken(publisher, request, before))
+        verified = patience.ask(lambda: _verified_already(publisher, request))
     status = _status(verified, request, before)
     if verified is None:
-        verified = _make_verified(verifier, request, times, patience)
+        verified = _make_verified(publisher, request, times, patience)
     else:
         if _is_old(verified, request):
-            verified = _sign_anew(verifier, request, times, patience)
-        if unsigned_tags(verifier, *request.named):
-            _add_key_signatures(verifier, request, times, patience)
+            verified = _sign_anew(publisher, request, times, patience)
+        if unsigned_tags(publisher, *request.named):
+            _add_key_signatures(publisher, request, times, patience)
             status = PublicationStatus.PUBLISHED
     if request.open_host is not None and status is not PublicationStatus.UNCHANGED:
         with times.step("ask as a host"), request.open_host() as host:
             agree = partial(require_host_agrees, host, request.repository, request.digest)
-            patience.ask(partial(agree, by_key=verifier.key is not None))
+            patience.ask(partial(agree, by_key=publisher.key is not None))
     with times.step("move the tags"):
         moved = mover.move(before, request.digest)
     return _publication(verified, request, times, status, moved)
@@ -124,72 +125,76 @@ def _is_old(verified: VerifiedImage, request: PublishRequest) -> bool:
     return request.renew is not None and verified.proof.signature.signed_at <= request.renew
 
 
-def sign_variant(verifier: Verifier, request: PublishRequest) -> str:
+def sign_variant(publisher: Publisher, request: PublishRequest) -> str:
     """Push by digest and sign; return `repository@sha256:...`. No tag moves.
 
     Raises as `publish_variant`.
     """
     require_manifest(request.layout, request.digest)
-    verifier = replace(verifier, run=Patience().runner(verifier.run))
-    token = _ready_to_sign(verifier)
-    _push(verifier, request)
-    _sign(verifier, request, token)
+    publisher = replace(publisher, run=Patience().runner(publisher.run))
+    token = _ready_to_sign(publisher)
+    _push(publisher, request)
+    _sign(publisher, request, token)
     return request.pinned
 
 
-def attest_variant(verifier: Verifier, request: PublishRequest) -> str:
+def attest_variant(publisher: Publisher, request: PublishRequest) -> str:
     """Attest SBOM and provenance of what was pushed, and add the full SBOM. No tag moves.
 
     Returns `repository@sha256:...`. Raises as `publish_variant`, and RemoteError if the image was
     not pushed.
     """
     patience = Patience()
-    verifier = replace(verifier, run=patience.runner(verifier.run))
-    token = _ready_to_sign(verifier)
-    environment = verifier.sigstore.environment
-    if skopeo.manifest_digest(verifier.run, request.pinned, environment) is None:
+    publisher = replace(publisher, run=patience.runner(publisher.run))
+    token = _ready_to_sign(publisher)
+    environment = publisher.sigstore.environment
+    if skopeo.manifest_digest(publisher.run, request.pinned, environment) is None:
         raise RemoteError(
             f"{request.pinned} is not in the registry", hint="`immutable-base sign` pushes it"
         )
-    _attest(verifier, request, token, StepClock(), patience)
+    _attest(publisher, request, token, StepClock(), patience)
     return request.pinned
 
 
-def _ready_to_sign(verifier: Verifier) -> str:
+def _ready_to_sign(publisher: Publisher) -> str:
     """Return the job's token once nothing speaks against signing with it; nothing is written."""
-    token = job_token(verifier.signer, protected_ref=verifier.protected_ref)
-    cosign.require_accepted(verifier.run)
-    require_known_key(verifier)
+    token = job_token(publisher.signer, protected_ref=publisher.protected_ref)
+    cosign.require_accepted(publisher.run)
+    require_known_key(publisher)
     return token
 
 
-def _push(verifier: Verifier, request: PublishRequest) -> None:
-    skopeo.push(verifier.run, request.layout, request.pinned, verifier.sigstore.environment)
+def _push(publisher: Publisher, request: PublishRequest) -> None:
+    skopeo.push(publisher.run, request.layout, request.pinned, publisher.sigstore.environment)
 
 
-def _sign(verifier: Verifier, request: PublishRequest, token: str) -> None:
-    with _naming_what_is_in_the_way(verifier, request, "sig"):
-        cosign.sign(verifier.run, request.pinned, verifier.sigstore, token)
-        sign_by_key(verifier, *request.named)
+def _sign(publisher: Publisher, request: PublishRequest, token: str) -> None:
+    with _naming_what_is_in_the_way(publisher, request, "sig"):
+        cosign.sign(publisher.run, request.pinned, publisher.sigstore, token)
+        sign_by_key(publisher, *request.named)
 
 
 def _attest(
-    verifier: Verifier, request: PublishRequest, token: str, times: StepClock, patience: Patience
+    publisher: Publisher, request: PublishRequest, token: str, times: StepClock, patience: Patience
 ) -> None:
     """Attest SBOM and provenance, and put the full SBOM beside the image."""
-    with _naming_what_is_in_the_way(verifier, request, "att"):
+    with _naming_what_is_in_the_way(publisher, request, "att"):
         with times.step("attest the SBOM"):
-            attest_sbom(verifier, request, token)
+            attest_sbom(publisher, request, token)
         with times.step("attest the provenance"):
-            attest_provenance(verifier, request, token)
+            attest_provenance(publisher, request, token)
     with times.step("attach the full SBOM"):
-        patience.ask(lambda: attach_full_sbom(verifier, request))
+        patience.ask(lambda: attach_full_sbom(publisher, request))
 
 
-def _verified_already(verifier: Verifier, request: PublishRequest) -> VerifiedImage | None:
+def _verify(publisher: Publisher, request: PublishRequest) -> VerifiedImage:
+    return publisher.verifier.verify(request.repository, request.digest)
+
+
+def _verified_already(publisher: Publisher, request: PublishRequest) -> VerifiedImage | None:
     """Return the image as an earlier run published it, None if something is missing."""
     try:
-        verified = verifier.verify(request.repository, request.digest)
+        verified = _verify(publisher, request)
     except VerificationError as error:
         log.info("not published before: %s", error.message)
         return None
@@ -198,7 +203,7 @@ def _verified_already(verifier: Verifier, request: PublishRequest) -> VerifiedIm
 
 @contextmanager
 def _naming_what_is_in_the_way(
-    verifier: Verifier, request: PublishRequest, kind: str
+    publisher: Publisher, request: PublishRequest, kind: str
 ) -> Iterator[None]:
     """Say who must clear it away if cosign fails and something broken lies where it writes.
 
@@ -208,7 +213,7 @@ def _naming_what_is_in_the_way(
         yield
     except RemoteError as error:
         try:
-            broken = verifier.count_broken(request.repository, request.digest, kind)
+            broken = publisher.verifier.count_broken(request.repository, request.digest, kind)
         except ImmutableBaseError:
             broken = 0
         if broken == 0:
@@ -223,31 +228,31 @@ def _naming_what_is_in_the_way(
 
 
 def _make_verified(
-    verifier: Verifier, request: PublishRequest, times: StepClock, patience: Patience
+    publisher: Publisher, request: PublishRequest, times: StepClock, patience: Patience
 ) -> VerifiedImage:
     # Before anything is written: a wrong token must not leave half a publication behind.
-    token = _ready_to_sign(verifier)
+    token = _ready_to_sign(publisher)
     with times.step("push by digest"):
-        _push(verifier, request)
+        _push(publisher, request)
     with times.step("sign"):
-        _sign(verifier, request, token)
-    _attest(verifier, request, token, times, patience)
+        _sign(publisher, request, token)
+    _attest(publisher, request, token, times, patience)
     with times.step(VERIFY):
-        verified = patience.ask(lambda: verifier.verify(request.repository, request.digest))
+        verified = patience.ask(lambda: _verify(publisher, request))
         require_attested(verified, request)
-        patience.ask(lambda: require_signed_by_key(verifier, *request.named))
+        patience.ask(lambda: require_signed_by_key(publisher, *request.named))
     return verified
 
 
 def _sign_anew(
-    verifier: Verifier, request: PublishRequest, times: StepClock, patience: Patience
+    publisher: Publisher, request: PublishRequest, times: StepClock, patience: Patience
 ) -> VerifiedImage:
     """Sign what is published once more, and require that this is now the newest signature."""
-    token = _ready_to_sign(verifier)
+    token = _ready_to_sign(publisher)
     with times.step("sign anew"):
-        _sign(verifier, request, token)
+        _sign(publisher, request, token)
     with times.step(VERIFY):
-        verified = patience.ask(lambda: verifier.verify(request.repository, request.digest))
+        verified = patience.ask(lambda: _verify(publisher, request))
         if _is_old(verified, request):
             raise VerificationError(
                 f"{request.pinned} was signed anew, and its newest signature is still that of "
@@ -258,11 +263,11 @@ def _sign_anew(
 
 
 def _add_key_signatures(
-    verifier: Verifier, request: PublishRequest, times: StepClock, patience: Patience
+    publisher: Publisher, request: PublishRequest, times: StepClock, patience: Patience
 ) -> None:
     """Let a key sign what is published already: it is new, or there are tags that are."""
-    _ready_to_sign(verifier)
+    _ready_to_sign(publisher)
     with times.step("sign with the key"):
-        with _naming_what_is_in_the_way(verifier, request, "sig"):
-            sign_by_key(verifier, *request.named)
-        patience.ask(lambda: require_signed_by_key(verifier, *request.named))
+        with _naming_what_is_in_the_way(publisher, request, "sig"):
+            sign_by_key(publisher, *request.named)
+        patience.ask(lambda: require_signed_by_key(publisher, *request.named))

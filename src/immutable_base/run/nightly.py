@@ -19,9 +19,9 @@ from immutable_base.run.build_inputs import build_inputs_of, require_module_key
 from immutable_base.run.failures import record_failures
 from immutable_base.run.outcomes import variant_result
 from immutable_base.run.previous import difference
+from immutable_base.run.publisher import publisher_of
 from immutable_base.run.results import stage_results
 from immutable_base.run.stages import Stages, stage_nodes
-from immutable_base.run.verifier import verifier_of
 from immutable_base.schedule import Node, NodeOutcome, Observer, run_nodes
 from immutable_base.sign import job_token
 from immutable_base.tools import buildah
@@ -46,7 +46,7 @@ def run_variants(
         start_clean(context)
         log_to_file(context.logs / LOG)
         # A run is long: a token that cannot sign is reported before it, not after.
-        job_token(verifier_of(context).signer)
+        job_token(publisher_of(context).signer)
         require_module_key(context, variants)
         started, clock = datetime.now(UTC), time.monotonic()
         plan = begin(context, variants, observer)

@@ -38,7 +38,7 @@ from immutable_base.publish.publish import (
 from immutable_base.publish.request import HostOpener, PublishRequest
 from immutable_base.publish.tag_names import tags_of
 from immutable_base.report.run import kibibytes
-from immutable_base.run.verifier import verifier_of
+from immutable_base.run.publisher import publisher_of
 from immutable_base.sbom.full import record_of
 from immutable_base.sbom.make import make_sbom
 from immutable_base.sbom.subject import require_subject
@@ -148,15 +148,15 @@ class Stages:
 
     def sign(self, variant: VariantPlan, _report: LineSink) -> str:
         """Push by digest and sign; no tag moves."""
-        return sign_variant(verifier_of(self.context), self._request(variant))
+        return sign_variant(publisher_of(self.context), self._request(variant))
 
     def attest(self, variant: VariantPlan, _report: LineSink) -> str:
         """Attest SBOM and provenance of what was pushed; no tag moves."""
-        return attest_variant(verifier_of(self.context), self._request(variant))
+        return attest_variant(publisher_of(self.context), self._request(variant))
 
     def publish(self, variant: VariantPlan, _report: LineSink) -> str:
         """Push, sign, attest, verify, ask as a host, and only then move the tags."""
-        publication = publish_variant(verifier_of(self.context), self._request(variant))
+        publication = publish_variant(publisher_of(self.context), self._request(variant))
         self.documents.write(name_of(Publication, variant), publication)
         return str(publication.status)
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from functools import partial
 
 from immutable_base.context import Context
-from immutable_base.trusted import roots_of, signer_of, sigstore_of
-from immutable_base.trusted_keys import signing_key_of
+from immutable_base.process import is_interrupted
+from immutable_base.trusted import roots_of, signer_of
 from immutable_base.verify import Verifier, registry_reader
 
 
@@ -21,11 +21,8 @@ def verifier_of(context: Context) -> Verifier:
     """
     signing, folder = context.settings.signing.table(), context.config_path.parent
     return Verifier(
-        run=context.run,
-        sigstore=sigstore_of(signing, folder, context.tls.environment),
         signer=signer_of(signing),
-        protected_ref=signing.protected_ref,
         roots=roots_of(signing, folder),
-        key=signing_key_of(context.settings.signing, folder),
         open_reader=context.open_reader or partial(registry_reader, context.tls.authority),
+        interrupted=is_interrupted,
     )

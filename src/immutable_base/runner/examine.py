@@ -18,9 +18,10 @@ from immutable_base.runner.gitlab import NAME, SEE, look_at_cleanup
 from immutable_base.runner.job import look_at_job, look_at_volume, signs
 from immutable_base.runner.pipeline import pipeline_drift
 from immutable_base.trusted import signer_of
-from immutable_base.verification.client import Client, tls_context
+from immutable_base.verification.client import Client
 from immutable_base.verification.deadline import Deadline
 from immutable_base.verification.registry import RegistryReader
+from immutable_base.verification.tls_trust import TlsTrust
 
 MOUNTS = Path("/proc/self/mountinfo")
 SECONDS = 15.0
@@ -94,4 +95,4 @@ class RunnerExamination:
                 return warning(NAME, f"it could not be asked: {error.message}", SEE)
 
     def _client(self, authority: Path | None) -> Client:
-        return Client(deadline=Deadline(seconds=SECONDS), tls=tls_context(authority))
+        return Client(deadline=Deadline(seconds=SECONDS), tls=TlsTrust(authority))

@@ -49,12 +49,6 @@ class Sigstore:
     """Roots and keys (SIGSTORE_*), and the CA bundle."""
 
 
-PUBLIC = Sigstore(
-    fulcio_url="https://fulcio.sigstore.dev", rekor_url="https://rekor.sigstore.dev", check_sct=True
-)
-"""The public instance; cosign fetches its roots and keys itself, by TUF."""
-
-
 def version(run: Runner, program: str = "cosign") -> Version:
     """Return the version of cosign; raises CommandError if it cannot be read."""
     text = run(Command(argv=(program, "version", "--json"), timeout=VERSION_TIMEOUT)).text

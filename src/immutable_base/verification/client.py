@@ -9,14 +9,14 @@ import logging
 import re
 import ssl
 import urllib.parse
-import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
+from os import environ
 
-from immutable_base.errors import ConfigurationError, RemoteError, UnavailableError
+from immutable_base.errors import RemoteError, UnavailableError
 from immutable_base.verification.deadline import Deadline
+from immutable_base.verification.tls_trust import TlsTrust
 
 log = logging.getLogger(__name__)
 REDIRECTS = 5
@@ -45,7 +45,7 @@ class Client:
     """Who asks: the trust in TLS, and how long all of it may take."""
 
     deadline: Deadline
-    tls: ssl.SSLContext
+    tls: TlsTrust
     kept: dict[str, http.client.HTTPConnection] = field(default_factory=dict)
     """Open connections, by host and port."""
 
@@ -112,6 +112,11 @@ class Client:
                 return self._exchange(kept, parts, headers, largest, method, body)
             except (ConnectionError, http.client.BadStatusLine):
                 log.debug("%s has ended the connection", parts.netloc)
+        try:
+            return self._exchange(self._connection(parts), parts, headers, largest, method, body)
+        except ssl.SSLCertVerificationError:
+            if not self.tls.widen():
+                raise
         return self._exchange(self._connection(parts), parts, headers, largest, method, body)
 
     def _exchange(
@@ -156,9 +161,9 @@ class Client:
         wait = min(ONE_WAIT, self.deadline.remaining())
         proxy = _proxy_for(host)
         if proxy is None:
-            return http.client.HTTPSConnection(host, port, timeout=wait, context=self.tls)
+            return http.client.HTTPSConnection(host, port, timeout=wait, context=self.tls.context)
         connection = http.client.HTTPSConnection(
-            proxy.hostname or "", proxy.port, timeout=wait, context=self.tls
+            proxy.hostname or "", proxy.port, timeout=wait, context=self.tls.context
         )
         connection.set_tunnel(host, port or 443, headers=_proxy_login(proxy))
         return connection
@@ -212,7 +217,11 @@ def is_loopback(host: str) -> bool:
 
 def _proxy_for(host: str) -> urllib.parse.SplitResult | None:
     """Return the proxy that the environment names for a host; loopback is reached directly."""
-    if is_loopback(host) or urllib.request.proxy_bypass(host):
+    if is_loopback(host) or not any(name.lower().endswith("_proxy") for name in environ):
+        return None
+    import urllib.request  # noqa: PLC0415  it brings much along, and most have no proxy
+
+    if urllib.request.proxy_bypass(host):
         return None
     found = urllib.request.getproxies().get("https", "")
     return urllib.parse.urlsplit(found if "//" in found else f"//{found}") if found else None
@@ -225,19 +234,3 @@ def _proxy_login(proxy: urllib.parse.SplitResult) -> dict[str, str]:
     words = (urllib.parse.unquote(word or "") for word in (proxy.username, proxy.password))
     login = base64.b64encode(":".join(words).encode()).decode("ascii")
     return {"Proxy-Authorization": f"Basic {login}"}
-
-
-def tls_context(authority: Path | None) -> ssl.SSLContext:
-    """Return the trust in TLS: the system's CAs, and a private one.
-
-    Raises ConfigurationError if its file cannot be used.
-    """
-    context = ssl.create_default_context()
-    if authority is not None:
-        try:
-            context.load_verify_locations(cafile=str(authority))
-        except (OSError, ValueError) as error:  # also ssl.SSLError
-            raise ConfigurationError(
-                f"registry.ca_bundle: {authority} cannot be used", details=str(error)
-            ) from error
-    return context

@@ -18,7 +18,7 @@ __all__ = ["foreign", "instance", "registry_site", "registry_tls", "scene", "tru
 @pytest.fixture
 def host(scene, foreign, trust_in_registry, tmp_path, monkeypatch):
     monkeypatch.setattr(
-        "immutable_base.admission.admit.tls_context", lambda authority: trust_in_registry
+        "immutable_base.admission.admit.TlsTrust", lambda authority: trust_in_registry
     )
     monkeypatch.setattr("immutable_base.verification.registry.WAITS", (0.01,))
     scene.foreign = foreign

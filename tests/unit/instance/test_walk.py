@@ -1,7 +1,9 @@
 """An instance from its first commit to a published image, and on."""
 
+import dataclasses
 import hashlib
 import json
+import threading
 import time
 
 import pytest
@@ -10,6 +12,7 @@ from immutable_base.admission.settings import load_settings
 from immutable_base.build.admission_files import FOLDER, SETTINGS, admission_files
 from immutable_base.errors import (
     CheckError,
+    CommandError,
     ConfigurationError,
     ImmutableBaseError,
     NoSuchImageError,
@@ -62,6 +65,16 @@ def test_the_whole_way(world):
     assert verified.signer.identity == IDENTITY
     publication = json.loads((world.folder / "workspace/instance/publish.json").read_text())
     assert publication["digest"] == tags["latest"]
+
+
+def test_an_interrupted_job_waits_for_no_registry(world, monkeypatch):
+    never = threading.Event()
+    monkeypatch.setattr("immutable_base.instance.context.is_interrupted", lambda: True)
+    hanging = dataclasses.replace(world.context, open_reader=lambda *where: never.wait())
+    for verifier in (hanging.verifier(), hanging.base_verifier(), hanging.publisher().verifier):
+        with pytest.raises(CommandError, match="is being interrupted"):
+            verifier.verify(REPOSITORY, BASE)
+    never.set()
 
 
 def test_the_base_is_pinned_and_the_tag_is_not_asked_again(world):

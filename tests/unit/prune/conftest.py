@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from immutable_base.verification.client import tls_context
+from immutable_base.verification.tls_trust import TlsTrust
 from support.forge import (
     IDENTITY,
     ISSUER,
@@ -38,7 +38,7 @@ def registry_tls(tmp_path_factory):
 @pytest.fixture(scope="session")
 def trust_in_registry(registry_tls):
     """Reading the system's CAs takes longer than everything else."""
-    return tls_context(registry_tls.authority)
+    return TlsTrust(registry_tls.authority)
 
 
 class Shelf:
@@ -128,7 +128,7 @@ class Shelf:
 @pytest.fixture
 def shelf(registry_tls, trust_in_registry, instance, tmp_path, monkeypatch):
     for where in ("immutable_base.verify", "immutable_base.cli.registry"):
-        monkeypatch.setattr(f"{where}.tls_context", lambda authority: trust_in_registry)
+        monkeypatch.setattr(f"{where}.TlsTrust", lambda authority: trust_in_registry)
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.setenv(name, "127.0.0.1")
     for name in ("IMMUTABLE_BASE_CONFIG", "REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR", "DOCKER_CONFIG"):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import threading
 
 import pytest
 
@@ -15,7 +16,7 @@ from immutable_base.errors import (
 from immutable_base.model.publish import PublicationStatus
 from immutable_base.publish.publish import attest_variant, sign_variant
 from immutable_base.publish.request import PublishRequest
-from immutable_base.run.verifier import verifier_of
+from immutable_base.run.publisher import publisher_of
 from support.complete import complete
 from support.publish_fixtures import TAGS
 from support.publish_world import DIGEST, MANIFEST, OLD, junk
@@ -37,15 +38,15 @@ def written(world):
 
 def test_signing_pushes_by_digest_and_moves_no_tag(world, token, context, request_of):
     world.yesterday("latest")
-    assert sign_variant(verifier_of(context), request_of) == request_of.pinned
+    assert sign_variant(publisher_of(context), request_of) == request_of.pinned
     assert written(world) == ["push", "sign"]
     assert world.tags == {"latest": OLD}
 
 
 def test_attesting_moves_no_tag(world, token, context, request_of):
     world.yesterday("latest")
-    sign_variant(verifier_of(context), request_of)
-    assert attest_variant(verifier_of(context), request_of) == request_of.pinned
+    sign_variant(publisher_of(context), request_of)
+    assert attest_variant(publisher_of(context), request_of) == request_of.pinned
     assert written(world) == ["push", "sign", "attest", "attest", "refer"]
     assert world.tags == {"latest": OLD}
     assert world.sboms() == [json.loads(request_of.sbom.read_text())]
@@ -56,7 +57,7 @@ def test_what_was_not_pushed_is_not_attested_and_the_command_that_pushes_is_name
     world, token, context, request_of
 ):
     with pytest.raises(RemoteError, match="is not in the registry") as caught:
-        attest_variant(verifier_of(context), request_of)
+        attest_variant(publisher_of(context), request_of)
     assert "`immutable-base sign`" in caught.value.hint
     assert written(world) == []
 
@@ -64,7 +65,7 @@ def test_what_was_not_pushed_is_not_attested_and_the_command_that_pushes_is_name
 def test_a_layout_of_another_image_is_not_signed(world, token, context, request_of):
     (request_of.layout / "index.json").write_text(json.dumps({"manifests": [{"digest": OLD}]}))
     with pytest.raises(CheckError, match=f"holds {OLD}, not {DIGEST}"):
-        sign_variant(verifier_of(context), request_of)
+        sign_variant(publisher_of(context), request_of)
     assert world.writes() == []
 
 
@@ -76,7 +77,7 @@ def test_a_cosign_that_is_not_accepted_signs_nothing(
     world.manifests[DIGEST] = MANIFEST
     world.cosign_version = version
     with pytest.raises(CommandError if version == "devel" else HostError, match="cosign") as caught:
-        stage(verifier_of(context), request_of)
+        stage(publisher_of(context), request_of)
     assert version == "devel" or "GHSA-w6c6-c85g-mmv6" in caught.value.message
     assert world.writes() == []
 
@@ -84,7 +85,7 @@ def test_a_cosign_that_is_not_accepted_signs_nothing(
 @pytest.mark.parametrize("version", ["v2.6.3", "v2.6.5", "v3.0.6"])
 def test_a_cosign_that_is_accepted_signs(world, token, context, request_of, version):
     world.cosign_version = version
-    sign_variant(verifier_of(context), request_of)
+    sign_variant(publisher_of(context), request_of)
     assert written(world) == ["push", "sign"]
 
 
@@ -92,7 +93,7 @@ def test_a_cosign_that_is_accepted_signs(world, token, context, request_of, vers
 def test_without_a_token_nothing_is_written(world, context, request_of, stage, monkeypatch):
     monkeypatch.delenv("SIGSTORE_ID_TOKEN", raising=False)
     with pytest.raises(ConfigurationError):
-        stage(verifier_of(context), request_of)
+        stage(publisher_of(context), request_of)
     assert world.writes() == []
 
 
@@ -102,9 +103,9 @@ def test_what_stands_in_cosigns_way_is_named(world, token, context, request_of, 
     world.manifests[DIGEST] = MANIFEST
     tag = junk(world, kind)
     world.fail, world.says = step, "panic: interface conversion"
-    verifier = verifier_of(dataclasses.replace(context, open_reader=world.open_reader))
+    publisher = publisher_of(dataclasses.replace(context, open_reader=world.open_reader))
     with pytest.raises(RemoteError) as caught:
-        stage(verifier, request_of)
+        stage(publisher, request_of)
     assert "must delete that tag" in caught.value.hint
     assert tag in caught.value.hint
 
@@ -112,9 +113,18 @@ def test_what_stands_in_cosigns_way_is_named(world, token, context, request_of, 
 def test_a_publication_after_both_only_verifies_and_moves_the_tags(
     world, token, context, request_of, publish
 ):
-    sign_variant(verifier_of(context), request_of)
-    attest_variant(verifier_of(context), request_of)
+    sign_variant(publisher_of(context), request_of)
+    attest_variant(publisher_of(context), request_of)
     before = len(world.steps())
     assert publish().status is PublicationStatus.PUBLISHED
     assert "sign" not in world.steps()[before:]
     assert world.tags == dict.fromkeys(TAGS, DIGEST)
+
+
+def test_an_interrupted_run_waits_for_no_registry(context, monkeypatch):
+    never = threading.Event()
+    hanging = dataclasses.replace(context, open_reader=lambda *where: never.wait())
+    monkeypatch.setattr("immutable_base.run.verifier.is_interrupted", lambda: True)
+    with pytest.raises(CommandError, match="is being interrupted"):
+        publisher_of(hanging).verifier.verify("registry.example/os/base", DIGEST)
+    never.set()

@@ -6,8 +6,9 @@ import pytest
 
 from immutable_base.config.load import load_settings
 from immutable_base.errors import ConfigurationError
-from immutable_base.run.verifier import verifier_of
-from immutable_base.trusted import roots_of, sigstore_of
+from immutable_base.publish.publisher import sigstore_of
+from immutable_base.run.publisher import publisher_of
+from immutable_base.trusted import roots_of
 from immutable_base.verify import NO_CT_LOG
 from support.paths import PRODUCT
 
@@ -32,14 +33,14 @@ def test_the_public_instance_needs_no_files_and_demands_the_sct():
 
 
 def test_private_roots_are_passed_by_environment(context):
-    verifier, signing = verifier_of(context), context.settings.signing
-    assert verifier.sigstore.check_sct
-    assert verifier.sigstore.environment == {
+    publisher, signing = publisher_of(context), context.settings.signing
+    assert publisher.sigstore.check_sct
+    assert publisher.sigstore.environment == {
         "SIGSTORE_ROOT_FILE": signing.fulcio_root,
         "SIGSTORE_REKOR_PUBLIC_KEY": signing.rekor_key,
         "SIGSTORE_CT_LOG_PUBLIC_KEY_FILE": signing.ct_log_key,
     }
-    assert [line.partition(" ")[0] for line in verifier.roots.fingerprints] == [
+    assert [line.partition(" ")[0] for line in publisher.verifier.roots.fingerprints] == [
         "fulcio",
         "rekor",
         "ct",
@@ -55,7 +56,7 @@ def test_a_private_fulcio_without_ct_log_is_said(context, token, publish):
 @pytest.mark.parametrize("key", ["fulcio_root", "rekor_key", "ct_log_key"])
 def test_a_key_that_is_not_there(context, tmp_path, key):
     with pytest.raises(ConfigurationError, match="which does not exist"):
-        verifier_of(with_signing(context, **{key: str(tmp_path / "nothing.pem")}))
+        publisher_of(with_signing(context, **{key: str(tmp_path / "nothing.pem")}))
 
 
 @pytest.mark.parametrize("content", ["", "hello", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"])  # fmt: skip
@@ -64,4 +65,4 @@ def test_a_file_that_holds_no_trust(context, tmp_path, key, content):
     path = tmp_path / "key.pem"
     path.write_text(content)
     with pytest.raises(ConfigurationError, match=f"signing.{key}"):
-        verifier_of(with_signing(context, **{key: str(path)}))
+        publisher_of(with_signing(context, **{key: str(path)}))

@@ -2,8 +2,9 @@
 
 import pytest
 
-from immutable_base.verification.client import Client, tls_context
+from immutable_base.verification.client import Client
 from immutable_base.verification.deadline import Deadline
+from immutable_base.verification.tls_trust import TlsTrust
 from support.oci_registry import serving_registry
 from support.web import make_certificate
 
@@ -16,7 +17,7 @@ def registry_tls(tmp_path_factory):
 @pytest.fixture(scope="session")
 def trust_in_registry(registry_tls):
     """Reading the system's CAs takes longer than everything else."""
-    return tls_context(registry_tls.authority)
+    return TlsTrust(registry_tls.authority)
 
 
 @pytest.fixture

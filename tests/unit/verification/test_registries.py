@@ -8,10 +8,11 @@ import time
 import pytest
 
 from immutable_base.verification.client import _proxy_for
+from immutable_base.verification.tls_trust import TlsTrust
 from support.forge import CLAIMS, NOW, OCI, compact, statement
 from support.registry_cases import CASES
 from support.scene import OK, PATH, UNKNOWN, Scene
-from support.web import RESET, STALL, Reply, serving
+from support.web import RESET, STALL, Reply, make_certificate, serving
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -51,14 +52,36 @@ def test_a_server_that_speaks_no_tls_is_never_asked_in_the_clear(scene):
 
 
 def test_a_certificate_that_is_not_trusted_is_no_answer(scene, monkeypatch):
-    import ssl
-
-    monkeypatch.setattr(
-        "immutable_base.verify.tls_context", lambda ca: ssl.create_default_context()
-    )
+    monkeypatch.setattr("immutable_base.verify.TlsTrust", lambda ca: TlsTrust(None))
     outcome = scene.verify()
     assert outcome.code == UNKNOWN
     assert "CERTIFICATE_VERIFY_FAILED" in outcome.err
+
+
+@pytest.fixture
+def other_authority(tmp_path):
+    return make_certificate(tmp_path / "other", "Another CA").authority
+
+
+def test_a_registry_with_a_certificate_of_the_systems_is_trusted_beside_a_private_authority(
+    scene, monkeypatch, registry_tls, other_authority
+):
+    monkeypatch.setattr("immutable_base.verify.TlsTrust", lambda ca: TlsTrust(other_authority))
+    assert scene.verify().code == UNKNOWN
+    monkeypatch.setenv("SSL_CERT_FILE", str(registry_tls.authority))
+    assert scene.verify().code == OK
+
+
+def test_the_systems_authorities_are_read_only_where_the_private_one_does_not_vouch(
+    scene, monkeypatch, registry_tls
+):
+    read = []
+    monkeypatch.setattr("ssl.SSLContext.load_default_certs", lambda *given: read.append(given))
+    monkeypatch.setattr("immutable_base.verify.TlsTrust", TlsTrust)
+    assert scene.verify().code == OK
+    assert read == []
+    TlsTrust(None)
+    assert len(read) == 1
 
 
 def everything_below(folder):

@@ -1,9 +1,11 @@
 """A text that two programs could read differently is refused, however long it is, in little time."""
 
 import time
+from random import Random
 
 import pytest
 
+from immutable_base.verification import strict
 from immutable_base.verification.skipped import Skipped
 from immutable_base.verification.strict import (
     DEPTH,
@@ -15,7 +17,7 @@ from immutable_base.verification.strict import (
 )
 
 AMBIGUOUS = [
-    b'{"a":1,"a":1}', b'{"a":{"b":1,"b":2}}', b'[{"a":1,"\\u0061":2}]', b"NaN", b"[Infinity]", b"-Infinity", b"1e400",
+    b'{"a":1,"a":1}', b'{"a":{"b":1,"b":2}}', b'[{"a":1,"\\u0061":2}]', b'{"a":{},"b":[{"c":":","c":1}]}', b"NaN", b"[Infinity]", b"-Infinity", b"1e400",
     b"[-1e999]", b"\xff", b'"\xc3"', b"\xef\xbb\xbf{}", "{}".encode("utf-16"), "{}".encode("utf-32"), b"", b" ", b"{",
     b"{}{}", b"{} x", b"{'a':1}", b'{"a":1,}', b"// x\n{}", b'"\\ud800"', b'["\\udfff\\ud800"]', b'{"\\ud800":1}', b'"a\nb"',
     b'"\\x41"', b"01", b"+1", b".5", b"0x1", b"[" * (DEPTH + 1) + b"]" * (DEPTH + 1), b"9" * 5000, b"tru", b"\x00",
@@ -26,6 +28,8 @@ PLAIN = {
     '"\u2028"'.encode(): "\u2028",
     b'"[[[[{{{{"': "[[[[{{{{",
     b'"\\\\\\"["': '\\"[',
+    b'{"a:":":","b":{"a:":"\\":"}}': {"a:": ":", "b": {"a:": '":'}},
+    b'[{"a":1},{"a":1}]': [{"a": 1}, {"a": 1}],
     b"[" * DEPTH + b"]" * DEPTH: None,
 }
 
@@ -94,3 +98,46 @@ def test_a_count_is_a_count(value):
     with pytest.raises(Skipped):
         count_of(value, "it")
     assert count_of(0, "it") == 0
+
+
+@pytest.mark.parametrize("string", [rb'"\\"', rb'"\""', rb'"\\\""', rb'"\\\\"', b'"]"', b'""'])
+def test_depth_is_counted_behind_any_string(string):
+    def nested_behind(levels):
+        return b"[" + string + b"," + b"[" * levels + b"]" * levels + b"]"
+
+    parse_json(nested_behind(DEPTH - 1), "the text")
+    with pytest.raises(Skipped, match="nested deeper"):
+        parse_json(nested_behind(DEPTH), "the text")
+
+
+def written(value, random):
+    """Write a value that is made of pairs; return the text, and whether a key stands twice in it."""
+    if not isinstance(value, list):
+        return random.choice(['":"', '"{\\""', '"\\\\"', "1", "null"]), False
+    pairs = [written(item, random) for item in value]
+    if random.random() < 0.4:
+        return "[" + ",".join(text for text, _ in pairs) + "]", any(twice for _, twice in pairs)
+    keys = [random.choice("ab:[") for _ in pairs]
+    text = ",".join(f'"{key}" : {text}' for key, (text, _) in zip(keys, pairs, strict=True))
+    return f"{{{text}}}", len(set(keys)) < len(keys) or any(twice for _, twice in pairs)
+
+
+def nested(random, depth=0):
+    return [nested(random, depth + 1) for _ in range(random.randrange(4))] if depth < 4 else None
+
+
+def is_refused(text):
+    try:
+        parse_json(text.encode(), "the text")
+    except Skipped:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 7, strict.CHUNK])
+def test_a_key_that_stands_twice_is_found_wherever_it_is(chunk, monkeypatch):
+    monkeypatch.setattr(strict, "CHUNK", chunk)
+    random = Random(7)
+    texts = [written(nested(random), random) for _ in range(1500)]
+    assert [text for text, twice in texts if is_refused(text) is not twice] == []
+    assert {twice for _, twice in texts} == {True, False}
