@@ -1,4 +1,4 @@
-"""Errors in a journal that are no fault of the image, each with its reason."""
+"""Errors in a journal, and of modules, that are no fault of the image, each with its reason."""
 
 from __future__ import annotations
 
@@ -26,6 +26,14 @@ def load_excuses() -> tuple[Excuse, ...]:
     rows = tomllib.loads(FILE.read_text())["excuse"]
     return tuple(
         Excuse(pattern=re.compile(row["pattern"], re.DOTALL), reason=row["reason"]) for row in rows
+    )
+
+
+def why_not_loaded(module: str, said: str) -> str:
+    """Return why a sound image's module may refuse to load in these words, empty if it may not."""
+    rows = tomllib.loads(FILE.read_text())["module"]
+    return next(
+        (row["reason"] for row in rows if row["name"] == module and row["says"] in said), ""
     )
 
 

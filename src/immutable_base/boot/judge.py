@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from immutable_base.boot.excuses import unexcused
+from immutable_base.boot.excuses import unexcused, why_not_loaded
 from immutable_base.boot.questions import questions
 from immutable_base.model.boot import Boot, GuestAnswer
 from immutable_base.model.check import Finding, Level
@@ -123,6 +123,8 @@ def _module(answer: GuestAnswer, _expected: Expected) -> Judgement:
         return PASS
     if NO_DEVICE in answer.text and "pci:" in answer.text:
         return Level.NOTE, "it finds no card in this machine"
+    if reason := why_not_loaded(answer.question.partition(" ")[2], answer.text):
+        return Level.NOTE, reason
     return _error(answer.text.splitlines()[0] if answer.text else f"status {answer.status}")
 
 

@@ -98,8 +98,7 @@ def _prepared(run: Runner, attempt: BootAttempt) -> tuple[qemu.Machine, Path | N
     key, public = None, None
     if SSH in attempt.asked:
         key = attempt.folder / "key"
-        key.unlink(missing_ok=True)
-        public = ssh.make_key(run, key)
+        public = ssh.kept_key(run, key)
     found = credentials(attempt.asked, nonce=attempt.nonce, ssh_key=public)
     return replace(
         machine,

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from immutable_base.model.facts import ImageFacts
 from immutable_base.model.plan import VariantPlan
 
-POOL, POOL_DISK = "boottest", "/dev/disk/by-id/virtio-pool"
+POOL, POOL_FOLDER = "boottest", "/dev/disk/by-id"
+POOL_DISK = f"{POOL_FOLDER}/virtio-pool"
 """A pool that only the boot gate makes, on a second disk that only it hands in."""
 TARGETS = ("sysinit.target", "basic.target", "network.target", "multi-user.target")
 END = "end"
@@ -106,8 +107,12 @@ def asks_ssh(facts: ImageFacts) -> bool:
 
 
 def _load(module: str) -> str:
-    # The aliases tell whether it drives hardware, without which it may refuse to load.
-    return f"modprobe {module}; status=$?; modinfo --field alias {module} | head -3; exit $status"
+    # The aliases tell whether it drives hardware, or one does that it needs: without it, it may
+    # refuse to load.
+    return (
+        f"modprobe {module}; status=$?; modprobe --show-depends {module} | "
+        "while read -r _ file; do modinfo --field alias $file | head -3; done; exit $status"
+    )
 
 
 ZFS_FIRST = (
@@ -119,7 +124,7 @@ ZFS_FIRST = (
         f"sha256sum /{POOL}/data/file > /{POOL}/data/sum",
     ),
     GuestQuestion(name="zfs export", script=f"zpool export {POOL}"),
-    GuestQuestion(name="zfs import", script=f"zpool import -d {POOL_DISK} {POOL}"),
+    GuestQuestion(name="zfs import", script=f"zpool import -d {POOL_FOLDER} {POOL}"),
     GuestQuestion(
         name="zfs snapshot",
         script=f"zfs snapshot {POOL}/data@one && "

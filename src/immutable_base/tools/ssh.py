@@ -13,11 +13,19 @@ ATTEMPT = 15.0
 """Seconds for one attempt; a machine without KVM takes some to agree on keys."""
 
 
-def make_key(run: Runner, path: Path) -> str:
-    """Make a key pair without passphrase; return the public key's line."""
+def kept_key(run: Runner, path: Path) -> str:
+    """Return the public key of the pair at `path`; it is made, without passphrase, if there is none.
+
+    One for all boots of a machine: systemd writes the key of the first into root's account, and no
+    other after it. Source: tmpfiles.d/provision.conf of systemd.
+    """
+    public = path.with_name(f"{path.name}.pub")
+    if path.exists() and public.exists():
+        return public.read_text().strip()
+    path.unlink(missing_ok=True)
     argv = ("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "immutable-base boot", "-f")
     run(Command(argv=(*argv, str(path)), timeout=QUICK))
-    return path.with_name(f"{path.name}.pub").read_text().strip()
+    return public.read_text().strip()
 
 
 def free_port() -> int:

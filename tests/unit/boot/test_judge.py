@@ -113,6 +113,18 @@ def test_a_module_without_its_card_is_a_note():
     assert [it.level for it in errors if it.id == "boot-1-module-zfs"] == [Level.NOTE]
 
 
+def test_nvidia_peermem_may_refuse_in_its_own_words_only():
+    def level(name, said):
+        answer = GuestAnswer(question=f"module {name}", status=1, text=said)
+        (_, _, rule) = RULES["module"]
+        return rule(answer, None)[0]
+
+    words = "modprobe: ERROR: could not insert 'nvidia_peermem': Invalid argument"
+    assert level("nvidia-peermem", words) is Level.NOTE
+    assert level("nvidia-peermem", "modprobe: ERROR: Key was rejected by service") is Level.ERROR
+    assert level("nvidia", words) is Level.ERROR
+
+
 def test_an_image_without_pools_boots_once_and_is_asked_nothing_of_them():
     plain = PLAN.model_copy(update={"modules": ()})
     assert boots_of(plain) == 1

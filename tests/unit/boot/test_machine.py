@@ -193,6 +193,22 @@ def test_a_key_is_made_only_where_somebody_logs_in(attempt, tmp_path):
     )
 
 
+def test_every_boot_of_a_machine_has_the_key_of_its_first(attempt, tmp_path):
+    """systemd writes it into root's account once, and no other afterwards."""
+    made = []
+
+    def run(command):
+        if command.argv[0] == "ssh-keygen":
+            made.append(command)
+            (tmp_path / "key").write_text("private")
+            (tmp_path / "key.pub").write_text(f"ssh-ed25519 AAAA{len(made)} boot\n")
+        return Host(answers=answer("end", "")).run(command)
+
+    for _ in range(2):
+        boot(run, replace(attempt, asked=(SSH,)))
+    assert len(made) == 1
+
+
 def started_with(host):
     return [
         words[words.index("-accel") + 1].partition(",")[0]

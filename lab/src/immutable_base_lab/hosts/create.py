@@ -51,7 +51,7 @@ def create(paths: LabPaths, new: NewHost, env: Mapping[str, str], report: LineSi
         half.mkdir()
         try:
             record = _install(new, half, env, report)
-            ssh.make_key(run, half / folder.key.name)
+            ssh.kept_key(run, half / folder.key.name)
             HostFolder(path=half).write(record)
             half.rename(folder.path)
         finally:

@@ -1,0 +1,45 @@
+"""The image with most in it, started twice: OpenZFS whose pool comes back, NVIDIA's modules without a card.
+
+`make demo` and `make soak` boot all four; the tiny stream's machines are in test_boot.py.
+"""
+
+import json
+import os
+import shutil
+
+import pytest
+
+pytestmark = pytest.mark.large
+NAME = "base-zfs-nvidia"
+
+
+@pytest.fixture(scope="module")
+def report(lab, night):
+    """The document of `boot`, with the lab's own configuration: a boot is required."""
+    workspace = lab.scratch / "boot-large"
+    shutil.rmtree(workspace, ignore_errors=True)
+    shutil.copytree(night.workspace / "tonight", workspace / "tonight", copy_function=os.link)
+    done = lab.product("boot", "--variant", NAME, workspace=workspace, timeout=1800)
+    path = workspace / f"tonight/boot/{NAME}.json"
+    assert path.exists(), done.stderr
+    yield json.loads(path.read_text())
+    shutil.rmtree(workspace, ignore_errors=True)
+
+
+def test_it_boots_twice_and_keeps_every_promise(report):
+    wrong = [(it["id"], it["message"]) for it in report["findings"] if it["level"] == "error"]
+    assert (report["verdict"], wrong) == ("booted", [])
+    assert len(report["boots"]) == 2
+
+
+def test_its_pool_comes_back_by_itself_with_what_was_written(report):
+    answers = {it["question"]: it for it in report["boots"][1]["answers"]}
+    assert answers["zfs imported"]["text"].split() == ["boottest", "ONLINE"]
+    assert answers["zfs read"]["status"] == 0
+
+
+def test_what_it_does_not_have_here_is_a_note_and_nothing_else(report):
+    notes = {it["id"] for it in report["findings"] if it["level"] == "note"}
+    modules = {it for it in notes if "module" in it}
+    names = ("nvidia", "nvidia-drm", "nvidia-modeset", "nvidia-peermem", "nvidia-uvm")
+    assert modules == {f"boot-{n}-module-{name}" for n in (1, 2) for name in names}
