@@ -28,6 +28,9 @@ NO_CT_LOG = cosign.Sigstore(
     fulcio_url="https://fulcio.example", rekor_url="https://rekor.example", check_sct=False,
     environment=WITHOUT_CT_LOG,
 )  # fmt: skip
+PUBLIC = cosign.Sigstore(
+    fulcio_url="https://fulcio.sigstore.dev", rekor_url="https://rekor.sigstore.dev", check_sct=True
+)
 TOKEN = "head.body.tail"
 
 
@@ -61,7 +64,7 @@ def publish(registry, sbom, sigstore=PRIVATE):
     cosign.attest(registry.run, PINNED, cosign.SBOM, sbom, sigstore, TOKEN)
 
 
-@pytest.mark.parametrize("sigstore", [PRIVATE, NO_CT_LOG, cosign.PUBLIC], ids=["private", "no-ct", "public"])  # fmt: skip
+@pytest.mark.parametrize("sigstore", [PRIVATE, NO_CT_LOG, PUBLIC], ids=["private", "no-ct", "public"])  # fmt: skip
 def test_cosign_3_takes_every_flag(registry, sbom, sigstore):
     publish(registry, sbom, sigstore)
     assert len(registry.cosign.signatures[DIGEST]) == 1
