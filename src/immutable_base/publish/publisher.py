@@ -9,10 +9,10 @@ from pathlib import Path
 from immutable_base.config.signing import Signing
 from immutable_base.config.trust import SigningTable
 from immutable_base.process import Runner
+from immutable_base.publish.by_key import tags_signed_by
 from immutable_base.tools import cosign
 from immutable_base.trusted import key_file
 from immutable_base.trusted_keys import signing_key_of
-from immutable_base.verification.by_key import tags_signed_by
 from immutable_base.verification.policy import Signer
 from immutable_base.verify import Verifier
 

@@ -14,7 +14,7 @@ ATTEMPT = 15.0
 
 
 def kept_key(run: Runner, path: Path) -> str:
-    """Return the public key of the pair at `path`; it is made, without passphrase, if there is none.
+    """Return the public key of the pair at `path`, which is made without passphrase if need be.
 
     One for all boots of a machine: systemd writes the key of the first into root's account, and no
     other after it. Source: tmpfiles.d/provision.conf of systemd.

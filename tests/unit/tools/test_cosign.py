@@ -28,6 +28,9 @@ NO_CT_LOG = cosign.Sigstore(
     fulcio_url="https://fulcio.example", rekor_url="https://rekor.example", check_sct=False,
     environment=WITHOUT_CT_LOG,
 )  # fmt: skip
+PUBLIC = cosign.Sigstore(
+    fulcio_url="https://fulcio.sigstore.dev", rekor_url="https://rekor.sigstore.dev", check_sct=True
+)
 TOKEN = "head.body.tail"
 
 
@@ -59,12 +62,6 @@ def sbom(tmp_path):
 def publish(registry, sbom, sigstore=PRIVATE):
     cosign.sign(registry.run, PINNED, sigstore, TOKEN)
     cosign.attest(registry.run, PINNED, cosign.SBOM, sbom, sigstore, TOKEN)
-
-
-PUBLIC = cosign.Sigstore(
-    fulcio_url="https://fulcio.sigstore.dev", rekor_url="https://rekor.sigstore.dev", check_sct=True
-)
-"""Whose roots and keys cosign fetches itself, by TUF."""
 
 
 @pytest.mark.parametrize("sigstore", [PRIVATE, NO_CT_LOG, PUBLIC], ids=["private", "no-ct", "public"])  # fmt: skip

@@ -3,7 +3,7 @@
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from immutable_base.verification.by_key import MOST_FETCHED, tags_signed_by
+from immutable_base.publish.by_key import MOST_FETCHED, tags_signed_by
 from support.forge import (
     Instance,
     Layer,
