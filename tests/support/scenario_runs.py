@@ -83,7 +83,11 @@ def environment_of(text: str) -> dict[str, str]:
 def _with_other_cosign(env: dict[str, str]) -> dict[str, str]:
     """Let the cosign in the folder $IMMUTABLE_BASE_TEST_COSIGN come before the lab's own."""
     folder = os.environ.get("IMMUTABLE_BASE_TEST_COSIGN")
-    return {**env, "PATH": f"{folder}:{env['PATH']}"} if folder else env
+    if not folder:
+        return env
+    # Otherwise the lab's own would be found, and its results be taken for another's.
+    assert os.access(f"{folder}/cosign", os.X_OK), f"there is no program {folder}/cosign"
+    return {**env, "PATH": f"{folder}:{env['PATH']}"}
 
 
 @contextlib.contextmanager

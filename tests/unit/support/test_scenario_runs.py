@@ -1,5 +1,8 @@
 """What `lab env` prints is read as a shell would."""
 
+import pytest
+
+from support.fake_programs import write_program
 from support.scenario_runs import environment_of
 
 PRINTED = """\
@@ -19,6 +22,9 @@ def test_values_are_what_a_shell_would_export(monkeypatch):
     ]  # fmt: skip
 
 
-def test_another_cosign_comes_before_the_labs(monkeypatch):
-    monkeypatch.setenv("IMMUTABLE_BASE_TEST_COSIGN", "/other")
-    assert environment_of(PRINTED)["PATH"] == "/other:/lab/tools/bin:/usr/bin"
+def test_another_cosign_comes_before_the_labs_if_it_is_there(monkeypatch, tmp_path):
+    monkeypatch.setenv("IMMUTABLE_BASE_TEST_COSIGN", str(tmp_path))
+    with pytest.raises(AssertionError, match="there is no program"):
+        environment_of(PRINTED)
+    write_program(tmp_path / "cosign", "exit 0")
+    assert environment_of(PRINTED)["PATH"] == f"{tmp_path}:/lab/tools/bin:/usr/bin"
