@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from immutable_base.build.admission_files import program_files
-from immutable_base.verification.by_key import tags_signed_by
+from immutable_base.publish.by_key import tags_signed_by
 from support.forge import Instance, key_signature, new_key, public_pem
 from support.host_corpus import CASES, apply_arguments
 from support.host_verdicts import expected, expected_text
