@@ -184,16 +184,6 @@ def test_every_crate_has_its_checksum():
 # ------------------------------------------------------------------ the tests themselves
 
 
-@cache
-def collected_by(*arguments):
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *arguments],
-        cwd=ROOT, capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout[-2000:]
-    return [line for line in done.stdout.splitlines() if "::" in line]
-
-
 def commands_of_make(target):
     """Return what `make` would start for a target, targets that it makes by itself included."""
     env = {
@@ -207,20 +197,57 @@ def commands_of_make(target):
     return done.stdout.splitlines()
 
 
+def parts_of_the_lab(target):
+    """Return the expression of `-m`, and the options, with which `make` runs tests of the lab."""
+    lines = [line for line in commands_of_make(target) if line.endswith(" tests/lab")]
+    parts = [re.search(r"\bpytest (.*) -m (\w+|\".+\") tests/lab$", line) for line in lines]
+    return [(part[2].strip('"'), part[1]) for part in parts]
+
+
+@cache
+def collected():
+    """Return every test with its marks, as pytest finds them with the options of `make test`.
+
+    Once, for it takes seconds; nobody measures what is covered by that.
+    """
+    (options,) = {options for _, options in parts_of_the_lab("test")}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "--collect-only", "-qq", "-p", "no:cacheprovider",
+         "-p", "support.list_tests", *shlex.split(options), "tests"],
+        cwd=ROOT, capture_output=True, text=True, env={**kept, "PYTHONPATH": "tests"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-2000:]
+    return json.loads(next(line for line in done.stdout.splitlines() if line.startswith("{")))
+
+
+class Marks(dict):
+    """Whether a test has a mark, for an expression of `-m`."""
+
+    def __missing__(self, name):
+        return False
+
+
+def selected_by(expression):
+    """Return the tests of the lab that `pytest -m` would run."""
+    return [
+        test
+        for test, marks in collected().items()
+        if test.startswith("tests/lab/") and eval(expression, {}, Marks.fromkeys(marks, True))
+    ]
+
+
 @pytest.mark.timeout(300)
 def test_make_test_runs_each_test_of_the_lab_once_but_those_of_make_soak():
-    commands = commands_of_make("test")
-    long = collected_by("-m", "long", "tests/lab")
-    assert any("-m long tests/lab" in line for line in commands_of_make("soak"))
-    lab = [shlex.split(line) for line in commands if line.endswith(" tests/lab")]
-    parts = [words[words.index("pytest") + 1 :] for words in lab]
+    parts = [expression for expression, _ in parts_of_the_lab("test")]
     assert len(parts) == 3
-    run = [test for part in parts for test in collected_by(*part)]
-    every = [it for it in collected_by("tests") if it.startswith("tests/lab/")]
-    assert sorted([*run, *long]) == sorted(every)
+    assert "long" in [expression for expression, _ in parts_of_the_lab("soak")]
+    run = [test for part in (*parts, "long") for test in selected_by(part)]
+    assert all(selected_by(part) for part in parts), "each has some"
+    assert sorted(run) == sorted(selected_by("True"))
     units = [
         line
-        for line in commands
+        for line in commands_of_make("test")
         if line.endswith(("tests/unit tests/repository", "pytest tests/unit; fi"))
     ]
     assert len(units) == 2, "with this Python, and with the newest"
@@ -229,10 +256,10 @@ def test_make_test_runs_each_test_of_the_lab_once_but_those_of_make_soak():
 @pytest.mark.timeout(300)
 def test_every_tracked_test_is_collected():
     """pytest skips folders by name; `build` is one of them unless its configuration says otherwise."""
-    collected = {line.partition("::")[0] for line in collected_by("tests")}
+    files = {test.partition("::")[0] for test in collected()}
     tracked = {str(path.relative_to(ROOT)) for path in tracked_files() if path.exists()}
     tests = {name for name in tracked if re.search(r"(^|/)test_[^/]*\.py$", name)}
-    assert tests - collected == set()
+    assert tests - files == set()
     assert not [name for name in tracked if re.search(r"_test\.py$", name)], "not named test_*.py"
 
 

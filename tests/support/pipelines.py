@@ -1,6 +1,7 @@
 """GitLab pipelines as a lint of our own reads them: what GitLab's schema does not know."""
 
 import shlex
+from functools import cache
 from io import StringIO
 from pathlib import Path
 
@@ -25,11 +26,17 @@ def read_yaml(text):
     return list(reader.load_all(StringIO(text)))
 
 
+@cache
+def documents_of(path: Path):
+    """Return the documents of a file that is tracked; nobody may change them."""
+    return read_yaml(path.read_text())
+
+
 def read_jobs(*paths: Path):
     """Return every job of some files with what it extends laid under it, hidden ones left out."""
     found = {}
     for path in paths:
-        for document in read_yaml(path.read_text()):
+        for document in documents_of(path):
             found |= {name: job for name, job in document.items() if name not in KEYWORDS}
     return {name: _whole(found, name) for name in found if not name.startswith(".")}
 
@@ -51,7 +58,7 @@ def started_jobs(*paths: Path, **variables: str):
 
     Source: GitLab, "Specify when jobs run with rules": the first rule that holds decides.
     """
-    documents = [it for path in paths for it in read_yaml(path.read_text())]
+    documents = [it for path in paths for it in documents_of(path)]
     (workflow,) = (it["workflow"] for it in documents if "workflow" in it)
     if _when(workflow["rules"], variables) == "never":
         return set()

@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 # ------------------------------------------------------------------ Python
@@ -19,48 +20,57 @@ KERNEL_CALLS = re.compile(r"^(os\.uname|platform\.(release|uname|platform|versio
 KERNEL_TEXTS = re.compile(r"(^|/)osrelease$|^/proc/version$|^uname$|^--version-sort$|^hostnamectl$")
 
 
-def names_used(source: str) -> Iterator[str]:
-    """Yield every module and every dotted name that a module's source imports or uses."""
-    tree = ast.parse(source)
+@cache
+def names_and_texts(source: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Return every module and dotted name that a module's source imports or uses, and its texts.
+
+    Kept, because several rules ask it of all sources.
+    """
+    nodes = list(ast.walk(ast.parse(source)))
     aliases: dict[str, str] = {}
-    for node in ast.walk(tree):
+    names: set[str] = set()
+    for node in nodes:
         if isinstance(node, ast.Import):
             for item in node.names:
-                yield item.name
+                names.add(item.name)
                 aliases[item.asname or item.name.partition(".")[0]] = (
                     item.name if item.asname else item.name.partition(".")[0]
                 )
         elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
+            names.add(node.module)
             for item in node.names:
-                yield f"{node.module}.{item.name}"
+                names.add(f"{node.module}.{item.name}")
                 aliases[item.asname or item.name] = f"{node.module}.{item.name}"
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Attribute):
-            first, _, rest = ast.unparse(node).partition(".")
-            yield f"{aliases.get(first, first)}.{rest}"
+            first, *rest = dotted(node)
+            names.add(".".join((aliases.get(first, first), *rest)))
+    texts = {it.value for it in nodes if isinstance(it, ast.Constant) and isinstance(it.value, str)}
+    return frozenset(names), frozenset(texts)
+
+
+def dotted(node: ast.expr) -> tuple[str, ...]:
+    """Return the parts of a dotted name; what it is an attribute of may be anything: `()`."""
+    if isinstance(node, ast.Attribute):
+        return (*dotted(node.value), node.attr)
+    return (node.id if isinstance(node, ast.Name) else "()",)
 
 
 def ways_to_start_programs(source: str) -> list[str]:
     """Return what a module uses that can start a program."""
+    names, _ = names_and_texts(source)
     return sorted(
-        {
-            name
-            for name in names_used(source)
-            if name.partition(".")[0] in STARTING_MODULES or STARTING_CALLS.match(name)
-        }
+        name
+        for name in names
+        if name.partition(".")[0] in STARTING_MODULES or STARTING_CALLS.match(name)
     )
 
 
 def questions_to_the_build_machine(source: str) -> list[str]:
     """Return what a module uses to learn this machine's kernel, or to sort versions by text."""
-    texts = {
-        node.value
-        for node in ast.walk(ast.parse(source))
-        if isinstance(node, ast.Constant) and isinstance(node.value, str)
-    }
+    names, texts = names_and_texts(source)
     return sorted(
-        {name for name in names_used(source) if KERNEL_CALLS.match(name)}
+        {name for name in names if KERNEL_CALLS.match(name)}
         | {text for text in texts if KERNEL_TEXTS.search(text)}
     )
 

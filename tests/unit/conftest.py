@@ -28,3 +28,14 @@ def _this_machine_alone():
     with pytest.MonkeyPatch.context() as patch:
         stay_on_this_machine(patch)
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_authority_of_this_machine(tmp_path_factory):
+    """Unit tests trust the authorities that they make: to read the machine's takes longer than most."""
+    folder = tmp_path_factory.mktemp("authorities")
+    (folder / "none.pem").touch()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSL_CERT_FILE", str(folder / "none.pem"))
+        patch.setenv("SSL_CERT_DIR", str(folder))
+        yield

@@ -13,8 +13,8 @@ from immutable_base_lab.scenarios import escapement
 SOURCE = Source(id="tiny", url="https://repo.example/tiny/")
 
 
-def test_the_repository_has_both_versions_and_the_advisory_of_the_new_one(tmp_path):
-    with signing_key(LabPaths(root=tmp_path / "lab").rpm_key) as key:
+def test_the_repository_has_both_versions_and_the_advisory_of_the_new_one(tmp_path, with_keys):
+    with signing_key(with_keys(LabPaths(root=tmp_path / "lab")).rpm_key) as key:
         rpms = [
             escapement._build(tmp_path / "rpms", key, version)
             for version in (escapement.OLD, escapement.FIXED)

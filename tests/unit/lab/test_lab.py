@@ -19,8 +19,16 @@ from support.observers import Recorder
 
 
 @pytest.fixture
-def lab(tmp_path):
+def new_lab(tmp_path):
+    """A lab of which nothing was ever made."""
     return Lab(LabPaths(root=tmp_path / "lab"))
+
+
+@pytest.fixture
+def lab(new_lab, with_keys):
+    """A lab that has its keys, and nothing else yet."""
+    with_keys(new_lab.paths)
+    return new_lab
 
 
 def test_ports_belong_to_one_service_each_and_are_never_renamed():
@@ -56,13 +64,13 @@ def test_the_bundle_of_a_shell_in_the_lab_is_not_put_into_itself(lab, monkeypatc
     assert lab.paths.ca_bundle.read_text() == f"the machine's authorities\n\n{authority}"
 
 
-def test_preparing_again_changes_neither_ports_nor_keys(lab):
-    lab.prepare()
-    ports = StateStore(lab.paths.state_file).state.ports
-    keys = {path.name: path.read_bytes() for path in lab.paths.keys.iterdir()}
-    lab.prepare()
-    assert StateStore(lab.paths.state_file).state.ports == ports
-    assert {path.name: path.read_bytes() for path in lab.paths.keys.iterdir()} == keys
+def test_preparing_again_changes_neither_ports_nor_keys(new_lab):
+    new_lab.prepare()
+    ports = StateStore(new_lab.paths.state_file).state.ports
+    keys = {path.name: path.read_bytes() for path in new_lab.paths.keys.iterdir()}
+    new_lab.prepare()
+    assert StateStore(new_lab.paths.state_file).state.ports == ports
+    assert {path.name: path.read_bytes() for path in new_lab.paths.keys.iterdir()} == keys
 
 
 def test_every_service_is_prepared_with_the_programs_of_this_lab_on_loopback_only(lab):
@@ -86,18 +94,18 @@ def test_every_service_is_prepared_with_the_programs_of_this_lab_on_loopback_onl
     assert (lab.paths.services.stat().st_mode & 0o077) == 0
 
 
-def test_status_before_the_first_up(lab, capsys):
-    assert main(["lab", "status", "--format", "json", "--state", str(lab.paths.root)]) == 0
+def test_status_before_the_first_up(new_lab, capsys):
+    assert main(["lab", "status", "--format", "json", "--state", str(new_lab.paths.root)]) == 0
     document = json.loads(capsys.readouterr().out)
     assert [service["name"] for service in document["services"]] == [s.name for s in SERVICES]
     assert not any(service["alive"] for service in document["services"])
     assert "build cosign" in document["missing"]
     assert "package repositories" in document["missing"]
-    assert not lab.paths.root.exists(), "looking leaves nothing behind"
+    assert not new_lab.paths.root.exists(), "looking leaves nothing behind"
 
 
-def test_a_lab_that_was_never_up_has_no_environment(lab, capsys):
-    code = main(["lab", "env", "--state", str(lab.paths.root)])
+def test_a_lab_that_was_never_up_has_no_environment(new_lab, capsys):
+    code = main(["lab", "env", "--state", str(new_lab.paths.root)])
     assert code == HostError("x").exit_code
     captured = capsys.readouterr()
     assert captured.out == ""
@@ -108,7 +116,6 @@ def test_a_lab_that_was_never_up_has_no_environment(lab, capsys):
 @pytest.fixture
 def issuing(lab):
     """A lab of which only the token issuer runs."""
-    lab.paths.root.mkdir()
     lab.paths.configuration.touch()
     supervisor = lab.prepare()
     supervisor.ensure(issuer.SERVICE)
@@ -154,23 +161,25 @@ def test_two_commands_do_not_work_on_one_lab(lab):
     assert "--state" in str(caught.value)
 
 
-def test_down_of_no_lab_leaves_nothing(lab):
-    lab.down(Recorder())
-    assert not lab.paths.root.exists()
+def test_down_of_no_lab_leaves_nothing(new_lab):
+    new_lab.down(Recorder())
+    assert not new_lab.paths.root.exists()
 
 
-def test_a_product_that_is_not_there_is_named_before_anything_is_made(lab, monkeypatch, tmp_path):
+def test_a_product_that_is_not_there_is_named_before_anything_is_made(
+    new_lab, monkeypatch, tmp_path
+):
     monkeypatch.setattr("immutable_base_lab.lab.require_ready", lambda state, needed_gib: None)
     with pytest.raises(HostError, match=r"there is no .*nowhere\.toml"):
-        lab.up(tmp_path / "nowhere.toml")
-    assert not lab.paths.root.exists()
+        new_lab.up(tmp_path / "nowhere.toml")
+    assert not new_lab.paths.root.exists()
 
 
-def test_an_unknown_program_is_refused(lab, capsys):
-    code = main(["lab", "tools", "cosgin", "--state", str(lab.paths.root)])
+def test_an_unknown_program_is_refused(new_lab, capsys):
+    code = main(["lab", "tools", "cosgin", "--state", str(new_lab.paths.root)])
     assert code == HostError("x").exit_code
     assert "cosign" in capsys.readouterr().err
-    assert not lab.paths.root.exists()
+    assert not new_lab.paths.root.exists()
 
 
 def test_steps_run_after_what_they_need_and_what_is_no_step_is_done_already():

@@ -22,11 +22,11 @@ NEVRA = "%{NAME} %{EVR}"
 
 
 @pytest.fixture
-def packages(tmp_path):
+def packages(tmp_path, with_keys):
     """The base's package, and the repository's."""
     (tmp_path / "own").mkdir()
     (tmp_path / "offered").mkdir()
-    with signing_key(LabPaths(root=tmp_path / "lab").rpm_key) as key:
+    with signing_key(with_keys(LabPaths(root=tmp_path / "lab")).rpm_key) as key:
         base = pendulum.installed_rpm(tmp_path / "own", key)
         offered = pendulum.offered_rpms(tmp_path / "offered", key)
         make_repository(tmp_path / "www", offered, key)

@@ -162,17 +162,17 @@ def known_token(monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["full", "tiny"])
-def test_a_shell_gets_no_configuration_that_is_not_there(tmp_path, known_token, name):
-    lab = Lab(LabPaths(root=tmp_path / "lab"))
+def test_a_shell_gets_no_configuration_that_is_not_there(tmp_path, with_keys, known_token, name):
+    lab = Lab(with_keys(LabPaths(root=tmp_path / "lab")))
     lab.prepare()
     with pytest.raises(HostError, match=f"scenario `{name}` is not set up") as caught:
         lab.environment({}, scenario=find_scenario(name))
     assert f"lab scenario {name}" in str(caught.value.hint)
 
 
-def test_scenarios_do_not_work_in_each_others_workspaces(tmp_path, known_token):
+def test_scenarios_do_not_work_in_each_others_workspaces(tmp_path, with_keys, known_token):
     """A run removes what the last one in its workspace left, base images of others included."""
-    lab = Lab(LabPaths(root=tmp_path / "lab"))
+    lab = Lab(with_keys(LabPaths(root=tmp_path / "lab")))
     lab.prepare()
     found = {}
     for name in NAMES:
@@ -185,7 +185,9 @@ def test_scenarios_do_not_work_in_each_others_workspaces(tmp_path, known_token):
     assert len({it["IMMUTABLE_BASE_CONFIG"] for it in found.values()}) == len(found)
 
 
-def test_services_that_a_scenario_stops_are_ended_and_the_others_started(tmp_path, monkeypatch):
+def test_services_that_a_scenario_stops_are_ended_and_the_others_started(
+    tmp_path, with_keys, monkeypatch
+):
     calls = []
     monkeypatch.setattr(
         "immutable_base_lab.lab.Supervisor.ensure", lambda self, it: calls.append(("up", it.name))
@@ -195,7 +197,7 @@ def test_services_that_a_scenario_stops_are_ended_and_the_others_started(tmp_pat
     )
     from support.observers import Recorder
 
-    Lab(LabPaths(root=tmp_path / "lab")).start_services(Recorder(), ("rekor",))
+    Lab(with_keys(LabPaths(root=tmp_path / "lab"))).start_services(Recorder(), ("rekor",))
     assert [name for verb, name in calls if verb == "down"] == ["rekor"]
     others = [service.name for service in SERVICES if service.name != "rekor"]
     assert [name for verb, name in calls if verb == "up"] == others

@@ -43,8 +43,8 @@ def test_packages_and_metadata_are_described_by_the_algorithm_that_was_asked_for
     assert signed_repository.make_repository(www / "r", [rpm], key, checksum=other), "made anew"
 
 
-def test_the_container_toolkit_is_described_by_sha512_as_nvidia_does(tmp_path, site):
-    paths = LabPaths(root=tmp_path / "lab")
+def test_the_container_toolkit_is_described_by_sha512_as_nvidia_does(tmp_path, site, with_keys):
+    paths = with_keys(LabPaths(root=tmp_path / "lab"))
     units = paths.programs.share / "nvidia-container-toolkit/deployments/systemd"
     units.mkdir(parents=True)
     (units / "nvidia-cdi-refresh.service").write_text("[Unit]\nDescription=x\n")

@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from functools import cache
 from types import SimpleNamespace
 
 import pytest
@@ -28,6 +29,12 @@ def rendered(document):
     return render(read_bom(json.dumps(document).encode()), image=image, epoch=EPOCH)
 
 
+@cache
+def rendered_packages(count):
+    """Return the document about so many packages: to make it takes a second for some hundred."""
+    return rendered(many_packages(count))
+
+
 def bytes_of_the_long_form(document):
     """What the same packages took until 1.0: syft's references, every edge, indentation."""
     bom = read_bom(json.dumps(document).encode())
@@ -45,17 +52,16 @@ def bytes_of_the_long_form(document):
     return len(json.dumps(long, indent=1).encode())
 
 
-@pytest.mark.parametrize("count", [300, 600])
+@pytest.mark.parametrize("count", [60, 300])
 def test_it_has_at_most_two_fifths_of_the_long_forms_bytes(count):
-    document = many_packages(count)
-    share = len(rendered(document).encode()) / bytes_of_the_long_form(document)
+    """The share is the same for 600, in four times the time."""
+    share = len(rendered_packages(count).encode()) / bytes_of_the_long_form(many_packages(count))
     print(f"{count} packages: {share:.0%}")
     assert share <= 0.4
 
 
 def test_it_is_valid_and_says_of_each_package_what_syft_said():
-    document = many_packages(300)
-    text = rendered(document)
+    document, text = many_packages(300), rendered_packages(300)
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
     found = {item["purl"]: item for item in json.loads(text)["components"]}
     assert len(found) == 300
@@ -69,8 +75,7 @@ def test_it_is_valid_and_says_of_each_package_what_syft_said():
 
 
 def test_a_packages_reference_is_its_nevra_and_every_edge_of_syfts_is_there():
-    document = many_packages(50)
-    parsed = json.loads(rendered(document))
+    document, parsed = many_packages(50), json.loads(rendered_packages(50))
     nevra = {
         item["bom-ref"]: f"{item['name']}-{item['version']}.x86_64"
         for item in document["components"]
@@ -84,8 +89,7 @@ def test_a_packages_reference_is_its_nevra_and_every_edge_of_syfts_is_there():
 
 
 def test_what_says_nothing_is_left_out():
-    document = many_packages(50)
-    text = rendered(document)
+    text = rendered_packages(50)
     parsed = json.loads(text)
     assert text.count("\n") == 1, "no indentation"
     assert '": ' not in text

@@ -11,14 +11,22 @@ import json
 import pytest
 
 from immutable_base.errors import VerificationError
+from immutable_base.verification.attestation import CYCLONEDX, read_sbom
 from immutable_base.verification.policy import Demand, Signer
 from immutable_base.verification.roots import private_roots
-from immutable_base.verification.verify_image import verify_image
+from immutable_base.verification.verify_image import Attestations, verify_image
 from support.forge import MemoryRegistry, compact, digest_of
 from support.paths import ROOT
 
 RECORDED = json.loads((ROOT / "tests/support/recorded.json").read_text())
 BESIDE = RECORDED["digest"].replace(":", "-")
+MANIFESTS = {name: text.encode() for name, text in RECORDED["manifests"].items()}
+BLOBS = {name: text.encode() for name, text in RECORDED["blobs"].items()}
+DEMAND = Demand(
+    signer=Signer(identity=RECORDED["identity"], issuer=RECORDED["issuer"]),
+    repositories=(RECORDED["repository"],),
+    tag="latest",
+)
 FLIPS = (0x01, 0x20, 0x80)
 """What a byte is combined with: its neighbour, the letter in another case, no ASCII any more."""
 
@@ -32,21 +40,24 @@ def roots(**other):
 
 
 def registry():
-    return MemoryRegistry(
-        {name: text.encode() for name, text in RECORDED["manifests"].items()},
-        {name: text.encode() for name, text in RECORDED["blobs"].items()},
-    )
+    return MemoryRegistry(dict(MANIFESTS), dict(BLOBS))
 
 
 def verify(source):
-    signer = Signer(identity=RECORDED["identity"], issuer=RECORDED["issuer"])
     return verify_image(
         source,
         repository=RECORDED["repository"],
         digest=RECORDED["digest"],
-        demand=Demand(signer=signer, repositories=(RECORDED["repository"],), tag="latest"),
+        demand=DEMAND,
         roots=roots(),
     )
+
+
+def verify_attestation(source):
+    """Ask for what is attested alone, as `verify_image` does once the signature holds."""
+    pinned = f"{RECORDED['repository']}@{RECORDED['digest']}"
+    attested = Attestations.of(source, pinned, f"{BESIDE}.att", DEMAND, roots())
+    attested.each("SBOM attestation", CYCLONEDX, read_sbom)
 
 
 def test_what_the_real_programs_wrote_is_verified():
@@ -57,13 +68,14 @@ def test_what_the_real_programs_wrote_is_verified():
     assert verified.skipped == 0
 
 
+@functools.cache
 def layer_of(kind):
-    return json.loads(RECORDED["manifests"][f"{BESIDE}.{kind}"])["layers"][0]
+    return json.loads(MANIFESTS[f"{BESIDE}.{kind}"])["layers"][0]
 
 
-def refused(source):
+def refused(source, ask=verify):
     try:
-        verify(source)
+        ask(source)
     except VerificationError:
         return True
     return False
@@ -76,9 +88,15 @@ def changes(raw, step=1):
             yield place, flip, raw[:place] + bytes([raw[place] ^ flip]) + raw[place + 1 :]
 
 
-def survivors(raw, put, step=1):
-    """Return which changed texts are still accepted; `put` makes a registry of one."""
-    return [(place, flip) for place, flip, text in changes(raw, step) if not refused(put(text))]
+def survivors(raw, put, step=1, kind="sig"):
+    """Return which changed texts are still accepted; `put` makes a registry of one.
+
+    What is attested (`att`) is asked for alone: the signature before it is the same each time.
+    """
+    ask = verify if kind == "sig" else verify_attestation
+    return [
+        (place, flip) for place, flip, text in changes(raw, step) if not refused(put(text), ask)
+    ]
 
 
 def with_annotation(kind, name, text):
@@ -91,7 +109,9 @@ def with_annotation(kind, name, text):
 
 def annotation_changed(kind, name, step):
     raw = layer_of(kind)["annotations"][name].encode()
-    return survivors(raw, lambda text: with_annotation(kind, name, text.decode("latin-1")), step)
+    return survivors(
+        raw, lambda text: with_annotation(kind, name, text.decode("latin-1")), step, kind
+    )
 
 
 @pytest.mark.parametrize("kind", ["sig", "att"])
@@ -120,20 +140,21 @@ def with_content(kind, text):
 
 @pytest.mark.parametrize("kind", ["sig", "att"])
 def test_no_byte_of_what_was_signed_can_change(kind):
-    raw = RECORDED["blobs"][layer_of(kind)["digest"]].encode()
-    assert survivors(raw, lambda text: with_content(kind, text), 1 if kind == "sig" else 2) == []
+    raw = BLOBS[layer_of(kind)["digest"]]
+    step = 1 if kind == "sig" else 2
+    assert survivors(raw, lambda text: with_content(kind, text), step, kind) == []
 
 
 @pytest.mark.parametrize("kind", ["sig", "att"])
 def test_no_byte_can_change_under_the_old_digest(kind):
-    raw = RECORDED["blobs"][layer_of(kind)["digest"]].encode()
+    raw = BLOBS[layer_of(kind)["digest"]]
 
     def put(text):
         source = registry()
         source.blobs[layer_of(kind)["digest"]] = text
         return source
 
-    assert survivors(raw, put, 3) == []
+    assert survivors(raw, put, 3, kind) == []
 
 
 def test_no_byte_of_the_image_can_change():
@@ -142,15 +163,15 @@ def test_no_byte_of_the_image_can_change():
         source.manifests[RECORDED["digest"]] = text
         return source
 
-    assert survivors(RECORDED["manifests"]["latest"].encode(), put) == []
-    config = json.loads(RECORDED["manifests"]["latest"])["config"]["digest"]
+    assert survivors(MANIFESTS["latest"], put) == []
+    config = json.loads(MANIFESTS["latest"])["config"]["digest"]
 
     def put_config(text):
         source = registry()
         source.blobs[config] = text
         return source
 
-    assert survivors(RECORDED["blobs"][config].encode(), put_config) == []
+    assert survivors(BLOBS[config], put_config) == []
 
 
 @pytest.mark.parametrize("kind", ["sig", "att"])
@@ -165,7 +186,7 @@ def test_no_byte_of_what_the_log_signed_or_of_its_signature_can_change(kind, par
         place[part] = base64.b64encode(text).decode()
         return with_annotation(kind, "dev.sigstore.cosign/bundle", compact(bundle).decode())
 
-    assert survivors(raw, put, 13 if part == "body" else 1) == []
+    assert survivors(raw, put, 13 if part == "body" else 1, kind) == []
 
 
 def test_no_byte_of_a_signature_can_change_beneath_base64():
@@ -179,9 +200,18 @@ def test_no_byte_of_a_signature_can_change_beneath_base64():
 
 
 def test_the_test_itself_would_find_a_byte_that_does_not_count():
-    assert not refused(registry())
-    assert survivors(b"abc", lambda text: registry()) != []
-    assert digest_of(RECORDED["manifests"]["latest"].encode()) == RECORDED["digest"]
+    for kind, ask in (("sig", verify), ("att", verify_attestation)):
+        assert not refused(registry(), ask)
+        assert len(survivors(b"abc", lambda text: registry(), 1, kind)) == 3 * len(FLIPS)
+    assert digest_of(MANIFESTS["latest"]) == RECORDED["digest"]
+
+
+def test_what_is_attested_counts_for_the_whole_as_well():
+    """As each byte of it does by itself: one in a hundred."""
+    raw = BLOBS[layer_of("att")["digest"]]
+    sources = [with_content("att", text) for _, _, text in changes(raw, 101)]
+    assert len(sources) > 20
+    assert all(refused(source, verify) for source in sources)
 
 
 @pytest.mark.parametrize("name", ["fulcio", "rekor", "ct"])

@@ -12,8 +12,8 @@ from immutable_base_lab.lab import Lab
 
 
 @pytest.fixture
-def paths(tmp_path):
-    paths = LabPaths(root=tmp_path / "lab")
+def paths(tmp_path, with_keys):
+    paths = with_keys(LabPaths(root=tmp_path / "lab"))
     Lab(paths).prepare()
     return paths
 
