@@ -21,7 +21,7 @@ from support.rules import (
     HIDDEN_FAILURES,
     KERNEL_OF_THE_MACHINE,
     found_in,
-    names_used,
+    names_and_texts,
     questions_to_the_build_machine,
     shell_lines,
     unquoted_semicolons,
@@ -471,7 +471,7 @@ def test_verification_starts_no_program():
     found = {
         (path.name, name)
         for path in VERIFICATION.rglob("*.py")
-        for name in names_used(path.read_text())
+        for name in names_and_texts(path.read_text())[0]
         if name.partition(".")[0] in suspect
     }
     # Of `os` the environment and nothing else.
