@@ -166,7 +166,8 @@ def large_lab(lab, tmp_path_factory) -> Lab:
     """
     if os.environ.keys() & {EARLIER_NIGHT, "IMMUTABLE_BASE_BOTH_KERNELS"}:
         return lab
-    # Six boots without KVM take ten minutes beside a compiler; `make soak` and `make demo` have them.
+    # Six boots without KVM take ten minutes beside a compiler; `make soak` and `make demo` have them,
+    # test_boot_large.py has two of them afterwards.
     configuration = lab.config_with(tmp_path_factory.mktemp("one-kernel"), ONE_KERNEL, NO_BOOTS)
     env = {**lab.env, "IMMUTABLE_BASE_CONFIG": str(configuration)}
     return replace(lab, env=env, configuration=configuration)

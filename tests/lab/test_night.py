@@ -34,7 +34,7 @@ def registry(lab):
 
 
 def test_every_image_came_up_as_a_machine_where_that_is_required(night, large_lab):
-    """`make soak` boots all of them; `make test` boots the tiny stream's in test_boot.py."""
+    """`make soak` boots all of them; `make test` one, in test_boot_large.py, and the tiny stream's."""
     policy = tomllib.loads(large_lab.configuration.read_text())["boot"]["policy"]
     expected = {"required": "booted", "off": "not boot-tested"}[policy]
     assert {variant["boot"] for variant in night.variants.values()} == {expected}

@@ -20,20 +20,40 @@ class Excuse:
     reason: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModuleExcuse:
+    """One row about a module."""
+
+    name: str
+    says: str
+    """A part of what modprobe writes."""
+    reason: str
+
+
 @functools.cache
 def load_excuses() -> tuple[Excuse, ...]:
-    """Return every row."""
-    rows = tomllib.loads(FILE.read_text())["excuse"]
+    """Return every row about the journal."""
     return tuple(
-        Excuse(pattern=re.compile(row["pattern"], re.DOTALL), reason=row["reason"]) for row in rows
+        Excuse(pattern=re.compile(row["pattern"], re.DOTALL), reason=row["reason"])
+        for row in _tables()["excuse"]
     )
+
+
+@functools.cache
+def load_module_excuses() -> tuple[ModuleExcuse, ...]:
+    """Return every row about a module."""
+    return tuple(ModuleExcuse(**row) for row in _tables()["module"])
+
+
+@functools.cache
+def _tables() -> dict[str, list[dict[str, str]]]:
+    return tomllib.loads(FILE.read_text())
 
 
 def why_not_loaded(module: str, said: str) -> str:
     """Return why a sound image's module may refuse to load in these words, empty if it may not."""
-    rows = tomllib.loads(FILE.read_text())["module"]
     return next(
-        (row["reason"] for row in rows if row["name"] == module and row["says"] in said), ""
+        (it.reason for it in load_module_excuses() if it.name == module and it.says in said), ""
     )
 
 

@@ -125,6 +125,7 @@ def _online(namespace: argparse.Namespace, names: Sequence[str]) -> OnlineReport
         destination=context.settings.registry.destination,
         authority=context.tls.authority,
         signing=signing,
+        # The publisher's: a key that cannot be read is told here, not when an image is signed.
         roots=publisher_of(context).verifier.roots,
     )
     with context.open_plan_inputs() as inputs:

@@ -2,7 +2,7 @@
 
 import json
 
-from immutable_base.boot.excuses import load_excuses, unexcused
+from immutable_base.boot.excuses import load_excuses, load_module_excuses, unexcused
 
 
 def entry(identifier, message):
@@ -10,7 +10,7 @@ def entry(identifier, message):
 
 
 def test_every_excuse_has_a_reason():
-    assert all(len(excuse.reason) > 10 for excuse in load_excuses())
+    assert all(len(it.reason) > 10 for it in (*load_excuses(), *load_module_excuses()))
 
 
 def test_an_excuse_is_for_its_program_and_its_whole_message():
