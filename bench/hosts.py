@@ -27,6 +27,12 @@ SECONDS = 900
 """For one boot."""
 
 
+def remove_leftovers() -> None:
+    """Remove what a measurement that was ended has left: ostree makes deployments immutable."""
+    for folder in WORK.glob("*/sysroot"):
+        disk.remove_sysroot(run, folder)
+
+
 def host_rows(tonight: Path) -> list[Row]:
     """Measure with the images of a run; `tonight`: its documents and layouts."""
     folder = WORK / "host"

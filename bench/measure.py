@@ -20,7 +20,7 @@ from pathlib import Path
 
 from admitting import admission_rows
 from common import CONFIG, PRODUCT, ROOT, SETTINGS, TINY, WORK, Row, processor_seconds, timed
-from hosts import NEXT, boot_share_row, host_rows
+from hosts import NEXT, boot_share_row, host_rows, remove_leftovers
 from images import question_row, stage_rows
 from nights import NIGHT, bare_compiles, night, one_kernel, shared_night
 from planning import plan_rows
@@ -93,6 +93,7 @@ def main() -> int:
     parser.add_argument("--one-night", action="store_true", help="measure one large night only")
     arguments = parser.parse_args()
     # A measurement that was ended has left its own.
+    remove_leftovers()
     shutil.rmtree(WORK, ignore_errors=True)
     WORK.mkdir(parents=True)
     rows = [start_up(), wheel_row(), question_row(), *plan_rows(), *tiny_stream()]
