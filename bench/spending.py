@@ -50,6 +50,7 @@ def spending() -> Iterator[Cost]:
     ctypes.CDLL(None).prctl(SUBREAPER, 1, 0, 0, 0)
     cost, ended = Cost(), threading.Event()
     watch = threading.Thread(target=_watch, args=(cost, ended), daemon=True)
+    _await_orphans()
     before, started = _processor(), time.monotonic()
     watch.start()
     try:
@@ -58,10 +59,14 @@ def spending() -> Iterator[Cost]:
         cost.seconds = time.monotonic() - started
         ended.set()
         watch.join()
-        with contextlib.suppress(ChildProcessError):
-            while os.wait():
-                pass
+        _await_orphans()
         cost.processor = _processor() - before
+
+
+def _await_orphans() -> None:
+    with contextlib.suppress(ChildProcessError):
+        while os.wait():
+            pass
 
 
 def _processor() -> float:
