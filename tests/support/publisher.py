@@ -120,4 +120,5 @@ class Publisher:
     @property
     def _sigstore(self) -> cosign.Sigstore:
         signing = load_settings(self.configuration).signing
-        return sigstore_of(signing.table(), self.configuration.parent, self.tls)
+        environment = {**self.tls, "PATH": self.lab.env["PATH"]}
+        return sigstore_of(signing.table(), self.configuration.parent, environment)

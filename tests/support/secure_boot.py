@@ -16,7 +16,7 @@ from cryptography.x509.oid import NameOID
 from immutable_base import process
 from immutable_base.process import Command
 from immutable_base.tools.module_signature import ModuleKey
-from immutable_base.tools.qemu import Firmware
+from immutable_base.tools.qemu import Firmware, Machine, arguments
 from support.module_keys import pem_of, rsa_key
 from support.module_signature import MARKER, PKCS7, TRAILER
 
@@ -75,6 +75,38 @@ def enrolled(folder: Path, platform: Pair, modules: list[Path]) -> Firmware:
         "--secure-boot",
     )  # fmt: skip
     return Firmware(code=CODE, variables=variables)
+
+
+VERDICTS = ("EFI stub: ", "Access Denied")
+"""What a kernel says first, and what OVMF says of one that it does not trust."""
+FIRMWARE_SECONDS = 120
+
+
+def firmware_says(machine: Machine, kernel: Path, folder: Path) -> str:
+    """Start the machine's firmware with nothing but this kernel, as the loader of a removable disk.
+
+    A kernel that QEMU hands in (-kernel) would start even if the firmware does not trust it: for
+    compatibility, OVMF then starts it as a BIOS would. Source: X86QemuLoadImageLib of edk2.
+    """
+    disk = folder / f"esp-{kernel.name}"
+    loader = disk / "EFI/BOOT/BOOTX64.EFI"
+    loader.parent.mkdir(parents=True)
+    shutil.copyfile(kernel, loader)
+    machine.console.unlink(missing_ok=True)
+    argv = [*arguments(machine)]
+    at = argv.index("-kernel")
+    del argv[at : at + len(("-kernel", "", "-initrd", "", "-append", ""))]
+    argv += ["-drive", f"file=fat:rw:{disk},format=raw,if=none,id=esp"]
+    argv += ["-device", "virtio-blk-pci,drive=esp,bootindex=0"]
+
+    def said() -> str:
+        return machine.console.read_text(errors="replace") if machine.console.exists() else ""
+
+    def judged() -> bool:
+        return any(words in said() for words in VERDICTS)
+
+    process.run(Command(argv=tuple(argv), timeout=FIRMWARE_SECONDS, until=judged))
+    return said()
 
 
 def sign_kernel(kernel: Path, pair: Pair) -> Path:

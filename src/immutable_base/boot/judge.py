@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -15,6 +16,12 @@ from immutable_base.model.plan import VariantPlan
 SILENT = "the machine did not answer"
 NO_DEVICE = "No such device"
 """ENODEV, as modprobe tells it: the module is in order and finds nothing to drive."""
+CARD_NAMED = re.compile(r"^nvidia\.com/gpu=", re.MULTILINE)
+"""A card by its name in CDI. Source: `nvidia-ctk cdi list`."""
+CARD_AWAITED = re.compile(
+    r"^Result=exec-condition$.*0x10de[^}]* status=1 ", re.MULTILINE | re.DOTALL
+)
+"""The unit was skipped, and of its conditions the one that looks for a card said no."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +135,14 @@ def _module(answer: GuestAnswer, _expected: Expected) -> Judgement:
     return _error(answer.text.splitlines()[0] if answer.text else f"status {answer.status}")
 
 
+def _card(answer: GuestAnswer, _expected: Expected) -> Judgement:
+    if answer.status == 0 and CARD_NAMED.search(answer.text):
+        return PASS
+    if answer.status == 0 and CARD_AWAITED.search(answer.text):
+        return Level.NOTE, "it waits for a card, and this machine has none"
+    return _error(f"no card is named, and none is waited for: {_last(answer)}")
+
+
 def _zfs_version(answer: GuestAnswer, expected: Expected) -> Judgement:
     version = next((module.version for module in expected.plan.modules if module.name == "zfs"), "")
     found = [line.split("-")[1:2] for line in answer.text.splitlines()]
@@ -164,6 +179,8 @@ RULES: dict[str, tuple[str, str, Rule]] = {
     "ssh": ("sshd lets a known key in", "there is no other way to a server without a screen",
             _says(lambda expected: expected.nonce)),
     "module": ("module {name} loads", "it is what the image is for", _module),
+    "card": ("podman is told of the card", "a container gets no card that CDI does not name",
+             _card),
     "zfs": ("zpool: {name}", POOLS, _succeeds),
     "zfs version": ("zfs and its module are of one version", POOLS, _zfs_version),
     "zfs imported": ("the pool has imported itself", POOLS, _imported),

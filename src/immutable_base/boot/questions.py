@@ -19,6 +19,8 @@ SSH_FILE = "/run/immutable-base.ssh"
 SSH_SECONDS = 90
 _SETTLED = "systemctl is-system-running --wait"
 _TARGETS = "systemctl show --property=Id,ActiveEnterTimestampMonotonic " + " ".join(TARGETS)
+CARD_UNIT = "nvidia-cdi-refresh.service"
+"""Describes NVIDIA's cards to podman. Source: the container toolkit's packages."""
 BOOTED_DIGEST = (
     "commit=$(ostree admin status | sed -n 's/^[*] [^ ]* \\([0-9a-f]*\\).*/\\1/p'); "
     'ostree show --print-metadata-key=ostree.manifest-digest "$commit"'
@@ -59,6 +61,12 @@ SSH = GuestQuestion(
     f"n=$((n+1)); done; cat {SSH_FILE}",
 )
 
+CARD = GuestQuestion(
+    name="card",
+    script=f"systemctl show --property=Result,ExecCondition {CARD_UNIT}; "
+    "if grep -qs 0x10de /sys/bus/pci/devices/*/vendor; then nvidia-ctk cdi list; fi",
+)
+
 
 def questions(facts: ImageFacts, variant: VariantPlan, *, boot: int) -> tuple[GuestQuestion, ...]:
     """Return what the boot of this number, the first is 1, is asked, in order."""
@@ -73,6 +81,8 @@ def questions(facts: ImageFacts, variant: VariantPlan, *, boot: int) -> tuple[Gu
     found += [
         GuestQuestion(name=f"module {name}", script=_load(name)) for name in own_modules(facts)
     ]
+    if any(unit.name == CARD_UNIT and unit.state == "enabled" for unit in facts.units):
+        found.append(CARD)
     if "zfs" in modules:
         found += ZFS_FIRST if boot == 1 else ZFS_SECOND
     return tuple(found)

@@ -3,17 +3,31 @@
 import pytest
 
 from immutable_base.boot.judge import RULES, Expected, judge
-from immutable_base.boot.questions import ALIVE, boots_of, questions
+from immutable_base.boot.questions import ALIVE, CARD_UNIT, boots_of, questions
 from immutable_base.model.boot import Boot, GuestAnswer
 from immutable_base.model.check import Level
 from immutable_base.model.facts import UnitFact
 from support.sound_image import FACTS, PLAN
 
 NONCE, DIGEST = "ab" * 16, "sha256:" + "c" * 64
-UNITS = tuple(UnitFact(name=name, preset="enable", state="enabled") for name in ALIVE)
+UNITS = tuple(UnitFact(name=name, preset="enable", state="enabled") for name in (*ALIVE, CARD_UNIT))
 HOST = FACTS.model_copy(update={"units": UNITS})
 JOURNAL = '{"SYSLOG_IDENTIFIER":"kernel","MESSAGE":"ACPI: no table"}'
+CARDS = "Result=success\nINFO[0000] Found 2 CDI devices\nnvidia.com/gpu=0\nnvidia.com/gpu=all"
+DRIVER, CARD = "grep -qE /nvidia.ko /lib/modules", "grep -qs 0x10de /sys/bus/pci/devices/*/vendor"
+
+
+def skipped(driver, card, result="exec-condition"):
+    """What systemd shows of a service that was skipped, by what its two conditions returned."""
+    lines = [
+        f"ExecCondition={{ path=/bin/sh ; argv[]={argv} ; pid=5 ; code=exited ; status={status} }}"
+        for argv, status in ((DRIVER, driver), (CARD, card))
+    ]
+    return "\n".join((f"Result={result}", *lines))
+
+
 GOOD = {
+    "card": CARDS,
     "state": "running", "kernel": PLAN.kernel.chosen, "image": f"'{DIGEST}'", "ssh": NONCE,
     "tmpfiles": "Result=success", "journal": JOURNAL,
     "usr": (1, "touch: cannot touch '/usr/x': Read-only file system"),
@@ -46,6 +60,12 @@ def test_a_sound_host_has_no_error_and_every_question_a_finding():
 
 
 BROKEN = [
+    (1, "card", (1, "nvidia-ctk: not found")),
+    (1, "card", "Result=success\nINFO[0000] Found 0 CDI devices"),
+    (1, "card", (1, CARDS)),
+    (1, "card", skipped(1, 0)),
+    (1, "card", skipped(0, 1, result="success")),
+    (1, "card", ""),
     (1, "state", (1, "degraded")),
     (1, "state", (1, "")),
     (1, "kernel", "6.12.0"),
@@ -111,6 +131,17 @@ def test_a_module_without_its_card_is_a_note():
     said = (1, "modprobe: ERROR: could not insert 'nvidia': No such device\npci:v000010DEd*")
     errors = findings(boot(1, **{"module zfs": said}), boot(2))
     assert [it.level for it in errors if it.id == "boot-1-module-zfs"] == [Level.NOTE]
+
+
+def test_a_service_that_waits_for_a_card_is_a_note():
+    [found] = [it for it in findings(boot(1, card=skipped(0, 1))) if it.level is not Level.PASS]
+    assert (found.id, found.level) == ("boot-1-card", Level.NOTE)
+    assert "waits for a card" in found.message
+
+
+def test_an_image_without_the_container_toolkit_is_asked_for_no_card():
+    facts = HOST.model_copy(update={"units": UNITS[:-1]})
+    assert "card" not in {it.name for it in questions(facts, PLAN, boot=1)}
 
 
 def test_nvidia_peermem_may_refuse_in_its_own_words_only():
