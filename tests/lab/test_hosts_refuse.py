@@ -172,6 +172,7 @@ def test_a_host_that_admits_refuses_what_another_pipeline_has_signed(
 def test_a_host_that_admits_refuses_an_older_image_of_ours(admitting, admission):
     """Signed by the right pipeline, and rolled back by whoever may write to the registry."""
     host, before, after = admitting
+    assert host.ask(f"{ADMIT} {after.latest}").status == 0
     older = admission.tag(before.pinned, "latest")
     try:
         not_admitted(host, older, VerificationError)
