@@ -74,14 +74,15 @@ unit-newest: setup
 
 test: setup check
 	$(COVERAGE) erase
-	$(MAKE) --jobs=2 --output-sync=target lab-large unit-here unit-newest lab-small
+	$(MAKE) --jobs=3 --output-sync=target lab-large lab-small unit-here unit-newest
 	$(COVERED) $(LAB_TESTS) -m alone tests/lab
 	$(COVERAGE) combine --quiet
 	$(COVERAGE) report
 
-# The run of all four variants takes longest, with a compiler on every core; all else goes beside it,
-# one after the other. Both variants with modules are on one kernel in it, so that OpenZFS is compiled
-# once; tests/lab/test_plan.py plans kernels in both directions, `make soak` has a whole run of them.
+# The run of all four variants takes longest, with a compiler on every core, and the small ones come
+# next. Both wait for the lab where it has to be made; the unit tests go beside that. Both variants
+# with modules are on one kernel in the large run, so that OpenZFS is compiled once;
+# tests/lab/test_plan.py plans kernels in both directions, `make soak` has a whole run of them.
 lab-large: setup
 	$(COVERED) $(LAB_TESTS) -m "large and not alone and not long" tests/lab
 
