@@ -33,7 +33,8 @@ class Command:
     each_line: LineSink | None = None
     """Receives each line of standard output as it comes."""
     until: Callable[[], bool] | None = None
-    """Looked at several times a second; the program is asked to end once it returns true."""
+    """Looked at several times a second; the program is ended once it returns true, by its will or
+    not, and that is no failure."""
     even_if_interrupted: bool = False
     """Start it after `end_all` as well: it puts something back."""
 

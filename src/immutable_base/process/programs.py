@@ -39,6 +39,9 @@ INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 TAIL_LINES = 40
 TAIL_CHARACTERS = 4000
 UNTIL_SECONDS = 0.25
+ASKED_SECONDS = 20.0
+"""Within which a program that is asked to end does so, on a busy machine."""
+OUR_SIGNALS = (-signal.SIGTERM, -signal.SIGKILL)
 """How often `Command.until` is looked at."""
 PIPE_SECONDS = 10.0
 """How long a pipe may stay open after its program has ended."""
@@ -67,12 +70,12 @@ class Programs:
             # `end_all` came after the start, and did not find it among those that run.
             _terminate(process)
         try:
-            stdout, tail = _communicate(command, process)
+            stdout, tail, asked = _communicate(command, process)
         finally:
             self._running.discard(process)
         seconds = time.monotonic() - started
         log.debug("end: status %s after %.2f s: %s", process.returncode, seconds, command)
-        if process.returncode not in command.ok:
+        if process.returncode not in (*command.ok, *(OUR_SIGNALS if asked else ())):
             raise _failure(
                 command,
                 process.returncode,
@@ -138,14 +141,17 @@ def _start(command: Command) -> subprocess.Popen[bytes]:
     )
 
 
-def _communicate(command: Command, process: subprocess.Popen[bytes]) -> tuple[bytes, str]:
-    """Read both pipes at once, so that neither can fill and block the program."""
+def _communicate(command: Command, process: subprocess.Popen[bytes]) -> tuple[bytes, str, bool]:
+    """Read both pipes at once, so that neither can fill and block the program.
+
+    Returns what came by each, and whether `until` asked the program to end.
+    """
     tail: deque[str] = deque(maxlen=TAIL_LINES)
     out: list[bytes] = []
     relay = threading.Thread(target=_relay, args=(process.stderr, command, tail), daemon=True)
     collector = threading.Thread(target=_collect, args=(process.stdout, command, out), daemon=True)
     try:
-        _feed_and_wait(command, process, (relay, collector))
+        asked = _feed_and_wait(command, process, (relay, collector))
     except BaseException as error:
         _end_group(process)
         _let_go({relay: process.stderr, collector: process.stdout})
@@ -166,32 +172,36 @@ def _communicate(command: Command, process: subprocess.Popen[bytes]) -> tuple[by
             hint=command.hint,
         )
     relay.join(timeout=PIPE_SECONDS)
-    return b"".join(out), "\n".join(tail)
+    return b"".join(out), "\n".join(tail), asked
 
 
 def _feed_and_wait(
     command: Command, process: subprocess.Popen[bytes], readers: Sequence[threading.Thread]
-) -> None:
+) -> bool:
     for reader in readers:
         reader.start()
     if process.stdin is not None:
         with contextlib.suppress(BrokenPipeError), process.stdin as pipe:
             pipe.write(command.stdin or b"")
     if command.until is not None:
-        _end_when(process, command.until, command.timeout)
+        return _end_when(process, command.until, command.timeout)
     _wait(process, command.timeout)
+    return False
 
 
-def _end_when(process: subprocess.Popen[bytes], until: Callable[[], bool], seconds: float) -> None:
-    """Ask a program to end as soon as `until` says so; return when it has ended, or is asked to."""
+def _end_when(process: subprocess.Popen[bytes], until: Callable[[], bool], seconds: float) -> bool:
+    """End a program as soon as `until` says so; return whether it did not end before by itself.
+
+    One that does not heed SIGTERM is killed: QEMU hangs now and then while its firmware works.
+    """
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         with contextlib.suppress(subprocess.TimeoutExpired):
             _wait(process, UNTIL_SECONDS)
-            return
+            return False
         if until():
-            _terminate(process)
-            return
+            _end_group(process, ASKED_SECONDS)
+            return True
     raise subprocess.TimeoutExpired(process.args, seconds)
 
 
@@ -257,10 +267,10 @@ def _terminate(process: subprocess.Popen[bytes]) -> None:
         os.killpg(process.pid, signal.SIGTERM)
 
 
-def _end_group(process: subprocess.Popen[bytes]) -> None:
+def _end_group(process: subprocess.Popen[bytes], seconds: float = 5) -> None:
     _terminate(process)
     with contextlib.suppress(subprocess.TimeoutExpired):
-        _wait(process, 5)
+        _wait(process, seconds)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

@@ -68,6 +68,38 @@ def test_timeout_ends_the_whole_group(tmp_path):
     wait_until(lambda: has_ended(number_in(pid_file)))
 
 
+def when_it_says_ready(tmp_path, trap):
+    """Run a program that would take a minute, until it says that it is ready."""
+    ready = tmp_path / "ready"
+    script = (
+        f"trap '{trap}' TERM; echo said; echo > {ready}; for i in $(seq 600); do sleep 0.1; done"
+    )
+    return run(sh(script, until=ready.exists, timeout=50))
+
+
+def test_a_program_that_is_asked_to_end_does(tmp_path):
+    assert when_it_says_ready(tmp_path, "exit 0").text == "said\n"
+
+
+def test_one_that_is_ended_by_the_signal_has_not_failed(tmp_path):
+    assert when_it_says_ready(tmp_path, "trap - TERM; kill -TERM $$").text == "said\n"
+
+
+def test_one_that_does_not_heed_it_is_killed_and_has_not_failed(tmp_path, monkeypatch):
+    monkeypatch.setattr(programs, "ASKED_SECONDS", 0.3)
+    assert when_it_says_ready(tmp_path, "").text == "said\n"
+
+
+def test_one_that_fails_when_it_is_asked_to_end_has_failed(tmp_path):
+    with pytest.raises(CommandError, match="exited with status 3"):
+        when_it_says_ready(tmp_path, "exit 3")
+
+
+def test_one_that_somebody_else_kills_has_failed(tmp_path):
+    with pytest.raises(CommandError, match="SIGKILL"):
+        run(sh("kill -KILL $$", until=lambda: False))
+
+
 def test_a_large_output_on_both_pipes_does_not_block():
     script = "head -c 3000000 /dev/zero; head -c 3000000 /dev/zero | tr '\\0' x | fold -w 1000 >&2; echo last >&2"
     result = run(sh(script))
