@@ -125,7 +125,7 @@ class Cosign3:
             raise refused("getting signer: verifying SCT: no root of this Fulcio is known")
         if private and not (env.get(CT_LOG) or options["trusted-root"]):
             # 3.1: the trust that it fetches instead is the public instance's.
-            raise refused("error signing bundle: failed to verify leaf certificate")
+            raise refused("error signing bundle: failed to verify log inclusion: not enough verified log entries from transparency log: 0 < 1")  # fmt: skip
         roots = tuple(env.get(name) for name in ROOTS)
         has_sct = not private or env.get(CT_LOG, os.devnull) != os.devnull
         if not has_sct and options["insecure-skip-verify"] != "true":

@@ -2,8 +2,8 @@
 
 The two format switches below mean the same to cosign 2.6 and 3 when signing: without them cosign 3
 would write bundles, which containers/image (podman, skopeo, bootc) does not verify. From 3.1 on it
-makes a bundle all the same and takes it apart, so no chain lies beside the certificate. Nothing is
-verified with cosign: see `immutable_base.verification`.
+makes a bundle all the same and takes it apart: the chain beside the certificate is empty. Nothing
+is verified with cosign: see `immutable_base.verification`.
 """
 
 from __future__ import annotations
