@@ -8,6 +8,7 @@
 #   make unit    the tests that need neither root nor network, in about three minutes
 #   make unit-newest   tests/unit with the newest Python that can be had: Debian's as root, else one that is here
 #   make check   lint, types, imports, generated files
+#   make other-cosign COSIGN=FOLDER   what signs and verifies in the lab, with the cosign of that folder (root)
 #   make bench   the figures in docs/reference/benchmarks.md
 #   make clean   the virtual environment and caches; the lab's state is `immutable-base lab down`'s
 
@@ -27,8 +28,9 @@ INTO_NEWEST := $(BIN)/uv pip install --quiet --python $(NEWEST)/venv/bin/python
 
 # A test's own connection that is still open when it ends is no failure of the product.
 LAB_TESTS := --durations=15 -W default::ResourceWarning -W default::pytest.PytestUnraisableExceptionWarning
+SIGNING := second_opinion publish killed_while_publishing host_policy admission prune tiny_night
 
-.PHONY: setup demo demo-instance try test soak unit unit-here unit-newest lab-large lab-small check generate bench clean lock
+.PHONY: setup demo demo-instance try test other-cosign soak unit unit-here unit-newest lab-large lab-small check generate bench clean lock
 
 setup: $(SETUP)
 
@@ -88,6 +90,10 @@ lab-large: setup
 
 lab-small: setup
 	$(COVERED) $(LAB_TESTS) -m "not large and not alone and not long" tests/lab
+
+other-cosign: setup
+	IMMUTABLE_BASE_TEST_COSIGN=$(abspath $(or $(COSIGN),$(error COSIGN names no folder))) \
+	  $(BIN)/pytest $(LAB_TESTS) $(SIGNING:%=tests/lab/test_%.py)
 
 soak: setup
 	IMMUTABLE_BASE_SOAK_QUESTIONS=3000 $(BIN)/pytest $(LAB_TESTS) tests/lab/test_buildah.py -k cut_off

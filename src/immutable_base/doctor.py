@@ -37,7 +37,7 @@ BOOT_PROGRAMS: tuple[tuple[str, str, str], ...] = (
 )
 """The same, only where images are booted."""
 PINNED: tuple[tuple[str, str], ...] = (
-    ("cosign", "signs and verifies"),
+    ("cosign", "signs and attests"),
     ("syft", "lists packages for the SBOM"),
 )
 """Program that no distribution packages, what it is for."""

@@ -28,6 +28,7 @@ from immutable_base.errors import (
     OtherSignerError,
     RemoteError,
     SwappedFullSbomError,
+    UnavailableError,
     VerificationError,
 )
 from immutable_base.model.publish import PublicationStatus
@@ -41,7 +42,7 @@ from immutable_base.tls import set_up_tls
 from immutable_base.tools import cosign, skopeo
 from immutable_base.verification.complete.referrers import ReferrersRegistry
 from immutable_base.verification.deadline import Deadline
-from immutable_base.verify import Verifier
+from immutable_base.verify import NO_CT_LOG, Verifier
 from immutable_base_lab.core import ports
 from immutable_base_lab.core.paths import LabPaths
 from immutable_base_lab.lab import Lab
@@ -368,6 +369,26 @@ def test_an_image_copied_to_another_repository_with_its_signatures_is_refused(pu
         publisher.verifier().verify(other, published.digest)
 
 
+def test_an_instance_without_ct_log_is_signed_for_and_no_other_trust_is_fetched(
+    publisher, monkeypatch
+):
+    """cosign 3.1 refuses what the trust that it would fetch, the public instance's, does not vouch for."""
+    commands = []
+
+    def noting(command):
+        done = run(command)
+        commands.append((command.argv[:2], done.stderr_tail))
+        return done
+
+    without = publisher.with_settings(signing={"ct_log_key": "", "without_ct_log": True})
+    context = dataclasses.replace(without, run=noting)
+    publication = publisher.publish(publisher.image("tonight"), monkeypatch, context=context)
+    assert publication.notes == (NO_CT_LOG,)
+    written = [words for argv, words in commands if argv == ("cosign", "attest")]
+    assert written
+    assert not any("TUF" in words for words in written)
+
+
 def test_signature_by_another_branch_is_refused(publisher):
     image = publisher.image("branch")
     pinned = f"{publisher.repository}@{image.digest}"
@@ -424,7 +445,10 @@ def test_signing_service_answers_500(publisher, published, monkeypatch, service)
         context = publisher.with_settings(signing={service: url})
         with tags_stay(publisher, published), pytest.raises(RemoteError) as caught:
             publisher.publish(publisher.image("tonight"), monkeypatch, context=context)
-    assert "500" in str(caught.value) or "giving up" in str(caught.value)
+    # The last is all that cosign 3.1 says of such a Fulcio.
+    words = ("500", "giving up", "read on closed response body")
+    assert any(word in str(caught.value) for word in words)
+    assert isinstance(caught.value, UnavailableError), "it would be asked again"
 
 
 def test_registry_refuses_the_push(lab, publisher, published, monkeypatch, tmp_path):

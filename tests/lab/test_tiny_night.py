@@ -34,11 +34,11 @@ def inside(night, variant, *argv):
         return bwrap.run_in_root(run, mounted.root, argv).text
 
 
-def test_both_variants_are_published_and_signed(lab, tiny):
+def test_both_variants_are_published_and_signed(tiny_lab, tiny):
     assert {n: v["outcome"] for n, v in tiny.items()} == {
         PLAIN: "published", WITH_MODULE: "published",
     }  # fmt: skip
-    registry = lab.registry()
+    registry = tiny_lab.registry()
     for name, variant in tiny.items():
         digest = variant["reference"].partition("@")[2]
         assert registry.tags(name)["latest"] == digest

@@ -1,11 +1,13 @@
 """cosign 3 as far as its command line goes: which flags there are, and what their defaults do.
 
-It stands behind the `Runner` that features receive. Sources: cosign 3.0, doc/cosign_sign.md,
+It stands behind the `Runner` that features receive. Sources: cosign 3.0 and 3.1, doc/cosign_sign.md,
 cosign_attest.md, cosign_verify.md, cosign_verify-attestation.md (flags and defaults), and
-cmd/cosign/cli/signcommon/common.go (what does not go together).
+cmd/cosign/cli/signcommon/common.go (what does not go together). Of what the two do otherwise it
+does what is stricter.
 """
 
 import json
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +18,8 @@ PUBLIC_URLS = {
     "fulcio-url": "https://fulcio.sigstore.dev",
     "rekor-url": "https://rekor.sigstore.dev",
 }
-ROOTS = ("SIGSTORE_ROOT_FILE", "SIGSTORE_REKOR_PUBLIC_KEY", "SIGSTORE_CT_LOG_PUBLIC_KEY_FILE")
+CT_LOG = "SIGSTORE_CT_LOG_PUBLIC_KEY_FILE"
+ROOTS = ("SIGSTORE_ROOT_FILE", "SIGSTORE_REKOR_PUBLIC_KEY", CT_LOG)
 _SIGNING = {
     "yes": "false", "new-bundle-format": "true", "use-signing-config": "true", "tlog-upload": "true",
     "insecure-skip-verify": "false", "trusted-root": "", **PUBLIC_URLS,
@@ -120,8 +123,11 @@ class Cosign3:
         private = options["fulcio-url"] != PUBLIC_URLS["fulcio-url"]
         if private and not env.get("SIGSTORE_ROOT_FILE"):
             raise refused("getting signer: verifying SCT: no root of this Fulcio is known")
+        if private and not (env.get(CT_LOG) or options["trusted-root"]):
+            # 3.1: the trust that it fetches instead is the public instance's.
+            raise refused("error signing bundle: failed to verify log inclusion: not enough verified log entries from transparency log: 0 < 1")  # fmt: skip
         roots = tuple(env.get(name) for name in ROOTS)
-        has_sct = not private or bool(env.get("SIGSTORE_CT_LOG_PUBLIC_KEY_FILE"))
+        has_sct = not private or env.get(CT_LOG, os.devnull) != os.devnull
         if not has_sct and options["insecure-skip-verify"] != "true":
             raise refused("getting signer: verifying SCT: no SCT in the certificate")
         return Stored(legacy=not bundle, roots=roots, has_sct=has_sct)

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from immutable_base.process import run
+from immutable_base.tools import cosign
 from support.changed_configuration import NO_BOOTS, change_configuration
 from support.paths import ROOT
 
@@ -30,9 +32,7 @@ class ScenarioRuns:
         """Set a scenario up, whatever was set up before."""
         self._lab("scenario", name)
         environment = environment_of(self._lab("env", "--scenario", name).stdout)
-        configuration = Path(environment["IMMUTABLE_BASE_CONFIG"])
-        environment["IMMUTABLE_BASE_CONFIG"] = str(without_boots(configuration))
-        self.environment[name] = environment
+        self.environment[name] = for_tests(environment)
 
     def product(self, name: str, *arguments: str) -> subprocess.CompletedProcess:
         """Run the product in a scenario that is set up; output is captured as text."""
@@ -62,16 +62,22 @@ class ScenarioRuns:
         return done
 
 
-def without_boots(configuration: Path) -> Path:
-    """Write a copy of a configuration in which nothing is booted; return its path.
+def for_tests(environment: dict[str, str]) -> dict[str, str]:
+    """Return a scenario's environment with a copy of its configuration in which nothing is booted.
 
     A boot takes longer than all the rest of a tiny run: test_boot.py and the night have theirs.
+    Another cosign publishes to a place of its own: elsewhere the same images may be signed already.
     """
+    configuration = Path(environment["IMMUTABLE_BASE_CONFIG"])
     folder = configuration.parent / "without-boots"
     folder.mkdir(exist_ok=True)
-    layers = folder / "layers"
-    layers.unlink(missing_ok=True)
-    return change_configuration(configuration, folder, NO_BOOTS)
+    (folder / "layers").unlink(missing_ok=True)
+    replacements, place = [NO_BOOTS], environment["IMMUTABLE_BASE_REGISTRY"]
+    if other := _other_cosign():
+        place += f"-by-cosign-{cosign.version(run, f'{other}/cosign')}"
+        replacements += [(f'"{environment["IMMUTABLE_BASE_REGISTRY"]}"', f'"{place}"')]
+    path = change_configuration(configuration, folder, *replacements)
+    return {**environment, "IMMUTABLE_BASE_CONFIG": str(path), "IMMUTABLE_BASE_REGISTRY": place}
 
 
 def environment_of(text: str) -> dict[str, str]:
@@ -82,12 +88,17 @@ def environment_of(text: str) -> dict[str, str]:
 
 def _with_other_cosign(env: dict[str, str]) -> dict[str, str]:
     """Let the cosign in the folder $IMMUTABLE_BASE_TEST_COSIGN come before the lab's own."""
+    folder = _other_cosign()
+    return {**env, "PATH": f"{folder}:{env['PATH']}"} if folder else env
+
+
+def _other_cosign() -> str | None:
     folder = os.environ.get("IMMUTABLE_BASE_TEST_COSIGN")
-    if not folder:
-        return env
     # Otherwise the lab's own would be found, and its results be taken for another's.
-    assert os.access(f"{folder}/cosign", os.X_OK), f"there is no program {folder}/cosign"
-    return {**env, "PATH": f"{folder}:{env['PATH']}"}
+    assert not folder or os.access(f"{folder}/cosign", os.X_OK), (
+        f"there is no program {folder}/cosign"
+    )
+    return folder or None
 
 
 @contextlib.contextmanager

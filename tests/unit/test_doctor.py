@@ -93,10 +93,11 @@ def requirements_with(host, folder, monkeypatch, **scripts):
 @pytest.mark.parametrize(
     ("script", "named"),
     [
-        (fake.cosign("v2.6.2"), "2.6.2; not >= 2.6.3, < 3.0 or >= 3.0.6, < 4.0"),
+        (fake.cosign("v2.6.2"), "2.6.2; not >= 2.6.3, < 3.0 or >= 3.0.6, < 3.2"),
         (fake.cosign("v2.6.2"), "GHSA-w6c6-c85g-mmv6"),
         (fake.cosign("v3.0.5"), "3.0.5; not "),
-        (fake.cosign("v4.0.0"), "4.0.0; not "),
+        (fake.cosign("v3.2.0"), "3.2.0; not "),
+        (fake.cosign("v3.2.0"), "newer ones are not tested"),
         (fake.cosign("devel"), "cannot be read"),
         (fake.reporting("GitVersion: v2.6.5"), "cannot be read"),
         ("echo 'no such command' >&2; exit 1", "exited with status 1"),

@@ -34,7 +34,8 @@ class Signing(Frozen):
     """Largest SBOM to attest, in KiB: Rekor gets the whole of it. The public instance has refused
     documents of a few MiB since February 2026 and names no limit."""
     fulcio_root: str = ""
-    """PEM file with the roots of a private Fulcio; empty: those of `trusted_root`."""
+    """PEM file with the roots of a private Fulcio, and its intermediates, for cosign 3.1 puts none
+    beside a signature; empty: those of `trusted_root`."""
     rekor_key: str = ""
     """PEM file with the key of a private Rekor; needed with `fulcio_root`."""
     ct_log_key: str = ""

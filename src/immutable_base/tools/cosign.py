@@ -1,12 +1,14 @@
 """cosign, the signer: signatures and attestations in the legacy format, which hosts can read today.
 
 The two format switches below mean the same to cosign 2.6 and 3 when signing: without them cosign 3
-would write bundles, which containers/image (podman, skopeo, bootc) does not verify. Nothing is
-verified with cosign: see `immutable_base.verification`.
+would write bundles, which containers/image (podman, skopeo, bootc) does not verify. From 3.1 on it
+makes a bundle all the same and takes it apart: the chain beside the certificate is empty. Nothing
+is verified with cosign: see `immutable_base.verification`.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,6 +28,10 @@ TIMEOUT = 240.0
 """Seconds; cosign itself gives up after three minutes."""
 LEGACY = "--new-bundle-format=false"
 NO_SIGNING_CONFIG = "--use-signing-config=false"
+NO_CT_LOG = {"SIGSTORE_CT_LOG_PUBLIC_KEY_FILE": os.devnull}
+"""For an instance without CT log: where the variable is empty, cosign fetches the public instance's
+trust, and from 3.1 on refuses what that does not vouch for. No key is read from it when signing.
+Source: cosign v3.1.3, cmd/cosign/cli/signcommon (LoadTrustedMaterialAndSigningConfig)."""
 SBOM = "cyclonedx"
 """cosign's name of the type of an SBOM attestation."""
 REPEATED = "error during command execution: "
@@ -174,7 +180,8 @@ def _with_token(
     run: Runner, argv: tuple[str, ...], sigstore: Sigstore, token: str, sentence: str
 ) -> Result:
     """Start cosign with the token in its environment: everybody on the machine can read an argv."""
-    env = {**sigstore.environment, "SIGSTORE_ID_TOKEN": token}
+    no_log = {} if sigstore.check_sct else NO_CT_LOG
+    env = {**sigstore.environment, **no_log, "SIGSTORE_ID_TOKEN": token}
     try:
         return run(Command(argv=argv, timeout=TIMEOUT, env=env, secrets=(token,)))
     except CommandError as error:

@@ -21,15 +21,17 @@ Distribution Specification 1.1, "Error Codes"."""
 UNAVAILABLE = re.compile(
     r"too ?many ?requests|internal server error|bad gateway|service unavailable"
     r"|gateway time-?out|request timeout|too early|giving up after \d+ attempt"
-    r"|(?:status(?: code)?:? |\[)(?:408|425|429|5\d\d)\b"
+    r"|(?:status(?: code)?:? |\[|Fulcio returned )(?:408|425|429|5\d\d)\b"
     r"|connection (?:refused|reset|timed out|closed)|broken pipe|\bEOF\b|i/o timeout"
     r"|deadline exceeded|handshake timeout|network is unreachable|no route to host"
     r"|server misbehaving|temporary failure in name resolution|server closed idle connection"
-    r"|stream error",
+    r"|stream error|read on closed response body",
     re.IGNORECASE,
 )
 """No answer, or one that says that another may come later. Source: RFC 9110, 15.6; RFC 6585, 4;
-Go's packages net and net/http for the words of a connection that fails."""
+Go's packages net and net/http for the words of a connection that fails. The last words are all that
+cosign 3.1 says of a Fulcio that answered 429 or 5xx twice: sigstore-go v1.2.2, sign/certificate.go
+(GetCertificate)."""
 
 
 def remote_kind(output: str) -> type[RemoteError]:

@@ -70,7 +70,7 @@ def test_a_layout_of_another_image_is_not_signed(world, token, context, request_
 
 
 @pytest.mark.parametrize("stage", [sign_variant, attest_variant])
-@pytest.mark.parametrize("version", ["v2.6.2", "v3.0.5", "v2.6.3-rc.1", "devel", "v4.0.0"])
+@pytest.mark.parametrize("version", ["v2.6.2", "v3.0.5", "v2.6.3-rc.1", "devel", "v3.2.0"])
 def test_a_cosign_that_is_not_accepted_signs_nothing(
     world, token, context, request_of, stage, version
 ):
@@ -82,7 +82,7 @@ def test_a_cosign_that_is_not_accepted_signs_nothing(
     assert world.writes() == []
 
 
-@pytest.mark.parametrize("version", ["v2.6.3", "v2.6.5", "v3.0.6"])
+@pytest.mark.parametrize("version", ["v2.6.3", "v2.6.5", "v3.0.6", "v3.1.3"])
 def test_a_cosign_that_is_accepted_signs(world, token, context, request_of, version):
     world.cosign_version = version
     sign_variant(publisher_of(context), request_of)

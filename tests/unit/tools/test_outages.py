@@ -19,6 +19,10 @@ PASSES = (
     'Put "https://registry.example/v2/x": write tcp: connection reset by peer',
     'Get "https://registry.example/v2/": unexpected EOF',
     "lookup registry.example: Temporary failure in name resolution",
+    # cosign 3.1.3 of a Fulcio that answers 503, one that answers 425, and a Rekor that answers 503.
+    "signing digest: signing bundle: error signing bundle: http: read on closed response body",
+    "error signing bundle: Fulcio returned 425: too soon",
+    'Post "https://rekor.example/api/v1/log/entries": giving up after 2 attempt(s): status 503: {}',
 )
 REFUSES = (
     "requested access to the resource is denied",
@@ -32,6 +36,9 @@ REFUSES = (
     "lookup registry.example: no such host",
     "status code: 404: page not found; connection closed",
     "There was an error processing the identity token",
+    "error signing bundle: Fulcio returned 400: There was an error processing the identity token",
+    "error signing bundle: Fulcio returned 401: come back in 503 years",
+    "error signing bundle: [POST /api/v1/log/entries][400] createLogEntryBadRequest {}",
     "unexpected digest sha256:5035035035035035035035035035035035035035035035035035035035035035",
     "the port 127.0.0.1:503 is not ours",
     "",

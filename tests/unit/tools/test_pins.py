@@ -10,15 +10,14 @@ from support import fake_programs as fake
 
 
 @pytest.mark.parametrize(
-    "version",
-    ["2.6.2", "v2.6.3-rc.1", "1.13.6", "3.0.0", "v3.0.5", "4.0.0", "v4.0.0-rc.1", "10.0.0"],
-)
+    "version", ["2.6.2", "v2.6.3-rc.1", "1.13.6", "3.0.0", "v3.0.5", "v3.2.0", "3.2.0-rc.1", "4.0.0", "v10.0.0"]
+)  # fmt: skip
 def test_cosign_without_the_fix_or_not_tested_is_refused(version):
     """GHSA-w6c6-c85g-mmv6 is fixed in 2.6.3 and 3.0.6."""
     assert not load_pins()["cosign"].accepts(Version.parse(version))
 
 
-@pytest.mark.parametrize("version", ["v2.6.3", "2.6.5", "2.10.0", "3.0.6", "v3.1.3"])
+@pytest.mark.parametrize("version", ["v2.6.3", "2.6.5", "2.10.0", "3.0.6", "v3.1.3", "3.1.12"])
 def test_cosign_with_the_fix_is_accepted(version):
     assert load_pins()["cosign"].accepts(Version.parse(version))
 
