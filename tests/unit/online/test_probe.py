@@ -2,8 +2,9 @@
 
 import pytest
 
-from immutable_base.errors import ToolMissingError
+from immutable_base.errors import CommandError, RemoteError, ToolMissingError
 from immutable_base.model.online import State
+from immutable_base.online.findings import fault
 from support.key_files import make_old_signer, revoke
 from support.plan_world import digest_rpms
 from support.rpmmd import Rpm, make_signer
@@ -111,6 +112,33 @@ def test_a_base_image_that_cannot_be_read_is_a_fault_of_its_own(online):
     found = online.found("base", "registry.invalid/el:10", "base")
     assert found.state is State.FAULT
     assert "must have exactly one kernel" in found.message
+
+
+def test_of_a_base_image_that_cannot_be_read_nobody_says_what_it_lacks(online):
+    """Whether it names a compose is not known: the repositories of one are not judged at all."""
+    world = online.world
+    world.document["repositories"]["cuda"] = {
+        **world.document["repositories"]["cuda"],
+        "url": "http://mirror.invalid/{compose}/", "optional": True,
+    }  # fmt: skip
+    world.document["streams"]["el"]["repositories"].append("cuda")
+    kernels, world.kernels = world.kernels, ()
+    found = online.found("repository", "cuda", "base")
+    assert found.state is State.WARNING
+    assert found.message == "not used: where it is, the base image says, which could not be read"
+    world.kernels = kernels
+    assert "has no label" in online.found("repository", "cuda", "base").message
+
+
+def test_what_cannot_be_fetched_is_named_by_its_address():
+    """Its reason alone, "Connection refused", says nothing that anybody could try."""
+    error = RemoteError("repomd.xml cannot be fetched", details="http://h.invalid/x\n\nrefused")
+    message = fault("repository", "cuda", error).message
+    assert message == "repomd.xml cannot be fetched: http://h.invalid/x: refused"
+    error = RemoteError("gone", details="http://h.invalid/x")
+    assert fault("repository", "cuda", error).message == "gone: http://h.invalid/x"
+    many = CommandError("failed", details="a program's first words\nits last")
+    assert fault("base", "b", many).message == "failed: its last"
 
 
 def test_metadata_older_than_its_limit_is_a_fault(online):
