@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 
 from immutable_base.errors import (
     HostError,
@@ -35,7 +34,8 @@ from immutable_base.plan.sources import keys_of, skipped_repositories, sources_o
 from immutable_base.repository.metadata import Metadata, Source, read_repomd
 from immutable_base.solver.pool import PackagePool
 
-KEYS_AT_ONCE = 4
+AT_ONCE = 8
+"""Keys that are looked at, while the registry and Sigstore are asked."""
 UNREAD = "where it is, the base image says, which could not be read"
 
 
@@ -48,22 +48,19 @@ def probe(inputs: PlanInputs, services: Services, names: Sequence[str]) -> Onlin
     used = {key for name in names for key in keys_of(settings, name)}
     wanted = [key for key in settings.keys if key in used]
     chosen = settings.model_copy(update={"variants": {n: settings.variants[n] for n in names}})
-    with ThreadPoolExecutor(KEYS_AT_ONCE) as pool:
-        reports = list(pool.map(partial(check_key, inputs.metadata, chosen), wanted))
-    remote = read_remote(inputs, names)
+    # All at the same time: an address that is silent is given up after half a minute.
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        answers = pool.submit(ask_services, inputs.metadata.keys.downloader, services)
+        checking = [pool.submit(check_key, inputs.metadata, chosen, name) for name in wanted]
+        remote = read_remote(inputs, names)
+        reports = [one.result() for one in checking]
     found = [
         *map(key_finding, reports),
         *(base_finding(settings, it, base, inputs.now) for it, base in remote.bases.items()),
         *_repositories(inputs, remote, names),
     ]
     plan = make_plan(inputs, names, remote)
-    return OnlineReport(
-        findings=(
-            *found,
-            *map(variant_finding, plan.variants),
-            *ask_services(inputs.metadata.keys.downloader, services),
-        )
-    )
+    return OnlineReport(findings=(*found, *map(variant_finding, plan.variants), *answers.result()))
 
 
 def _repositories(

@@ -1,13 +1,19 @@
 """What the first night would meet is said before it: each fault that was foreseen, by its name."""
 
+import threading
+from functools import partial
+
 import pytest
 
 from immutable_base.errors import CommandError, RemoteError, ToolMissingError
 from immutable_base.model.online import State
+from immutable_base.online import probe
 from immutable_base.online.findings import fault
 from support.key_files import make_old_signer, revoke
 from support.plan_world import digest_rpms
 from support.rpmmd import Rpm, make_signer
+
+ORDER = ("key", "base", "repository", "variant", "registry", "sigstore")
 
 
 def states(report):
@@ -344,6 +350,20 @@ def test_the_plan_decides_on_the_same_answers(online):
     asked = online.world.requests
     assert asked.count("/baseos/repodata/repomd.xml") == 2, "for the key, and for the plan"
     assert sum("primary" in path for path in asked) == 1
+
+
+def test_what_is_silent_keeps_nothing_else_waiting(online, monkeypatch):
+    """Where nothing answers at all, whoever asks knows after a minute, not after six."""
+    together = threading.Barrier(3)
+
+    def meeting(asked, *arguments):
+        together.wait(30)
+        return asked(*arguments)
+
+    for name in ("check_key", "read_remote", "ask_services"):
+        monkeypatch.setattr(probe, name, partial(meeting, getattr(probe, name)))
+    kinds = [item.kind for item in online.ask("base").findings]
+    assert kinds == sorted(kinds, key=ORDER.index), "the table is in the order of a night"
 
 
 def test_the_registry_and_sigstore_are_asked_as_well(online):
