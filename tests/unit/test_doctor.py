@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import tomllib
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -65,8 +66,11 @@ def test_namespaces_refused(host, monkeypatch):
 def test_a_file_system_that_takes_no_overlay(host, monkeypatch):
     """As a container's own: `mount` says so, and nothing of the trial stays."""
 
+    tried = []
+
     def refused(command):
         if "overlay" in command.argv:
+            tried.append(command.argv)
             raise CommandError("mount failed", details="wrong fs type, bad option, bad superblock")
 
     monkeypatch.setattr("os.geteuid", lambda: 0)
@@ -74,6 +78,10 @@ def test_a_file_system_that_takes_no_overlay(host, monkeypatch):
     assert not requirements["overlay"].ok
     assert "bad superblock" in requirements["overlay"].reason
     assert "$CI_PROJECT_DIR" in requirements["overlay"].fix
+    [argv] = tried
+    options = argv[argv.index("-o") + 1]
+    places = [Path(it.partition("=")[2]) for it in options.split(",")] + [Path(argv[-1])]
+    assert all(place.is_relative_to(host["workspace"]) for place in places), "there, nowhere else"
     assert [path for path in host["workspace"].iterdir() if path.name.startswith(".")] == []
 
 
