@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,6 +42,10 @@ PINNED: tuple[tuple[str, str], ...] = (
     ("syft", "lists packages for the SBOM"),
 )
 """Program that no distribution packages, what it is for."""
+NOT_TO_ASK = frozenset({
+    "createrepo_c", *(name for name, *_ in BOOT_PROGRAMS), *(name for name, _ in PINNED),
+})  # fmt: skip
+"""What builds, boots and signs: `doctor --online` asks without it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +74,11 @@ def examine(
         _space(workspace, gib),
         _overlay(run, workspace),
     )
+
+
+def missing_to_ask(requirements: Iterable[Requirement]) -> tuple[str, ...]:
+    """Return the names of what is missing and without which nothing remote can be asked."""
+    return tuple(it.name for it in requirements if not it.ok and it.name not in NOT_TO_ASK)
 
 
 def require_ready(run: Runner, workspace: Path, gib: int, *, boots: bool = True) -> None:

@@ -1,5 +1,6 @@
 """What people rely on in the pipelines that we ship: which jobs there are, what they leave, which are red."""
 
+import subprocess
 from pathlib import PurePosixPath
 
 import pytest
@@ -16,11 +17,13 @@ from immutable_base.errors import (
 )
 from immutable_base.model.build import ImageBuild, ImageLayout
 from immutable_base.run.failures import FOLDER
+from support.fake_programs import write_program
 from support.paths import ROOT
-from support.pipelines import read_jobs, read_yaml, started_jobs
+from support.pipelines import documents_of, read_jobs, read_yaml, started_jobs
 
 NIGHTLY = (ROOT / ".gitlab-ci.yml", ROOT / "ci/variants.yml")
 TEMPLATE = ROOT / "templates/instance.yml"
+(NIGHT,) = documents_of(NIGHTLY[0])
 JOBS, DOWNSTREAM = read_jobs(*NIGHTLY), read_jobs(TEMPLATE)
 OF_A_VARIANT = {name: job for name, job in JOBS.items() if "VARIANT" in job.get("variables", {})}
 COMPILING = {name: job for name, job in OF_A_VARIANT.items() if "MODULE" in job["variables"]}
@@ -48,6 +51,43 @@ def takes(job, path):
     paths = job.get("artifacts", {}).get("paths", ())
     file = PurePosixPath(path)
     return any(file.is_relative_to(it) or file.match(it) for it in paths)
+
+
+# ------------------------------------------------------------------ what GitLab gives no job by itself
+
+
+def test_every_job_runs_in_our_image_on_a_runner_with_enough_disk():
+    """GitLab's own default is an image with Ruby, on a runner with 30 GB for all of it."""
+    default, variables = NIGHT["default"], NIGHT["variables"]
+    assert default["image"] == "$IMMUTABLE_BASE_CI_IMAGE"
+    assert variables["IMMUTABLE_BASE_CI_IMAGE"] == "$CI_REGISTRY_IMAGE/ci:latest"
+    assert default["tags"] == ["$IMMUTABLE_BASE_RUNNER"]
+    assert variables["IMMUTABLE_BASE_RUNNER"] == "saas-linux-medium-amd64"
+    others = {name for name, job in JOBS.items() if job.keys() & {"image", "tags"}}
+    assert others == {"code"}, "it needs Python and Debian, and nothing of ours"
+
+
+@pytest.mark.parametrize("password", ["p w$d", ""])
+def test_every_job_is_logged_in_to_the_registry_where_the_project_has_one(tmp_path, password):
+    write_program(tmp_path / "bin/skopeo", 'echo "$@" > "$HOME/said"; cat > "$HOME/typed"')
+    environment = {
+        "PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin", "HOME": str(tmp_path), "CI_REGISTRY": "r.example",
+        "CI_REGISTRY_USER": "job", "CI_REGISTRY_PASSWORD": password,
+    }  # fmt: skip
+    script = "\n".join(NIGHT["default"]["before_script"])
+    subprocess.run(["bash", "-e", "-c", script], env=environment, check=True)
+    assert (tmp_path / "said").exists() == bool(password)
+    if password:
+        assert (tmp_path / "typed").read_text() == f"{password}\n", "on no command line"
+        said = f"login --authfile {tmp_path}/.docker/config.json --username job --password-stdin r.example"
+        assert (tmp_path / "said").read_text().strip() == said
+
+
+def test_what_the_first_night_would_meet_is_a_job_to_start_by_hand():
+    assert JOBS["online"]["script"] == ["immutable-base doctor --online"]
+    found = started_jobs(*NIGHTLY, CI_PIPELINE_SOURCE="web", **MAIN)
+    assert "online" in found - started_jobs(*NIGHTLY, CI_PIPELINE_SOURCE="schedule", **MAIN)
+    assert [rule["when"] for rule in JOBS["online"]["rules"]] == ["manual"]
 
 
 # ------------------------------------------------------------------ which jobs there are

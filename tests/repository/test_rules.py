@@ -317,6 +317,28 @@ def test_no_key_hangs_on_one_place():
     assert openzfs.endswith("/zfs-release/RPM-GPG-KEY-openzfs-key2"), "as its repository has it"
 
 
+def test_what_is_trusted_changes_in_two_places_or_not_at_all():
+    """A slip of the finger in a pin would fail every night, or trust somebody else."""
+    keys = tomllib.loads((ROOT / "immutable-base.toml").read_text())["keys"]
+    trusted = {"fingerprint", "sha256", "witness_key_id", "witness_sha256"}
+    assert {
+        name: found
+        for name, key in keys.items()
+        if (found := {kind: key[kind] for kind in trusted & key.keys()})
+    } == {
+        "centos": {"fingerprint": "99DB70FAE1D7CE227FB6488205B555B38483C65D"},
+        "epel": {"fingerprint": "7D8D15CBFC4E62688591FB2633D98517E37ED158"},
+        "openzfs": {"fingerprint": "7DC7299DCF7C7FD9CD87701BA599FD5E9DB84141"},
+        "cuda": {
+            "witness_key_id": "CDF6BA43",
+            "witness_sha256": "afbea87d3b979b3788ef34223aeeb323ade481128e2c133723ae99b8a51368bb",
+        },
+        "container-toolkit": {"fingerprint": "C95B321B61E88C1809C4F759DDCAE044F796ECB0"},
+        "fedora": {"fingerprint": "36F612DCF27F7D1A48A835E4DBFCF71C6D9F90A6"},
+        "fedora-45": {"fingerprint": "4F50A6114CD5C6976A7F1179655A4B02F577861E"},
+    }
+
+
 def test_users_get_the_programs_that_the_tests_use():
     """The lab has module graphs of its own, in which it pins the same sums independently."""
     pins = tomllib.loads((ROOT / "src/immutable_base/tools/pins.toml").read_text())

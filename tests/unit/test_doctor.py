@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import tomllib
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from immutable_base import process
 from immutable_base.cli import doctor
 from immutable_base.cli.main import main
-from immutable_base.doctor import examine, require_ready
+from immutable_base.doctor import Requirement, examine, require_ready
 from immutable_base.errors import CommandError, HostError
 from immutable_base.model.online import OnlineFinding, OnlineReport, State
 from immutable_base.online import probe
@@ -65,8 +66,11 @@ def test_namespaces_refused(host, monkeypatch):
 def test_a_file_system_that_takes_no_overlay(host, monkeypatch):
     """As a container's own: `mount` says so, and nothing of the trial stays."""
 
+    tried = []
+
     def refused(command):
         if "overlay" in command.argv:
+            tried.append(command.argv)
             raise CommandError("mount failed", details="wrong fs type, bad option, bad superblock")
 
     monkeypatch.setattr("os.geteuid", lambda: 0)
@@ -74,6 +78,10 @@ def test_a_file_system_that_takes_no_overlay(host, monkeypatch):
     assert not requirements["overlay"].ok
     assert "bad superblock" in requirements["overlay"].reason
     assert "$CI_PROJECT_DIR" in requirements["overlay"].fix
+    [argv] = tried
+    options = argv[argv.index("-o") + 1]
+    places = [Path(it.partition("=")[2]) for it in options.split(",")] + [Path(argv[-1])]
+    assert all(place.is_relative_to(host["workspace"]) for place in places), "there, nowhere else"
     assert [path for path in host["workspace"].iterdir() if path.name.startswith(".")] == []
 
 
@@ -190,16 +198,44 @@ def test_command_shows_what_it_starts_if_asked(tmp_path, monkeypatch, capsys):
     assert "bin/cosign version --json" in capsys.readouterr().err
 
 
-def test_nothing_remote_is_asked_of_a_host_that_is_not_ready(tmp_path, monkeypatch, capsys):
+def lacking(*names):
+    """Return what `examine` says of a host without these."""
+    return tuple(
+        Requirement(name=name, reason="it is needed", ok=name not in names, fix="get it")
+        for name in ("skopeo", "space", "createrepo_c", "cosign", "syft", "ssh", "qemu-system-x86_64")
+    )  # fmt: skip
+
+
+def test_nothing_remote_is_asked_by_a_host_that_lacks_what_asks(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(probe, "probe", lambda *_: pytest.fail("it asked"))
-    fake.write_program(tmp_path / "bin/cosign", fake.cosign("v2.6.2"))
-    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
+    monkeypatch.setattr(doctor, "examine", lambda *_, **__: lacking("skopeo", "space", "cosign"))
     arguments = ["doctor", "--online", "--config", str(ROOT / "immutable-base.toml")]
     arguments += ["--workspace", str(tmp_path)]
     assert main(arguments) == 4
-    assert "online: nothing was asked before this host is ready" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "online: nothing was asked; that needs skopeo, space" in out
     assert main([*arguments, "--format", "json"]) == 4
     assert json.loads(capsys.readouterr().out)["online"] is None
+
+
+@pytest.mark.parametrize("worst", [0, 6])
+def test_who_has_not_yet_what_builds_and_signs_is_told_of_the_first_night_all_the_same(
+    tmp_path, monkeypatch, capsys, worst
+):
+    """It is the first thing that a real user runs: before a compiler has made cosign for an hour."""
+    state = State.FAULT if worst else State.OK
+    finding = OnlineFinding(
+        kind="registry", name="r", state=state, message="it is asked", exit_code=worst
+    )
+    monkeypatch.setattr(probe, "probe", lambda *_: OnlineReport(findings=(finding,)))
+    missing = ("createrepo_c", "cosign", "syft", "ssh", "qemu-system-x86_64")
+    monkeypatch.setattr(doctor, "examine", lambda *_, **__: lacking(*missing))
+    monkeypatch.setenv("IMMUTABLE_BASE_CONTAINED", "1")
+    arguments = ["doctor", "--online", "--config", str(ROOT / "immutable-base.toml")]
+    assert main([*arguments, "--workspace", str(tmp_path)]) == max(4, worst)
+    out = capsys.readouterr().out
+    assert "MISSING cosign" in out
+    assert "it is asked" in out
 
 
 def test_what_is_remote_decides_the_exit_code_of_a_host_that_is_ready(

@@ -80,6 +80,9 @@ def test_what_is_written_is_the_one_copy_of_the_checkout_and_can_be_used(tmp_pat
     said = capsys.readouterr().out
     assert f"cd '{target}'" in said
     assert "immutable-base plan" in said
+    assert "immutable-base doctor --online" in said, (
+        "the first thing for a real user, as README says"
+    )
 
 
 def test_what_else_is_in_the_folder_stays(tmp_path):

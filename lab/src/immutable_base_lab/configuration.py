@@ -12,7 +12,7 @@ from pathlib import Path
 
 import tomlkit
 
-from immutable_base.config.schema import COMPOSE
+from immutable_base.config.types import COMPOSE
 from immutable_base.errors import HostError
 from immutable_base.workspace import write_atomically
 from immutable_base_lab.core.files import remove

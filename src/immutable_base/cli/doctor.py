@@ -21,7 +21,7 @@ from immutable_base.cli.options import (
 from immutable_base.config.load import load_settings
 from immutable_base.config.names import selected_variants
 from immutable_base.config.schema import Settings
-from immutable_base.doctor import Requirement, examine
+from immutable_base.doctor import Requirement, examine, missing_to_ask
 from immutable_base.errors import ConfigurationError, HostError
 from immutable_base.log import log_to_terminal
 from immutable_base.model.boot import BootPolicy
@@ -58,7 +58,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(namespace: argparse.Namespace) -> int:
-    """Report each thing that a run needs; exit with 0 if all are there, or held as in a plan."""
+    """Report each thing that a run needs, and end with the worst exit code of what is wrong.
+
+    That is 0 if all are there, or held as in a plan.
+    """
     log_to_terminal(verbose=namespace.verbose)
     if namespace.variant and not namespace.online:
         raise ConfigurationError(
@@ -74,16 +77,16 @@ def run(namespace: argparse.Namespace) -> int:
         settings.minimum_free_gib,
         boots=settings.boot.policy is BootPolicy.REQUIRED,
     )
-    ready = all(requirement.ok for requirement in requirements)
+    able = not missing_to_ask(requirements)
     # Not all of it: that this host has no namespaces is one of the answers.
-    if namespace.online and ready and must_be_contained():
+    if namespace.online and able and must_be_contained():
         return run_again_contained(namespace.arguments)
     runner = _runner(namespace, settings) if namespace.ci else None
-    online = _online(namespace, names) if namespace.online and ready else None
+    online = _online(namespace, names) if namespace.online and able else None
     write_result(_result(namespace, requirements, online, runner), namespace.output)
-    if not ready:
-        return HostError.exit_code
-    return max(online.exit_code if online else 0, runner.exit_code if runner else 0)
+    ready = all(requirement.ok for requirement in requirements)
+    codes = (report.exit_code for report in (online, runner) if report)
+    return max((0 if ready else HostError.exit_code, *codes))
 
 
 def _secure_boot(namespace: argparse.Namespace) -> int:
@@ -151,7 +154,8 @@ def _result(
     if not namespace.online:
         return text
     if online is None:
-        return f"{text}\nonline: nothing was asked before this host is ready\n"
+        needed = ", ".join(missing_to_ask(requirements))
+        return f"{text}\nonline: nothing was asked; that needs {needed}\n"
     from immutable_base.report.online import online_text  # noqa: PLC0415  only it needs rich
 
     width = max(shutil.get_terminal_size().columns, NARROWEST)

@@ -11,9 +11,9 @@ from immutable_base.init import write_defaults
 NEXT = """\
 next:
   cd {folder}
-  $EDITOR immutable-base.toml   # registry.destination and signing.certificate_identity are yours
-  immutable-base doctor         # what this host lacks, and how to get it
-  immutable-base plan           # what a run would build, and why; builds nothing"""
+  $EDITOR immutable-base.toml            # yours: registry.destination, signing.certificate_identity
+  sudo -E immutable-base doctor --online # what this host lacks, what the first night would meet
+  sudo -E immutable-base plan            # what a run would build, and why; builds nothing"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -9,8 +9,11 @@ from pydantic import Field, StringConstraints
 from immutable_base.config.types import Fingerprint
 from immutable_base.model.document import Frozen
 
-Place = Annotated[str, StringConstraints(pattern=r"^(https?://.+|file:///.+|[^:]+)$")]
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+PLACE = r"^(https?://.+|file:///.+|[^:]+)$"
+SHA256 = r"^[0-9a-f]{64}$"
+KEY_ID = r"^[0-9A-F]{8,40}$"
+Place = Annotated[str, StringConstraints(pattern=PLACE)]
+Sha256 = Annotated[str, StringConstraints(pattern=SHA256)]
 
 
 class Key(Frozen):
@@ -26,7 +29,7 @@ class Key(Frozen):
     """Fingerprint of the primary key: 40 hexadecimal digits, verified out of band."""
     sha256: Sha256 | None = None
     """SHA-256 of the key file, beside or instead of `fingerprint`."""
-    witness_key_id: Annotated[str, StringConstraints(pattern=r"^[0-9A-F]{8,40}$")] | None = None
+    witness_key_id: Annotated[str, StringConstraints(pattern=KEY_ID)] | None = None
     """End of the fingerprint as public sources name it. Only `keys check` compares it: a hint."""
     witness_sha256: Sha256 | None = None
     """SHA-256 of the key file without lines that begin with `Version`, as public sources name it.

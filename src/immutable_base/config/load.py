@@ -36,6 +36,8 @@ def validate(model: type[Table], document: dict[str, Any], path: Path) -> Table:
 
 
 def _explain(item: ErrorDetails, model: type[BaseModel]) -> str:
+    from immutable_base.config.forms import explain  # noqa: PLC0415  for a mistake only
+
     location = item["loc"]
     path = ".".join(str(part) for part in location)
     if item["type"] == "extra_forbidden":
@@ -44,9 +46,9 @@ def _explain(item: ErrorDetails, model: type[BaseModel]) -> str:
         )
     if item["type"] == "missing":
         return f"{path}: this key is missing"
-    message = str(item["msg"])
     if item["type"] == UNDEFINED:
-        return message + did_you_mean(item["ctx"]["name"], item["ctx"]["known"])
+        return str(item["msg"]) + did_you_mean(item["ctx"]["name"], item["ctx"]["known"])
+    message = explain(item)
     return f"{path}: {message}" if path else message
 
 

@@ -5,20 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from immutable_base.config.boot import BootSettings
 from immutable_base.config.key import Key
 from immutable_base.config.module_signing import ModuleSigning
+from immutable_base.config.registry import Registry
 from immutable_base.config.signing import Signing
 from immutable_base.config.trust import TrustSettings
-from immutable_base.config.types import Name, Url
+from immutable_base.config.types import (
+    COMPOSE,
+    BaseReference,
+    Name,
+    ReleaseNumber,
+    RepositoryUrl,
+    Url,
+)
 from immutable_base.model.document import Frozen
-from immutable_base.model.reference import REPOSITORY, TAG, fill_tag
-
-COMPOSE = "{compose}"
-"""Stands in the URL of a repository for the compose that the base image was made from."""
+from immutable_base.model.reference import TAG, fill_tag
 
 UNDEFINED = "undefined_name"
 """Type of the error for a name that nothing defines; its context has `name` and `known`."""
@@ -27,9 +32,9 @@ UNDEFINED = "undefined_name"
 class Stream(Frozen):
     """A distribution and release to build on."""
 
-    base: str
+    base: BaseReference
     """Reference of the base image, with its moving tag."""
-    release: Annotated[str, StringConstraints(pattern=r"^[0-9]+$")]
+    release: ReleaseNumber
     """Release number; stands for `{release}` in repository URLs."""
     repositories: tuple[Name, ...]
     """Repositories that every variant of the stream may use."""
@@ -40,10 +45,10 @@ class Stream(Frozen):
 class Repository(Frozen):
     """A repository of RPM packages."""
 
-    url: Url
+    url: RepositoryUrl
     """URL of the folder that holds `repodata/`; `{release}` is the stream's, `{compose}` the base
     image's label `redhat.compose-id`."""
-    archive: Url | None = None
+    archive: RepositoryUrl | None = None
     """URL to use when `url` answers 404: where a release is kept that has left the mirrors."""
     optional: bool = False
     """Whether it is done without the repository when it is not there or cannot be reached. Of equal
@@ -129,21 +134,6 @@ class KernelSettings(Frozen):
     """Kernel packages that are installed only if the base image has them."""
     devel_package: str
     """Package that modules are compiled against."""
-
-
-class Registry(Frozen):
-    """The registry that images are pushed to."""
-
-    destination: Annotated[str, Field(pattern=f"^{REPOSITORY.pattern}$")]
-    """`host[:port]/path`; an image is pushed to `<destination>/<variant>`."""
-    ca_bundle: str = ""
-    """PEM file of the registry's private CA; empty: the system's CAs."""
-    mirrors: tuple[Annotated[str, Field(pattern=f"^{REPOSITORY.pattern}$")], ...] = ()
-    """Copies of `destination`: what was signed for `<destination>/<variant>` is accepted as
-    `<mirror>/<variant>` too."""
-    candidates: Annotated[str, Field(pattern=f"^({REPOSITORY.pattern})?$")] = ""
-    """Repository in which `build --candidate` leaves images, by digest and unsigned, for stages on
-    other machines; empty: `<destination>/candidates`."""
 
 
 class Publish(Frozen):

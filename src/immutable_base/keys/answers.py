@@ -70,13 +70,7 @@ def about_the_file(
 ) -> tuple[KeyFinding, ...]:
     """Return what the files of all places say about the key that was found in one of them."""
     if found is None:
-        several = {it.fingerprint for answer in answers for it in answer.file.keys}
-        message = (
-            f"choose one with --fingerprint: {', '.join(sorted(several))}"
-            if several
-            else "no place has a key that gpg can read"
-        )
-        return (KeyFinding(name=KEY, ok=False, message=message),)
+        return (KeyFinding(name=KEY, ok=False, message=_none_found(answers)),)
     answer, listed = found
     return (
         _valid(listed),
@@ -111,6 +105,15 @@ def require_fit(findings: Sequence[KeyFinding], despite: Sequence[str]) -> None:
             if KEY not in names
             else "nothing can make up for that",
         )
+
+
+def _none_found(answers: Sequence[PlaceAnswer]) -> str:
+    several = {it.fingerprint for answer in answers for it in answer.file.keys}
+    if several:
+        return f"choose one with --fingerprint: {', '.join(sorted(several))}"
+    if all(answer.error is not None for answer in answers):
+        return f"none of its {len(answers)} places answers"
+    return "no place has a key that gpg can read"
 
 
 def _valid(listed: ListedKey) -> KeyFinding:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +19,8 @@ from immutable_base.plan.support import judge_support, today_of
 from immutable_base.repository.keys import not_pinned
 from immutable_base.repository.metadata import Metadata, Source
 
+ADDRESS = re.compile(r"(https?|file)://\S+")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offered:
@@ -32,8 +35,14 @@ class Offered:
 
 
 def fault(kind: str, name: str, error: ImmutableBaseError) -> OnlineFinding:
-    """Return the finding about something that would fail, in the error's own words."""
-    message = ": ".join(filter(None, (error.message, *(error.details or "").splitlines()[-1:])))
+    """Return the finding about something that would fail, in the error's own words.
+
+    Of long details only the end, and the address that they begin with.
+    """
+    first, *others = [line for line in (error.details or "").splitlines() if line.strip()] or [""]
+    if not ADDRESS.match(first):
+        first = "" if others else first
+    message = ": ".join(filter(None, (error.message, first, *others[-1:])))
     return OnlineFinding.model_validate(
         {
             "kind": kind,

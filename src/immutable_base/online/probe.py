@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 
 from immutable_base.errors import (
     HostError,
@@ -35,7 +34,9 @@ from immutable_base.plan.sources import keys_of, skipped_repositories, sources_o
 from immutable_base.repository.metadata import Metadata, Source, read_repomd
 from immutable_base.solver.pool import PackagePool
 
-KEYS_AT_ONCE = 4
+AT_ONCE = 8
+"""Keys that are looked at, while the registry and Sigstore are asked."""
+UNREAD = "where it is, the base image says, which could not be read"
 
 
 def probe(inputs: PlanInputs, services: Services, names: Sequence[str]) -> OnlineReport:
@@ -47,46 +48,55 @@ def probe(inputs: PlanInputs, services: Services, names: Sequence[str]) -> Onlin
     used = {key for name in names for key in keys_of(settings, name)}
     wanted = [key for key in settings.keys if key in used]
     chosen = settings.model_copy(update={"variants": {n: settings.variants[n] for n in names}})
-    with ThreadPoolExecutor(KEYS_AT_ONCE) as pool:
-        reports = list(pool.map(partial(check_key, inputs.metadata, chosen), wanted))
-    remote = read_remote(inputs, names)
+    # All at the same time: an address that is silent is given up after half a minute.
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        answers = pool.submit(ask_services, inputs.metadata.keys.downloader, services)
+        checking = [pool.submit(check_key, inputs.metadata, chosen, name) for name in wanted]
+        remote = read_remote(inputs, names)
+        reports = [one.result() for one in checking]
     found = [
         *map(key_finding, reports),
         *(base_finding(settings, it, base, inputs.now) for it, base in remote.bases.items()),
         *_repositories(inputs, remote, names),
     ]
     plan = make_plan(inputs, names, remote)
-    return OnlineReport(
-        findings=(
-            *found,
-            *map(variant_finding, plan.variants),
-            *ask_services(inputs.metadata.keys.downloader, services),
-        )
-    )
+    return OnlineReport(findings=(*found, *map(variant_finding, plan.variants), *answers.result()))
 
 
 def _repositories(
     inputs: PlanInputs, remote: Remote, names: Sequence[str]
 ) -> Iterator[OnlineFinding]:
     settings = inputs.settings
-    composes = composes_of(remote.bases)
     moments: dict[Source, float] = {}
     skipped: dict[tuple[str, str], None] = {}
     for stream, base in remote.bases.items():
         mine = [name for name in names if settings.variants[name].stream == stream]
-        compose = composes.get(stream, "")
+        sources = sources_of(settings, mine, composes_of(remote.bases).get(stream, ""))
         # Of this stream alone: another may use the same repository at another place.
-        here = skipped_repositories(settings, stream, mine, compose, remote.metadata)
-        skipped |= dict.fromkeys((item.id, item.reason) for item in here)
+        here = _done_without(inputs, remote, stream, mine)
+        skipped |= dict.fromkeys(here.items())
         # As in a plan: a clock that is behind the base image's own time is wrong.
         now = max(inputs.now, base.plan.created) if isinstance(base, Base) else inputs.now
-        for source in sources_of(settings, mine, compose):
-            if source.id not in {item.id for item in here}:
+        for source in sources:
+            if source.id not in here:
                 moments[source] = max(now, moments.get(source, now))
     for source, now in moments.items():
         yield _repository(inputs, source, remote, now)
     for name, reason in skipped:
         yield skipped_finding(name, reason)
+
+
+def _done_without(
+    inputs: PlanInputs, remote: Remote, stream: str, names: Sequence[str]
+) -> dict[str, str]:
+    """Return the repositories that variants of a stream would do without, each with the reason."""
+    settings, compose = inputs.settings, composes_of(remote.bases).get(stream, "")
+    found = skipped_repositories(settings, stream, names, compose, remote.metadata)
+    if isinstance(remote.bases[stream], Base):
+        return {item.id: item.reason for item in found}
+    # That it lacks a label is nothing to say of an image that nobody has read.
+    placed = {source.id for source in sources_of(settings, names, compose)}
+    return {item.id: item.reason if item.id in placed else UNREAD for item in found}
 
 
 def _repository(inputs: PlanInputs, source: Source, remote: Remote, now: float) -> OnlineFinding:

@@ -6,7 +6,8 @@ Nothing is pushed and nothing signed: only a pipeline's token shows that it may.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,35 +50,42 @@ class Services:
     roots: TrustRoots
 
 
-def ask_services(downloader: Downloader, services: Services) -> Iterator[OnlineFinding]:
-    """Yield a finding for the registry and for each part of the Sigstore instance."""
+def ask_services(downloader: Downloader, services: Services) -> tuple[OnlineFinding, ...]:
+    """Return a finding for the registry and for each part of the Sigstore instance.
+
+    They are asked at the same time: one that is silent is given up after half a minute.
+    """
     signing, roots = services.signing, services.roots
-    yield _finding("registry", services.destination, lambda: _registry(services))
+    questions = [_finding("registry", services.destination, lambda: _registry(services))]
     for url, path, judge in (
         (signing.certificate_oidc_issuer, ".well-known/openid-configuration", _issuer),
         (signing.fulcio_url, "api/v2/trustBundle", _fulcio),
         (signing.rekor_url, "api/v1/log/publicKey", _rekor),
     ):
-        yield _finding("sigstore", url, _asking(downloader, url, path, judge, roots))
+        questions.append(_finding("sigstore", url, _asking(downloader, url, path, judge, roots)))
     if not (signing.fulcio_root or signing.trusted_root):
-        yield _finding(
-            "sigstore", REPOSITORY, _asking(downloader, REPOSITORY, "timestamp.json", _tuf, roots)
-        )
+        asking = _asking(downloader, REPOSITORY, "timestamp.json", _tuf, roots)
+        questions.append(_finding("sigstore", REPOSITORY, asking))
+    with ThreadPoolExecutor(len(questions)) as pool:
+        return tuple(pool.map(lambda ask: ask(), questions))
 
 
 Judge = Callable[[bytes, str, TrustRoots], str]
 """Returns what an answer of this URL means; raises VerificationError if it is not trusted."""
 
 
-def _finding(kind: str, name: str, ask: Callable[[], str]) -> OnlineFinding:
-    try:
-        with foreign_data(f"the answer of {name}"):
-            message = _asked(ask)
-    except ImmutableBaseError as error:
-        return fault(kind, name, error)
-    return OnlineFinding.model_validate(
-        {"kind": kind, "name": name, "state": State.OK, "message": message}
-    )
+def _finding(kind: str, name: str, ask: Callable[[], str]) -> Callable[[], OnlineFinding]:
+    def finding() -> OnlineFinding:
+        try:
+            with foreign_data(f"the answer of {name}"):
+                message = _asked(ask)
+        except ImmutableBaseError as error:
+            return fault(kind, name, error)
+        return OnlineFinding.model_validate(
+            {"kind": kind, "name": name, "state": State.OK, "message": message}
+        )
+
+    return finding
 
 
 def _asked(ask: Callable[[], str]) -> str:

@@ -67,9 +67,14 @@ def _place(answer: PlaceAnswer) -> Iterator[str]:
         yield from (f"    {name}" for name in key.user_ids)
     unread = answer.file.certificates - len(answer.file.keys)
     if unread:
-        yield f"  {unread} more that gpg cannot read: keys of version 6 (post-quantum)?"
+        count = f"{unread} more" if answer.file.keys else _count(unread)
+        yield f"  {count} that gpg cannot read: of version 6 (post-quantum)?"
     if not answer.file.certificates:
         yield "  not an OpenPGP key"
+
+
+def _count(keys: int) -> str:
+    return f"{keys} key{'' if keys == 1 else 's'}"
 
 
 def _times(key: ListedKey) -> str:

@@ -17,7 +17,8 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import urljoin
 
 from immutable_base.config.key import Key
-from immutable_base.config.schema import COMPOSE, Repository, Settings
+from immutable_base.config.schema import Repository, Settings
+from immutable_base.config.types import COMPOSE, RELEASE
 from immutable_base.download import NotFoundError
 from immutable_base.errors import (
     ConfigurationError,
@@ -99,7 +100,7 @@ def source_of(settings: Settings, name: str, release: str, compose: str = "") ->
         return None
 
     def filled(url: str) -> str:
-        known = url.replace("{release}", repository.release or release).replace(COMPOSE, compose)
+        known = url.replace(RELEASE, repository.release or release).replace(COMPOSE, compose)
         return known if known.endswith("/") else f"{known}/"
 
     archive = repository.archive

@@ -46,6 +46,7 @@ NEW = [
     ("dnf-check", "dnf_check", said(f"{DNF4}\nzfs has missing requires"), said(DNF4), "zfs has missing requires"),
     ("dnf-check", "dnf_check", said(f'{DNF5}\n missing require "zfs"'), said(DNF5), 'bash-5.3-1.x86_64: missing require "zfs"'),
     ("dnf-check", "dnf_check", said('a\n missing require "x"'), said('b\n missing require "x"'), 'a: missing require "x"'),
+    ("dnf-check", "dnf_check", said(f"{DNF4}\n{DNF4}"), said(DNF4), DNF4),
     ("dnf-check", "dnf_check", said(DNF4), FINE, DNF4),
     ("dnf-check", "dnf_check", said(DNF4, 127), said(DNF4, 1), DNF4),
     ("dnf-check", "dnf_check", said("", 139), said("", 139), None),

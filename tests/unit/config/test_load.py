@@ -1,10 +1,18 @@
 """A mistake in immutable-base.toml is named with its place and the right word."""
 
+import json
+import re
+
 import pytest
 
+from immutable_base.config.forms import FORMS
+from immutable_base.config.instance import InstanceSettings
 from immutable_base.config.load import load_settings
+from immutable_base.config.schema import Settings
 from immutable_base.errors import ConfigurationError
 from support.paths import PRODUCT
+
+URL_LINE = 'url = "https://h.invalid/"\n'
 
 
 def broken(tmp_path, old, new):
@@ -113,6 +121,51 @@ def test_fingerprint_must_be_whole(tmp_path):
 def test_a_key_without_places_or_with_half_a_pin_is_refused(tmp_path, table, key):
     words = broken(tmp_path, "[keys.centos]\n", f"[keys.extra]\n{table}\n\n[keys.centos]\n")
     assert f"keys.extra.{key}" in words
+
+
+MISTAKES = {
+    'destination = "': ('destination = "https://', "registry.destination: 'https://registry.gitlab.com/immutable-base/immutable-base' is not host[:port]/path in small letters, without https:// and without a tag"),
+    "7DC7299DCF7C7FD9CD87701BA599FD5E9DB84141": ("7DC7 299D", "keys.openzfs.fingerprint: '7DC7 299D' is not 40 hexadecimal digits, capitals, without spaces"),
+    'witness_key_id = "CDF6BA43"': ('sha256 = "AF"', "keys.cuda.sha256: 'AF' is not 64 hexadecimal digits, small letters"),
+    '"https://nvidia.github.io/libnvidia-container/gpgkey"': ('"ftp://x/k"', "keys.container-toolkit.places.0: 'ftp://x/k' is not https://..., file:///... or a path"),
+    'base = "quay.io/fedora/fedora-bootc:44"': ('base = "docker://quay.io/a/b:c"', "streams.fedora-44.base: 'docker://quay.io/a/b:c' is not registry/path:tag, without docker:// in front"),
+    'packages = ["zfs"]': ('packages = "zfs"', "layers.zfs.packages: this has to be a list"),
+    "[keys.openzfs]": ('[keys]\nopenzfs = "x"\n[ignored]', "keys.openzfs: this has to be a table"),
+    'tags = ["latest"': ('tags = []\n# ["latest"', "publish.tags: this must not be empty"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("old", MISTAKES)
+def test_a_text_of_another_form_is_explained_in_words(tmp_path, old):
+    """A pattern of a hundred characters says nothing to whoever typed an address wrongly."""
+    new, said = MISTAKES[old]
+    words = broken(tmp_path, old, new)
+    assert said in words
+    assert "pattern" not in words
+
+
+@pytest.mark.parametrize("model", [Settings, InstanceSettings])
+def test_every_form_of_a_text_has_its_words(model):
+    patterns = set(re.findall(r'"pattern": "(.*?)"[,}]', json.dumps(model.model_json_schema())))
+    assert {json.loads(f'"{pattern}"') for pattern in patterns} <= FORMS.keys()
+
+
+def test_a_long_text_of_another_form_is_not_repeated_whole(tmp_path):
+    words = broken(tmp_path, "7DC7299DCF7C7FD9CD87701BA599FD5E9DB84141", "A" * 5000)
+    assert len(words) < 500
+
+
+@pytest.mark.parametrize("place", ["url", "archive"])
+@pytest.mark.parametrize("field", ["{relase}", "{release", "$releasever}", "{}"])
+def test_an_address_with_an_unknown_field_is_refused_before_a_server_is_asked_for_it(
+    tmp_path, place, field
+):
+    line = f'[repositories.fedora]\n{place} = "https://h.invalid/{field}/"\n'
+    text = PRODUCT.read_text()
+    old = text[text.index("[repositories.fedora]") :].split("\n\n")[0]
+    words = broken(tmp_path, old, f'{line}{"" if place == "url" else URL_LINE}key = "fedora"')
+    assert f"repositories.fedora.{place}: " in words
+    assert "an address may hold {release} and {compose} only" in words
 
 
 def test_missing_file(tmp_path):

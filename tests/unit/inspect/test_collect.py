@@ -293,6 +293,7 @@ def test_services_of_nvidias_are_read_with_the_conditions_of_all_drop_ins(image)
     image.file(f"{folder}/nvidia-persistenced.service.d/10.conf", "ExecCondition=/bin/replaced\n")
     image.file("etc/systemd/system/nvidia-cdi-refresh.service", "[Service]\n")
     image.file(f"{folder}/nvidia-at@.service", "[Service]\n")
+    (image.root / folder / "nvidia-alias.service").symlink_to("nvidia-persistenced.service")
     image.answers["systemctl --root=/ is-enabled nvidia-cdi-refresh.service nvidia-persistenced.service"] = (
         0, "enabled\ndisabled\n"
     )  # fmt: skip

@@ -123,6 +123,7 @@ def test_where_no_place_answers_nothing_is_known(vendor, capsys):
     out = capsys.readouterr().out
     assert f"{vendor.url}/gone: " in out
     assert "not-here.asc: the key 'ours' cannot be read: No such file" in out
+    assert "NO  key       none of its 2 places answers" in out, "of gpg there is nothing to say"
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>", armour(version_6_key())])
@@ -132,7 +133,7 @@ def test_where_no_place_has_a_key_that_can_be_read_nothing_is_pinned(vendor, cap
     assert keys(vendor, "check", "ours", "--pin", "--despite", "places") == 12
     out = capsys.readouterr().out
     assert "NO  key       no place has a key that gpg can read" in out
-    assert ("1 more that gpg cannot read" in out) == bool(content.count(b"BEGIN"))
+    assert ("  1 key that gpg cannot read" in out) == bool(content.count(b"BEGIN"))
     assert pinned(vendor) is None
 
 

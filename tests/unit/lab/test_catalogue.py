@@ -1,7 +1,14 @@
 """The lab's catalogue has what the product asks for."""
 
+import subprocess
+from types import SimpleNamespace
+
 from immutable_base_lab.debian import catalogue
+from immutable_base_lab.rpms import package
+from immutable_base_lab.rpms.package import Recipe
 from support.product import requested_sets
+
+UNSIGNED = SimpleNamespace(sign_rpms=lambda _rpm: None)
 
 
 def test_every_utility_and_every_compiler_of_the_product_is_in_the_catalogue():
@@ -21,3 +28,17 @@ def test_every_utility_and_every_compiler_of_the_product_is_in_the_catalogue():
     assert len(wanted) == 3
     missing = {name: set(packages) - offered for name, packages in wanted.items()}
     assert missing == {name: set() for name in wanted}
+
+
+def test_dkms_wants_the_headers_of_the_kernel_that_is_installed_as_epels_does(tmp_path):
+    """A rich dependency, as rpm writes it down and as libsolv has to read it."""
+    (tmp_path / "tree").mkdir()
+    recipe = Recipe(
+        name="dkms", version="1", release="1", arch="noarch", summary="x", license="x", mtime=0,
+        url="https://h.invalid", requires=catalogue.load().change("dkms").requires,
+    )  # fmt: skip
+    rpm = package.build(recipe, tmp_path / "tree", tmp_path, UNSIGNED)
+    asked = subprocess.run(
+        ["rpm", "-qp", "--requires", rpm], check=True, capture_output=True, text=True
+    )
+    assert "(kernel-devel-matched if kernel-core)" in asked.stdout.splitlines()

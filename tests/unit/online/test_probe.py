@@ -1,12 +1,19 @@
 """What the first night would meet is said before it: each fault that was foreseen, by its name."""
 
+import threading
+from functools import partial
+
 import pytest
 
-from immutable_base.errors import ToolMissingError
+from immutable_base.errors import CommandError, RemoteError, ToolMissingError
 from immutable_base.model.online import State
+from immutable_base.online import probe
+from immutable_base.online.findings import fault
 from support.key_files import make_old_signer, revoke
 from support.plan_world import digest_rpms
 from support.rpmmd import Rpm, make_signer
+
+ORDER = ("key", "base", "repository", "variant", "registry", "sigstore")
 
 
 def states(report):
@@ -111,6 +118,33 @@ def test_a_base_image_that_cannot_be_read_is_a_fault_of_its_own(online):
     found = online.found("base", "registry.invalid/el:10", "base")
     assert found.state is State.FAULT
     assert "must have exactly one kernel" in found.message
+
+
+def test_of_a_base_image_that_cannot_be_read_nobody_says_what_it_lacks(online):
+    """Whether it names a compose is not known: the repositories of one are not judged at all."""
+    world = online.world
+    world.document["repositories"]["cuda"] = {
+        **world.document["repositories"]["cuda"],
+        "url": "http://mirror.invalid/{compose}/", "optional": True,
+    }  # fmt: skip
+    world.document["streams"]["el"]["repositories"].append("cuda")
+    kernels, world.kernels = world.kernels, ()
+    found = online.found("repository", "cuda", "base")
+    assert found.state is State.WARNING
+    assert found.message == "not used: where it is, the base image says, which could not be read"
+    world.kernels = kernels
+    assert "has no label" in online.found("repository", "cuda", "base").message
+
+
+def test_what_cannot_be_fetched_is_named_by_its_address():
+    """Its reason alone, "Connection refused", says nothing that anybody could try."""
+    error = RemoteError("repomd.xml cannot be fetched", details="http://h.invalid/x\n\nrefused")
+    message = fault("repository", "cuda", error).message
+    assert message == "repomd.xml cannot be fetched: http://h.invalid/x: refused"
+    error = RemoteError("gone", details="http://h.invalid/x")
+    assert fault("repository", "cuda", error).message == "gone: http://h.invalid/x"
+    many = CommandError("failed", details="a program's first words\nits last")
+    assert fault("base", "b", many).message == "failed: its last"
 
 
 def test_metadata_older_than_its_limit_is_a_fault(online):
@@ -316,6 +350,20 @@ def test_the_plan_decides_on_the_same_answers(online):
     asked = online.world.requests
     assert asked.count("/baseos/repodata/repomd.xml") == 2, "for the key, and for the plan"
     assert sum("primary" in path for path in asked) == 1
+
+
+def test_what_is_silent_keeps_nothing_else_waiting(online, monkeypatch):
+    """Where nothing answers at all, whoever asks knows after a minute, not after six."""
+    together = threading.Barrier(3)
+
+    def meeting(asked, *arguments):
+        together.wait(30)
+        return asked(*arguments)
+
+    for name in ("check_key", "read_remote", "ask_services"):
+        monkeypatch.setattr(probe, name, partial(meeting, getattr(probe, name)))
+    kinds = [item.kind for item in online.ask("base").findings]
+    assert kinds == sorted(kinds, key=ORDER.index), "the table is in the order of a night"
 
 
 def test_the_registry_and_sigstore_are_asked_as_well(online):

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import threading
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -57,6 +58,25 @@ def asked(site, instance, destination="127.0.0.1:1/x", authority=None, **changes
     )  # fmt: skip
     with open_downloader(None) as downloader:
         return list(ask_services(downloader, services))
+
+
+def test_services_that_are_silent_are_waited_for_together(instance):
+    """Behind a firewall that swallows packets each takes half a minute to be given up."""
+    together = threading.Barrier(3)
+
+    class Silent:
+        def fetch_small(self, _url, what):
+            together.wait(30)
+            raise RemoteError(f"{what} cannot be fetched")
+
+    table = dict.fromkeys(("certificate_identity", "certificate_oidc_issuer", "rekor_url"), "x")
+    services = Services(
+        destination="127.0.0.1:1/x", authority=None, roots=instance.roots(),
+        signing=SigningTable(**table, fulcio_url="x", fulcio_root="f", rekor_key="r"),
+    )  # fmt: skip
+    found = list(ask_services(Silent(), services))
+    assert [item.kind for item in found] == ["registry", "sigstore", "sigstore", "sigstore"]
+    assert all("cannot be" in item.message for item in found)
 
 
 # ------------------------------------------------------------------ what must not pass

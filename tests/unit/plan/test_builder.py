@@ -58,6 +58,30 @@ def test_a_base_kernel_that_the_dkms_package_refuses_moves_down(world):
     assert {p.evr for p in variant.modules[0].builder if "kernel" in p.name} >= {"6.12.117-1"}
 
 
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_dkms_that_wants_the_headers_of_every_kernel_gets_those_of_the_builders_alone(
+    world, kept
+):
+    """As EPEL's: `(kernel-devel-matched if kernel-core)`, which requires one kernel exactly."""
+    world.repositories["baseos"] += kernel_rpms("6.12.105") if kept else []
+    versions = {rpm.evr for rpm in world.repositories["baseos"] if rpm.name == "kernel-devel"}
+    world.repositories["baseos"] += [
+        Rpm("kernel-devel-matched", evr, requires=(f"kernel-core = {evr}", f"kernel-devel = {evr}"))
+        for evr in versions
+    ]
+    wanted = "(kernel-devel-matched if kernel-core)"
+    for repository in world.repositories.values():
+        for number, rpm in enumerate(repository):
+            if rpm.name == "dkms":
+                repository[number] = dataclasses.replace(rpm, requires=(*rpm.requires, wanted))
+    variant = world.variant("base-zfs")
+    assert variant.verdict is Verdict.BUILD, variant.reasons
+    names = {p.name: p.evr for p in variant.modules[0].builder}
+    chosen = "6.12.105-1" if kept else "6.12.117-1"
+    assert names["kernel-devel-matched"] == names["kernel-devel"] == chosen
+    assert names.get("kernel-core", chosen) == chosen
+
+
 def test_a_module_for_one_kernel_is_planned_once(world):
     world.repositories["baseos"] = [
         rpm
