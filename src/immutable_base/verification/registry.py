@@ -27,7 +27,8 @@ WAITS = (0.3, 1.0)
 """Seconds before the second and the third attempt."""
 LONGEST_WAIT = 10
 """Seconds that a registry may ask us to wait (`Retry-After`); one that wants more is left alone."""
-_CHALLENGE = re.compile(r'([a-z]+)="([^"]*)"', re.IGNORECASE)
+_CHALLENGE = re.compile(r'(?<![a-z])([a-z]+)="([^"]*)"', re.IGNORECASE)
+"""Begins with a word only: else a long one takes a time that grows with its square."""
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{1,16384}")
 """Source: RFC 6750, 2.1; anything else could end the header."""
 

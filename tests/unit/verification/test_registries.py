@@ -43,6 +43,26 @@ def test_whatever_hangs_the_answer_comes_in_time(scene, kind):
     assert time.monotonic() - began < 3
 
 
+LONG_HEADERS = {
+    "a challenge": ("manifests/latest", 401, {"WWW-Authenticate": "Bearer " + "a" * 60_000}),
+    "a link": ("referrers/{}", 200, {"Link": "<a>;" * 15_000}),
+    "a link with a relation": ("referrers/{}", 200, {"Link": "<a>; rel" * 7_500}),
+    "a link in spaces": ("referrers/{}", 200, {"Link": "<a>" + " " * 60_000}),
+}
+
+
+@pytest.mark.parametrize("name", LONG_HEADERS)
+def test_a_header_that_is_long_takes_no_time(scene, name):
+    """While a pattern is looked for nothing else runs, and so nobody looks at the clock."""
+    path, status, headers = LONG_HEADERS[name]
+    scene.registry.has_referrers = True
+    reply = Reply(b'{"manifests":[]}', status, headers)
+    scene.replies[f"/v2/{PATH}/{path.format(scene.digest)}"] = reply
+    began = time.process_time()
+    assert scene.verify().code == UNKNOWN
+    assert time.process_time() - began < 2
+
+
 def test_a_server_that_speaks_no_tls_is_never_asked_in_the_clear(scene):
     with serving() as plain:
         scene.reference = f"{plain.url.removeprefix('http://')}/{PATH}:latest"
