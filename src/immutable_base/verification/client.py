@@ -11,7 +11,7 @@ import ssl
 import urllib.parse
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from os import environ
 
 from immutable_base.errors import RemoteError, UnavailableError
@@ -38,6 +38,8 @@ class Answer:
     headers: Mapping[str, str]
     """Names in lower case."""
     body: bytes
+    redirected: bool = False
+    """Whether another host than the one that was asked has said it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +96,7 @@ class Client:
             answer = self._ask(parts, headers, largest)
             log.debug("%s for %s", answer.status, url)
             if answer.status not in {301, 302, 303, 307, 308}:
-                return answer
+                return replace(answer, redirected=parts.netloc != first)
             url = urllib.parse.urljoin(url, answer.headers.get("location", ""))
         raise RemoteError(f"nothing can be known: {first} redirects more than {REDIRECTS} times")
 

@@ -90,7 +90,8 @@ class RegistryReader:
         """
         question = _Asked(method=method, path=path, media_type=media_type, body=body)
         answer = self._patiently(question, largest)
-        if answer.status == 401:
+        # The login is the registry's: a host that it redirects to may not say who gets it.
+        if answer.status == 401 and not answer.redirected:
             self._authorize(answer, "pull,push" if method == "PUT" else self.actions)
             answer = self._patiently(question, largest)
         return answer

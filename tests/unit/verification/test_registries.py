@@ -180,6 +180,27 @@ def test_a_redirection_to_another_host_gets_no_login(scene, registry_tls, tmp_pa
         assert not [headers for headers in other.headers if "Authorization" in headers]
 
 
+def test_a_challenge_of_another_host_than_the_registry_gets_no_login(
+    scene, registry_tls, tmp_path, monkeypatch
+):
+    """Whoever the registry redirects to may ask for a login; it is the registry's, and stays its own."""
+    secret = base64.b64encode(b"me:secret").decode()
+    login(tmp_path, monkeypatch, **{scene.host: {"auth": secret}})
+    real = scene.reply
+    with serving(registry_tls) as other:
+        challenge = {"WWW-Authenticate": f'Bearer realm="{other.url}/token"'}
+        other.next_reply = lambda path: (
+            Reply(b'{"token":"abc"}') if path == "/token" else Reply(b"", 401, challenge)
+        )
+        scene.reply = lambda path: (
+            Reply(b"", 307, {"Location": other.url + path}) if "/blobs/" in path else real(path)
+        )
+        assert scene.verify().code == UNKNOWN
+        assert "/token" not in other.requests
+        assert not [headers for headers in other.headers if "Authorization" in headers]
+        assert len(other.requests) == 1
+
+
 def test_a_token_that_could_end_a_header_is_refused(scene):
     guarded(scene, f'Bearer realm="{scene.site.url}/token"')
     real = scene.reply
