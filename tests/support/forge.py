@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from immutable_base.errors import TooLargeError
 from immutable_base.verification.attestation import (
     CYCLONEDX,
     PROVENANCE,
@@ -402,7 +403,10 @@ class MemoryRegistry:
 
     def blob(self, digest, size):
         self.asked.append(digest)
-        return self.blobs.get(digest)
+        raw = self.blobs.get(digest)
+        if raw is not None and len(raw) > size:
+            raise TooLargeError(f"more than {size} bytes")
+        return raw
 
     def referrers(self, digest, kind):
         self.asked.append(f"referrers/{digest}")

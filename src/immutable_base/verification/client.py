@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from os import environ
 
-from immutable_base.errors import RemoteError, UnavailableError
+from immutable_base.errors import RemoteError, TooLargeError, UnavailableError
 from immutable_base.verification.deadline import Deadline
 from immutable_base.verification.tls_trust import TlsTrust
 
@@ -54,7 +54,8 @@ class Client:
     def get(self, url: str, headers: Mapping[str, str], largest: int) -> Answer:
         """Return the answer to a GET, after redirections; a body over `largest` is an error.
 
-        `Authorization` goes to the first host only. Raises RemoteError.
+        `Authorization` goes to the first host only. Raises RemoteError, TooLargeError if what is
+        too large is what was asked for, and no error of the server's.
         """
         with self._naming(url):
             host = urllib.parse.urlsplit(url).netloc
@@ -186,7 +187,8 @@ class Client:
                 break
             content += chunk
             if len(content) > largest:
-                raise RemoteError(f"the registry's answer is larger than {largest} bytes")
+                kind = TooLargeError if response.status == 200 else RemoteError
+                raise kind(f"the registry's answer is larger than {largest} bytes")
         if response.length:
             raise http.client.IncompleteRead(bytes(content[:0]), response.length)
         return bytes(content)

@@ -8,7 +8,7 @@ import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from immutable_base.errors import RemoteError, UnavailableError
+from immutable_base.errors import RemoteError, TooLargeError, UnavailableError
 from immutable_base.verification.client import Answer, Client
 from immutable_base.verification.image import MANIFESTS
 from immutable_base.verification.login import login_for
@@ -65,7 +65,7 @@ class RegistryReader:
     def blob(self, digest: str, size: int) -> bytes | None:
         """Return a blob of at most `size` bytes, None if there is none.
 
-        Raises RemoteError if the registry does not tell, or sends more.
+        Raises RemoteError if the registry does not tell, TooLargeError if it sends more.
         """
         return self._get(f"blobs/{digest}", size)
 
@@ -131,7 +131,7 @@ class RegistryReader:
         else:
             answer = self._send(question, largest)
         if answer.status == 200 and len(answer.body) > largest:
-            raise RemoteError(
+            raise TooLargeError(
                 f"the registry sends more than the {largest} bytes of {question.path}"
             )
         return answer

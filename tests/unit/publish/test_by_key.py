@@ -77,6 +77,14 @@ def test_content_that_is_not_what_its_digest_says_does_not_count():
     assert tags_signed_by(registry, repository=REPOSITORY, digest=DIGEST, key=PEM) == set()
 
 
+def test_a_neighbour_that_claims_to_be_smaller_than_it_is_ends_nothing():
+    registry = MemoryRegistry()
+    registry.attach(DIGEST, "sig", GOOD)
+    registry.attach_raw(DIGEST, "sig", [GOOD.descriptor(), {**GOOD.descriptor(), "size": 1}])
+    found = tags_signed_by(registry, repository=REPOSITORY, digest=DIGEST, key=PEM)
+    assert found == {"latest"}
+
+
 def test_junk_before_ours_does_not_hide_it():
     junk = [key_signature(OTHER, DIGEST, f"{REPOSITORY}:{n}") for n in range(MOST_FETCHED + 1)]
     assert tags(*junk, GOOD) == {"latest"}

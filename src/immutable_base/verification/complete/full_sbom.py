@@ -17,6 +17,7 @@ from immutable_base.errors import (
     MissingFullSbomError,
     OtherFullSbomError,
     SwappedFullSbomError,
+    TooLargeError,
 )
 from immutable_base.verification.complete.referrers import ReferrersReader, referrers_tag
 from immutable_base.verification.image import digest_of
@@ -131,7 +132,10 @@ def _read(
     )
     if referrer.blob != f"sha256:{sha256}":
         raise swapped
-    raw = reader.blob(referrer.blob, referrer.size)
+    try:
+        raw = reader.blob(referrer.blob, referrer.size)
+    except TooLargeError as error:  # Anybody may claim another size of what is good.
+        raise swapped from error
     if raw is None:
         raise MissingFullSbomError(
             f"the registry has lost the full SBOM of {pinned}", details=referrer.blob, hint=HINT
