@@ -212,9 +212,7 @@ def _referrer(name: str, raw: bytes) -> _Referrer:
     size = count_of(layer.get("size"), what)
     if layer.get("mediaType") != MEDIA_TYPE or size > LARGEST:
         raise Skipped(f"{what} does not hold a document of a size that is acceptable")
-    return _Referrer(
-        digest=name,
-        subject=text_of(subject.get("digest"), what),
-        blob=text_of(layer.get("digest"), what),
-        size=size,
-    )
+    named = [text_of(it.get("digest"), what) for it in (subject, layer)]
+    if not all(map(DIGEST.fullmatch, named)):
+        raise Skipped(f"{what} names something by no SHA-256")
+    return _Referrer(digest=name, subject=named[0], blob=named[1], size=size)
