@@ -111,6 +111,13 @@ def test_what_is_no_public_key_is_refused(raw):
         canonical_pem(raw, "k.pub")
 
 
+def test_of_two_keys_in_one_file_none_is_left_out_without_a_word():
+    other = public_pem(ec.generate_private_key(ec.SECP256R1()))
+    for second in (other, other[:60]):
+        with pytest.raises(ConfigurationError, match="more than one key"):
+            canonical_pem(PEM.encode() + second, "k.pub")
+
+
 def test_another_curve_is_refused():
     with pytest.raises(ConfigurationError, match="P-256"):
         canonical_pem(public_pem(ec.generate_private_key(ec.SECP384R1())), "k.pub")
