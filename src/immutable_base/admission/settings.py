@@ -92,8 +92,9 @@ def _mistake(table: Mapping[str, Any]) -> str | None:
 
 def _half_a_trust(table: Mapping[str, Any]) -> str | None:
     private = {name for name in ("fulcio_root", "rekor_key") if table.get(name)}
+    ct_log = {name for name in ("ct_log_key", "without_ct_log") if table.get(name)}
     if table.get("trusted_root"):
-        return "trusted_root is all the trust there is" if private else None
+        return "trusted_root is all the trust there is" if private | ct_log else None
     if len(private) != 2:
         return "it needs trusted_root, or fulcio_root and rekor_key, which belong together"
     if bool(table.get("ct_log_key")) == table.get("without_ct_log", False):

@@ -92,6 +92,8 @@ def test_what_the_certificate_must_say_is_demanded(write):
         ({"without_ct_log": True}, "without_ct_log = true"),
         ({"without_ct_log": "yes"}, "not true or false"),
         ({"trusted_root": "trusted_root.json"}, "all the trust there is"),
+        ({**PUBLIC, "ct_log_key": "ct_log_key.pem"}, "all the trust there is"),
+        ({**PUBLIC, "without_ct_log": True}, "all the trust there is"),
         ({**PUBLIC, "trusted_root": None}, "belong together"),
         ({"fulcio_root": "missing.pem"}, "cannot be read"),
         ({"fulcio_root": "rekor_key.pem"}, "no certificate"),

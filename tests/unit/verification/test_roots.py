@@ -129,6 +129,38 @@ def test_roots_and_intermediates_in_one_file(instance):
     assert len(roots.rekor) == 2
 
 
+HALF = b"-----BEGIN %b-----\nMFkw\n"
+
+
+@pytest.mark.parametrize("name", ["fulcio", "rekor", "ct"])
+@pytest.mark.parametrize("more", ["half of another", "a key", "a certificate", "a private key"])
+def test_a_file_of_which_a_part_would_not_count_is_no_trust(instance, name, more):
+    files = {
+        "fulcio": pem_of(instance.root).encode(),
+        "rekor": public_pem(instance.rekor_key),
+        "ct": public_pem(instance.ct_key),
+    }
+    kind = b"CERTIFICATE" if name == "fulcio" else b"PUBLIC KEY"
+    added = {
+        "half of another": HALF % kind,
+        "a key": files["rekor"] if name == "fulcio" else HALF % b"EC PUBLIC KEY",
+        "a certificate": HALF % b"TRUSTED CERTIFICATE" if name == "fulcio" else files["fulcio"],
+        "a private key": HALF % b"EC PRIVATE KEY",
+    }
+    files[name] += added[more]
+    with pytest.raises(ConfigurationError, match=r"nothing else|in PEM"):
+        private_roots(instance="x", **files)
+
+
+def test_words_between_the_blocks_of_a_file_are_for_people(instance):
+    words = b"# The root of the test.\n"
+    roots = private_roots(
+        instance="x", fulcio=words + pem_of(instance.root).encode(),
+        rekor=words + public_pem(instance.rekor_key) + words, ct=None,
+    )  # fmt: skip
+    assert len(roots.authorities) == len(roots.rekor) == 1
+
+
 def test_two_instances_with_the_same_name_are_told_apart(instance):
     other = Instance()
     with warnings.catch_warnings(), pytest.raises(Skipped):
