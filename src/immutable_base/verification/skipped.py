@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 
-
 LONGEST_REASON = 1000
 """Characters: it may quote what a registry says, however long that is."""
 

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from immutable_base.verification.certificate import read_leaf, require_chain
 from immutable_base.verification.sct import require_sct
 from immutable_base.verification.skipped import Skipped
-from support.forge import IDENTITY, NOW, authority, new_key, pem_of, usage
+from support.forge import IDENTITY, NOW, authority, new_key, usage
 
 VERSION_3 = bytes.fromhex("a003020102")
 URI, MAIL = b"\x86", b"\x81"
