@@ -8,6 +8,7 @@ import time
 import pytest
 
 from immutable_base.verification.client import _proxy_for
+from immutable_base.verification.complete.referrers import MOST_PAGES
 from immutable_base.verification.tls_trust import TlsTrust
 from support.forge import CLAIMS, NOW, OCI, compact, statement
 from support.registry_cases import CASES
@@ -207,7 +208,39 @@ def test_a_token_that_could_end_a_header_is_refused(scene):
     scene.reply = lambda path: (
         Reply(b'{"token":"abc\\r\\nX: y"}') if path == "/token" else real(path)
     )
-    assert scene.verify().code == UNKNOWN
+    outcome = scene.verify()
+    assert outcome.code == UNKNOWN
+    assert "no token for" in outcome.err
+
+
+@pytest.mark.parametrize(
+    "link",
+    ["</v2/os/other/referrers/{}?n=1>", "</v2/os/base-zfs/tags/list?n=1>", "</v2/os/base-zfs/referrers/{}/x?n=1>", "<https://x.example/?n=1>"],
+)  # fmt: skip
+def test_a_next_page_of_another_list_is_none(scene, link):
+    path = f"/v2/{PATH}/referrers/{scene.digest}"
+    headers = {"Link": f'{link.format(scene.digest)}; rel="next"'}
+    scene.replies[path] = Reply(b'{"manifests":[]}', headers=headers)
+    scene.registry.has_referrers = True
+    outcome = scene.verify()
+    assert outcome.code == UNKNOWN
+    assert "that is none" in outcome.err
+
+
+def test_a_list_that_comes_to_no_end_is_left_alone(scene):
+    path = f"/v2/{PATH}/referrers/{scene.digest}"
+    asked = []
+
+    def answer(_):
+        asked.append(path)
+        return Reply(b'{"manifests":[]}', headers={"Link": f'<{path}?n=1>; rel="next"'})
+
+    scene.replies[path] = answer
+    scene.registry.has_referrers = True
+    outcome = scene.verify()
+    assert outcome.code == UNKNOWN
+    assert "comes to no end" in outcome.err
+    assert len(asked) == MOST_PAGES
 
 
 def test_the_answer_names_whose_trust_it_used(scene, tmp_path):

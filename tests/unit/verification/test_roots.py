@@ -11,7 +11,7 @@ from immutable_base.public_trust import SHIPPED as PUBLIC_ROOT
 from immutable_base.verification.attached import BUNDLE
 from immutable_base.verification.certificate import read_leaf, require_chain
 from immutable_base.verification.log_entry import read_entry
-from immutable_base.verification.roots import private_roots, public_roots
+from immutable_base.verification.roots import Period, private_roots, public_roots
 from immutable_base.verification.sct import require_sct
 from immutable_base.verification.skipped import Skipped
 from support.forge import NOW, Instance, authority, new_key, pem_of, public_pem, signature, spki
@@ -75,6 +75,15 @@ def test_a_root_counts_only_in_its_time(instance, period):
         require_chain(
             read_leaf(instance.leaf().pem), [], read(described(instance, **period)), NOW + 1
         )
+
+
+@pytest.mark.parametrize(
+    ("when", "holds"), [(NOW - 1, False), (NOW, True), (NOW + 9, True), (NOW + 10, False)]
+)
+def test_a_period_has_its_first_and_its_last_second(when, holds):
+    assert Period(start=NOW, end=NOW + 9).holds(when) is holds
+    assert Period(start=NOW).holds(when) is (when >= NOW)
+    assert Period(end=NOW + 9).holds(when) is (when <= NOW + 9)
 
 
 OUT_OF_TIME = [{"start": "2030-01-01T00:00:00Z"}, {"end": "2026-01-01T00:00:00Z"}]
