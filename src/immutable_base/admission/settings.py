@@ -144,13 +144,15 @@ def _read(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             status = os.fstat(file.fileno())
-            content = file.read(LARGEST) if stat.S_ISREG(status.st_mode) else b""
+            content = file.read(LARGEST + 1) if stat.S_ISREG(status.st_mode) else b""
     except OSError as error:
         raise ConfigurationError(
             f"{path} cannot be read: {error.strerror}",
             hint="the layer `admission` of the image brings it, or write one in /etc: "
             "docs/how-to/when-a-host-refuses-an-upgrade.md",
         ) from error
+    if len(content) > LARGEST:
+        raise ConfigurationError(f"{path} is larger than {LARGEST} bytes")
     if status.st_uid not in {0, os.geteuid()} or status.st_mode & 0o022:
         raise ConfigurationError(f"{path} decides whom we believe, and others may write to it")
     return content

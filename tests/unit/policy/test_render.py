@@ -1,6 +1,7 @@
 """What images get: scoped, strict, and with everything that the distribution says itself."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -47,6 +48,13 @@ def test_a_key_s_image_demands_its_key_and_refuses_what_nobody_names():
             "signedIdentity": {"type": "matchRepoDigestOrExact"},
         }
     ]
+
+
+def test_what_is_let_in_unsigned_never_replaces_a_demand_of_ours():
+    """`lint` refuses it too; but nobody has to look first."""
+    found = rendered(replace(KEYED, unsigned=(OURS, "docker.io/library")))["transports"]["docker"]
+    assert found[OURS] == rendered(KEYED)["transports"]["docker"][OURS]
+    assert found["docker.io/library"] == ANY
 
 
 def test_the_distribution_s_own_entries_stay_and_its_catch_all_goes():
