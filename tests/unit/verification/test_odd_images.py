@@ -132,6 +132,18 @@ def test_a_base_that_is_not_pinned_is_another_one(scene, value):
     assert scene.verify().code == BROKEN
 
 
+@pytest.mark.parametrize(
+    ("label", "code"),
+    [(f"sha256:{'b' * 64}", OK), (f"sha256:{'9' * 64}", BROKEN), ("latest", BROKEN), (7, REFUSED), (None, REFUSED)],
+)  # fmt: skip
+def test_the_base_that_an_image_names_is_compared_as_well(scene, label, code):
+    labels = {"org.opencontainers.image.base.digest": label}
+    raw = compact({"os": "linux", "architecture": "amd64", "config": {"Labels": labels}})
+    digest = scene.registry.add_blob(raw)
+    sign_as_it_is(scene, config=configured(scene, digest=digest, size=len(raw)))
+    assert scene.verify().code == code
+
+
 def test_every_base_that_an_sbom_names_is_compared(scene):
     with_properties(scene, SAID, WRONG)
     assert scene.verify().code == BROKEN
