@@ -136,6 +136,10 @@ class UnavailableError(RemoteError):
     """A remote service is not to be had at the moment: no answer, or one that says try later."""
 
 
+class TooLargeError(RemoteError):
+    """A remote service sends more than there should be."""
+
+
 @contextmanager
 def foreign_data(what: str, kind: type[ImmutableBaseError] = RemoteError) -> Iterator[None]:
     """Make an error of this data out of what a reader raises at a form that nobody foresaw.

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from immutable_base.errors import TooLargeError
 from immutable_base.verification.attestation import (
     CYCLONEDX,
     PROVENANCE,
@@ -111,7 +112,10 @@ def usage(**changes):
     return x509.KeyUsage(**{**dict.fromkeys(names, False), **changes})
 
 
-def authority(name, key, issuer=None, issuer_key=None, *, ca=True, path_length=None, years=10, purposes=(ExtendedKeyUsageOID.CODE_SIGNING,), extra=()):  # fmt: skip
+def authority(
+    name, key, issuer=None, issuer_key=None, *, ca=True, path_length=None, years=10, purposes=(ExtendedKeyUsageOID.CODE_SIGNING,),
+    extra=(), extra_critical=True, use=None,
+):  # fmt: skip
     """Make a certificate of an authority, self-signed unless an issuer is named."""
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     builder = (
@@ -123,12 +127,12 @@ def authority(name, key, issuer=None, issuer_key=None, *, ca=True, path_length=N
         .not_valid_before(moment(NOW - 86400 * 365))
         .not_valid_after(moment(NOW - 86400 * 365 + int(86400 * 365 * years)))
         .add_extension(x509.BasicConstraints(ca=ca, path_length=path_length if ca else None), critical=True)
-        .add_extension(usage(key_cert_sign=ca, crl_sign=ca), critical=True)
+        .add_extension(use or usage(key_cert_sign=ca, crl_sign=ca), critical=True)
     )  # fmt: skip
     if purposes:
         builder = builder.add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
     for extension in extra:
-        builder = builder.add_extension(extension, critical=True)
+        builder = builder.add_extension(extension, critical=extra_critical)
     return builder.sign(issuer_key or key, hashes.SHA256())
 
 
@@ -168,7 +172,10 @@ class Instance:
         claims=CLAIMS, ct_key="own", sct_issuer=None, stamps=1, by=None, extra=(), purposes=(ExtendedKeyUsageOID.CODE_SIGNING,),
         use=None, ca=None, lifetime=600,
     ):  # fmt: skip
-        """Issue a certificate; `v1` and `v2` are the issuer extensions, None leaves one out."""
+        """Issue a certificate; `v1` and `v2` are the issuer extensions, None leaves one out.
+
+        `stamps` is the number of its SCTs, or a function that makes them of one without.
+        """
         issuer_certificate, issuer_key = by or (self.root, self.root_key)
         key = key or new_key()
         names = [x509.UniformResourceIdentifier(identity)] if names is None else names
@@ -202,25 +209,32 @@ class Instance:
         if ct is not None:
             bare = builder.sign(issuer_key, hashes.SHA256())
             stamp = self.timestamp(bare, sct_issuer or issuer_key, ct, when)
+            made = stamps(bare) if callable(stamps) else [stamp] * stamps
             builder = builder.add_extension(
-                x509.UnrecognizedExtension(SCT_LIST, sct_list([stamp] * stamps)), critical=False
+                x509.UnrecognizedExtension(SCT_LIST, sct_list(made)), critical=False
             )
         return Leaf(key, builder.sign(issuer_key, hashes.SHA256()))
 
     @staticmethod
-    def timestamp(certificate, issuer_key, ct_key, when):
-        """Return an SCT for a certificate that has none yet; source: RFC 6962, 3.2 and 3.3."""
+    def timestamp(certificate, issuer_key, ct_key, when, *, extensions=b"", signed=None, algorithms=b"\x04\x03"):  # fmt: skip
+        """Return an SCT for a certificate that has none yet; source: RFC 6962, 3.2 and 3.3.
+
+        `signed` are the extensions that are signed, where those are others; `algorithms` names hash
+        and signature, whatever they are (RFC 5246, 7.4.1.4.1).
+        """
+        extensions_signed = extensions if signed is None else signed
         tbs = certificate.tbs_certificate_bytes
         milliseconds = when * 1000 + 7
         signed = (
             struct.pack(">BBQH", 0, 0, milliseconds, 1)
             + hashlib.sha256(spki(issuer_key)).digest()
-            + len(tbs).to_bytes(3, "big") + tbs + b"\x00\x00"
+            + len(tbs).to_bytes(3, "big") + tbs
+            + len(extensions_signed).to_bytes(2, "big") + extensions_signed
         )  # fmt: skip
         signature = sign(ct_key, signed)
         log_id = hashlib.sha256(spki(ct_key)).digest()
         return (
-            b"\x00" + log_id + struct.pack(">QH", milliseconds, 0) + b"\x04\x03"
+            b"\x00" + log_id + struct.pack(">QH", milliseconds, len(extensions)) + extensions + algorithms
             + len(signature).to_bytes(2, "big") + signature
         )  # fmt: skip
 
@@ -402,7 +416,10 @@ class MemoryRegistry:
 
     def blob(self, digest, size):
         self.asked.append(digest)
-        return self.blobs.get(digest)
+        raw = self.blobs.get(digest)
+        if raw is not None and len(raw) > size:
+            raise TooLargeError(f"more than {size} bytes")
+        return raw
 
     def referrers(self, digest, kind):
         self.asked.append(f"referrers/{digest}")

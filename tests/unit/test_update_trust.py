@@ -275,10 +275,11 @@ def test_a_file_that_was_spoilt_is_told_and_mended_by_an_update(repository, cont
     assert stored() == NEWER
 
 
-def test_a_file_that_somebody_else_may_write_is_told_and_replaced(repository):
+@pytest.mark.parametrize("mode", [0o666, 0o664, 0o646])
+def test_a_file_that_somebody_else_may_write_is_told_and_replaced(repository, mode):
     update(repository)
     path = trust_folder() / "trusted_root.json"
-    path.chmod(0o666)
+    path.chmod(mode)
     outcome = command(["trust", "show"])
     assert (outcome.code, "somebody else may write to it" in outcome.err) == (CONFIG, True)
     assert update(repository).code == OK

@@ -92,8 +92,9 @@ def _mistake(table: Mapping[str, Any]) -> str | None:
 
 def _half_a_trust(table: Mapping[str, Any]) -> str | None:
     private = {name for name in ("fulcio_root", "rekor_key") if table.get(name)}
+    ct_log = {name for name in ("ct_log_key", "without_ct_log") if table.get(name)}
     if table.get("trusted_root"):
-        return "trusted_root is all the trust there is" if private else None
+        return "trusted_root is all the trust there is" if private | ct_log else None
     if len(private) != 2:
         return "it needs trusted_root, or fulcio_root and rekor_key, which belong together"
     if bool(table.get("ct_log_key")) == table.get("without_ct_log", False):
@@ -143,13 +144,15 @@ def _read(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             status = os.fstat(file.fileno())
-            content = file.read(LARGEST) if stat.S_ISREG(status.st_mode) else b""
+            content = file.read(LARGEST + 1) if stat.S_ISREG(status.st_mode) else b""
     except OSError as error:
         raise ConfigurationError(
             f"{path} cannot be read: {error.strerror}",
             hint="the layer `admission` of the image brings it, or write one in /etc: "
             "docs/how-to/when-a-host-refuses-an-upgrade.md",
         ) from error
+    if len(content) > LARGEST:
+        raise ConfigurationError(f"{path} is larger than {LARGEST} bytes")
     if status.st_uid not in {0, os.geteuid()} or status.st_mode & 0o022:
         raise ConfigurationError(f"{path} decides whom we believe, and others may write to it")
     return content

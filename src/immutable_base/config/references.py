@@ -24,8 +24,8 @@ def find_reference(text: str, settings: TrustSettings | None) -> Reference:
             )
         return reference
     head, at, digest = text.partition("@")
-    name, _, tag = head.partition(":")
-    tag = tag or ("" if at else DEFAULT_TAG)
+    name, colon, tag = head.partition(":")
+    tag = tag if colon or at else DEFAULT_TAG
     if settings is None:
         raise ConfigurationError(
             f"'{name}' is not a reference, and there is no configuration that names variants",
@@ -36,4 +36,5 @@ def find_reference(text: str, settings: TrustSettings | None) -> Reference:
             f"'{name}' is neither a variant nor a reference{did_you_mean(name, settings.variants)}",
             hint=f"the configuration has: {', '.join(settings.variants)}",
         )
-    return Reference.parse(f"{settings.repository_of(name)}{':' if tag else ''}{tag}{at}{digest}")
+    named = f":{tag}" if colon or tag else ""
+    return Reference.parse(f"{settings.repository_of(name)}{named}{at}{digest}")

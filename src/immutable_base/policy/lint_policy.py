@@ -137,12 +137,21 @@ def _scopes(policy: _PolicyDocument, trust: HostTrust) -> Iterator[Finding]:
         else:
             yield from _demands(found, trust, scope)
         for name, items in docker.items():
-            inside = name.startswith((f"{scope.name}/", f"{scope.name}:", f"{scope.name}@"))
-            if inside and not _is_signed(items):
-                yield "scope-opened", f"docker '{name}' lies in {scope.name} and demands nothing"
+            if name.startswith((f"{scope.name}/", f"{scope.name}:", f"{scope.name}@")):
+                yield from _narrower(name, items, trust, scope)
     for transport, scopes in policy.transports.items():
         if transport not in LOCAL and transport != "docker" and any(map(_opens, scopes.values())):
             yield "other-transport", f"{transport} takes unsigned images from a registry, too"
+
+
+def _narrower(name: str, items: list[Any], trust: HostTrust, scope: Scope) -> Iterator[Finding]:
+    """What counts for a part of one of our scopes, in its stead."""
+    if not _is_signed(items):
+        yield "scope-opened", f"docker '{name}' lies in {scope.name} and demands nothing"
+        return
+    ours = name in {it.name for it in trust.scopes} or items == [demand(trust, scope)]
+    if not ours and REJECT not in items:
+        yield "scope-differs", f"docker '{name}' lies in {scope.name} and demands something else"
 
 
 def _demands(found: list[Any], trust: HostTrust, scope: Scope) -> Iterator[Finding]:

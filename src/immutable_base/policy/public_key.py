@@ -25,6 +25,10 @@ def canonical_pem(raw: bytes, where: str) -> str:
         raise ConfigurationError(
             f"{where} holds a private key", hint="only its public half may be there"
         )
+    if raw.count(b"-----BEGIN ") > 1:
+        raise ConfigurationError(
+            f"{where} holds more than one key", hint="each key has a file of its own"
+        )
     try:
         key = load_pem_public_key(raw)
     except (ValueError, UnsupportedAlgorithm) as error:

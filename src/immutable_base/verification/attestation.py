@@ -107,6 +107,7 @@ def _verified_payload(raw: bytes, leaf: Leaf, entry: Entry) -> bytes:
     if len(signatures) != 1:
         raise Skipped(f"{what} has {len(signatures)} signatures, not one")
     signature = members(signatures[0], what, ("sig",), ("keyid",))
+    text_of(signature.get("keyid", ""), f"{what}: a key's ID")
     if envelope["payloadType"] != PAYLOAD_TYPE:
         raise Skipped(f"{what} does not hold an in-toto statement")
     payload = decode_base64(envelope["payload"], "the attestation")
@@ -141,6 +142,7 @@ def _require_subject(value: object, digest: str) -> None:
     found = []
     for item in list_of(value, "the attestation's subject"):
         subject = members(item, "the attestation's subject", ("digest",), ("name",))
+        text_of(subject.get("name", ""), "the name of the attestation's subject")
         digests = require_object(subject["digest"], "the attestation's subject")
         one = text_of(digests.get("sha256"), "the attestation's subject")
         if not HEX.fullmatch(one):

@@ -26,7 +26,7 @@ _UNDERSTOOD = {
     ExtensionOID.BASIC_CONSTRAINTS, ExtensionOID.KEY_USAGE, ExtensionOID.EXTENDED_KEY_USAGE,
     ExtensionOID.SUBJECT_ALTERNATIVE_NAME,
 }  # fmt: skip
-"""Critical extensions that are looked at; any other one, such as NameConstraints, is refused."""
+"""Critical extensions that are looked at; any other one is refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +71,8 @@ def read_leaf(text: str) -> Leaf:
         key = certificate.public_key()
         if not isinstance(key, ec.EllipticCurvePublicKey):
             raise Skipped("the certificate's key is not ECDSA")
+        if certificate.version is not x509.Version.v3:
+            raise Skipped("the certificate is of a version that has no extensions")
         _require_code_signing(certificate)
         return Leaf(
             certificate=certificate,
@@ -103,7 +105,9 @@ def _only_name(certificate: x509.Certificate) -> str:
     names = list(certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
     if len(names) != 1:
         raise Skipped(f"the certificate has {len(names)} names, not one")
-    if not isinstance(names[0], x509.UniformResourceIdentifier | x509.RFC822Name):
+    # Texts are compared; a mail address must not be able to say what a URI says.
+    kind = x509.UniformResourceIdentifier if "://" in str(names[0].value) else x509.RFC822Name
+    if not isinstance(names[0], kind):
         raise Skipped("the certificate's name is neither a URI nor an e-mail address")
     return names[0].value
 
@@ -218,6 +222,9 @@ def _is_authority(certificate: x509.Certificate, below: int) -> bool:
     """Tell whether it may issue; `below` is the number of authorities between it and the leaf."""
     extensions = certificate.extensions
     if any(item.critical and item.oid not in _UNDERSTOOD for item in extensions):
+        return False
+    # It should be critical, and counts where it is not (RFC 5280, 4.2.1.10).
+    if any(item.oid == ExtensionOID.NAME_CONSTRAINTS for item in extensions):
         return False
     basic = extensions.get_extension_for_class(x509.BasicConstraints).value
     usage = extensions.get_extension_for_class(x509.KeyUsage).value

@@ -11,10 +11,10 @@ import ssl
 import urllib.parse
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from os import environ
 
-from immutable_base.errors import RemoteError, UnavailableError
+from immutable_base.errors import RemoteError, TooLargeError, UnavailableError
 from immutable_base.verification.deadline import Deadline
 from immutable_base.verification.tls_trust import TlsTrust
 
@@ -38,6 +38,8 @@ class Answer:
     headers: Mapping[str, str]
     """Names in lower case."""
     body: bytes
+    redirected: bool = False
+    """Whether another host than the one that was asked has said it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +54,8 @@ class Client:
     def get(self, url: str, headers: Mapping[str, str], largest: int) -> Answer:
         """Return the answer to a GET, after redirections; a body over `largest` is an error.
 
-        `Authorization` goes to the first host only. Raises RemoteError.
+        `Authorization` goes to the first host only. Raises RemoteError, TooLargeError if what is
+        too large is what was asked for, and no error of the server's.
         """
         with self._naming(url):
             host = urllib.parse.urlsplit(url).netloc
@@ -94,7 +97,7 @@ class Client:
             answer = self._ask(parts, headers, largest)
             log.debug("%s for %s", answer.status, url)
             if answer.status not in {301, 302, 303, 307, 308}:
-                return answer
+                return replace(answer, redirected=parts.netloc != first)
             url = urllib.parse.urljoin(url, answer.headers.get("location", ""))
         raise RemoteError(f"nothing can be known: {first} redirects more than {REDIRECTS} times")
 
@@ -184,7 +187,8 @@ class Client:
                 break
             content += chunk
             if len(content) > largest:
-                raise RemoteError(f"the registry's answer is larger than {largest} bytes")
+                kind = TooLargeError if response.status == 200 else RemoteError
+                raise kind(f"the registry's answer is larger than {largest} bytes")
         if response.length:
             raise http.client.IncompleteRead(bytes(content[:0]), response.length)
         return bytes(content)

@@ -78,7 +78,7 @@ def _config_of(raw: bytes) -> Object:
             raise Skipped(_of_an_index(manifest))
         kind = text_of(manifest.get("mediaType"), "the manifest's media type")
         config = require_object(manifest.get("config"), "the manifest's configuration")
-        if config.get("mediaType") != MANIFESTS.get(kind, ""):
+        if kind not in MANIFESTS or config.get("mediaType") != MANIFESTS[kind]:
             raise Skipped(f"it is a {kind} with a {config.get('mediaType')}")
         list_of(manifest.get("layers"), "the manifest's layers")
         if not DIGEST.fullmatch(text_of(config.get("digest"), "the configuration's digest")):
@@ -113,8 +113,8 @@ def _require_platform(raw: bytes) -> ImageWords:
             raise Skipped(f"it is for {found[0]}/{found[1]}, not for {'/'.join(PLATFORM)}")
         inner = config.get("config")
         labels = inner.get("Labels") if isinstance(inner, dict) else None
-        base = labels.get(BASE_DIGEST) if isinstance(labels, dict) else None
+        base = labels.get(BASE_DIGEST, "") if isinstance(labels, dict) else ""
         return ImageWords(
             created=text_of(config.get("created", ""), "the image's time"),
-            base=base if isinstance(base, str) else "",
+            base=text_of(base, "the image's label of its base"),
         )

@@ -12,7 +12,10 @@ class Reader(Protocol):
         """Return the manifest that a tag or digest names, None if there is none."""
 
     def blob(self, digest: str, size: int) -> bytes | None:
-        """Return a blob of at most `size` bytes, None if there is none; nothing is compared."""
+        """Return a blob of at most `size` bytes, None if there is none; nothing is compared.
+
+        Raises TooLargeError if it has more.
+        """
 
     def close(self) -> None:
         """End what is open."""

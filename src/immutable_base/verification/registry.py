@@ -8,7 +8,7 @@ import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from immutable_base.errors import RemoteError, UnavailableError
+from immutable_base.errors import RemoteError, TooLargeError, UnavailableError
 from immutable_base.verification.client import Answer, Client
 from immutable_base.verification.image import MANIFESTS
 from immutable_base.verification.login import login_for
@@ -27,7 +27,8 @@ WAITS = (0.3, 1.0)
 """Seconds before the second and the third attempt."""
 LONGEST_WAIT = 10
 """Seconds that a registry may ask us to wait (`Retry-After`); one that wants more is left alone."""
-_CHALLENGE = re.compile(r'([a-z]+)="([^"]*)"', re.IGNORECASE)
+_CHALLENGE = re.compile(r'(?<![a-z])([a-z]+)="([^"]*)"', re.IGNORECASE)
+"""Begins with a word only: else a long one takes a time that grows with its square."""
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{1,16384}")
 """Source: RFC 6750, 2.1; anything else could end the header."""
 
@@ -64,7 +65,7 @@ class RegistryReader:
     def blob(self, digest: str, size: int) -> bytes | None:
         """Return a blob of at most `size` bytes, None if there is none.
 
-        Raises RemoteError if the registry does not tell, or sends more.
+        Raises RemoteError if the registry does not tell, TooLargeError if it sends more.
         """
         return self._get(f"blobs/{digest}", size)
 
@@ -89,7 +90,8 @@ class RegistryReader:
         """
         question = _Asked(method=method, path=path, media_type=media_type, body=body)
         answer = self._patiently(question, largest)
-        if answer.status == 401:
+        # The login is the registry's: a host that it redirects to may not say who gets it.
+        if answer.status == 401 and not answer.redirected:
             self._authorize(answer, "pull,push" if method == "PUT" else self.actions)
             answer = self._patiently(question, largest)
         return answer
@@ -129,7 +131,7 @@ class RegistryReader:
         else:
             answer = self._send(question, largest)
         if answer.status == 200 and len(answer.body) > largest:
-            raise RemoteError(
+            raise TooLargeError(
                 f"the registry sends more than the {largest} bytes of {question.path}"
             )
         return answer

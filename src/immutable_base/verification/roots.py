@@ -24,6 +24,8 @@ from immutable_base.errors import ConfigurationError
 
 TRUSTED_ROOT = "application/vnd.dev.sigstore.trustedroot+json"
 """Media type of a trusted_root.json; source: sigstore/protobuf-specs, sigstore_trustroot.proto."""
+_BEGIN = b"-----BEGIN "
+"""Begins each block of PEM, whole or not: none is left out without a word."""
 _PEM_KEY = re.compile(rb"-----BEGIN PUBLIC KEY-----\s.+?-----END PUBLIC KEY-----\s?", re.DOTALL)
 
 
@@ -125,11 +127,16 @@ def private_roots(*, instance: str, fulcio: bytes, rekor: bytes, ct: bytes | Non
 
 def _certificates(pem: bytes) -> list[x509.Certificate]:
     try:
-        return x509.load_pem_x509_certificates(pem)
+        found = x509.load_pem_x509_certificates(pem)
     except (ValueError, Warning) as error:
         raise ConfigurationError(
             "signing.fulcio_root holds no certificate in PEM", details=str(error)
         ) from error
+    if len(found) != pem.count(_BEGIN):
+        raise ConfigurationError(
+            "signing.fulcio_root must hold certificates in PEM, and nothing else"
+        )
+    return found
 
 
 def _keys(pem: bytes, name: str) -> tuple[LogKey, ...]:
@@ -138,7 +145,7 @@ def _keys(pem: bytes, name: str) -> tuple[LogKey, ...]:
     except (ValueError, TypeError, Warning) as error:
         raise ConfigurationError(f"{name} cannot be read as PEM", details=str(error)) from error
     found = tuple(LogKey(key=k) for k in keys if isinstance(k, ec.EllipticCurvePublicKey))
-    if not found or len(found) != len(keys):
+    if not found or len(found) != pem.count(_BEGIN):
         raise ConfigurationError(f"{name} must hold ECDSA public keys in PEM, and nothing else")
     return found
 

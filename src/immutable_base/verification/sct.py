@@ -11,7 +11,10 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from cryptography.x509.certificate_transparency import SignedCertificateTimestamp
+from cryptography.x509.certificate_transparency import (
+    SignatureAlgorithm,
+    SignedCertificateTimestamp,
+)
 
 from immutable_base.verification.roots import LogKey, TrustRoots
 from immutable_base.verification.skipped import Skipped, skipping
@@ -51,7 +54,8 @@ def _holds(
 
 
 def _is_signed_by(log: LogKey, stamp: SignedCertificateTimestamp, signed: bytes) -> bool:
-    if not isinstance(stamp.signature_hash_algorithm, hashes.SHA256):
+    named = stamp.signature_hash_algorithm, stamp.signature_algorithm
+    if not isinstance(named[0], hashes.SHA256) or named[1] is not SignatureAlgorithm.ECDSA:
         return False
     try:
         log.key.verify(stamp.signature, signed, ec.ECDSA(hashes.SHA256()))

@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 
+LONGEST_REASON = 1000
+"""Characters: it may quote what a registry says, however long that is."""
+
 
 class Kind(StrEnum):
     """What is wrong, as far as the answer to the user depends on it."""
@@ -26,8 +29,8 @@ class Skipped(Exception):  # noqa: N818  not a failure: the next one is looked a
     """One signature or attestation does not count, and why."""
 
     def __init__(self, reason: str, kind: Kind = Kind.BROKEN) -> None:
-        super().__init__(reason)
-        self.reason = reason
+        self.reason = reason[:LONGEST_REASON]
+        super().__init__(self.reason)
         self.kind = kind
 
 

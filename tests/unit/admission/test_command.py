@@ -49,6 +49,14 @@ def test_an_image_is_refused_before_and_taken_after_its_admission(host, scene):
     assert outcome.err == ""
 
 
+def test_a_neighbour_that_claims_to_be_smaller_than_it_is_keeps_nobody_from_it(host, scene):
+    good = scene.sig()
+    lying = {**good.descriptor(), "size": 1}
+    scene.registry.attach_raw(scene.digest, "sig", [lying, good.descriptor()])
+    assert host.admit().code == OK
+    assert host.pulls()
+
+
 def test_a_tag_that_moves_after_its_admission_is_refused(host, scene):
     assert host.admit().code == OK
     scene.registry.add_image("unsigned", tag="latest")

@@ -218,9 +218,10 @@ def test_a_link_in_the_state_is_refused(tmp_path, name):
 
 
 @pytest.mark.parametrize("name", ["", "lookaside", "lookaside/os", f"lookaside/{PATH}"])
-def test_a_folder_into_which_others_may_write_is_refused(opened, state, name):
+@pytest.mark.parametrize("mode", [0o777, 0o775, 0o757])
+def test_a_folder_into_which_others_may_write_is_refused(opened, state, name, mode):
     opened.add(admission())
-    (state / name).chmod(0o777)
+    (state / name).chmod(mode)
     with pytest.raises(HostError, match="others may write"):
         use(state)
 

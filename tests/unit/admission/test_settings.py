@@ -1,6 +1,8 @@
 """Whom a host believes: complete, in order, and written by nobody else; or nothing is admitted."""
 
 import json
+import os
+from types import SimpleNamespace
 
 import pytest
 
@@ -92,6 +94,8 @@ def test_what_the_certificate_must_say_is_demanded(write):
         ({"without_ct_log": True}, "without_ct_log = true"),
         ({"without_ct_log": "yes"}, "not true or false"),
         ({"trusted_root": "trusted_root.json"}, "all the trust there is"),
+        ({**PUBLIC, "ct_log_key": "ct_log_key.pem"}, "all the trust there is"),
+        ({**PUBLIC, "without_ct_log": True}, "all the trust there is"),
         ({**PUBLIC, "trusted_root": None}, "belong together"),
         ({"fulcio_root": "missing.pem"}, "cannot be read"),
         ({"fulcio_root": "rekor_key.pem"}, "no certificate"),
@@ -133,6 +137,24 @@ def test_a_file_to_which_others_may_write_decides_nothing(write, tmp_path, name,
     path = write()
     (tmp_path / name).chmod(mode)
     with pytest.raises(ConfigurationError, match="others may write"):
+        load_settings(path)
+
+
+def test_a_file_of_another_user_decides_nothing(write, monkeypatch):
+    path = write()
+    foreign = SimpleNamespace(st_uid=os.geteuid() + 1, st_mode=0o100644)
+    seen = SimpleNamespace(fstat=lambda number: foreign, geteuid=os.geteuid)
+    monkeypatch.setattr(settings_module, "os", seen)
+    with pytest.raises(ConfigurationError, match="others may write"):
+        load_settings(path)
+
+
+def test_settings_of_which_only_the_beginning_would_be_read_are_none(write):
+    path = write()
+    path.write_text(
+        path.read_text() + "\n" + "#" * settings_module.LARGEST + '\nproject_id = "1"\n'
+    )
+    with pytest.raises(ConfigurationError, match="larger than"):
         load_settings(path)
 
 

@@ -87,6 +87,9 @@ TRAPS = {
     "ours are not named": (lambda d: d["transports"]["docker"].pop(OURS), "scope-missing"),
     "a variant is let in": (docker(f"{OURS}/base", ANY), "scope-opened"),
     "a tag of ours is let in": (docker(f"{OURS}/base:latest", ANY), "scope-opened"),
+    "a variant is signed by somebody else": (docker(f"{OURS}/base", [{"type": "sigstoreSigned", "keyData": "eA=="}]), "scope-differs"),
+    "a tag of ours is signed by somebody else": (docker(f"{OURS}/base:latest", [{"type": "signedBy", "keyType": "GPGKeys", "keyPath": "/x"}]), "scope-differs"),
+    "a variant is signed for any tag": (docker(f"{OURS}/base", [{"type": "sigstoreSigned", "keyPath": f"/{KEY}", "signedIdentity": {"type": "matchRepository"}}]), "scope-differs"),
     "another transport asks a registry": (lambda d: d["transports"].update(atomic={"registry.gitlab.com": ANY}), "other-transport"),
     "an unknown key kills the file": (of_ours(subjectURI="https://gitlab.com/x"), "unknown-key"),
     "an unknown requirement kills the file": (docker("x.example", [{"type": "cosignSigned"}]), "unknown-requirement"),
@@ -111,6 +114,18 @@ TRAPS = {
 @pytest.mark.parametrize(("change", "rule"), TRAPS.values(), ids=TRAPS.keys())
 def test_a_trap_of_policy_json_is_found(change, rule):
     assert rule in rules(policy(change))
+
+
+def test_a_part_of_ours_may_demand_the_same_and_nothing_may_be_taken_of_it():
+    same = json.loads(render_files(TRUST, STOCK)[POLICY])["transports"]["docker"][OURS]
+    assert rules(policy(docker(f"{OURS}/base", same))) == set()
+    assert rules(policy(docker(f"{OURS}/base", NO))) == set()
+
+
+def test_one_of_our_scopes_may_lie_in_another():
+    scopes = (Scope(name=OURS), Scope(name=f"{OURS}/mirror", mirrors="origin.example/os"))
+    trust = HostTrust(name=TRUST.name, scopes=scopes, keys=TRUST.keys)
+    assert rules(render_files(trust, STOCK), trust) == set()
 
 
 FILES = {

@@ -1,6 +1,7 @@
 """What images get: scoped, strict, and with everything that the distribution says itself."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -47,6 +48,13 @@ def test_a_key_s_image_demands_its_key_and_refuses_what_nobody_names():
             "signedIdentity": {"type": "matchRepoDigestOrExact"},
         }
     ]
+
+
+def test_what_is_let_in_unsigned_never_replaces_a_demand_of_ours():
+    """`lint` refuses it too; but nobody has to look first."""
+    found = rendered(replace(KEYED, unsigned=(OURS, "docker.io/library")))["transports"]["docker"]
+    assert found[OURS] == rendered(KEYED)["transports"]["docker"][OURS]
+    assert found["docker.io/library"] == ANY
 
 
 def test_the_distribution_s_own_entries_stay_and_its_catch_all_goes():
@@ -109,6 +117,13 @@ def test_a_base_whose_policy_cannot_be_read_is_no_base(text):
 def test_what_is_no_public_key_is_refused(raw):
     with pytest.raises(ConfigurationError):
         canonical_pem(raw, "k.pub")
+
+
+def test_of_two_keys_in_one_file_none_is_left_out_without_a_word():
+    other = public_pem(ec.generate_private_key(ec.SECP256R1()))
+    for second in (other, other[:60]):
+        with pytest.raises(ConfigurationError, match="more than one key"):
+            canonical_pem(PEM.encode() + second, "k.pub")
 
 
 def test_another_curve_is_refused():

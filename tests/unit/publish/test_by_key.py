@@ -3,7 +3,7 @@
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from immutable_base.publish.by_key import MOST_FETCHED, tags_signed_by
+from immutable_base.publish.by_key import LARGEST, MOST_FETCHED, tags_signed_by
 from support.forge import (
     Instance,
     Layer,
@@ -75,6 +75,23 @@ def test_content_that_is_not_what_its_digest_says_does_not_count():
     (blob,) = [name for name, raw in registry.blobs.items() if raw == GOOD.content]
     registry.blobs[blob] = GOOD.content + b" "
     assert tags_signed_by(registry, repository=REPOSITORY, digest=DIGEST, key=PEM) == set()
+
+
+def test_a_neighbour_that_claims_to_be_smaller_than_it_is_ends_nothing():
+    registry = MemoryRegistry()
+    registry.attach(DIGEST, "sig", GOOD)
+    registry.attach_raw(DIGEST, "sig", [GOOD.descriptor(), {**GOOD.descriptor(), "size": 1}])
+    found = tags_signed_by(registry, repository=REPOSITORY, digest=DIGEST, key=PEM)
+    assert found == {"latest"}
+
+
+def test_a_text_that_claims_to_be_long_is_not_fetched():
+    registry = MemoryRegistry()
+    registry.attach(DIGEST, "sig", GOOD)
+    registry.attach_raw(DIGEST, "sig", [{**GOOD.descriptor(), "size": LARGEST + 1}])
+    found = tags_signed_by(registry, repository=REPOSITORY, digest=DIGEST, key=PEM)
+    assert found == set()
+    assert GOOD.descriptor()["digest"] not in registry.asked
 
 
 def test_junk_before_ours_does_not_hide_it():

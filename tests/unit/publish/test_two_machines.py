@@ -108,6 +108,8 @@ def rival(world, monkeypatch):
 
 
 NEWER, OLDER = "2026-11-24T00:00:00Z", "2025-11-01T00:00:00Z"
+SAME = "2025-11-24T16:00:00Z"
+"""When the newest input of what is published here was made."""
 
 
 def test_the_slower_machine_with_the_older_plan_writes_nothing(world, rival, token, publish):
@@ -124,8 +126,8 @@ def test_the_slower_machine_with_the_older_plan_writes_nothing(world, rival, tok
 
 @pytest.mark.parametrize(
     ("created", "age"),
-    [(OLDER, 600), (NEWER, 2 * 86400), ("", 600)],
-    ids=["older", "long ago", "no time"],
+    [(OLDER, 600), (SAME, 600), (NEWER, 2 * 86400), ("", 600)],
+    ids=["older", "as new", "long ago", "no time"],
 )
 def test_what_is_no_rival_does_not_stop_the_night(world, rival, token, publish, created, age):
     """Upstream may take packages back: then the newest input is older than yesterday's."""

@@ -3,8 +3,8 @@
 import pytest
 
 from support.attestation_cases import CASES
-from support.forge import NOW, SBOM, statement
-from support.scene import OK
+from support.forge import NOW, SBOM, dsse_entry, statement
+from support.scene import BROKEN, OK
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -17,6 +17,18 @@ def test_attestations(name, scene, foreign):
     assert words in outcome.out + outcome.err
     assert ("verified" in outcome.out) is (expected == OK)
     assert "1234 components" not in outcome.out
+
+
+def test_an_entry_of_the_log_is_of_one_signature(scene):
+    def entry(*given):
+        body = dsse_entry(*given)
+        body["spec"]["signatures"] *= 2
+        return body
+
+    scene.set_att(scene.att(entry=entry))
+    outcome = scene.verify()
+    assert outcome.code == BROKEN
+    assert "has 2 signatures, not one" in outcome.err
 
 
 def test_of_two_sboms_the_newest_is_told_and_that_there_is_another_one(scene):

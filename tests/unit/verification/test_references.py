@@ -14,7 +14,7 @@ BAD_REFERENCES = [
     "h.example/x@", "h.example/x@sha256:" + "A" * 64, "h.example/x@sha256:" + "0" * 63, "h.example/x@sha512:" + "0" * 128,
     "h.example/x@sha256:" + "0" * 64 + "@sha256:" + "0" * 64, "[::1]:5000/x", "u:p@h.example/x", "https://h.example/x",
     "h.example:port/x", "h.example:999999/x", "h.example/x\n", "h.example/x\x1b[2J", "h.example/../x", "h.example/x/..",
-    "h.example/_x", "h.example/x_", "h.example/x___y", "", " ", "no-such-variant", "base:-x",
+    "h.example/_x", "h.example/x_", "h.example/x___y", "", " ", "no-such-variant", "base:-x", "base-zfs:", "base-zfs:@sha256:" + "0" * 64, "base-zfs@",
 ]  # fmt: skip
 
 

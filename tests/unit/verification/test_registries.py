@@ -8,6 +8,7 @@ import time
 import pytest
 
 from immutable_base.verification.client import _proxy_for
+from immutable_base.verification.complete.referrers import MOST_PAGES
 from immutable_base.verification.tls_trust import TlsTrust
 from support.forge import CLAIMS, NOW, OCI, compact, statement
 from support.registry_cases import CASES
@@ -41,6 +42,26 @@ def test_whatever_hangs_the_answer_comes_in_time(scene, kind):
     assert outcome.code == UNKNOWN
     assert "did not answer in full within 1 s" in outcome.err
     assert time.monotonic() - began < 3
+
+
+LONG_HEADERS = {
+    "a challenge": ("manifests/latest", 401, {"WWW-Authenticate": "Bearer " + "a" * 60_000}),
+    "a link": ("referrers/{}", 200, {"Link": "<a>;" * 15_000}),
+    "a link with a relation": ("referrers/{}", 200, {"Link": "<a>; rel" * 7_500}),
+    "a link in spaces": ("referrers/{}", 200, {"Link": "<a>" + " " * 60_000}),
+}
+
+
+@pytest.mark.parametrize("name", LONG_HEADERS)
+def test_a_header_that_is_long_takes_no_time(scene, name):
+    """While a pattern is looked for nothing else runs, and so nobody looks at the clock."""
+    path, status, headers = LONG_HEADERS[name]
+    scene.registry.has_referrers = True
+    reply = Reply(b'{"manifests":[]}', status, headers)
+    scene.replies[f"/v2/{PATH}/{path.format(scene.digest)}"] = reply
+    began = time.process_time()
+    assert scene.verify().code == UNKNOWN
+    assert time.process_time() - began < 2
 
 
 def test_a_server_that_speaks_no_tls_is_never_asked_in_the_clear(scene):
@@ -160,13 +181,66 @@ def test_a_redirection_to_another_host_gets_no_login(scene, registry_tls, tmp_pa
         assert not [headers for headers in other.headers if "Authorization" in headers]
 
 
+def test_a_challenge_of_another_host_than_the_registry_gets_no_login(
+    scene, registry_tls, tmp_path, monkeypatch
+):
+    """Whoever the registry redirects to may ask for a login; it is the registry's, and stays its own."""
+    secret = base64.b64encode(b"me:secret").decode()
+    login(tmp_path, monkeypatch, **{scene.host: {"auth": secret}})
+    real = scene.reply
+    with serving(registry_tls) as other:
+        challenge = {"WWW-Authenticate": f'Bearer realm="{other.url}/token"'}
+        other.next_reply = lambda path: (
+            Reply(b'{"token":"abc"}') if path == "/token" else Reply(b"", 401, challenge)
+        )
+        scene.reply = lambda path: (
+            Reply(b"", 307, {"Location": other.url + path}) if "/blobs/" in path else real(path)
+        )
+        assert scene.verify().code == UNKNOWN
+        assert "/token" not in other.requests
+        assert not [headers for headers in other.headers if "Authorization" in headers]
+        assert len(other.requests) == 1
+
+
 def test_a_token_that_could_end_a_header_is_refused(scene):
     guarded(scene, f'Bearer realm="{scene.site.url}/token"')
     real = scene.reply
     scene.reply = lambda path: (
         Reply(b'{"token":"abc\\r\\nX: y"}') if path == "/token" else real(path)
     )
-    assert scene.verify().code == UNKNOWN
+    outcome = scene.verify()
+    assert outcome.code == UNKNOWN
+    assert "no token for" in outcome.err
+
+
+@pytest.mark.parametrize(
+    "link",
+    ["</v2/os/other/referrers/{}?n=1>", "</v2/os/base-zfs/tags/list?n=1>", "</v2/os/base-zfs/referrers/{}/x?n=1>", "<https://x.example/?n=1>"],
+)  # fmt: skip
+def test_a_next_page_of_another_list_is_none(scene, link):
+    path = f"/v2/{PATH}/referrers/{scene.digest}"
+    headers = {"Link": f'{link.format(scene.digest)}; rel="next"'}
+    scene.replies[path] = Reply(b'{"manifests":[]}', headers=headers)
+    scene.registry.has_referrers = True
+    outcome = scene.verify()
+    assert outcome.code == UNKNOWN
+    assert "that is none" in outcome.err
+
+
+def test_a_list_that_comes_to_no_end_is_left_alone(scene):
+    path = f"/v2/{PATH}/referrers/{scene.digest}"
+    asked = []
+
+    def answer(_):
+        asked.append(path)
+        return Reply(b'{"manifests":[]}', headers={"Link": f'<{path}?n=1>; rel="next"'})
+
+    scene.replies[path] = answer
+    scene.registry.has_referrers = True
+    outcome = scene.verify()
+    assert outcome.code == UNKNOWN
+    assert "comes to no end" in outcome.err
+    assert len(asked) == MOST_PAGES
 
 
 def test_the_answer_names_whose_trust_it_used(scene, tmp_path):

@@ -11,7 +11,7 @@ from immutable_base.public_trust import SHIPPED as PUBLIC_ROOT
 from immutable_base.verification.attached import BUNDLE
 from immutable_base.verification.certificate import read_leaf, require_chain
 from immutable_base.verification.log_entry import read_entry
-from immutable_base.verification.roots import private_roots, public_roots
+from immutable_base.verification.roots import Period, private_roots, public_roots
 from immutable_base.verification.sct import require_sct
 from immutable_base.verification.skipped import Skipped
 from support.forge import NOW, Instance, authority, new_key, pem_of, public_pem, signature, spki
@@ -77,6 +77,15 @@ def test_a_root_counts_only_in_its_time(instance, period):
         )
 
 
+@pytest.mark.parametrize(
+    ("when", "holds"), [(NOW - 1, False), (NOW, True), (NOW + 9, True), (NOW + 10, False)]
+)
+def test_a_period_has_its_first_and_its_last_second(when, holds):
+    assert Period(start=NOW, end=NOW + 9).holds(when) is holds
+    assert Period(start=NOW).holds(when) is (when >= NOW)
+    assert Period(end=NOW + 9).holds(when) is (when <= NOW + 9)
+
+
 OUT_OF_TIME = [{"start": "2030-01-01T00:00:00Z"}, {"end": "2026-01-01T00:00:00Z"}]
 
 
@@ -127,6 +136,38 @@ def test_roots_and_intermediates_in_one_file(instance):
     leaf = read_leaf(instance.leaf(by=(between, key)).pem)
     assert require_chain(leaf, [], roots, NOW + 1) == between
     assert len(roots.rekor) == 2
+
+
+HALF = b"-----BEGIN %b-----\nMFkw\n"
+
+
+@pytest.mark.parametrize("name", ["fulcio", "rekor", "ct"])
+@pytest.mark.parametrize("more", ["half of another", "a key", "a certificate", "a private key"])
+def test_a_file_of_which_a_part_would_not_count_is_no_trust(instance, name, more):
+    files = {
+        "fulcio": pem_of(instance.root).encode(),
+        "rekor": public_pem(instance.rekor_key),
+        "ct": public_pem(instance.ct_key),
+    }
+    kind = b"CERTIFICATE" if name == "fulcio" else b"PUBLIC KEY"
+    added = {
+        "half of another": HALF % kind,
+        "a key": files["rekor"] if name == "fulcio" else HALF % b"EC PUBLIC KEY",
+        "a certificate": HALF % b"TRUSTED CERTIFICATE" if name == "fulcio" else files["fulcio"],
+        "a private key": HALF % b"EC PRIVATE KEY",
+    }
+    files[name] += added[more]
+    with pytest.raises(ConfigurationError, match=r"nothing else|in PEM"):
+        private_roots(instance="x", **files)
+
+
+def test_words_between_the_blocks_of_a_file_are_for_people(instance):
+    words = b"# The root of the test.\n"
+    roots = private_roots(
+        instance="x", fulcio=words + pem_of(instance.root).encode(),
+        rekor=words + public_pem(instance.rekor_key) + words, ct=None,
+    )  # fmt: skip
+    assert len(roots.authorities) == len(roots.rekor) == 1
 
 
 def test_two_instances_with_the_same_name_are_told_apart(instance):

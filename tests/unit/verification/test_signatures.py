@@ -6,7 +6,7 @@ docs/explanation/trust-model.md.
 
 import pytest
 
-from support.scene import OK
+from support.scene import BROKEN, OK, OTHERS
 from support.signature_cases import CASES
 
 
@@ -20,6 +20,21 @@ def test_signatures(name, scene, foreign):
     assert words in outcome.out + outcome.err
     assert ("verified" in outcome.out) is (expected == OK)
     assert "Traceback" not in outcome.err
+
+
+@pytest.mark.parametrize("tag", ["late", "l", "latest.1", "Latest"])
+def test_a_tag_that_is_like_another_is_another(scene, tag):
+    scene.set_sig(scene.sig(scene.payload(repository=f"{scene.repository}:{tag}")))
+    outcome = scene.verify()
+    assert outcome.code == BROKEN
+    assert f"for the tag {tag}, not for latest" in outcome.err
+
+
+def test_something_broken_that_another_issuer_vouches_for_is_nobodys_of_ours(scene, foreign):
+    """An instance may know our name by another issuer: then it is somebody else's."""
+    other = scene.leaf(issuer="https://gitlab.example")
+    scene.set_sig(scene.sig(leaf=other, log=foreign), scene.sig(leaf=other))
+    assert scene.verify().code == OTHERS
 
 
 def test_the_corpus_is_large():

@@ -17,6 +17,7 @@ from immutable_base.errors import (
     MissingFullSbomError,
     OtherFullSbomError,
     SwappedFullSbomError,
+    TooLargeError,
 )
 from immutable_base.verification.complete.referrers import ReferrersReader, referrers_tag
 from immutable_base.verification.image import digest_of
@@ -131,7 +132,10 @@ def _read(
     )
     if referrer.blob != f"sha256:{sha256}":
         raise swapped
-    raw = reader.blob(referrer.blob, referrer.size)
+    try:
+        raw = reader.blob(referrer.blob, referrer.size)
+    except TooLargeError as error:  # Anybody may claim another size of what is good.
+        raise swapped from error
     if raw is None:
         raise MissingFullSbomError(
             f"the registry has lost the full SBOM of {pinned}", details=referrer.blob, hint=HINT
@@ -208,9 +212,7 @@ def _referrer(name: str, raw: bytes) -> _Referrer:
     size = count_of(layer.get("size"), what)
     if layer.get("mediaType") != MEDIA_TYPE or size > LARGEST:
         raise Skipped(f"{what} does not hold a document of a size that is acceptable")
-    return _Referrer(
-        digest=name,
-        subject=text_of(subject.get("digest"), what),
-        blob=text_of(layer.get("digest"), what),
-        size=size,
-    )
+    named = [text_of(it.get("digest"), what) for it in (subject, layer)]
+    if not all(map(DIGEST.fullmatch, named)):
+        raise Skipped(f"{what} names something by no SHA-256")
+    return _Referrer(digest=name, subject=named[0], blob=named[1], size=size)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from immutable_base.verification.attestation import PROVENANCE
@@ -18,7 +18,6 @@ from immutable_base.verification.complete.provenance import (
 )
 from immutable_base.verification.complete.referrers import ReferrersReader
 from immutable_base.verification.image import ImageWords
-from immutable_base.verification.skipped import Skipped, skipping
 from immutable_base.verification.strict import Object
 from immutable_base.verification.verify_image import Verified
 
@@ -60,10 +59,21 @@ def prove_complete(reader: ReferrersReader, pinned: str, verified: Verified) -> 
 
 
 def _bases_of(image: ImageWords, sbom: Object) -> frozenset[str]:
-    """Return the digests of the base image that an image and its SBOM name."""
-    found = {image.base}
-    with contextlib.suppress(Skipped), skipping("the SBOM's component"):
-        properties = sbom.get("metadata", {}).get("component", {}).get("properties", ())
-        named = [str(item["value"]) for item in properties if item["name"] == BASE]
-        found |= {text.partition("@")[2] for text in named}
-    return frozenset(found - {""})
+    """Return the digests of the base image that an image and its SBOM name.
+
+    Where the SBOM names a base without its digest, all that it says stands for one.
+    """
+    named = {image.base} - {""}
+    for item in _properties(sbom):
+        if isinstance(item, dict) and item.get("name") == BASE:
+            said = str(item.get("value"))
+            named.add(said.partition("@")[2] or said)
+    return frozenset(named)
+
+
+def _properties(sbom: Object) -> Sequence[object]:
+    """Return the properties of an SBOM's own component; none if it has another form."""
+    found: object = sbom
+    for name in ("metadata", "component", "properties"):
+        found = found.get(name) if isinstance(found, dict) else None
+    return found if isinstance(found, list) else ()

@@ -22,8 +22,9 @@ NO_REFERRERS = frozenset({404, 405})
 """Statuses of a registry that has no referrers API. Source: the same, "Listing Referrers"."""
 MOST_PAGES = 50
 """Of a list of referrers."""
-_NEXT = re.compile(r'<([^<>]+)>\s*;[^,]*\brel="?next"?')
-"""Source: RFC 8288."""
+_NEXT = re.compile(r'<([^<>]+)>\s*;[^,<]*\brel="?next"?')
+"""Looks no further than the next address: else a long header takes a time that grows with its
+square. Source: RFC 8288."""
 
 
 class ReferrersReader(Reader, Protocol):
@@ -55,12 +56,13 @@ class ReferrersRegistry(RegistryReader):
     def referrers(self, digest: str, kind: str) -> tuple[bytes, ...] | None:
         """Return the pages of what refers to a digest, None if the registry has no list of its own.
 
-        Raises RemoteError if the registry does not tell, or comes to no end.
+        Raises RemoteError if the registry does not tell, comes to no end, or lists more than a
+        manifest may have bytes.
         """
         listing = f"referrers/{digest}"
         path, pages = f"{listing}?{urllib.parse.urlencode({'artifactType': kind})}", list[bytes]()
         while len(pages) < MOST_PAGES:
-            answer = self.ask(path, LARGEST_MANIFEST)
+            answer = self.ask(path, LARGEST_MANIFEST - sum(map(len, pages)))
             if answer.status in NO_REFERRERS and not pages:
                 return None
             if answer.status != 200:

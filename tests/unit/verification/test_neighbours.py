@@ -1,0 +1,103 @@
+"""What is put beside an image by somebody else ends no verification, whatever it claims of its size."""
+
+import pytest
+
+from immutable_base.verification.attached import MOST_FETCHED, MOST_ITEMS
+from immutable_base.verification.complete.full_sbom import MEDIA_TYPE, MOST_LOOKED_AT
+from support.complete import artifact
+from support.forge import FULL, NOW, digest_of
+from support.full_sbom_cases import FULL_SBOM
+from support.scene import BROKEN, OK, PATH, UNKNOWN
+from support.web import Reply
+
+
+def smaller(layer, size=1):
+    return {**layer.descriptor(), "size": size}
+
+
+def put(scene, kind, *layers, sizes):
+    """Put items under a tag, of which the first ones claim to be as small as `sizes` says."""
+    for layer in layers:
+        scene.registry.add_blob(layer.content)
+    claims = [smaller(layer, size) for layer, size in zip(layers, sizes, strict=False)]
+    honest = [layer.descriptor() for layer in layers[len(sizes) :]]
+    scene.registry.attach_raw(scene.digest, kind, claims + honest)
+
+
+def a_signature(scene):
+    put(scene, "sig", scene.sig(), scene.sig(), sizes=[1])
+
+
+def a_signature_of_a_long_text(scene):
+    """It has the size of an attestation, which may well be under the tag of the signatures."""
+    long = scene.sig(scene.payload() + b" " * 70_000)
+    put(scene, "sig", long, scene.sig(), sizes=[5])
+
+
+def an_attestation(scene):
+    put(scene, "att", scene.att(), scene.att(), scene.prov(), sizes=[1])
+
+
+def a_full_sbom(scene):
+    layer = {"mediaType": MEDIA_TYPE, "digest": digest_of(FULL), "size": 1}
+    manifest, wrong = artifact(scene.digest, FULL, layers=[layer])
+    scene.registry.manifests[wrong["digest"]] = manifest
+    _, right = artifact(scene.digest, FULL)
+    scene.registry.list_referrers(scene.digest, wrong, right)
+
+
+@pytest.mark.parametrize("spoil", [a_signature, a_signature_of_a_long_text, an_attestation, a_full_sbom])  # fmt: skip
+def test_a_neighbour_that_claims_to_be_smaller_than_it_is_counts_for_nothing(scene, spoil):
+    spoil(scene)
+    outcome = scene.verify()
+    assert outcome.code == OK, outcome.err
+
+
+def test_only_so_many_items_are_fetched(scene):
+    """Each of these is by us, of another image, and newer than the good one."""
+    many = [
+        scene.sig(scene.payload(f"sha256:{number:064x}"), leaf=leaf, when=NOW + 100)
+        for leaf in [scene.leaf()]
+        for number in range(MOST_FETCHED + 20)
+    ]
+    scene.set_sig(*many, scene.sig())
+    before = len(scene.site.requests)
+    assert scene.verify().code == OK
+    asked = [path for path in scene.site.requests[before:] if "/blobs/" in path]
+    assert len(asked) <= MOST_FETCHED + len(["configuration", "SBOM", "provenance", "full SBOM"])
+
+
+def test_only_so_many_artifacts_are_looked_at(scene):
+    entries = []
+    for number in range(MOST_LOOKED_AT + 5):
+        manifest, entry = artifact(scene.digest, b"{}", annotations={"number": str(number)})
+        scene.registry.manifests[entry["digest"]] = manifest
+        entries.append(entry)
+    _, ours = artifact(scene.digest, FULL)
+    before = len(scene.site.requests)
+    scene.registry.list_referrers(scene.digest, *entries, ours)
+    assert scene.verify().code == FULL_SBOM
+    listed = {f"/v2/{PATH}/manifests/{entry['digest']}" for entry in entries}
+    assert len(listed & set(scene.site.requests[before:])) == MOST_LOOKED_AT
+
+
+@pytest.mark.parametrize(("number", "code"), [(MOST_ITEMS - 1, OK), (MOST_ITEMS, BROKEN)])
+def test_only_so_many_items_are_looked_at(scene, number, code):
+    good = scene.sig()
+    junk = {"mediaType": good.media_type}
+    scene.registry.attach_raw(scene.digest, "sig", [junk] * number + [good.descriptor()])
+    assert scene.verify().code == code
+
+
+def test_alone_it_is_no_proof(scene):
+    put(scene, "sig", scene.sig(), sizes=[1])
+    outcome = scene.verify()
+    assert outcome.code == BROKEN
+    assert "does not have what its manifest names" in outcome.err
+
+
+@pytest.mark.parametrize("status", [403, 500])
+def test_an_error_with_many_words_is_no_content_that_is_too_large(scene, status):
+    path = f"/v2/{PATH}/blobs/{digest_of(scene.sig().content)}"
+    scene.replies[path] = Reply(b"x" * 100_000, status)
+    assert scene.verify().code == UNKNOWN
