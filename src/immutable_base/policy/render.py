@@ -72,7 +72,8 @@ def demand(trust: HostTrust, scope: Scope) -> dict[str, Any]:
     # keyPaths since image/v5.31; a single key is said as every release understands it.
     keys = {"keyPath": paths[0]} if len(paths) == 1 else {"keyPaths": paths}
     identity: dict[str, Any] = IDENTITY
-    if scope.mirrors:
+    # A key signs before anybody copies; an admission names what the host pulls.
+    if scope.mirrors and trust.keys:
         identity = {
             "type": "remapIdentity", "prefix": scope.name, "signedPrefix": scope.mirrors,
         }  # fmt: skip

@@ -87,6 +87,13 @@ def test_a_mirror_takes_what_was_signed_for_what_it_mirrors():
     }  # fmt: skip
 
 
+def test_an_admission_of_a_mirror_s_image_is_for_the_name_that_is_pulled():
+    """Else a host refused from a mirror what it had admitted: "Signature for identity … is not accepted"."""
+    trust = HostTrust(name="x", scopes=(Scope(name="mirror.example/os", mirrors=OURS),))
+    (demand,) = rendered(trust)["transports"]["docker"]["mirror.example/os"]
+    assert demand["signedIdentity"] == {"type": "matchRepoDigestOrExact"}
+
+
 def test_a_key_s_place_does_not_change_in_a_rotation():
     """A host whose policy.json was changed by hand, and so is never updated, still follows."""
     other = public_pem(ec.generate_private_key(ec.SECP256R1())).decode()
