@@ -134,6 +134,8 @@ def place(tiny_lab, tiny_night, admission_image, tmp_path_factory) -> Iterator[F
         mounted_image(storage, image) as second,
     ):
         machine = Machine(first.root, f"{repository}:latest")
+        # /srv is a link to it, and systemd-tmpfiles makes it at each start.
+        (first.root / "var/srv").mkdir(parents=True, exist_ok=True)
         done = machine.type(commands())
         assert done.status == 0, done.text
         assert digest in done.text
@@ -243,7 +245,7 @@ def test_an_admission_that_has_ended_is_refused_and_no_older_image_comes_back(fl
         (Reply(b"", 403), "status 403"),
         (Reply(b"<html>welcome", 200), "unrecognized signature format"),
         (Reply(b"", 200), "empty signature blob"),
-        (RESET, "EOF"),
+        (RESET, "/signature-1"),
     ],
     ids=["500", "503", "429", "403", "a page for people", "nothing", "cut off"],
 )  # fmt: skip
@@ -297,6 +299,21 @@ def test_a_certificate_counts_by_the_system_s_authorities_and_by_those_of_the_re
     finally:
         shutil.rmtree(folders, ignore_errors=True)
     assert taken == [False, False, True]
+
+
+def test_a_registry_whose_tls_is_not_checked_lets_any_lookaside_speak_and_lint_says_so(fleet):
+    host = replace(fleet.host, environment={"SSL_CERT_FILE": str(fleet.registry_ca)})
+    trust = host_trust_of(load_settings(fleet.config), fleet.config.parent)
+    registry, _, namespace = fleet.repository.rpartition("/")[0].partition("/")
+    file = fleet.host.root / "etc/containers/registries.conf.d/99-insecure.conf"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(f'[[registry]]\nlocation = "{registry}/{namespace}"\ninsecure = true\n')
+    try:
+        assert host.fetch(fleet.latest).status == 0
+        found = lint(read_host_policy(fleet.image, f"{registry}/{namespace}"), trust)
+        assert [it.rule for it in found] == ["lookaside-unchecked"]
+    finally:
+        file.unlink()
 
 
 # ------------------------------------------------------------------ what is taken
