@@ -108,19 +108,28 @@ def configuration(file: str, name: str, schema: dict) -> str:
         f"For editors and validators: [its JSON Schema](../../schema/{name}.schema.json).\n\n",
         section("Top level", schema, schema["description"]),
     ]
-    for key, value in schema["properties"].items():
-        name = table_name(value)
-        if name:
-            table = schema["$defs"][name]
-            parts.append(section(f"`[{heading(key, value)}]`", table, table["description"]))
+    parts += sections(schema, schema, set(map(table_name, schema["properties"].values())))
     return "\n".join(part.rstrip("\n") + "\n" for part in parts)
 
 
-def section(title: str, table: dict, description: str) -> str:
-    """Return the section about one table of the file."""
+def sections(schema: dict, table: dict, known: set[str | None], above: str = "") -> Iterator[str]:
+    """Yield the section of each table in a table, then of those in it that no other section has."""
+    for key, value in table["properties"].items():
+        name = table_name(value)
+        inner = schema["$defs"].get(name, {})
+        if "properties" not in inner or (above and name in known):
+            continue
+        known.add(name)
+        title = heading(f"{above}{key}", value)
+        yield section(f"`[{title}]`", inner, inner["description"], f"{title}.")
+        yield from sections(schema, inner, known, f"{title}.")
+
+
+def section(title: str, table: dict, description: str, above: str = "") -> str:
+    """Return the section about one table of the file; `above` begins the names of tables in it."""
     required = set(table.get("required", ()))
     rows = [
-        f"| `{key}` | {type_text(key, value)} "
+        f"| `{key}` | {type_text(f'{above}{key}', value)} "
         f"| {'required' if key in required else default_text(value)} "
         f"| {' '.join(value.get('description', '').split())} |"
         for key, value in table["properties"].items()

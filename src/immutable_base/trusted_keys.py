@@ -1,4 +1,4 @@
-"""From `[signing.keys]` to the key that signs beside the keyless identity, and whom hosts trust.
+"""From `[signing]` to the key that signs beside the keyless identity, and whom hosts trust.
 
 Not in `trusted.py`: a verification needs none of it, and does without pydantic.
 """
@@ -71,8 +71,7 @@ def instance_trust_of(name: str, repository: str, signing: Signing, folder: Path
 
 def public_keys(signing: Signing, folder: Path) -> list[str]:
     """Return the texts of the public keys that hosts accept; raises as `host_trust_of`."""
-    paths = signing.keys.key_paths if signing.keys else ()
-    return [_public_key(path, folder) for path in paths]
+    return [_public_key(path, folder) for path in signing.host_key_paths]
 
 
 def _public_key(name: str, folder: Path) -> str:

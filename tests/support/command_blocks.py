@@ -90,6 +90,12 @@ printf 'description = "base with metrics"\\n' >> immutable-base.toml
         (("registry.gitlab.com/GROUP/nas:latest", IMAGE),
          ("https://gitlab.com/GROUP/nas//.gitlab-ci.yml@refs/heads/main", IDENTITY), ISSUER)),
     "how-to/add-or-rotate-a-key.md": Session((("vendor", "tiny"),), OWN_CONFIGURATION + ANSWERING),
+    "how-to/admit-for-a-fleet.md": Session((), OWN_CONFIGURATION + """\
+openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 | openssl pkey -pubout -out host.pub
+sed -i '/^.signing.keys.$/,/^key_paths/d' immutable-base.toml
+printf '\\n[signing.fleet]\\nlookaside = "https://admission.example"\\n' >> immutable-base.toml
+printf 'key_paths = ["host.pub", "next.pub"]\\n' >> immutable-base.toml
+"""),
     "how-to/debug-a-module-that-does-not-compile.md": Session(
         (("base-zfs", "tiny-metronome"),), long=True),
     "how-to/pin-a-key.md": Session(

@@ -51,6 +51,12 @@ def with_keys(settings, keys=KEYS):
     )
 
 
+def with_fleet(settings, fleet):
+    """The same configuration with a machine that admits for hosts, and no key."""
+    signing = settings.signing.model_copy(update={"keys": None, "fleet": fleet})
+    return settings.model_copy(update={"signing": signing})
+
+
 SETTINGS = with_keys(load_settings(PRODUCT))
 """The product's own, with a key: only then can an image do without a note."""
 K = "6.12.117-1.el10.x86_64"

@@ -139,8 +139,11 @@ def open_folder(path: Path) -> Iterator[Folder]:
     Raises HostError.
     """
     with _telling(path):
+        made = not path.exists()
         path.mkdir(mode=0o755, parents=True, exist_ok=True)
         descriptor = os.open(path, _FOLDER)
+        if made:  # Whatever the umask is: who serves a folder in it has to get there.
+            os.fchmod(descriptor, 0o755)
     with _closing(descriptor, path) as found:
         yield found
 

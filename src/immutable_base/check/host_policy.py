@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from immutable_base.check.interface import Check, HasFacts, Objection
 from immutable_base.policy.demands import NOT_DEMANDED, variant_demands
-from immutable_base.policy.host_trust import variants_trust
+from immutable_base.policy.host_trust import HostTrust, variants_trust
 from immutable_base.policy.lint import lint
 
 KEYLESS = (
     "no key is configured (signing.keys): hosts refuse our images too, until their own admission "
     "program has verified an image's keyless signature"
+)
+BY_FLEET = (
+    "hosts refuse our images too, until the machine that admits for them (signing.fleet) has "
+    "verified an image's keyless signature"
 )
 
 
@@ -25,7 +29,14 @@ def only_signed_images(subject: HasFacts) -> Objection | None:
     found = tuple(str(finding) for finding in lint(subject.facts.host_policy, trust))
     if found:
         return Objection(message="hosts would take, or miss, what they should not", evidence=found)
-    return None if trust.keys else Objection(message=KEYLESS, is_note=True)
+    return needs_admission(trust)
+
+
+def needs_admission(trust: HostTrust) -> Objection | None:
+    """Return a note if a host takes an image only after somebody has admitted it."""
+    if trust.attached:
+        return None
+    return Objection(message=BY_FLEET if trust.lookaside else KEYLESS, is_note=True)
 
 
 CHECKS: tuple[Check[HasFacts], ...] = (

@@ -26,8 +26,8 @@ class InstanceBase(Frozen):
     """Age of the base's signature beyond which nothing is built on it: its nightly run is on hold.
     Not set: any age."""
     signing: Signing | None = None
-    """Who must have signed the base, and all the trust in that instance of Sigstore; not set: as
-    the product's configuration says of its variants."""
+    """Who must have signed the base, and all the trust in that instance of Sigstore, with the keys
+    of `[signing]`; not set: as the product's configuration says of its variants."""
 
 
 class InstanceRegistry(Frozen):

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from immutable_base.config.fleet import Fleet
 from immutable_base.config.signing_keys import SigningKeys
 from immutable_base.config.trust import NOT_FOR_VERIFYING, SigningTable
 from immutable_base.config.types import Identity, Name, SecureUrl
@@ -59,10 +60,19 @@ class Signing(Frozen):
     """Sign on protected refs only. A certificate does not say it, so verifying cannot ask."""
     keys: SigningKeys | None = None
     """A key beside the keyless identity, for hosts; not set: hosts take an image only after their
-    own admission program has verified it."""
+    own admission program has verified it, or the machine of `fleet`."""
+    fleet: Fleet | None = None
+    """One machine admits images, for hosts without an admission program of their own; not with
+    `keys`: a host demands one or the other."""
     accept_unsigned: tuple[Annotated[str, Field(pattern=SCOPE)], ...] = ()
     """Registries, namespaces or repositories of others from which hosts take images without any
     signature, e.g. `docker.io/library`; what is not named is refused."""
+
+    @property
+    def host_key_paths(self) -> tuple[str, ...]:
+        """The files of the public keys that images bring to their hosts, the current one first."""
+        told = self.keys or self.fleet
+        return told.key_paths if told else ()
 
     def table(self) -> SigningTable:
         """Return what a verification needs, for those that do without pydantic."""
@@ -74,4 +84,8 @@ class Signing(Frozen):
         mistake = self.table().mistake()
         if mistake is not None:
             raise PydanticCustomError("trust", "{sentence}", {"sentence": mistake})
+        if self.keys is not None and self.fleet is not None:
+            raise PydanticCustomError(
+                "fleet", "keys and fleet: hosts demand one or the other, so set one of them"
+            )
         return self

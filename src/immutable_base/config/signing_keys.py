@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
+from immutable_base.config.types import KeyPaths
 from immutable_base.model.document import Frozen
 
 KEY_REFERENCE = (
@@ -22,7 +23,7 @@ class SigningKeys(Frozen):
     key: Annotated[str, StringConstraints(pattern=KEY_REFERENCE)]
     """Private key to sign with, as cosign names it: `env://VARIABLE` (the variable holds the key,
     or names its file), `hashivault://`, `awskms://`, `gcpkms://` or `pkcs11:`."""
-    key_paths: Annotated[tuple[str, ...], Field(min_length=1, max_length=2)]
+    key_paths: KeyPaths
     """PEM files of the public keys that hosts accept: the current one, and the next."""
     signing_with: Literal["current", "next"] = "current"
     """Which of `key_paths` belongs to `key`; `immutable-base policy rotate` changes it."""
@@ -35,8 +36,6 @@ class SigningKeys(Frozen):
     @model_validator(mode="after")
     def _one_of_them_signs(self) -> SigningKeys:
         """Refuse what no host could ever accept."""
-        if len(set(self.key_paths)) != len(self.key_paths) or not all(self.key_paths):
-            raise PydanticCustomError("key_paths", "key_paths names a file twice, or none")
         if self.signing_with == "next" and len(self.key_paths) < 2:
             raise PydanticCustomError(
                 "signing_with", "signing_with is 'next', but key_paths has no second file"

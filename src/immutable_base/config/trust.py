@@ -18,16 +18,17 @@ from immutable_base.model.reference import REPOSITORY
 
 PUBLIC_FULCIO = "https://fulcio.sigstore.dev"
 NAME = r"^[a-z0-9][a-z0-9._-]*$"
-SECURE_URL = (
+SECURE_HOST = (
     r"^(https://([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\])"
-    r"|http://(127\.[0-9]+\.[0-9]+\.[0-9]+|localhost|\[::1\]))(:[0-9]{1,5})?(/[!-~]*)?$"
+    r"|http://(127\.[0-9]+\.[0-9]+\.[0-9]+|localhost|\[::1\]))(:[0-9]{1,5})?"
 )
+SECURE_URL = rf"{SECURE_HOST}(/[!-~]*)?$"
 """https, or http to this machine; no user, no password, no space."""
 IDENTITY = r"^(https?://[A-Za-z0-9][!-~]+|[!-?A-~]+@[!-?A-~]+)$"
 """What a certificate can name: a URI, or an e-mail address."""
 RUNNERS = ("", "gitlab-hosted", "self-hosted")
 SBOM_LIMIT = "sbom_limit_kib"
-NOT_FOR_VERIFYING = frozenset({SBOM_LIMIT, "keys", "accept_unsigned"})
+NOT_FOR_VERIFYING = frozenset({SBOM_LIMIT, "keys", "fleet", "accept_unsigned"})
 """The keys of `[signing]` that a verification does not need."""
 REGISTRY_KEYS = frozenset({"destination", "ca_bundle", "mirrors", "candidates"})
 

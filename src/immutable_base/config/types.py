@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from immutable_base.config.trust import IDENTITY, NAME, SECURE_URL
@@ -37,10 +37,18 @@ def _require_known_fields(url: str) -> str:
     return url
 
 
+def _distinct(paths: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(paths)) != len(paths) or not all(paths):
+        raise PydanticCustomError("key_paths", "key_paths names a file twice, or none")
+    return paths
+
+
 BaseReference = Annotated[str, StringConstraints(pattern=BASE)]
 Destination = Annotated[str, StringConstraints(pattern=DESTINATION)]
 Fingerprint = Annotated[str, StringConstraints(pattern=FINGERPRINT)]
 Identity = Annotated[str, StringConstraints(pattern=IDENTITY)]
+KeyPaths = Annotated[tuple[str, ...], Field(min_length=1, max_length=2), AfterValidator(_distinct)]
+"""Files of public keys that hosts accept: the current one, and the next."""
 Name = Annotated[str, StringConstraints(pattern=NAME)]
 OptionalDestination = Annotated[str, StringConstraints(pattern=OPTIONAL_DESTINATION)]
 ReleaseNumber = Annotated[str, StringConstraints(pattern=RELEASE_NUMBER)]

@@ -13,13 +13,18 @@ PATTERNS = (
     "usr/share/containers/policy.json",
     "etc/containers/registries.d/*",
     "usr/share/containers/registries.d/*",
+    "etc/containers/registries.conf",
+    "etc/containers/registries.conf.d/*.conf",
+    "usr/share/containers/registries.conf",
+    "usr/share/containers/registries.conf.d/*.conf",
     "usr/lib/bootc/install/*.toml",
     "etc/bootc/install/*.toml",
     "usr/lib/pki/immutable-base/*",
     "root/.config/containers/*",
     "var/roothome/.config/containers/*",
 )
-"""Sources: containers-policy.json(5), containers-registries.d(5), bootc-install-config(5)."""
+"""Sources: containers-policy.json(5), containers-registries.d(5), containers-registries.conf(5),
+bootc-install-config(5)."""
 LARGEST = 1 << 20
 
 

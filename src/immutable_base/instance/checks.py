@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from immutable_base.check import hosts, kernel, packages, units
-from immutable_base.check.host_policy import KEYLESS
+from immutable_base.check.host_policy import needs_admission
 from immutable_base.check.interface import Check, HasFacts, Objection, unless
 from immutable_base.check.run_checks import require_sound
 from immutable_base.config.schema import Settings
@@ -161,8 +161,8 @@ def own_images_signed(subject: InstanceSubject) -> Objection | None:
     if not subject.trust.keys and not refuses_by_default(before):
         return Objection(message=NOT_DEMANDED, is_note=True)
     found = [str(finding) for finding in lint(subject.facts.host_policy, subject.trust)]
-    if not found and not subject.trust.keys:
-        return Objection(message=KEYLESS, is_note=True)
+    if not found:
+        return needs_admission(subject.trust)
     return unless(found, "hosts would take, or miss, what they should not")
 
 

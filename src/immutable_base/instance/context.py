@@ -104,7 +104,7 @@ class InstanceContext:
             "certificate_identity": self.job.identity,
             "certificate_oidc_issuer": self.job.server_url,
             "project_id": "", "runner_environment": "", "build_triggers": (), "source_ref": "",
-            "protected_ref": True, "keys": None, "accept_unsigned": (),
+            "protected_ref": True, "keys": None, "fleet": None, "accept_unsigned": (),
         }  # fmt: skip
         try:
             return Signing.model_validate(known)

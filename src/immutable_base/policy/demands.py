@@ -1,7 +1,8 @@
 """Whether the hosts of an image demand signatures at all. Pure.
 
-They can where a key signs, or where they have the admission program. Elsewhere an image leaves the
-base's policy as it is: one that demands what nobody makes would refuse every update for ever.
+They can where a key signs, where another machine admits for them, or where they have the admission
+program. Elsewhere an image leaves the base's policy as it is: one that demands what nobody makes
+would refuse every update for ever.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from immutable_base.policy.render import POLICY, SHARED_POLICY
 ADMISSION_LAYER = "admission"
 """The layer with the program that verifies keyless signatures on hosts."""
 NOT_DEMANDED = (
-    "not demanded: without a key (signing.keys) and without the layer `admission` a host cannot "
-    "check who signed, and the base's policy stays as it is"
+    "not demanded: without a key (signing.keys), a machine that admits (signing.fleet) and the "
+    "layer `admission` a host cannot check who signed, and the base's policy stays as it is"
 )
 
 
@@ -24,7 +25,7 @@ def variant_demands(settings: Settings, variant: str) -> bool:
     """Tell whether the hosts of a variant demand that images are signed."""
     found = settings.variants.get(variant)
     layers = found.layers if found else ()
-    return settings.signing.keys is not None or ADMISSION_LAYER in layers
+    return bool(settings.signing.host_key_paths) or ADMISSION_LAYER in layers
 
 
 def refuses_by_default(files: Mapping[str, str]) -> bool:

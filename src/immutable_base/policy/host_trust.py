@@ -50,6 +50,9 @@ class HostTrust:
     scopes: tuple[Scope, ...]
     keys: tuple[HostKey, ...] = ()
     """One of them must have signed; none: the host's own admission program must have."""
+    lookaside: str = ""
+    """Where what the fleet's machine has admitted is served, for which `keys` are then; empty: they
+    are the publisher's, and sign beside the image."""
     unsigned: tuple[str, ...] = ()
     """Scopes of others, without any signature."""
     whole: bool = True
@@ -59,6 +62,18 @@ class HostTrust:
     def registries_file(self) -> str:
         """The file of registries.d, below the image's root."""
         return f"etc/containers/registries.d/50-{self.name}.yaml"
+
+    @property
+    def attached(self) -> bool:
+        """Whether signatures lie beside the image: those of the publisher's key do."""
+        return bool(self.keys) and not self.lookaside
+
+    @property
+    def where(self) -> str:
+        """What registries.d says of each scope: where its signatures lie."""
+        if self.attached:
+            return "use-sigstore-attachments: true"
+        return f"lookaside: {self.lookaside or ADMITTED}"
 
 
 def key_files(name: str, pems: Sequence[str]) -> tuple[HostKey, ...]:
@@ -72,7 +87,7 @@ def key_files(name: str, pems: Sequence[str]) -> tuple[HostKey, ...]:
 def variants_trust(settings: Settings, pems: Sequence[str] | None = None) -> HostTrust:
     """Return what the images of the product's variants say.
 
-    `pems` are the texts of `signing.keys.key_paths`; without them only places are known.
+    `pems` are the texts of `signing.host_key_paths`; without them only places are known.
     """
     registry, signing = settings.registry, settings.signing
     mirrors = (Scope(name=mirror, mirrors=registry.destination) for mirror in registry.mirrors)
@@ -80,6 +95,7 @@ def variants_trust(settings: Settings, pems: Sequence[str] | None = None) -> Hos
         name=NAME,
         scopes=(Scope(name=registry.destination), *mirrors),
         keys=key_files(NAME, _texts(signing, pems)),
+        lookaside=_lookaside(signing),
         unsigned=signing.accept_unsigned,
     )
 
@@ -92,12 +108,16 @@ def instance_trust(
         name=f"instance-{name}",
         scopes=(Scope(name=repository),),
         keys=key_files(f"instance-{name}", _texts(signing, pems)),
+        lookaside=_lookaside(signing),
         unsigned=signing.accept_unsigned,
         whole=False,
     )
 
 
 def _texts(signing: Signing, pems: Sequence[str] | None) -> Sequence[str]:
-    if signing.keys is None:
-        return ()
-    return [""] * len(signing.keys.key_paths) if pems is None else pems
+    return [""] * len(signing.host_key_paths) if pems is None else pems
+
+
+def _lookaside(signing: Signing) -> str:
+    """Return it without a slash at its end: container tools put one between it and the path."""
+    return signing.fleet.lookaside.rstrip("/") if signing.fleet else ""

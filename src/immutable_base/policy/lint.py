@@ -13,16 +13,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from immutable_base.model.facts import HostPolicyFacts
-from immutable_base.policy.host_trust import ADMITTED, HostTrust
+from immutable_base.policy.host_trust import HostTrust
 from immutable_base.policy.lint_policy import lint_policy
+from immutable_base.policy.lint_registries import lint_registries
 from immutable_base.policy.render import POLICY, SHARED_POLICY
 
 REACHED = "pinging container registry"
 """How skopeo begins to say that it could not reach a registry: policy.json, registries.d and the
 reference were in order by then. Source: containers/image, docker/docker_client.go."""
-NAMESPACE = re.compile(r"""^\s+["']?(?P<name>[^\s"'#]+)["']?\s*:\s*(?:#.*)?$""", re.MULTILINE)
-"""A line of registries.d that opens a namespace: a key without a value of its own."""
-REGISTRIES = re.compile(r"(etc|usr/share)/containers/registries\.d/[^/]+\.yaml")
 OVERRIDES = re.compile(r"(var/roothome|root)/\.config/containers/policy\.json")
 
 
@@ -44,7 +42,7 @@ def lint(facts: HostPolicyFacts, trust: HostTrust) -> tuple[LintFinding, ...]:
     found = [
         *lint_policy(files, trust),
         *_elsewhere(files),
-        *_registries(files, trust),
+        *lint_registries(files, trust),
         *_keys(files, trust),
         *(_install(files) if trust.whole else ()),
         *_skopeo(facts),
@@ -59,32 +57,6 @@ def _elsewhere(files: Mapping[str, str]) -> Iterator[tuple[str, str]]:
             yield "overridden", f"/{name} replaces /{POLICY} for root"
     if POLICY not in files and SHARED_POLICY in files:
         yield "not-in-etc", f"only /{SHARED_POLICY} is there: image before v5.40 does not read it"
-
-
-def _registries(files: Mapping[str, str], trust: HostTrust) -> Iterator[tuple[str, str]]:
-    own = files.get(trust.registries_file)
-    setting = "use-sigstore-attachments: true" if trust.keys else f"lookaside: {ADMITTED}"
-    places: dict[str, list[str]] = {}
-    for file, text in files.items():
-        if REGISTRIES.fullmatch(file):
-            for name in NAMESPACE.findall(text):
-                places.setdefault(name, []).append(file)
-    for scope in trust.scopes:
-        if own is None or f'  "{scope.name}":\n    {setting}\n' not in own:
-            yield "signatures-not-read", f"/{trust.registries_file} lacks {scope.name}: {setting}"
-        for name, where in sorted(places.items()):
-            if name.startswith(f"{scope.name}/") and name not in _names(trust):
-                yield "narrower-registries", f"{name} in /{where[0]} counts instead of {scope.name}"
-    for name, where in sorted(places.items()):
-        if len(where) > 1 and name not in {"docker", "default-docker"}:
-            yield (
-                "namespace-twice",
-                f"{name} is in /{' and /'.join(where)}: an error for all images",
-            )
-
-
-def _names(trust: HostTrust) -> set[str]:
-    return {scope.name for scope in trust.scopes}
 
 
 def _keys(files: Mapping[str, str], trust: HostTrust) -> Iterator[tuple[str, str]]:

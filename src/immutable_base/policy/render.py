@@ -9,7 +9,7 @@ import json
 from typing import Any
 
 from immutable_base.errors import CheckError
-from immutable_base.policy.host_trust import ADMISSION_KEY, ADMITTED, HostTrust, Scope
+from immutable_base.policy.host_trust import ADMISSION_KEY, HostTrust, Scope
 
 POLICY = "etc/containers/policy.json"
 """Read by every release of containers/image; /usr/share only since image/v5.40."""
@@ -72,7 +72,8 @@ def demand(trust: HostTrust, scope: Scope) -> dict[str, Any]:
     # keyPaths since image/v5.31; a single key is said as every release understands it.
     keys = {"keyPath": paths[0]} if len(paths) == 1 else {"keyPaths": paths}
     identity: dict[str, Any] = IDENTITY
-    if scope.mirrors:
+    # A key signs before anybody copies; an admission names what the host pulls.
+    if scope.mirrors and trust.attached:
         identity = {
             "type": "remapIdentity", "prefix": scope.name, "signedPrefix": scope.mirrors,
         }  # fmt: skip
@@ -81,9 +82,8 @@ def demand(trust: HostTrust, scope: Scope) -> dict[str, Any]:
 
 def render_registries(trust: HostTrust) -> str:
     """Return the file of registries.d (YAML): where signatures of our images lie."""
-    setting = "use-sigstore-attachments: true" if trust.keys else f"lookaside: {ADMITTED}"
-    where = "beside the image" if trust.keys else "left by the host's own admission program"
-    entries = "".join(f"  {json.dumps(it.name)}:\n    {setting}\n" for it in trust.scopes)
+    where = "beside the image" if trust.attached else "left by whoever admits the image"
+    entries = "".join(f"  {json.dumps(it.name)}:\n    {trust.where}\n" for it in trust.scopes)
     return f"# Signatures: {where}. Made by the image build.\ndocker:\n{entries}"
 
 

@@ -91,18 +91,21 @@ def open_host(
         yield AskedHost(run=storage.run, root=mounted.root, layout=layout, environment=environment)
 
 
-def require_host_agrees(host: AskedHost, repository: str, digest: str, *, by_key: bool) -> None:
+def require_host_agrees(
+    host: AskedHost, repository: str, digest: str, *, by_key: bool, by_fleet: bool = False
+) -> None:
     """Require that a host takes the image from the registry, and refuses an unsigned copy of it.
 
     `by_key`: whether a key has signed; without, a host refuses the image itself, too, until its
-    own admission program has verified it, and that is what is required then.
+    own admission program has verified it, and that is what is required then. `by_fleet`: another
+    machine admits, which may have done so already or not, so that only the copy says anything.
 
     Raises VerificationError if a host would do otherwise, RemoteError if nothing can be known.
     """
     pinned = f"{repository}@{digest}"
     if by_key:
         require_taken(host, pinned)
-    else:
+    elif not by_fleet:
         _require_refused(host, pinned, "an image that its host has not admitted")
     twin = _push_twin(host, repository)
     _require_refused(host, twin, "an unsigned copy of the image")

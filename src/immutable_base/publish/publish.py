@@ -80,7 +80,8 @@ def publish_variant(publisher: Publisher, request: PublishRequest) -> Publicatio
     if request.open_host is not None and status is not PublicationStatus.UNCHANGED:
         with times.step("ask as a host"), request.open_host() as host:
             agree = partial(require_host_agrees, host, request.repository, request.digest)
-            patience.ask(partial(agree, by_key=publisher.key is not None))
+            by_key, by_fleet = publisher.key is not None, publisher.by_fleet
+            patience.ask(partial(agree, by_key=by_key, by_fleet=by_fleet))
     with times.step("move the tags"):
         moved = mover.move(before, request.digest)
     return _publication(verified, request, times, status, moved)

@@ -31,6 +31,8 @@ class Publisher:
     """Whether to sign on protected refs only."""
     key: cosign.ImageKey | None = None
     """Signs beside the keyless identity, for hosts; None: no key is configured."""
+    by_fleet: bool = False
+    """Whether another machine admits what is published, for hosts."""
 
     @classmethod
     def of(
@@ -54,6 +56,7 @@ class Publisher:
             sigstore=sigstore_of(table, folder, environment),
             protected_ref=table.protected_ref,
             key=signing_key_of(signing, folder),
+            by_fleet=signing.fleet is not None,
         )
 
     @property

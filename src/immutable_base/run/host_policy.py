@@ -37,9 +37,12 @@ def try_policy(context: Context, name: str) -> str:
     variant = context.documents.variant(name)
     image = Stages(context=context).local_image(variant)
     layout = context.documents.read(ImageLayout, variant)
-    by_key = context.settings.signing.keys is not None
+    signing = context.settings.signing
+    by_key, by_fleet = signing.keys is not None, signing.fleet is not None
     folder, environment = context.documents.layout(variant), context.tls.environment
     with open_host(context.storage, image, folder, environment) as host:
-        require_host_agrees(host, context.repository_of(name), layout.digest, by_key=by_key)
+        require_host_agrees(
+            host, context.repository_of(name), layout.digest, by_key=by_key, by_fleet=by_fleet
+        )
     own = "it takes itself by its key" if by_key else "it refuses itself until it is admitted"
     return f"{own}, and refuses an unsigned copy"

@@ -81,17 +81,31 @@ def test_what_expired_is_refused_and_leaves_nothing(opened, state):
     assert not (state / "lookaside" / PATH).exists()
 
 
-def test_a_file_is_readable_for_a_web_server_and_the_key_for_nobody(opened, state, monkeypatch):
-    before = os.umask(0o077)
+def test_a_web_server_reads_the_lookaside_and_nothing_else_of_ours(tmp_path):
+    """It is another user; the private key does not even lie below what it serves."""
+    state, before = tmp_path / "state", os.umask(0o077)
     try:
-        opened.add(admission())
+        with open_folder(state) as folder, folder.alone(lambda: 1.0):
+            key = host_key(folder)
+            with folder.below("lookaside", make=True) as below:
+                Lookaside(folder=below, key=key).add(admission())
     finally:
         os.umask(before)
-    folders = [state / "lookaside" / PATH, state / "lookaside/os"]
-    assert {stat.S_IMODE(folder.stat().st_mode) for folder in folders} == {0o755}
-    mode = (state / "lookaside" / PATH / "signature-1").stat().st_mode
-    assert stat.S_IMODE(mode) == 0o644
-    assert stat.S_IMODE((state / "host.key").stat().st_mode) == 0o600
+    modes = {str(it.relative_to(state)): stat.S_IMODE(it.stat().st_mode) for it in state.rglob("*")}
+    assert stat.S_IMODE(state.stat().st_mode) == 0o755
+    served = {name for name in modes if name.startswith("lookaside")}
+    assert served == {
+        "lookaside",
+        "lookaside/os",
+        f"lookaside/{PATH}",
+        f"lookaside/{PATH}/signature-1",
+    }
+    assert {name: mode for name, mode in modes.items() if name not in served} == {
+        "host.key": 0o600, "host.pub": 0o644, "lock": 0o600,
+    }  # fmt: skip
+    folders = {name for name in served if not name.endswith("signature-1")}
+    assert {modes[name] for name in folders} == {0o755}
+    assert modes[f"lookaside/{PATH}/signature-1"] == 0o644
 
 
 def test_more_names_than_container_tools_read_are_refused(opened, monkeypatch):

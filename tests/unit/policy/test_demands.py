@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from immutable_base.check.host_policy import only_signed_images
+from immutable_base.check.host_policy import BY_FLEET, only_signed_images
 from immutable_base.check.interface import Subject
+from immutable_base.config.fleet import Fleet
 from immutable_base.config.load import load_settings
 from immutable_base.policy.demands import (
     ADMISSION_LAYER,
@@ -13,11 +14,13 @@ from immutable_base.policy.demands import (
     refuses_by_default,
     variant_demands,
 )
-from immutable_base.policy.render import POLICY, SHARED_POLICY
+from immutable_base.policy.host_trust import variants_trust
+from immutable_base.policy.render import POLICY, SHARED_POLICY, render_files
 from support.paths import PRODUCT
-from support.sound_image import FACTS, PLAN
+from support.sound_image import FACTS, PEM, PLAN, with_fleet
 
 SETTINGS = load_settings(PRODUCT)
+FLEET = Fleet(lookaside="https://admission.example", key_paths=("host.pub",))
 ACCEPTING = {"default": [{"type": "insecureAcceptAnything"}]}
 REFUSING = {"default": [{"type": "reject"}]}
 
@@ -70,3 +73,16 @@ def test_a_shipped_image_whose_policy_takes_anything_is_an_error():
 )
 def test_what_counts_is_the_default_of_the_policy_that_is_read(files, refuses):
     assert refuses_by_default(files) == refuses
+
+
+def test_hosts_of_a_fleet_demand_what_its_machine_admits_and_need_no_layer():
+    settings = without_admission(with_fleet(SETTINGS, FLEET), FACTS.variant)
+    assert variant_demands(settings, FACTS.variant)
+    trust = variants_trust(settings, [PEM])
+    policy = FACTS.host_policy.model_copy(update={"files": render_files(trust, None)})
+    facts = FACTS.model_copy(update={"host_policy": policy})
+    objection = only_signed_images(Subject(facts=facts, plan=PLAN, settings=settings))
+    assert (objection.message, objection.is_note) == (BY_FLEET, True)
+    # By the policy of hosts that admit by themselves, which it is not.
+    objection = only_signed_images(Subject(facts=FACTS, plan=PLAN, settings=settings))
+    assert not objection.is_note

@@ -21,6 +21,10 @@ TRUST = HostTrust(
     keys=key_files("immutable-base", [PEM, NEXT]),
 )
 ADMITTED = HostTrust(name="immutable-base", scopes=(Scope(name=OURS),))
+FLEET = HostTrust(
+    name="immutable-base", scopes=(Scope(name=OURS),), keys=key_files("immutable-base", [PEM]),
+    lookaside="https://admission.example",
+)  # fmt: skip
 INSTANCE = HostTrust(
     name="instance-x", scopes=(Scope(name="registry.gitlab.com/hosts/x"),),
     keys=key_files("instance-x", [PEM]), whole=False,
@@ -54,7 +58,7 @@ def policy(change, trust=TRUST):
     return {**files, POLICY: json.dumps(document)}
 
 
-@pytest.mark.parametrize("trust", [TRUST, ADMITTED, INSTANCE])
+@pytest.mark.parametrize("trust", [TRUST, ADMITTED, FLEET, INSTANCE])
 @pytest.mark.parametrize("base", [None, STOCK, json.dumps({"default": NO})])
 def test_what_we_render_has_no_finding_whatever_the_base_says(trust, base):
     assert rules(render_files(trust, base), trust) == set()
@@ -209,3 +213,56 @@ def test_without_a_key_the_host_s_own_admission_is_demanded_and_nothing_less():
     assert "signatures-not-read" in rules(
         {**render_files(ADMITTED, None), ADMITTED.registries_file: ""}, ADMITTED
     )
+
+
+def lookaside(text):
+    return {FLEET.registries_file: f'docker:\n  "{OURS}":\n    {text}\n'}
+
+
+def registries_conf(prefix, name="registries.conf.d/x.conf"):
+    return {f"etc/containers/{name}": f'[[registry]]\nprefix = "{prefix}"\ninsecure = true\n'}
+
+
+FLEET_FILES = {
+    "the lookaside is not read": (lookaside("use-sigstore-attachments: true"), {"signatures-not-read"}),
+    "another lookaside": (lookaside("lookaside: https://other.example"), {"signatures-not-read"}),
+    "without TLS": (lookaside("lookaside: http://admission.example"), {"signatures-not-read", "lookaside-not-https"}),
+    "without TLS, by the earlier name": (lookaside('sigstore: "http://a.example"'), {"signatures-not-read", "lookaside-not-https"}),
+    "a default without TLS": (
+        {"etc/containers/registries.d/default.yaml": "default-docker:\n  lookaside: http://a.example\n"}, {"lookaside-not-https"},
+    ),
+    "a key that does not parse": ({KEY: PEM[:60]}, {"key-unreadable"}),
+    "the private key": ({KEY: "-----BEGIN PRIVATE KEY-----\n"}, {"key-unreadable"}),
+    "another machine's key": ({KEY: NEXT}, {"key-other"}),
+    "no key": ({KEY: None}, {"key-missing"}),
+    "a host's own key is demanded": ({POLICY: render_files(ADMITTED, None)[POLICY]}, {"scope-differs"}),
+    "TLS is not checked": (registries_conf(OURS), {"lookaside-unchecked"}),
+    "TLS is not checked for all of the registry": (registries_conf("registry.gitlab.com", "registries.conf"), {"lookaside-unchecked"}),
+    "TLS is not checked for many registries": (registries_conf("*.gitlab.com"), {"lookaside-unchecked"}),
+    "TLS is not checked for a variant": (registries_conf(f"{OURS}/base"), {"lookaside-unchecked"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("changes", "found"), FLEET_FILES.values(), ids=FLEET_FILES.keys())
+def test_a_trap_of_a_fleet_s_lookaside_is_found(changes, found):
+    files = {**render_files(FLEET, None), **changes}
+    assert rules({name: text for name, text in files.items() if text is not None}, FLEET) == found
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        registries_conf("registry.gitlab.com.example"),
+        registries_conf(f"{OURS}-other"),
+        registries_conf("*.example"),
+        {"etc/containers/registries.conf": "registry = 7"},
+        {"etc/containers/registries.conf": "[["},
+        {"etc/containers/registries.d/lab.yaml": "docker:\n  x.example:\n    lookaside: http://127.0.0.1:5000/x\n"},
+    ],
+)  # fmt: skip
+def test_what_is_no_trap_of_a_fleet_has_no_finding(changes):
+    assert rules({**render_files(FLEET, None), **changes}, FLEET) == set()
+
+
+def test_an_insecure_registry_without_a_lookaside_over_https_is_another_matter():
+    assert rules({**render_files(TRUST, None), **registries_conf(OURS)}) == set()

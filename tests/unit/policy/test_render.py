@@ -7,6 +7,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from immutable_base.build.host_files import write_host_trust
+from immutable_base.config.fleet import Fleet
 from immutable_base.config.load import load_settings
 from immutable_base.errors import CheckError, ConfigurationError
 from immutable_base.policy.host_trust import (
@@ -21,7 +22,7 @@ from immutable_base.policy.public_key import canonical_pem
 from immutable_base.policy.render import INSTALL, POLICY, render_files, render_policy
 from support.forge import public_pem
 from support.paths import PRODUCT
-from support.sound_image import KEYS, PEM, with_keys
+from support.sound_image import KEYS, PEM, with_fleet, with_keys
 
 SETTINGS = load_settings(PRODUCT)
 OURS = SETTINGS.registry.destination
@@ -93,6 +94,52 @@ def test_a_mirror_takes_what_was_signed_for_what_it_mirrors():
     assert demand["signedIdentity"] == {
         "type": "remapIdentity", "prefix": "mirror.example/os", "signedPrefix": OURS,
     }  # fmt: skip
+
+
+FLEET = Fleet(lookaside="https://admission.example/", key_paths=("host.pub",))
+FLEET_TRUST = variants_trust(with_fleet(SETTINGS, FLEET), [PEM])
+
+
+def test_a_fleet_demands_the_key_of_the_machine_that_admits_and_reads_its_lookaside():
+    files = render_files(FLEET_TRUST, STOCK)
+    key = "usr/lib/pki/immutable-base/immutable-base-current.pub"
+    assert json.loads(files[POLICY])["transports"]["docker"][OURS] == [
+        {
+            "type": "sigstoreSigned",
+            "keyPath": f"/{key}",
+            "signedIdentity": {"type": "matchRepoDigestOrExact"},
+        }
+    ]
+    assert json.loads(files[POLICY])["default"] == [{"type": "reject"}]
+    assert files[key] == PEM
+    # Container tools add a slash themselves: with two many a server answers 404 for everything.
+    assert files[FLEET_TRUST.registries_file].splitlines()[1:] == [
+        "docker:", f'  "{OURS}":', "    lookaside: https://admission.example",
+    ]  # fmt: skip
+
+
+def test_a_fleet_accepts_the_next_key_too():
+    other = public_pem(ec.generate_private_key(ec.SECP256R1())).decode()
+    two = Fleet(lookaside="https://admission.example", key_paths=("host.pub", "next.pub"))
+    trust = variants_trust(with_fleet(SETTINGS, two), [PEM, other])
+    (demand,) = rendered(trust)["transports"]["docker"][OURS]
+    assert len(demand["keyPaths"]) == 2
+    assert {*render_files(trust, STOCK).values()} >= {PEM, other}
+
+
+def test_an_instance_reads_the_lookaside_that_it_names_itself():
+    signing = with_fleet(SETTINGS, FLEET).signing
+    trust = instance_trust("x", "registry.gitlab.com/hosts/x", signing, [PEM])
+    text = render_files(trust, STOCK)[trust.registries_file]
+    assert "lookaside: https://admission.example\n" in text
+
+
+def test_an_admission_of_a_mirror_s_image_is_for_the_name_that_is_pulled():
+    """Else a host refused from a mirror what it had admitted: "Signature for identity … is not accepted"."""
+    own = HostTrust(name="x", scopes=(Scope(name="mirror.example/os", mirrors=OURS),))
+    for trust in (own, replace(own, keys=key_files("x", [PEM]), lookaside="https://a.example")):
+        (demand,) = rendered(trust)["transports"]["docker"]["mirror.example/os"]
+        assert demand["signedIdentity"] == {"type": "matchRepoDigestOrExact"}
 
 
 def test_a_key_s_place_does_not_change_in_a_rotation():

@@ -39,8 +39,8 @@ class Machine:
         status, text = self.says.pop(0)
         return Result(status=status, stdout=b"", stderr_tail=text)
 
-    def agree(self, *, by_key=True):
-        require_host_agrees(self.host, REPOSITORY, self.digest, by_key=by_key)
+    def agree(self, **by):
+        require_host_agrees(self.host, REPOSITORY, self.digest, **{"by_key": True, **by})
 
 
 def test_a_host_that_takes_the_image_and_refuses_its_copy_agrees(tmp_path):
@@ -74,6 +74,16 @@ def test_without_a_key_the_image_itself_must_be_refused(tmp_path):
     Machine(tmp_path, REFUSED, REFUSED).agree(by_key=False)
     with pytest.raises(VerificationError, match="that its host has not admitted"):
         Machine(tmp_path / "other", TAKEN).agree(by_key=False)
+
+
+def test_what_another_machine_admits_is_taken_or_not_and_its_copy_is_refused(tmp_path):
+    """It may have admitted this digest before, under another tag: that is no fault of the policy."""
+    machine = Machine(tmp_path, REFUSED)
+    machine.agree(by_key=False, by_fleet=True)
+    (copy,) = machine.seen
+    assert machine.digest not in copy
+    with pytest.raises(VerificationError, match="would take an unsigned copy"):
+        Machine(tmp_path / "other", TAKEN).agree(by_key=False, by_fleet=True)
 
 
 def test_a_copy_has_every_blob_and_another_manifest(tmp_path):
@@ -115,8 +125,8 @@ def test_tags_stay_if_a_host_would_not_take_it(world, token, publish, image, tmp
 
     asked = []
 
-    def disagree(host, repository, digest, *, by_key):
-        asked.append((host, repository, digest, by_key))
+    def disagree(host, repository, digest, *, by_key, by_fleet):
+        asked.append((host, repository, digest, by_key, by_fleet))
         raise VerificationError("a host would refuse it")
 
     original = room.PublishRequest

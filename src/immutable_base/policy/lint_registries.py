@@ -1,0 +1,89 @@
+"""The rules about registries.d and registries.conf: where signatures are looked for, and how. Pure.
+
+Sources: containers-registries.d(5), containers-registries.conf(5), and image/docker of
+containers/container-libs: what is read from a lookaside is read by the client of the registry.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from immutable_base.config.trust import SECURE_URL
+from immutable_base.policy.host_trust import HostTrust
+
+Finding = tuple[str, str]
+NAMESPACE = re.compile(r"""^\s+["']?(?P<name>[^\s"'#]+)["']?\s*:\s*(?:#.*)?$""", re.MULTILINE)
+"""A line of registries.d that opens a namespace: a key without a value of its own."""
+LOOKASIDE = re.compile(
+    r"""^\s+["']?(?:lookaside|sigstore)["']?\s*:\s*["']?(?P<url>http:[^\s"'#]*)""", re.MULTILINE
+)
+"""A lookaside that is read without TLS; `sigstore` is its earlier name."""
+REGISTRIES = re.compile(r"(etc|usr/share)/containers/registries\.d/[^/]+\.yaml")
+REGISTRIES_CONF = re.compile(r"(etc|usr/share)/containers/registries\.conf(\.d/[^/]+\.conf)?")
+
+
+def lint_registries(files: Mapping[str, str], trust: HostTrust) -> Iterator[Finding]:
+    """Yield what is wrong with these files: a rule's name, and a sentence."""
+    places = {name: text for name, text in files.items() if REGISTRIES.fullmatch(name)}
+    yield from _namespaces(places, trust)
+    for file, text in sorted(places.items()):
+        for found in LOOKASIDE.finditer(text):
+            if not re.fullmatch(SECURE_URL, found["url"]):
+                yield (
+                    "lookaside-not-https",
+                    f"/{file}: {found['url']}: whoever is on the way can bring back what has ended",
+                )
+    if trust.lookaside:
+        yield from _unchecked(files, trust)
+
+
+def _namespaces(places: Mapping[str, str], trust: HostTrust) -> Iterator[Finding]:
+    """Each of our scopes says where its signatures lie, and nothing says otherwise."""
+    own = places.get(trust.registries_file)
+    ours = {scope.name for scope in trust.scopes}
+    named: dict[str, list[str]] = {}
+    for file, text in places.items():
+        for name in NAMESPACE.findall(text):
+            named.setdefault(name, []).append(file)
+    for scope in (it.name for it in trust.scopes):
+        if own is None or f'  "{scope}":\n    {trust.where}\n' not in own:
+            yield "signatures-not-read", f"/{trust.registries_file} lacks {scope}: {trust.where}"
+        for name, where in sorted(named.items()):
+            if name.startswith(f"{scope}/") and name not in ours:
+                yield "narrower-registries", f"{name} in /{where[0]} counts instead of {scope}"
+    for name, where in sorted(named.items()):
+        if len(where) > 1 and name not in {"docker", "default-docker"}:
+            listed = " and /".join(where)
+            yield "namespace-twice", f"{name} is in /{listed}: an error for all images"
+
+
+def _unchecked(files: Mapping[str, str], trust: HostTrust) -> Iterator[Finding]:
+    """Where a registry's TLS certificate is not looked at, that of its lookaside is not either."""
+    for file, text in sorted(files.items()):
+        for prefix in _insecure(text) if REGISTRIES_CONF.fullmatch(file) else ():
+            for scope in trust.scopes:
+                if _overlap(prefix, scope.name):
+                    yield (
+                        "lookaside-unchecked",
+                        f"/{file}: `insecure` for {prefix} counts for the lookaside, too",
+                    )
+
+
+def _insecure(text: str) -> Iterator[str]:
+    """Yield what registries.conf calls insecure; one that is no TOML the image's skopeo refuses."""
+    try:
+        tables: Any = tomllib.loads(text).get("registry", [])
+    except tomllib.TOMLDecodeError:
+        return
+    for table in tables if isinstance(tables, list) else ():
+        if isinstance(table, dict) and table.get("insecure") is True:
+            yield str(table.get("prefix") or table.get("location") or "")
+
+
+def _overlap(prefix: str, scope: str) -> bool:
+    if prefix.startswith("*."):
+        return scope.partition("/")[0].endswith(prefix[1:])
+    return f"{scope}/".startswith(f"{prefix}/") or f"{prefix}/".startswith(f"{scope}/")
