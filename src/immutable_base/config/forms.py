@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic_core import ErrorDetails
 
+from immutable_base.config.fleet import LOOKASIDE
 from immutable_base.config.key import KEY_ID, PLACE, SHA256
 from immutable_base.config.signing import SCOPE
 from immutable_base.config.signing_keys import KEY_REFERENCE
@@ -27,6 +28,7 @@ FORMS = {
     IDENTITY: "the URL of a pipeline, or an e-mail address",
     KEY_ID: "8 to 40 hexadecimal digits, capitals",
     KEY_REFERENCE: "env://VARIABLE, hashivault://..., awskms://..., gcpkms://... or pkcs11:...",
+    LOOKASIDE: "https://host/path, or http://... of this machine, without login and query",
     NAME: "small letters, digits and ._- after the first",
     OPTIONAL_DESTINATION: _REPOSITORY,
     PLACE: "https://..., file:///... or a path",
