@@ -100,8 +100,26 @@ def configuration_schema() -> dict:
     return schema
 
 
+def inlined(schema: dict) -> dict:
+    """Return a schema in which definitions that are no tables, such as words, stand in place."""
+    defined = schema["$defs"]
+
+    def whole(value: dict) -> dict:
+        inner = defined.get(str(value.get("$ref")).rpartition("/")[2], {"properties": {}})
+        if "properties" in inner:
+            return value
+        return {**inner, **{key: it for key, it in value.items() if key != "$ref"}}
+
+    def table(found: dict) -> dict:
+        properties = {key: whole(value) for key, value in found.get("properties", {}).items()}
+        return {**found, "properties": properties} if properties else found
+
+    return {**table(schema), "$defs": {key: table(value) for key, value in defined.items()}}
+
+
 def configuration(file: str, name: str, schema: dict) -> str:
     """Return the reference of a configuration, from its schema: one section for each table."""
+    schema = inlined(schema)
     parts = [
         f"# {file}\n\n",
         MADE,
