@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import socket
 import tempfile
 import threading
@@ -15,6 +16,7 @@ from pathlib import Path
 from immutable_base import process
 from immutable_base.boot import disk
 from immutable_base.boot.credentials import write_credentials
+from immutable_base.boot.machine import STALE_CODE
 from immutable_base.tools import qemu
 
 COMES_UP, GOES_DOWN, ANSWERS = 300, 120, 300
@@ -68,6 +70,27 @@ class Host:
     @contextmanager
     def up(self) -> Iterator[Host]:
         """Run it for the block's time, and switch it off as one does."""
+        with contextlib.ExitStack() as stack:
+            thread = self._start(stack)
+            self._reach_the_registry()
+            yield self
+            # The answer comes before the machine goes.
+            self.ask(f"systemd-run --quiet --on-active=1 {ACCURATE} systemctl poweroff")
+            thread.join(GOES_DOWN)
+            assert not thread.is_alive(), self.console()
+
+    def _start(self, stack: contextlib.ExitStack) -> threading.Thread:
+        """Start the machine, and again if QEMU has run what the kernel had replaced."""
+        try:
+            return stack.enter_context(self._started())
+        except (AssertionError, ConnectionError):
+            if STALE_CODE not in self.machine.console.read_bytes():
+                raise
+        return stack.enter_context(self._started())
+
+    @contextmanager
+    def _started(self) -> Iterator[threading.Thread]:
+        """Start the machine and wait until it answers; end it after the block, if it has not."""
         handed_in = {
             f"systemd.extra-unit.{UNIT}": SERVICE,
             "systemd.unit-dropin.multi-user.target": f"[Unit]\nWants={UNIT}\n",
@@ -89,12 +112,7 @@ class Host:
             thread.start()
             try:
                 self._connect(place)
-                self._reach_the_registry()
-                yield self
-                # The answer comes before the machine goes.
-                self.ask(f"systemd-run --quiet --on-active=1 {ACCURATE} systemctl poweroff")
-                thread.join(GOES_DOWN)
-                assert not thread.is_alive(), self.console()
+                yield thread
             finally:
                 ended.set()
                 thread.join(GOES_DOWN)
