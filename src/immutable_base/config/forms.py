@@ -40,6 +40,7 @@ FORMS = {
 }
 """What to write, by the pattern that a text has to match."""
 KINDS = {
+    "bool_type": "this has to be true or false, without quotation marks",
     "dict_type": "this has to be a table",
     "model_type": "this has to be a table",
     "too_short": "this must not be empty",

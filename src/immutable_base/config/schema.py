@@ -20,6 +20,7 @@ from immutable_base.config.types import (
     Name,
     ReleaseNumber,
     RepositoryUrl,
+    Switch,
     Url,
 )
 from immutable_base.model.document import Frozen
@@ -38,7 +39,7 @@ class Stream(Frozen):
     """Release number; stands for `{release}` in repository URLs."""
     repositories: tuple[Name, ...]
     """Repositories that every variant of the stream may use."""
-    allow_unsupported: bool = False
+    allow_unsupported: Switch = False
     """Whether images are built although the base image's own SUPPORT_END has passed."""
 
 
@@ -50,7 +51,7 @@ class Repository(Frozen):
     image's label `redhat.compose-id`."""
     archive: RepositoryUrl | None = None
     """URL to use when `url` answers 404: where a release is kept that has left the mirrors."""
-    optional: bool = False
+    optional: Switch = False
     """Whether it is done without the repository when it is not there or cannot be reached. Of equal
     versions, one from a repository that is not optional is taken."""
     maximum_age_days: Annotated[int, Field(ge=1)] | None = None
@@ -124,9 +125,9 @@ class Variant(Frozen):
 class KernelSettings(Frozen):
     """Kernels that a variant may move to if its base image's own cannot be used."""
 
-    allow_up: bool = True
+    allow_up: Switch = True
     """Whether a variant may get a newer kernel than its base image has."""
-    allow_down: bool = True
+    allow_down: Switch = True
     """Whether a variant may get an older kernel than its base image has."""
     packages: tuple[str, ...]
     """Kernel packages that must all be available at one EVR."""

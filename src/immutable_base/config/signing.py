@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 from immutable_base.config.fleet import Fleet
 from immutable_base.config.signing_keys import SigningKeys
 from immutable_base.config.trust import NOT_FOR_VERIFYING, SigningTable
-from immutable_base.config.types import Identity, Name, SecureUrl
+from immutable_base.config.types import Identity, Name, SecureUrl, Switch
 from immutable_base.model.document import Frozen
 
 SCOPE = r"^[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$"
@@ -42,7 +42,7 @@ class Signing(Frozen):
     ct_log_key: str = ""
     """PEM file with the key of a private CT log; needed with `fulcio_root`, unless
     `without_ct_log`."""
-    without_ct_log: bool = False
+    without_ct_log: Switch = False
     """The private instance has no CT log: certificates need not prove that one has seen them."""
     trusted_root: str = ""
     """A trusted_root.json with all the trust in an instance; empty: the public instance's, as this
@@ -56,7 +56,7 @@ class Signing(Frozen):
     """Sources of pipelines that may sign, e.g. `schedule`; empty: any."""
     source_ref: str = ""
     """Ref that must have been built, e.g. `refs/heads/main`; empty: any."""
-    protected_ref: bool = False
+    protected_ref: Switch = False
     """Sign on protected refs only. A certificate does not say it, so verifying cannot ask."""
     keys: SigningKeys | None = None
     """A key beside the keyless identity, for hosts; not set: hosts take an image only after their

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field, Strict, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from immutable_base.config.trust import IDENTITY, NAME, SECURE_URL
@@ -53,5 +53,7 @@ Name = Annotated[str, StringConstraints(pattern=NAME)]
 OptionalDestination = Annotated[str, StringConstraints(pattern=OPTIONAL_DESTINATION)]
 ReleaseNumber = Annotated[str, StringConstraints(pattern=RELEASE_NUMBER)]
 SecureUrl = Annotated[str, StringConstraints(pattern=SECURE_URL)]
+Switch = Annotated[bool, Strict()]
+"""Without quotation marks: `"no"` would be taken for an answer, and one day for the wrong one."""
 Url = Annotated[str, StringConstraints(pattern=URL)]
 RepositoryUrl = Annotated[Url, AfterValidator(_require_known_fields)]

@@ -150,6 +150,12 @@ def test_every_form_of_a_text_has_its_words(model):
     assert {json.loads(f'"{pattern}"') for pattern in patterns} <= FORMS.keys()
 
 
+@pytest.mark.parametrize("value", ['"true"', '"no"', "1"])
+def test_yes_and_no_are_no_texts(tmp_path, value):
+    words = broken(tmp_path, "[signing]\n", f"[signing]\nwithout_ct_log = {value}\n")
+    assert "signing.without_ct_log: this has to be true or false" in words
+
+
 def test_a_long_text_of_another_form_is_not_repeated_whole(tmp_path):
     words = broken(tmp_path, "7DC7299DCF7C7FD9CD87701BA599FD5E9DB84141", "A" * 5000)
     assert len(words) < 500
