@@ -19,9 +19,10 @@ NO_DEVICE = "No such device"
 CARD_NAMED = re.compile(r"^nvidia\.com/gpu=", re.MULTILINE)
 """A card by its name in CDI. Source: `nvidia-ctk cdi list`."""
 CARD_AWAITED = re.compile(
-    r"^Result=exec-condition$.*0x10de[^}]* status=1 ", re.MULTILINE | re.DOTALL
+    r"\A(?=.*^Result=exec-condition$).*0x10de[^}]* status=1 ", re.MULTILINE | re.DOTALL
 )
-"""The unit was skipped, and of its conditions the one that looks for a card said no."""
+"""The unit was skipped, and of its conditions the one that looks for a card said no; systemd shows
+its properties in an order of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
