@@ -6,7 +6,7 @@ import datetime as dt
 import os
 import shutil
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cryptography import x509
@@ -93,11 +93,9 @@ def firmware_says(machine: Machine, kernel: Path, folder: Path) -> str:
     loader.parent.mkdir(parents=True)
     shutil.copyfile(kernel, loader)
     machine.console.unlink(missing_ok=True)
-    argv = [*arguments(machine)]
-    at = argv.index("-kernel")
-    del argv[at : at + len(("-kernel", "", "-initrd", "", "-append", ""))]
-    argv += ["-drive", f"file=fat:rw:{disk},format=raw,if=none,id=esp"]
-    argv += ["-device", "virtio-blk-pci,drive=esp,bootindex=0"]
+    esp = f"file=fat:rw:{disk},format=raw,if=none,id=esp"
+    first = ("-drive", esp, "-device", "virtio-blk-pci,drive=esp,bootindex=0")
+    machine = replace(machine, kernel=None, extra=(*machine.extra, *first))
 
     def said() -> str:
         return machine.console.read_text(errors="replace") if machine.console.exists() else ""
@@ -105,7 +103,7 @@ def firmware_says(machine: Machine, kernel: Path, folder: Path) -> str:
     def judged() -> bool:
         return any(words in said() for words in VERDICTS)
 
-    process.run(Command(argv=tuple(argv), timeout=FIRMWARE_SECONDS, until=judged))
+    process.run(Command(argv=arguments(machine), timeout=FIRMWARE_SECONDS, until=judged))
     return said()
 
 

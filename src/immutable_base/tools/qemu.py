@@ -68,7 +68,8 @@ class Machine:
     memory_mib: int
     cores: int
     disks: tuple[Disk, ...]
-    kernel: BootFiles
+    kernel: BootFiles | None
+    """None: the firmware looks for a boot loader on the disks."""
     console: Path
     """File that receives what the serial console shows."""
     console_socket: Path | None = None
@@ -116,7 +117,6 @@ def start(run: Runner, machine: Machine, *, seconds: float, until: Callable[[], 
 def arguments(machine: Machine) -> tuple[str, ...]:
     """Return the command that starts a machine."""
     accelerator = {"tcg": "tcg,thread=multi"}.get(machine.accelerator, machine.accelerator)
-    kernel = (machine.kernel.arguments, *(EMULATED if machine.accelerator == "tcg" else ()))
     network = "user,id=net,restrict=off"
     if machine.ssh_port is not None:
         network += f",hostfwd=tcp:127.0.0.1:{machine.ssh_port}-:22"
@@ -126,8 +126,7 @@ def arguments(machine: Machine) -> tuple[str, ...]:
         "-accel", accelerator, "-cpu", CPUS[machine.accelerator],
         "-smp", str(machine.cores), "-m", str(machine.memory_mib),
         *_firmware(machine.firmware),
-        "-kernel", str(machine.kernel.image), "-initrd", str(machine.kernel.initramfs),
-        "-append", " ".join(kernel),
+        *_kernel(machine),
         *(word for disk in machine.disks for word in _disk(disk)),
         *_console(machine),
         "-device", "virtio-serial-pci", "-chardev", f"file,id=answers,path={machine.answers}",
@@ -137,6 +136,14 @@ def arguments(machine: Machine) -> tuple[str, ...]:
         *(word for path in machine.credentials for word in ("-smbios", f"type=11,path={path}")),
         *machine.extra,
     )  # fmt: skip
+
+
+def _kernel(machine: Machine) -> tuple[str, ...]:
+    if machine.kernel is None:
+        return ()
+    said = (machine.kernel.arguments, *(EMULATED if machine.accelerator == "tcg" else ()))
+    files = ("-kernel", str(machine.kernel.image), "-initrd", str(machine.kernel.initramfs))
+    return (*files, "-append", " ".join(said))
 
 
 def _console(machine: Machine) -> tuple[str, ...]:
