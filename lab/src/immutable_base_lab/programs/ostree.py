@@ -19,7 +19,7 @@ PROGRAM = "ostree-ext-cli"
 VERSION = "0.15.3"
 """Of the crate, as Cargo.toml pins it."""
 SUITE = "trixie"
-USUAL_SECONDS = 300.0
+USUAL_SECONDS = 200.0
 _CRATE = Path(__file__).parent / "ostree_ext"
 _FILES = ("Cargo.toml", "Cargo.lock", "src/main.rs")
 _PACKAGES = (
