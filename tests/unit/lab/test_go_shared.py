@@ -1,5 +1,8 @@
 """A module that two programs use has one version, so that its packages are compiled once."""
 
+import importlib.util
+from types import SimpleNamespace
+
 import pytest
 
 from immutable_base_lab.programs import go_shared
@@ -12,6 +15,7 @@ from immutable_base_lab.programs.go_shared import (
     shared_versions,
     to_raise,
 )
+from support.paths import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -92,3 +96,50 @@ def test_requirements_are_read_from_blocks_and_lines():
         "example.com/d": "v0.1.0",
         "example.com/e/v2": "v2.0.0",
     }
+
+
+@pytest.fixture
+def script(tmp_path, monkeypatch):
+    """The script, for two programs in `tmp_path`, with a Go that does what it is told."""
+    spec = importlib.util.spec_from_file_location("script", ROOT / "scripts/share_go_versions.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    programs = [SimpleNamespace(name=name) for name in ("one", "two")]
+    monkeypatch.setattr(module, "GO_PROGRAMS", programs)
+    monkeypatch.setattr(module, "MODULES", tmp_path)
+    for program in programs:
+        (tmp_path / program.name).mkdir()
+    return module
+
+
+def write_module(file, requirements):
+    lines = "".join(f"\t{name} {version}\n" for name, version in requirements.items())
+    file.write_text(f"module a.invalid/b\n\nrequire (\n{lines})\n")
+
+
+def test_the_script_goes_round_until_nothing_changes(script, tmp_path, monkeypatch):
+    """What is raised asks for more: a v1.1.0 for b v1.1.0, which then is the other program's too."""
+    write_module(tmp_path / "one/go.mod", {"x.org/a": "v1.1.0", "x.org/b": "v1.0.0"})
+    write_module(tmp_path / "two/go.mod", {"x.org/a": "v1.0.0", "x.org/b": "v1.0.0"})
+
+    def go(program, *words):
+        file = tmp_path / program / "go.mod"
+        if words[:2] == ("mod", "edit"):
+            found = [it.removeprefix("-require=").split("@") for it in words[2:]]
+            write_module(file, {**read_requirements(file.read_text()), **dict(found)})
+        elif program == "two":
+            write_module(file, {**read_requirements(file.read_text()), "x.org/b": "v1.1.0"})
+
+    monkeypatch.setattr(script, "go", go)
+    assert script.main() == 0
+    for name in ("one", "two"):
+        text = (tmp_path / name / "go.mod").read_text()
+        assert read_requirements(text) == {"x.org/a": "v1.1.0", "x.org/b": "v1.1.0"}
+
+
+def test_the_script_gives_up_if_versions_stay_different(script, tmp_path, monkeypatch, capsys):
+    write_module(tmp_path / "one/go.mod", {"x.org/a": "v1.1.0"})
+    write_module(tmp_path / "two/go.mod", {"x.org/a": "v1.0.0"})
+    monkeypatch.setattr(script, "go", lambda *_: None)
+    assert script.main() == 1
+    assert "x.org/a" in capsys.readouterr().err
