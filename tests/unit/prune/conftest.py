@@ -105,6 +105,11 @@ class Shelf:
             *window, *arguments,
         ])  # fmt: skip
 
+    @property
+    def old(self):
+        """What may go of the long history."""
+        return {self.nights[days] for days in (30, 40)}
+
     def plan(self, *arguments, **options):
         """Return the plan as a document."""
         done = self.prune("--format", "json", *arguments, **options)
