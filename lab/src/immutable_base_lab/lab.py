@@ -121,7 +121,9 @@ class Lab:
         builder = GoBuilder(tools=self.paths.tools)
         builder.link()
         if not any(steps.program_nodes(self.paths, needed)):
-            builder.clear_caches()
+            # Half a million files: it may take longer than a program.
+            with observed(observer, "removing downloaded Go modules"):
+                builder.clear_caches()
 
     def missing(self) -> tuple[str, ...]:
         """Return the long steps that `up` has to do first."""
