@@ -16,10 +16,13 @@ from immutable_base.model.prune import (
 DIGITS = len("sha256:") + 12
 """Of a digest: enough to tell two apart."""
 MARKS = {PruneAction.KEEP: "stays", PruneAction.UNTAG: "stays", PruneAction.DELETE: "may go"}
-BESIDE = frozenset({
-    ManifestKind.SIGNATURE, ManifestKind.ATTESTATION, ManifestKind.SBOM, ManifestKind.REFERRERS,
-    ManifestKind.REFERRER,
-})  # fmt: skip
+BESIDE = {
+    ManifestKind.SIGNATURE: "signatures",
+    ManifestKind.ATTESTATION: "attestations",
+    ManifestKind.SBOM: "SBOMs",
+    ManifestKind.REFERRERS: "lists of referrers",
+    ManifestKind.REFERRER: "referrers",
+}
 """Kinds that follow another manifest: those that stay with it are only counted."""
 
 
@@ -60,10 +63,10 @@ def _repository(repository: RepositoryPrune) -> list[str]:
         return [f"{repository.repository}: the registry has no such repository"]
     rows = sorted(repository.items, key=_order)
     shown = [row for row in rows if row.action is PruneAction.DELETE or row.kind not in BESIDE]
-    silent = Counter(row.kind for row in rows if row not in shown)
+    silent = Counter(BESIDE[row.kind] for row in rows if row not in shown)
     lines = [f"{repository.repository}:", *(line for row in shown for line in _lines(row))]
     if silent:
-        total = ", ".join(f"{number} {kind}" for kind, number in sorted(silent.items()))
+        total = ", ".join(f"{kinds}: {number}" for kinds, number in sorted(silent.items()))
         lines.append(f"  stays, beside what stays: {total}")
     return lines
 

@@ -28,7 +28,7 @@ def test_every_image_that_stays_has_its_reason_in_words(nights):
     out = nights.prune().out
     for words in (
         "the tag latest names it", "one of the last 3 nights", "within the rollback window",
-        "it was the newest when the rollback window began", "5 attestation, 5 signature",
+        "it was the newest when the rollback window began", "attestations: 5, signatures: 5",
     ):  # fmt: skip
         assert words in out
 
