@@ -8,6 +8,7 @@ version asks for still others raises these too, so it goes round until nothing c
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -39,7 +40,9 @@ def main() -> int:
 
 def go(program: str, *arguments: str) -> None:
     """Run the pinned toolchain in a program's module."""
-    subprocess.run([GO, *arguments], cwd=MODULES / program, check=True)
+    # Never another toolchain than the pinned one, whatever a go.mod asks for.
+    env = {**os.environ, "GOTOOLCHAIN": "local"}
+    subprocess.run([GO, *arguments], cwd=MODULES / program, env=env, check=True)
 
 
 if __name__ == "__main__":
