@@ -19,6 +19,7 @@ from immutable_base_lab.programs.go_pins import GO_PROGRAMS, GoProgram, Patch
 
 MODULES = Path(__file__).parent / "go"
 REMOVERS = 4
+_OTHER_VERSION = "the version in go.mod is not the one that is changed here"
 _HINT = "the registry of Go modules did not deliver what go.sum names; run the same command again"
 
 
@@ -43,8 +44,8 @@ class GoBuilder:
         Raises CommandError if a module cannot be downloaded or does not match go.sum.
         """
         if not self.is_built(program):
-            asked = ("-mod=readonly", *_tags(program), "-deps", "-f", "{{/* */}}")
-            self._go(program, "list", *asked, *program.imports)
+            flags = self._module_flags(program, self._module(program)[0])
+            self._go(program, "list", *flags, "-deps", "-f", "{{/* */}}", *program.imports)
 
     def build(self, program: GoProgram, report: LineSink) -> None:
         """Compile the program unless it is there, and link it into `tools/bin`.
@@ -82,34 +83,40 @@ class GoBuilder:
         source, version = self._module(program)
         report(f"compiling {program.module} {version}")
         flags = [
-            "-mod=readonly",
+            *self._module_flags(program, source),
             "-trimpath",
             "-buildvcs=false",
-            *_tags(program),
             # What debuggers read, which the linker leaves out anyway (-w): a tenth of the work.
             "-gcflags=all=-dwarf=false",
             f"-ldflags={_link_flags(program, version)}",
         ]
-        if _patches(program):
-            flags.append(f"-modfile={self._patched(program, source)}")
         (folder / "bin").mkdir()
         self._go(program, "build", *flags, "-o", f"{folder}/bin/", *program.imports)
         for path in program.kept:
             _copy(source / path, folder / "share" / path)
 
     def _module(self, program: GoProgram) -> tuple[Path, str]:
-        text = self._go(program, "list", "-mod=readonly", "-m", "-json", program.module)
-        described = json.loads(text)
+        """Return the source of the program's module, downloaded if need be, and its version."""
+        described = json.loads(self._go(program, "mod", "download", "-json", program.module))
         return Path(described["Dir"]), described["Version"].lstrip("v")
 
+    def _module_flags(self, program: GoProgram, source: Path) -> list[str]:
+        """Return the options by which Go knows what the program is made of."""
+        flags = ["-mod=readonly", *_tags(program)]
+        if _patches(program) or _instead(program).exists():
+            flags.append(f"-modfile={self._patched(program, source)}")
+        return flags
+
     def _patched(self, program: GoProgram, source: Path) -> Path:
-        """Copy and patch the module; return a go.mod that uses the copy."""
+        """Copy and change the module; return a go.mod that uses the copy."""
         copy = self._cache / "patched" / program.name
         if copy.exists():
             shutil.rmtree(copy)
         shutil.copytree(source, copy / "source")
         for patch in _patches(program):
             _apply(copy / "source" / patch.file, patch.old, patch.new)
+        for path in _instead(program).rglob("*.go"):
+            _replace(copy / "source" / path.relative_to(_instead(program)), path)
         module_file = copy / "go.mod"
         shutil.copy(MODULES / program.name / "go.sum", copy / "go.sum")
         text = (MODULES / program.name / "go.mod").read_text()
@@ -167,6 +174,11 @@ def _patches(program: GoProgram) -> tuple[Patch, ...]:
     return (*program.patches, *OMISSIONS.get(program.name, Omission()).patches)
 
 
+def _instead(program: GoProgram) -> Path:
+    """Return the folder of files that take the place of the module's; Go itself skips its name."""
+    return MODULES / program.name / "_instead"
+
+
 def _link_flags(program: GoProgram, version: str) -> str:
     stamp = f"{program.version_variable}={program.version_prefix}{version}"
     return f"-s -w -X {stamp}" if program.version_variable else "-s -w"
@@ -176,11 +188,17 @@ def _apply(file: Path, old: str, new: str) -> None:
     text = file.read_text()
     if text.count(old) != 1:
         raise ImmutableBaseError(
-            f"{file.name} has {text.count(old)} places to patch, not one",
-            hint="the version in go.mod is not the one the patch is for",
+            f"{file.name} has {text.count(old)} places to patch, not one", hint=_OTHER_VERSION
         )
     file.chmod(0o644)
     file.write_text(text.replace(old, new))
+
+
+def _replace(file: Path, by: Path) -> None:
+    if not file.exists():
+        raise ImmutableBaseError(f"the module has no {file.name} to replace", hint=_OTHER_VERSION)
+    file.chmod(0o644)
+    shutil.copyfile(by, file)
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -1,4 +1,7 @@
-"""What of the Go programs the lab never uses, and does not wait for: no part of a cache key."""
+"""What of the Go programs the lab never uses, and does not wait for: no part of a cache key.
+
+Files below `go/<program>/_instead/` take the place of the program's own at the same path.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,19 @@ class Omission:
 
 def _without(file: str, *packages: str) -> tuple[Patch, ...]:
     """Return patches that remove blank imports, by which drivers register themselves."""
-    return tuple(Patch(file=file, old=f'\t_ "{package}"', new="") for package in packages)
+    return _without_lines(file, *(f'\t_ "{package}"' for package in packages))
+
+
+def _without_lines(file: str, *texts: str) -> tuple[Patch, ...]:
+    return tuple(Patch(file=file, old=text, new="") for text in texts)
+
+
+def _comment_out(file: str, first: str, last: str) -> tuple[Patch, ...]:
+    """Return patches that make a comment of all from `first` to `last`."""
+    return (
+        Patch(file=file, old=first, new=f"/* {first}"),
+        Patch(file=file, old=last, new=f"{last} */"),
+    )
 
 
 _KMS = "github.com/sigstore/sigstore/pkg/signature/kms"
@@ -33,70 +48,113 @@ _LOGINS = (
     "authn.NewKeychainFromHelper(alibabaacr.NewACRHelper().WithLoggerOut(io.Discard)),",
 )
 """A file of cosign's, and what goes out of it."""
-_PRIVATE_KEY = """\
-	case strings.HasPrefix(keyRef, kubernetes.KeyReference):
-		s, err := kubernetes.GetKeyPairSecret(ctx, keyRef)
-		if err != nil {
-			return nil, err
-		}
-
-		if len(s.Data) > 0 {
-			return cosign.LoadPrivateKey(s.Data["cosign.key"], s.Data["cosign.password"], \
-defaultLoadOptions)
-		}
-"""
-_PUBLIC_KEY = """\
-	if strings.HasPrefix(keyRef, kubernetes.KeyReference) {
-		s, err := kubernetes.GetKeyPairSecret(ctx, keyRef)
-		if err != nil {
-			return nil, err
-		}
-
-		if len(s.Data) > 0 {
-			return LoadPublicKeyRaw(s.Data["cosign.pub"], hashAlgorithm)
-		}
-	}
-"""
 _DRIVERS = "github.com/distribution/distribution/v3/registry/storage/driver"
-_KUBERNETES = '\t"github.com/sigstore/cosign/v2/pkg/cosign/kubernetes"\n'
-_KEYS = "pkg/signature/keys.go"
-_GENERATE = "cmd/cosign/cli/generate/generate_key_pair.go"
+_REGISTRY_APP = "registry/handlers/app.go"
+_REKOR_SIGNER = "pkg/signer/signer.go"
+_FULCIO_SERVE = "cmd/app/serve.go"
+_CT_SERVER = "trillian/ctfe/ct_server/main.go"
+_CT_CONFIG = "trillian/ctfe/config.go"
+_MIDDLEWARE = "github.com/grpc-ecosystem/go-grpc-middleware"
 
 OMISSIONS = {
-    # Keys that lie in a cloud or a cluster, and the logins of cloud registries: nearly a third of
-    # its packages. Signing without keys, attesting and verifying are whole.
+    # Keys that lie in a cloud, a cluster or a project's secrets, the logins of cloud registries,
+    # and the languages of policies: half of its packages. Signing without keys, attesting and
+    # verifying are whole.
     "cosign": Omission(
         patches=(
             *_without("cmd/cosign/main.go", *(f"{_KMS}/{name}" for name in _CLOUDS)),
-            *(Patch(file=_LOGINS[0], old=text, new="") for text in _LOGINS[1:]),
-            Patch(file=_GENERATE, old=_KUBERNETES, new=""),
-            Patch(
-                file=_GENERATE,
-                old="return kubernetes.KeyPairSecret(ctx, targetRef, GetPass)",
-                new="",
-            ),
-            Patch(file=_KEYS, old=_KUBERNETES, new=""),
-            Patch(file=_KEYS, old=_PRIVATE_KEY, new=""),
-            Patch(file=_KEYS, old=_PUBLIC_KEY, new=""),
-        )
+            *_without_lines(*_LOGINS),
+        ),
     ),
-    # Images lie in a folder: no driver for anybody's cloud.
+    # Images lie in a folder: no driver for anybody's cloud. What is cached is cached in memory.
     "registry": Omission(
-        patches=_without(
-            "cmd/registry/main.go",
-            *(f"{_DRIVERS}/{name}" for name in ("azure", "gcs", "middleware/cloudfront", "s3-aws")),
+        patches=(
+            *_without(
+                "cmd/registry/main.go",
+                *(f"{_DRIVERS}/{it}" for it in ("azure", "gcs", "middleware/cloudfront", "s3-aws")),
+            ),
+            *_without_lines(
+                _REGISTRY_APP,
+                '\t"crypto/tls"\n\t"crypto/x509"\n\t"expvar"\n',
+                '\t"github.com/redis/go-redis/extra/redisotel/v9"\n',
+                '\t"github.com/redis/go-redis/v9"\n',
+            ),
+            Patch(file=_REGISTRY_APP, old="redis redis.UniversalClient", new="redis any"),
+            *_comment_out(
+                _REGISTRY_APP,
+                "opts := redis.UniversalOptions{",
+                "return redis.NewUniversalClient(&cfg)",
+            ),
         )
     ),
     # MariaDB, and one signer that is the master by decree. Source: trillian v1.7.3,
     # cmd/internal/provider.
     "trillian": Omission(tags=("mysql", "etcd")),
-    # Attestations are stored nowhere, and nobody subscribes to new entries.
+    # Attestations are stored nowhere, nobody subscribes to new entries or searches them by hash,
+    # and the key is a file.
     "rekor": Omission(
         patches=(
             *_without(
                 "pkg/storage/storage.go", *(f"gocloud.dev/blob/{it}blob" for it in ("gcs", "s3"))
             ),
             *_without("pkg/api/api.go", "github.com/sigstore/rekor/pkg/pubsub/gcp"),
+            *_without_lines(
+                "pkg/api/api.go", '\t"crypto/tls"\n', '\t"github.com/redis/go-redis/v9"\n'
+            ),
+            *_comment_out(
+                "pkg/api/api.go",
+                "func NewRedisClient() *redis.Client {",
+                "return redis.NewClient(opts)\n}",
+            ),
+            *_without(_REKOR_SIGNER, *(f"{_KMS}/{it}" for it in ("aws", "azure", "hashivault"))),
+            *_without_lines(
+                _REKOR_SIGNER,
+                f'\tgrpc_retry "{_MIDDLEWARE}/v2/interceptors/retry"\n',
+                '\t"crypto"\n\t"slices"\n\t"strings"\n\t"time"\n',
+                f'\t"{_KMS}"\n',
+                f'\t"{_KMS}/gcp"\n',
+                '\t"google.golang.org/api/option"\n',
+                '\t"google.golang.org/grpc"\n',
+            ),
+            *_comment_out(
+                _REKOR_SIGNER,
+                "case slices.ContainsFunc(kms.SupportedProviders(),",
+                "return kms.Get(ctx, signer, crypto.SHA256, opts...)",
+            ),
+        )
+    ),
+    # The key of the CA is a file.
+    "fulcio": Omission(
+        patches=(
+            *_without_lines(
+                _FULCIO_SERVE,
+                f'\tgrpc_retry "{_MIDDLEWARE}/retry"\n',
+                f'\t"{_KMS}/gcp"\n',
+                '\t"google.golang.org/api/option"\n',
+            ),
+            *_comment_out(
+                _FULCIO_SERVE,
+                "opts := make([]signature.RPCOption, 0)",
+                "UnaryClientInterceptor(callOpts...)))))",
+            ),
+            Patch(file=_FULCIO_SERVE, old="certs, opts...)", new="certs)"),
+        )
+    ),
+    # Chains lie in Trillian, and nobody traces the log in a cloud.
+    "ctlog": Omission(
+        patches=(
+            *_without_lines(_CT_SERVER, '\t"github.com/google/trillian/monitoring/opencensus"\n'),
+            *_comment_out(
+                _CT_SERVER,
+                "handler, err = opencensus.EnableHTTPServerTracing(",
+                'initialize stackdriver / opencensus tracing: %v", err)\n\t\t}',
+            ),
+            *_without_lines(_CT_CONFIG, '\t"github.com/jackc/pgx/v5/pgconn"\n'),
+            *_comment_out(
+                _CT_CONFIG,
+                "if _, err := pgconn.ParseConfig(",
+                'parse ctfe_storage_connection_string for postgresql pgx driver")\n\t\t\t}',
+            ),
         )
     ),
 }

@@ -1,0 +1,3 @@
+// A client of Kubernetes is left out.
+
+package kubernetes
