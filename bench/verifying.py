@@ -1,8 +1,12 @@
-"""`verify` against the two commands of cosign that it stands for."""
+"""`verify` against the commands of cosign that it stands for, with the cosign that users have."""
 
 from __future__ import annotations
 
+import os
 import statistics
+import subprocess
+import sys
+from pathlib import Path
 
 from common import PRODUCT, SETTINGS, TINY, Row, memory_of, timed
 
@@ -15,10 +19,23 @@ VARIANT = "tiny"
 REPEATS = 5
 
 
-def _cosign(verb: tuple[str, ...], reference: str) -> float:
+def _users_cosign() -> str:
+    """Return the whole cosign, as `immutable-base tools` builds it; the lab's lacks a third."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # where its compiler is
+    done = subprocess.run(
+        (*PRODUCT, "tools", "cosign"),
+        env={**os.environ, "PATH": path},
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    return str(Path(done.stdout.strip()) / "cosign")
+
+
+def _asked(cosign: str, verb: tuple[str, ...], reference: str) -> float:
     signing = SETTINGS["signing"]
     return timed(
-        "cosign",
+        cosign,
         *verb,
         "--new-bundle-format=false",
         f"--certificate-identity={signing['certificate_identity']}",
@@ -32,15 +49,25 @@ def verify_rows() -> list[Row]:
     """Measure `verify` of an image of the tiny stream, which `tiny_rows` has published."""
     argv = (*PRODUCT, "verify", VARIANT, "--config", str(TINY))
     reference = f"{SETTINGS['registry']['destination']}/{VARIANT}:latest"
-    ours, theirs = [], []
+    cosign = _users_cosign()
+    ours, two, three = [], [], []
     for _ in range(REPEATS):  # In turns, so that both have the same neighbours.
         ours.append(timed(*argv))
-        theirs.append(
-            _cosign(("verify",), reference)
-            + _cosign(("verify-attestation", "--type=cyclonedx"), reference)
+        signature, sbom, provenance = (
+            _asked(cosign, verb, reference)
+            for verb in (
+                ("verify",),
+                ("verify-attestation", "--type=cyclonedx"),
+                ("verify-attestation", "--type=slsaprovenance1"),
+            )
         )
+        two.append(signature + sbom)
+        three.append(signature + sbom + provenance)
+    seconds = statistics.median(ours)
     what = "`verify` against `cosign verify` and `cosign verify-attestation`"
+    also = f"{what} twice: of the SBOM, and of the provenance, which `verify` proves too"
     return [
-        Row(what, statistics.median(ours), statistics.median(theirs), "≤ 1.0"),
+        Row(what, seconds, statistics.median(two), "≤ 1.0"),
+        Row(also, seconds, statistics.median(three), "≤ 1.0"),
         Row("memory of `verify`", memory_of(argv), None, "≤ 60 MiB", digits=0, unit="MiB"),
     ]

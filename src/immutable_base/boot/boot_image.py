@@ -133,13 +133,15 @@ def _boots(
 ) -> tuple[tuple[Boot, ...], tuple[Finding, ...]]:
     boots: list[Boot] = []
     notes: list[Finding] = []
-    for number in range(1, boots_of(request.variant) + 1):
+    count = boots_of(request.variant)
+    for number in range(1, count + 1):
         attempt = BootAttempt(
             machine=replace(machine, console=request.folder / f"console-{number}.log"),
             asked=questions(request.facts, request.variant, boot=number),
             nonce=nonce,
             folder=request.folder,
             seconds=request.settings.seconds,
+            powers_off=number < count,
         )
         report(f"boot {number}")
         boot, why = request.kvm.boot(run, attempt)

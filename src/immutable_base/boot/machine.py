@@ -40,6 +40,9 @@ class BootAttempt:
     """For what is handed in, and the key."""
     seconds: float
     """After which the machine is ended."""
+    powers_off: bool = False
+    """Whether it has to power off by itself, as another boot of its disks follows. Else it is ended
+    when it has answered, which spares a tenth of its time without KVM."""
 
 
 def boot(run: Runner, attempt: BootAttempt) -> Boot:
@@ -72,14 +75,19 @@ def _boot_once(run: Runner, attempt: BootAttempt) -> Boot:
     if key is not None:
         guest.start()
     try:
-        qemu.start(run, machine, seconds=attempt.seconds, until=watch.stop)
+        qemu.start(
+            run,
+            machine,
+            seconds=attempt.seconds,
+            until=lambda: watch.stop() or _may_end(attempt),
+        )
     finally:
         ended.set()
         if key is not None:
             guest.join()
     seconds = time.monotonic() - started
     watch.look()
-    heard = read_answers(_bytes(machine.answers), attempt.nonce)
+    heard = _heard(attempt)
     _require_whole(watch, heard, machine.console)
     return Boot(
         accelerator=machine.accelerator,
@@ -88,6 +96,14 @@ def _boot_once(run: Runner, attempt: BootAttempt) -> Boot:
         console=machine.console.name,
         answers=heard.answers,
     )
+
+
+def _may_end(attempt: BootAttempt) -> bool:
+    return not attempt.powers_off and _heard(attempt).complete
+
+
+def _heard(attempt: BootAttempt) -> Heard:
+    return read_answers(_bytes(attempt.machine.answers), attempt.nonce)
 
 
 def _prepared(run: Runner, attempt: BootAttempt) -> tuple[qemu.Machine, Path | None]:

@@ -71,6 +71,24 @@ def test_a_boot_is_its_answers(attempt):
     result = boot(host.run, attempt)
     assert result.answer("kernel").text == "6.12"
     assert result.targets == {"basic.target": 1.5}
+
+
+ANSWERED = answer("kernel", "6.12") + answer("end", "")
+
+
+@pytest.mark.parametrize("powers_off", [False, True])
+def test_a_machine_is_ended_when_it_has_answered_unless_another_boot_follows(attempt, powers_off):
+    """A pool that imports itself at the next boot was left as a host leaves it: by powering off."""
+    host = Host(answers=ANSWERED)
+    boot(host.run, replace(attempt, powers_off=powers_off))
+    assert host.stopped is not powers_off
+
+
+@pytest.mark.parametrize("answers", [answer("kernel", "6.12"), ANSWERED[:-1]])
+def test_a_machine_that_still_answers_is_not_ended(attempt, answers):
+    host = Host(answers=answers)
+    with pytest.raises(CheckError, match="stopped answering after 'kernel'"):
+        boot(host.run, attempt)
     assert not host.stopped
 
 
