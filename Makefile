@@ -2,7 +2,7 @@
 #   make demo    the lab, then one whole night in it (root; half an hour the first time)
 #   make try     the smallest run that ends in a verified image: from nothing in about twelve minutes, then in two (root)
 #   make demo-instance   a repository downstream in the tiny lab: its pipelines, its image, a new base (root)
-#   make test    every test, with a floor for coverage; the ones that need images share one night
+#   make test    every test, with a floor for the coverage of the unit tests; the ones that need images share one night
 #   make soak    what is rare, or long: thousands of questions to an image, twenty runs on end, kernels in both
 #                directions, every large image booted, a host upgraded, Secure Boot, the image of the jobs
 #   make unit    the tests that need neither root nor network, in about three minutes
@@ -21,7 +21,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-emit
 PRODUCT := $(BIN)/immutable-base
 SETUP := $(VENV)/.made-from
 COVERAGE := $(BIN)/coverage
-COVERED := $(COVERAGE) run -m pytest
+PYTEST := $(BIN)/pytest
 NEWEST := .newest-python
 BENCHED := .benched
 INTO_NEWEST := $(BIN)/uv pip install --quiet --python $(NEWEST)/venv/bin/python
@@ -63,7 +63,7 @@ unit: setup
 	$(COVERAGE) report
 
 unit-here: setup
-	$(COVERED) tests/unit tests/repository
+	$(COVERAGE) run -m pytest tests/unit tests/repository
 
 # It says which it found. Debian's Python has no pip of its own: uv makes the environment.
 unit-newest: setup
@@ -77,7 +77,7 @@ unit-newest: setup
 test: setup
 	$(COVERAGE) erase
 	$(MAKE) --jobs=3 --output-sync=target lab-large lab-small check unit-here unit-newest
-	$(COVERED) $(LAB_TESTS) -m alone tests/lab
+	$(PYTEST) $(LAB_TESTS) -m alone tests/lab
 	$(COVERAGE) combine --quiet
 	$(COVERAGE) report
 
@@ -86,20 +86,20 @@ test: setup
 # with modules are on one kernel in the large run, so that OpenZFS is compiled once;
 # tests/lab/test_plan.py plans kernels in both directions, `make soak` has a whole run of them.
 lab-large: setup
-	$(COVERED) $(LAB_TESTS) -m "large and not alone and not long" tests/lab
+	$(PYTEST) $(LAB_TESTS) -m "large and not alone and not long" tests/lab
 
 lab-small: setup
-	$(COVERED) $(LAB_TESTS) -m "not large and not alone and not long" tests/lab
+	$(PYTEST) $(LAB_TESTS) -m "not large and not alone and not long" tests/lab
 
 other-cosign: setup
 	IMMUTABLE_BASE_TEST_COSIGN=$(abspath $(or $(COSIGN),$(error COSIGN names no folder))) \
-	  $(BIN)/pytest $(LAB_TESTS) $(SIGNING:%=tests/lab/test_%.py)
+	  $(PYTEST) $(LAB_TESTS) $(SIGNING:%=tests/lab/test_%.py)
 
 soak: setup
-	IMMUTABLE_BASE_SOAK_QUESTIONS=3000 $(BIN)/pytest $(LAB_TESTS) tests/lab/test_buildah.py -k cut_off
-	IMMUTABLE_BASE_SOAK_NIGHTS=20 $(BIN)/pytest $(LAB_TESTS) tests/lab/test_soak.py
-	$(BIN)/pytest $(LAB_TESTS) -m long tests/lab
-	IMMUTABLE_BASE_BOTH_KERNELS=1 IMMUTABLE_BASE_WALK_COMPILES=1 $(BIN)/pytest $(LAB_TESTS) -m large tests/lab
+	IMMUTABLE_BASE_SOAK_QUESTIONS=3000 $(PYTEST) $(LAB_TESTS) tests/lab/test_buildah.py -k cut_off
+	IMMUTABLE_BASE_SOAK_NIGHTS=20 $(PYTEST) $(LAB_TESTS) tests/lab/test_soak.py
+	$(PYTEST) $(LAB_TESTS) -m long tests/lab
+	IMMUTABLE_BASE_BOTH_KERNELS=1 IMMUTABLE_BASE_WALK_COMPILES=1 $(PYTEST) $(LAB_TESTS) -m large tests/lab
 
 check: setup
 	$(BIN)/ruff check .
