@@ -57,3 +57,17 @@ def _answer(line: bytes, nonce: str) -> GuestAnswer:
     except binascii.Error as error:
         raise ValueError(f"the answer to '{question}' is not base64") from error
     return GuestAnswer(question=question, status=status, text=decoded.strip())
+
+
+def target_seconds(text: str) -> dict[str, float]:
+    """Return when each unit became active, in seconds after the kernel's start, if it ever did.
+
+    `text`: of `systemctl show`, for each unit its name and a time in microseconds, a line each.
+    """
+    found: dict[str, float] = {}
+    for block in text.split("\n\n"):
+        fields = dict(line.partition("=")[::2] for line in block.splitlines())
+        name, stamp = fields.get("Id", ""), fields.get("ActiveEnterTimestampMonotonic", "")
+        if name and stamp.isdecimal() and stamp != "0":
+            found[name] = round(int(stamp) / 1e6, 1)
+    return found

@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from immutable_base.boot.answers import target_seconds
 from immutable_base.boot.excuses import unexcused, why_not_loaded
-from immutable_base.boot.questions import questions
+from immutable_base.boot.questions import POOL, TARGETS, questions
 from immutable_base.model.boot import Boot, GuestAnswer
 from immutable_base.model.check import Finding, Level
 from immutable_base.model.facts import ImageFacts
@@ -110,6 +111,22 @@ def _failed_units(answer: GuestAnswer, _expected: Expected) -> Judgement:
     return _error(", ".join(units)) if units else PASS
 
 
+def _targets(answer: GuestAnswer, _expected: Expected) -> Judgement:
+    # systemd's status is 0 for a target that was never reached, too.
+    if answer.status != 0:
+        return _error(_last(answer))
+    reached = target_seconds(answer.text)
+    missing = [name for name in TARGETS if name not in reached]
+    return _error(f"not reached: {', '.join(missing)}") if missing else PASS
+
+
+def _tmpfiles(answer: GuestAnswer, _expected: Expected) -> Judgement:
+    # A unit that was never started has a result of success, too.
+    if answer.status == 0 and set(answer.text.split()) == {"ActiveState=active", "Result=success"}:
+        return PASS
+    return _error(f"systemd-tmpfiles-setup has {' '.join(answer.text.split()) or 'no state'}")
+
+
 def _journal(answer: GuestAnswer, _expected: Expected) -> Judgement:
     if answer.status != 0:
         return _error(_last(answer))
@@ -153,6 +170,13 @@ def _zfs_version(answer: GuestAnswer, expected: Expected) -> Judgement:
     return _error(f"userspace and module are not both {version}: {' '.join(answer.text.split())}")
 
 
+def _healthy(answer: GuestAnswer, _expected: Expected) -> Judgement:
+    # zpool's status is 0 with errors found, too. Source: zpool-status(8), -x.
+    if answer.status == 0 and answer.text == f"pool '{POOL}' is healthy":
+        return PASS
+    return _error(_last(answer))
+
+
 def _imported(answer: GuestAnswer, _expected: Expected) -> Judgement:
     if answer.status == 0 and answer.text.split()[1:] == ["ONLINE"]:
         return PASS
@@ -165,7 +189,7 @@ RULES: dict[str, tuple[str, str, Rule]] = {
     "kernel": ("the planned kernel runs", "modules fit one kernel only", _says(_kernel)),
     "failed-units": ("no unit has failed", "a failed unit is a service that is not there",
                      _failed_units),
-    "targets": ("the targets are reached", "what waits for them would never start", _succeeds),
+    "targets": ("the targets are reached", "what waits for them would never start", _targets),
     "journal": ("no error in the journal", "an error that is always there hides a new one",
                 _journal),
     "usr": ("/usr is read-only", "the image is what was signed only while nobody can change it",
@@ -173,7 +197,7 @@ RULES: dict[str, tuple[str, str, Rule]] = {
     "etc": ("/etc can be written", "a host keeps its configuration there", _succeeds),
     "var": ("/var can be written", "a host keeps its data there", _succeeds),
     "tmpfiles": ("/var is made as tmpfiles.d says", "images have none of it",
-                 _says(lambda _expected: "Result=success")),
+                 _tmpfiles),
     "image": ("the host names this image", "an upgrade starts from what the host believes to run",
               _image),
     "service": ("{name} is alive", "every host needs it", _succeeds),
@@ -183,6 +207,7 @@ RULES: dict[str, tuple[str, str, Rule]] = {
     "card": ("podman is told of the card", "a container gets no card that CDI does not name",
              _card),
     "zfs": ("zpool: {name}", POOLS, _succeeds),
+    "zfs scrub": ("zpool: scrub", POOLS, _healthy),
     "zfs version": ("zfs and its module are of one version", POOLS, _zfs_version),
     "zfs imported": ("the pool has imported itself", POOLS, _imported),
 }  # fmt: skip

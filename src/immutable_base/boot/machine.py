@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from immutable_base.boot.answers import Heard, read_answers
+from immutable_base.boot.answers import Heard, read_answers, target_seconds
 from immutable_base.boot.credentials import credentials, write_credentials
 from immutable_base.boot.questions import SSH, SSH_FILE, GuestQuestion
 from immutable_base.boot.watch import SILENCE, Watch
@@ -159,15 +159,7 @@ def _tail(console: Path) -> str:
 
 
 def _targets(answers: Iterable[GuestAnswer]) -> dict[str, float]:
-    """Read `systemctl show`: for each unit its name and a time in microseconds, a line each."""
-    text = next((it.text for it in answers if it.question == "targets"), "")
-    found: dict[str, float] = {}
-    for block in text.split("\n\n"):
-        fields = dict(line.partition("=")[::2] for line in block.splitlines())
-        name, stamp = fields.get("Id", ""), fields.get("ActiveEnterTimestampMonotonic", "")
-        if name and stamp.isdecimal() and stamp != "0":
-            found[name] = round(int(stamp) / 1e6, 1)
-    return found
+    return target_seconds(next((it.text for it in answers if it.question == "targets"), ""))
 
 
 def choose_accelerator() -> str:

@@ -51,7 +51,8 @@ ALWAYS = (
     GuestQuestion(name="etc", script="touch /etc/boot-test && rm /etc/boot-test"),
     GuestQuestion(name="var", script="touch /var/boot-test && rm /var/boot-test"),
     GuestQuestion(
-        name="tmpfiles", script="systemctl show --property=Result systemd-tmpfiles-setup"
+        name="tmpfiles",
+        script="systemctl show --property=ActiveState,Result systemd-tmpfiles-setup",
     ),
     GuestQuestion(name="image", script=BOOTED_DIGEST),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import tomllib
 from collections import Counter
 from collections.abc import Mapping
@@ -120,6 +121,10 @@ def initramfs(subject: HasFacts) -> Objection | None:
     return unless_base(_initramfs_faults(found), found.path, base=excused)
 
 
+_MODULES_OF = re.compile(r"\blib/modules/([^/\s]+)/")
+"""The kernel whose modules a file in an initramfs is one of."""
+
+
 def _initramfs_faults(found: InitramfsFact) -> list[str]:
     wrong = []
     if found.size == 0:
@@ -130,6 +135,9 @@ def _initramfs_faults(found: InitramfsFact) -> list[str]:
         wrong.append(f"lsinitrd cannot read it: {found.listing.text[-300:]}")
     elif PREPARE_ROOT not in found.listing.text:
         wrong.append(f"no {PREPARE_ROOT} in it")
+    kernel = found.path.split("/")[-2]
+    if others := sorted(set(_MODULES_OF.findall(found.listing.text)) - {kernel}):
+        wrong.append(f"it has modules of {', '.join(others)}, and its kernel is {kernel}")
     return wrong
 
 

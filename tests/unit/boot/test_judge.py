@@ -3,7 +3,7 @@
 import pytest
 
 from immutable_base.boot.judge import RULES, Expected, judge
-from immutable_base.boot.questions import ALIVE, CARD_UNIT, boots_of, questions
+from immutable_base.boot.questions import ALIVE, CARD_UNIT, TARGETS, boots_of, questions
 from immutable_base.model.boot import Boot, GuestAnswer
 from immutable_base.model.check import Level
 from immutable_base.model.facts import UnitFact
@@ -26,10 +26,19 @@ def skipped(driver, card, result="exec-condition"):
     return "\n".join((f"Result={result}", *lines))
 
 
+def targets(*names):
+    """What systemd shows of the targets when these were reached."""
+    return "\n\n".join(
+        f"Id={name}\nActiveEnterTimestampMonotonic={2500000 if name in names else 0}"
+        for name in TARGETS
+    )
+
+
 GOOD = {
+    "targets": targets(*TARGETS), "zfs scrub": "pool 'boottest' is healthy",
     "card": CARDS,
     "state": "running", "kernel": PLAN.kernel.chosen, "image": f"'{DIGEST}'", "ssh": NONCE,
-    "tmpfiles": "Result=success", "journal": JOURNAL,
+    "tmpfiles": "Result=success\nActiveState=active", "journal": JOURNAL,
     "usr": (1, "touch: cannot touch '/usr/x': Read-only file system"),
     "zfs version": "zfs-2.3.9-1\nzfs-kmod-2.3.9-1", "zfs imported": "boottest\tONLINE",
 }  # fmt: skip
@@ -72,6 +81,8 @@ BROKEN = [
     (1, "failed-units", "nvidia-persistenced.service loaded failed failed NVIDIA"),
     (1, "failed-units", (1, "no bus")),
     (1, "targets", (1, "no bus")),
+    (1, "targets", targets(*TARGETS[:-1])),
+    (1, "targets", ""),
     (1, "journal", '{"SYSLOG_IDENTIFIER":"sshd","MESSAGE":"no host key"}'),
     (1, "journal", (1, "no journal")),
     (1, "journal", "half a li"),
@@ -79,7 +90,8 @@ BROKEN = [
     (1, "usr", (1, "touch: not found")),
     (1, "etc", (1, "touch: cannot touch '/etc/x': Read-only file system")),
     (1, "var", (1, "No space left on device")),
-    (1, "tmpfiles", "Result=exit-code"),
+    (1, "tmpfiles", "Result=exit-code\nActiveState=failed"),
+    (1, "tmpfiles", "Result=success\nActiveState=inactive"),
     (1, "image", "'sha256:" + "d" * 64 + "'"),
     (1, "image", (1, "")),
     (1, "service chronyd.service", (3, "inactive")),
@@ -97,6 +109,12 @@ BROKEN = [
     (1, "zfs import", (1, "cannot import")),
     (1, "zfs snapshot", (1, "FAILED")),
     (1, "zfs scrub", (1, "errors")),
+    (
+        1,
+        "zfs scrub",
+        "  pool: boottest\n state: ONLINE\nerrors: 1 data errors, use '-v' for a list",
+    ),
+    (1, "zfs scrub", (1, "pool 'boottest' is healthy")),
     (2, "zfs imported", (1, "cannot open 'boottest': no such pool")),
     (2, "zfs imported", "boottest\tDEGRADED"),
     (2, "zfs read", (1, "FAILED")),

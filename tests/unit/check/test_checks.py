@@ -144,6 +144,8 @@ WRONG = [
     ("initramfs", with_initramfs(mode=0o644), "mode 0644, not 0600"),
     ("initramfs", with_initramfs(mode=0o400), "mode 0400, not 0600"),
     ("initramfs", with_initramfs(listing=ProgramOutput(status=0, text="init")), "no ostree-prepare-root in it"),
+    ("initramfs", with_initramfs(listing=ProgramOutput(status=0, text="usr/lib/ostree/ostree-prepare-root\nusr/lib/modules/6.12.0-1.el10.x86_64/kernel/fs/x.ko")),
+     "it has modules of 6.12.0-1.el10.x86_64, and its kernel is "),
     ("initramfs", with_initramfs(listing=ProgramOutput(status=1, text="ostree-prepare-root: no such file")), "lsinitrd cannot read it: ostree-prepare-root: no such file"),
     ("kargs", {"kargs": {"a.toml": "kargs = ["}}, "a.toml: "),
     ("kargs", {"kargs": {"b.toml": "karg = []"}}, "b.toml: unknown key 'karg'"),
