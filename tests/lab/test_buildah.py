@@ -12,6 +12,8 @@ from immutable_base.tools import buildah, skopeo
 from support.contexts import context_for
 from support.questions import count_answers
 
+pytestmark = pytest.mark.apart
+
 EPOCH = 1_700_000_000
 
 

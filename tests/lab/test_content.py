@@ -12,6 +12,8 @@ from immutable_base_lab.core.paths import LabPaths
 from immutable_base_lab.debian import catalogue, root
 from support.product import requested_sets
 
+pytestmark = pytest.mark.apart
+
 REPOSITORIES = (
     "appstream", "baseos", "container-toolkit", "cuda", "epel", "fedora", "fedora-updates",
     "openzfs",

@@ -21,6 +21,8 @@ from support.shipped_host import ShippedHost, is_refusal, shipped_roots, sign_by
 from support.signature_cases import TEXTS
 from support.web import make_certificate, serving
 
+pytestmark = pytest.mark.apart
+
 WITH_429 = "2"
 """Seconds: skopeo would go on asking for a minute."""
 

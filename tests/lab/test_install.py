@@ -9,6 +9,8 @@ import pytest
 from support.checkout import copy_tracked
 from support.paths import ROOT
 
+pytestmark = pytest.mark.apart
+
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):

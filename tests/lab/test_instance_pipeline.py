@@ -17,6 +17,8 @@ from immutable_base.tools import buildah
 from support.paths import ROOT
 from support.repositories import Repository, instance_repository
 
+pytestmark = pytest.mark.apart
+
 PROJECT = f"acme/Hosts/file-server-{os.urandom(4).hex()}"
 """Its own in each run: the lab's registry remembers what earlier ones published."""
 BASE = "instance-base"

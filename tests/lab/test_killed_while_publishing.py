@@ -26,6 +26,8 @@ from support.registry_watch import Witness
 from support.small_images import write_layout
 from support.stopping import StoppingPrograms
 
+pytestmark = pytest.mark.apart
+
 NEEDED = ("PATH", "SIGSTORE_ID_TOKEN", "IMMUTABLE_BASE_SIGNING_KEY", "COSIGN_PASSWORD")
 """Variables of the lab with which an image is signed."""
 SESSION = uuid.uuid4().hex[:8]

@@ -17,6 +17,8 @@ import pytest
 from support.rpm_files import sign_rpm
 from support.rpmmd import make_signer
 
+pytestmark = pytest.mark.apart
+
 VARIANT = "tiny"
 VARIANTS = {"unsigned-package": "unsigned", "foreign-package": "foreign"}
 """Variants that must fail, and the repository that each has in the place of the good one."""

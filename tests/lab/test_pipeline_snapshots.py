@@ -9,6 +9,8 @@ import pytest
 
 from support.paths import ROOT
 
+pytestmark = pytest.mark.apart
+
 EVENTS = ("schedule", "push", "tag", "merge-request", "manual")
 HOW = "if it is meant: `.venv/bin/python scripts/record_pipelines.py` records it"
 

@@ -11,6 +11,8 @@ import pytest
 
 from support.paths import ROOT
 
+pytestmark = pytest.mark.apart
+
 
 def plan(lab, *arguments, **kw):
     done = lab.product("plan", "--format", "json", *arguments, **kw)

@@ -23,6 +23,8 @@ from support.complete import complete, write_sboms
 from support.scene import command
 from support.small_images import write_layout
 
+pytestmark = pytest.mark.apart
+
 PROJECT = "immutable-base/immutable-base"
 VARIANT = "base"
 

@@ -52,6 +52,8 @@ from support.complete import artifact, complete, full_of, referrers, write_sboms
 from support.registry_watch import Registry, Witness
 from support.small_images import write_layout
 
+pytestmark = pytest.mark.apart
+
 PROJECT = "immutable-base/immutable-base"
 TAGS = ("latest", "20261123")
 VARIANT = "base"

@@ -16,6 +16,8 @@ from support.scene import OK, Scene
 from support.signature_cases import CASES as SIGNATURES
 from support.web import make_certificate, serving
 
+pytestmark = pytest.mark.apart
+
 STRICTER = {
     "one name only": (
         "two names (S15)", "two names, ours last (S15)", "the same name twice", "a URI and a host name",

@@ -18,6 +18,8 @@ from immutable_base_lab.lab import Lab
 from immutable_base_lab.services.supervisor import marked_daemons
 from support.observers import Recorder
 
+pytestmark = pytest.mark.apart
+
 IDENTITY = "https://gitlab.com/immutable-base/immutable-base//.gitlab-ci.yml@refs/heads/main"
 
 

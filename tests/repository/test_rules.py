@@ -237,7 +237,7 @@ def selected_by(expression):
 @pytest.mark.timeout(300)
 def test_make_test_runs_each_test_of_the_lab_once_but_those_of_make_soak():
     parts = [expression for expression, _ in parts_of_the_lab("test")]
-    assert len(parts) == 3
+    assert len(parts) == 4
     assert "long" in [expression for expression, _ in parts_of_the_lab("soak")]
     run = [test for part in (*parts, "long") for test in selected_by(part)]
     assert all(selected_by(part) for part in parts), "each has some"
