@@ -35,11 +35,19 @@ def remove_leftovers() -> None:
 
 def host_rows(tonight: Path) -> list[Row]:
     """Measure with the images of a run; `tonight`: its documents and layouts."""
-    folder = WORK / "host"
+    return [
+        *boot_rows(tonight, NEXT, aim="≤ 25 s"),
+        *deployed_next(tonight / "oci").rows(f"`{NEXT}` deployed on a host that has `{FIRST}`"),
+    ]
+
+
+def boot_rows(tonight: Path, name: str, *, aim: str) -> list[Row]:
+    """Measure a disk made of a variant's image, and a boot of it by itself."""
+    folder = WORK / f"host-{name}"
     folder.mkdir()
     with spending() as made:
-        machine, _ = prepared_machine(tonight, NEXT, folder)
-    accelerator = accelerator_of(tonight)
+        machine, _ = prepared_machine(tonight, name, folder)
+    accelerator = accelerator_of(tonight, name)
     attempt = BootAttempt(
         machine=replace(machine, accelerator=accelerator), asked=ALWAYS,
         nonce=secrets.token_hex(16), folder=folder, seconds=SECONDS,
@@ -49,15 +57,14 @@ def host_rows(tonight: Path) -> list[Row]:
     if twice:
         raise SystemExit(f"a boot was done twice, and would count twice: {twice}")
     return [
-        *made.rows(f"a disk made of `{NEXT}`"),
-        *booted.rows(f"a boot of `{NEXT}` with {accelerator.upper()}", "≤ 25 s"),
-        *deployed_next(tonight / "oci").rows(f"`{NEXT}` deployed on a host that has `{FIRST}`"),
+        *made.rows(f"a disk made of `{name}`"),
+        *booted.rows(f"a boot of `{name}` with {accelerator.upper()}", aim),
     ]
 
 
-def accelerator_of(tonight: Path) -> str:
+def accelerator_of(tonight: Path, name: str) -> str:
     """Return what the boots of a run ran with: KVM, or TCG where KVM does not work."""
-    (first, *_) = Documents(tonight).parse(BootReport, f"boot/{NEXT}.json").boots
+    (first, *_) = Documents(tonight).parse(BootReport, f"boot/{name}.json").boots
     return first.accelerator
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from admitting import admission_rows
 from common import CONFIG, PRODUCT, ROOT, SETTINGS, TINY, WORK, Row, processor_seconds, timed
-from hosts import NEXT, boot_share_row, host_rows, remove_leftovers
+from hosts import NEXT, boot_rows, boot_share_row, host_rows, remove_leftovers
 from images import question_row, stage_rows
 from nights import NIGHT, bare_compiles, night, one_kernel, shared_night
 from planning import plan_rows
@@ -64,6 +64,7 @@ def large_rows(report: dict) -> list[Row]:
     return [
         *stage_rows(report),
         boot_share_row(report, "one night", aim="≤ 0.15"),
+        *boot_rows(NIGHT / "tonight", "base-zfs-nvidia", aim="≤ 60 s"),
         signing_row(NIGHT, CONFIG, "base-zfs-nvidia"),
         *publish_rows(NIGHT, CONFIG, ALL),
     ]

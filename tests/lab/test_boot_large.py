@@ -38,6 +38,14 @@ def test_it_boots_twice_and_keeps_every_promise(report):
     assert len(report["boots"]) == 2
 
 
+@pytest.mark.parametrize("number", [1, 2])
+def test_it_is_reached_by_ssh_and_keeps_the_time(report, number):
+    """Only what an image enables is asked; the layer `base` enables both."""
+    levels = {it["id"]: it["level"] for it in report["findings"]}
+    for question in ("ssh", "service-sshd.service", "service-chronyd.service"):
+        assert levels[f"boot-{number}-{question}"] == "pass"
+
+
 def test_its_pool_comes_back_by_itself_with_what_was_written(report):
     answers = {it["question"]: it for it in report["boots"][1]["answers"]}
     assert answers["zfs imported"]["text"].split() == ["boottest", "ONLINE"]

@@ -1,5 +1,7 @@
 """Whether a machine starts, and what QEMU is told."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -73,3 +75,43 @@ def test_somebody_may_sit_at_the_console_and_what_it_shows_is_kept_all_the_same(
     assert after(words, "-serial") == ["chardev:console"]
     listening = "socket,id=console,path=/w/socket,server=on,wait=off,logfile=/w/console"
     assert listening in after(words, "-chardev"), "it starts without anybody there"
+
+
+@pytest.fixture
+def kvm(tmp_path, monkeypatch):
+    """A device that answers as it is told; the descriptors that it gave are real."""
+    device = tmp_path / "kvm"
+    device.touch()
+    monkeypatch.setattr(qemu, "KVM", device)
+    given = []
+
+    def let(*, machine=True, processor=True):
+        def ioctl(_, request, argument):
+            assert argument == 0
+            if {qemu.CREATE_VM: machine, qemu.CREATE_VCPU: processor}[request]:
+                given.append(os.open(device, os.O_RDONLY))
+                return given[-1]
+            raise OSError(errno.EINVAL, "Invalid argument")
+
+        monkeypatch.setattr(qemu.fcntl, "ioctl", ioctl)
+        return given
+
+    return let
+
+
+@pytest.mark.parametrize(
+    ("what", "opens"),
+    [({}, True), ({"machine": False}, False), ({"processor": False}, False)],
+    ids=["it works", "no machine", "a machine and no processor"],
+)
+def test_kvm_opens_where_a_machine_with_a_processor_can_be_made(kvm, what, opens):
+    given = kvm(**what)
+    assert qemu.kvm_opens() is opens
+    for descriptor in given:
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(descriptor)
+
+
+def test_a_host_without_the_device_has_no_kvm(tmp_path, monkeypatch):
+    monkeypatch.setattr(qemu, "KVM", tmp_path / "none")
+    assert not qemu.kvm_opens()
