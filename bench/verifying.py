@@ -47,7 +47,8 @@ def _asked(cosign: str, verb: tuple[str, ...], reference: str) -> float:
 
 def verify_rows() -> list[Row]:
     """Measure `verify` of an image of the tiny stream, which `tiny_rows` has published."""
-    argv = (*PRODUCT, "verify", VARIANT, "--config", str(TINY))
+    program = str(Path(PRODUCT[0]).with_name("immutable-base"))
+    argv = (program, "verify", VARIANT, "--config", str(TINY))
     reference = f"{SETTINGS['registry']['destination']}/{VARIANT}:latest"
     cosign = _users_cosign()
     ours, two, three = [], [], []

@@ -44,7 +44,7 @@ STRICTER = {
     ),
     "one reading only": (
         "half a character", "the digest twice (S15)", "the digest in another case too (S15)",
-        "the digest in another case only", "critical with a Kelvin sign", "about two digests",
+        "the digest in another case only", "a key beside critical", "about two digests",
         "about digests in two cases", "a predicate twice", "a predicate in another case",
         "the components in two cases", "the components twice (S15)", "9000 levels (S15)", "half a character in the SBOM",
     ),

@@ -7,10 +7,11 @@ manifest is decided first: certificate, log entry and signer; only what passes i
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from immutable_base.errors import TooLargeError
+from immutable_base.verification import simple_signing
 from immutable_base.verification.certificate import (
     Leaf,
     read_leaf,
@@ -92,6 +93,9 @@ def read_item(layer: Object, signer: Signer, roots: TrustRoots, largest: int) ->
         if f"sha256:{entry.hash}" != digest:
             raise Skipped("the log's entry is of another text")
         signature = text_of(notes.get(SIGNATURE, ""), "the signature")
+        # An attestation's stands in its envelope, which was not fetched yet.
+        if layer.get("mediaType") == simple_signing.MEDIA_TYPE and entry.signature != signature:
+            raise Skipped("the log's entry is of another signature")
     require_signer(leaf, signer)
     return Item(digest=digest, size=size, signature=signature, leaf=leaf, entry=entry)
 
@@ -108,14 +112,27 @@ def _require_vouched(leaf: Leaf, entry: Entry, notes: Object, roots: TrustRoots)
 def judge(
     layers: list[Object], read: Callable[[Object], Item], rejected: list[Skipped]
 ) -> list[Item]:
-    """Return the items that hold as far as the manifest tells, the newest first."""
+    """Return the items that hold as far as the manifest tells, each once, the newest first."""
     items = []
     for layer in layers:
         try:
             items.append(read(layer))
         except Skipped as one:
             rejected.append(one)
-    return sorted(items, key=lambda item: item.entry.integrated, reverse=True)
+    return sorted(_distinct(items), key=lambda item: item.entry.integrated, reverse=True)
+
+
+def _distinct(items: Iterable[Item]) -> Iterable[Item]:
+    """Return what the log knows as one thing once: copies are free to make, and may claim any size.
+
+    The largest that is claimed counts: it is a limit, and the content is known by its digest.
+    """
+    found: dict[tuple[str, Entry], Item] = {}
+    for item in items:
+        known = found.setdefault((item.digest, item.entry), item)
+        if known.size < item.size:
+            found[item.digest, item.entry] = item
+    return found.values()
 
 
 def fetch_items(

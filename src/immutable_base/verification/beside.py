@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from immutable_base.errors import (
@@ -41,6 +42,8 @@ class Question:
     largest: int
     what: str
     """Begins the sentence of a refusal: `<pinned> has no <what>`."""
+    near: Sequence[int] = ()
+    """Times of the log: what was logged near one of them is looked at first. Empty: the newest."""
 
 
 def ask(
@@ -65,6 +68,7 @@ def ask(
         layers, lambda layer: read_item(layer, demand.signer, roots, question.largest), here
     )
     items.sort(key=_looks_like_ours(question.pinned, demand), reverse=True)
+    items.sort(key=partial(_distance, question.near))
     for item, content in fetch_items(question.reader, items, here):
         try:
             with skipping(f"the {question.what}"):
@@ -82,6 +86,15 @@ def _looks_like_ours(pinned: str, demand: Demand) -> Callable[[Item], bool]:
     texts = expected_text(pinned.partition("@")[2], demand.repositories)
     digests = {f"sha256:{hashlib.sha256(text).hexdigest()}" for text in texts}
     return lambda item: item.digest in digests
+
+
+def _distance(near: Sequence[int], item: Item) -> int:
+    """Return how many seconds lie between an item's time and the nearest of these.
+
+    A job attests in the same minute as it signs. What others put beside an image is of other jobs
+    of ours: of other nights, but for a handful.
+    """
+    return min((abs(item.entry.integrated - time) for time in near), default=0)
 
 
 def refusal(question: Question, demand: Demand, rejected: Sequence[Skipped]) -> VerificationError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -63,12 +63,19 @@ class Attestations:
 
     @classmethod
     def of(
-        cls, reader: Reader, pinned: str, tag: str, demand: Demand, roots: TrustRoots
+        cls,
+        reader: Reader,
+        pinned: str,
+        tag: str,
+        demand: Demand,
+        roots: TrustRoots,
+        *,
+        near: Sequence[int],
     ) -> Attestations:
-        """Read it; raises as `verify_image`."""
+        """Read it, what was logged near the signatures' times first; raises as `verify_image`."""
         question = Question(
             reader=reader, pinned=pinned, tag=tag, what="SBOM attestation",
-            media_type=attestation.MEDIA_TYPE, largest=LARGEST_ATTESTATION,
+            media_type=attestation.MEDIA_TYPE, largest=LARGEST_ATTESTATION, near=near,
         )  # fmt: skip
         rejected: list[Skipped] = []
         found = ask(
@@ -143,7 +150,8 @@ def verify_image(
     )  # fmt: skip
     newest = max(signatures, key=lambda found: found.signed_at)
     _require_fresh(pinned, newest, demand)
-    attested = Attestations.of(reader, pinned, f"{beside}.att", demand, roots)
+    signed = [found.signed_at for found in signatures]
+    attested = Attestations.of(reader, pinned, f"{beside}.att", demand, roots, near=signed)
     sboms = attested.each("SBOM attestation", CYCLONEDX, read_sbom)
     rejected += attested.rejected
     by_key = sum(one.kind is Kind.BY_KEY for one in rejected)
@@ -166,8 +174,8 @@ def _signature(item: Item, raw: bytes, digest: str, demand: Demand) -> Signed:
         )
     except InvalidSignature as error:
         raise Skipped("the signature does not hold") from error
-    if entry.payload_hash is not None or entry.signature != item.signature:
-        raise Skipped("the log's entry is of another signature")
+    if entry.payload_hash is not None:
+        raise Skipped(f"the log's entry is a {entry.kind}, not a signature's")
     return Signed(
         signed_for=simple_signing.require_statement(raw, digest, demand),
         signed_at=entry.integrated,

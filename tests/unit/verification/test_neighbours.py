@@ -5,7 +5,7 @@ import pytest
 from immutable_base.verification.attached import MOST_FETCHED, MOST_ITEMS
 from immutable_base.verification.complete.full_sbom import MEDIA_TYPE, MOST_LOOKED_AT
 from support.complete import artifact
-from support.forge import FULL, NOW, digest_of
+from support.forge import FULL, NOW, digest_of, statement
 from support.full_sbom_cases import FULL_SBOM
 from support.scene import BROKEN, OK, PATH, UNKNOWN
 from support.web import Reply
@@ -65,6 +65,72 @@ def test_only_so_many_items_are_fetched(scene):
     assert scene.verify().code == OK
     asked = [path for path in scene.site.requests[before:] if "/blobs/" in path]
     assert len(asked) <= MOST_FETCHED + len(["configuration", "SBOM", "provenance", "full SBOM"])
+
+
+def of_another_image(scene, number, when):
+    """Put an attestation of ours, newer than the good one: of another variant, or another night."""
+    stated = statement(f"sha256:{number:064x}")
+    layer = scene.att(stated, leaf=scene.leaf(when=when - 5), when=when, index=100 + number)
+    scene.registry.add_blob(layer.content)
+    return layer
+
+
+MANY = MOST_FETCHED + 5
+
+
+def one_of_ours_copied(scene):
+    return [of_another_image(scene, 1, NOW + 100).descriptor()] * MANY
+
+
+def one_of_ours_copied_with_other_sizes(scene):
+    layer = of_another_image(scene, 1, NOW + 100).descriptor()
+    return [{**layer, "size": layer["size"] - number} for number in range(MANY)]
+
+
+def one_of_ours_copied_with_other_signatures(scene):
+    layer = of_another_image(scene, 1, NOW + 100)
+    return [layer.noted(signature=f"c{number:03}").descriptor() for number in range(MANY)]
+
+
+def one_of_each_later_night(scene):
+    nights = range(1, MANY)
+    return [of_another_image(scene, it, NOW + 86_400 * it).descriptor() for it in nights]
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        one_of_ours_copied,
+        one_of_ours_copied_with_other_sizes,
+        one_of_ours_copied_with_other_signatures,
+        one_of_each_later_night,
+    ],
+)
+def test_attestations_of_ours_to_other_images_hide_none_to_this_one(scene, others):
+    """Copies are free to make for whoever may push; no signer has to help (S5)."""
+    good = [scene.att(), scene.prov()]
+    for layer in good:
+        scene.registry.add_blob(layer.content)
+    many = others(scene)
+    scene.registry.attach_raw(scene.digest, "att", many + [layer.descriptor() for layer in good])
+    outcome = scene.verify()
+    assert outcome.code == OK, outcome.err
+
+
+@pytest.mark.parametrize("claim", [{"signature": "Y29waWVk"}, None])
+def test_copies_of_a_good_signature_hide_it_not(scene, claim):
+    """Nothing but the signature beside it differs, which nobody vouches for."""
+    good = scene.sig()
+    scene.registry.add_blob(good.content)
+    copies = [
+        (good.noted(**claim) if claim else good).descriptor()
+        if number % 2
+        else {**good.descriptor(), "size": 1 + number}
+        for number in range(2 * MANY)
+    ]
+    scene.registry.attach_raw(scene.digest, "sig", [*copies, good.descriptor()])
+    outcome = scene.verify()
+    assert outcome.code == OK, outcome.err
 
 
 def test_only_so_many_artifacts_are_looked_at(scene):

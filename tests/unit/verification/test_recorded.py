@@ -56,7 +56,7 @@ def verify(source):
 def verify_attestation(source):
     """Ask for what is attested alone, as `verify_image` does once the signature holds."""
     pinned = f"{RECORDED['repository']}@{RECORDED['digest']}"
-    attested = Attestations.of(source, pinned, f"{BESIDE}.att", DEMAND, roots())
+    attested = Attestations.of(source, pinned, f"{BESIDE}.att", DEMAND, roots(), near=())
     attested.each("SBOM attestation", CYCLONEDX, read_sbom)
 
 
