@@ -27,7 +27,7 @@ from immutable_base.workspace import RUN_FOLDER
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """One run's surroundings; only `cli` and `run` know it."""
+    """One run's surroundings; nothing below `run` knows it."""
 
     settings: Settings
     config_path: Path

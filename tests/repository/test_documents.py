@@ -4,6 +4,7 @@ import argparse
 import re
 import shlex
 import subprocess
+import tomllib
 from functools import cache
 from pathlib import Path
 
@@ -229,3 +230,17 @@ def files_of(span):
 def defines(text, name):
     """Tell whether Python's text defines a class, a function, a constant or a field."""
     return re.search(rf"^\s*(?:class {name}\b|def {name}\(|{name}\s*[:=])", text, re.MULTILINE)
+
+
+def test_the_rooms_stand_in_the_order_in_which_they_may_be_imported():
+    """ARCHITECTURE.md says so of its table; import-linter enforces the list in pyproject.toml."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    contracts = project["tool"]["importlinter"]["contracts"]
+    layers = [[name.strip() for name in layer.split("|")] for layer in contracts[0]["layers"]]
+    place = {name: number for number, names in enumerate(layers) for name in names}
+    text = (ROOT / "ARCHITECTURE.md").read_text()
+    (table,) = re.findall(r"\| room \| holds \| uses \|\n\|[-|]+\|\n((?:\|.*\n)+)", text)
+    rows = [re.findall(r"`(\w+)(?:/|\.py)`", row.split(" | ")[0]) for row in table.splitlines()]
+    assert {name for names in rows for name in names} == place.keys() - {"__main__"}
+    highest = [min(place[name] for name in names) for names in rows]
+    assert highest == sorted(highest)
