@@ -4,25 +4,49 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from immutable_base.errors import printable
 
-FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(work)s%(message)s"
+_work: ContextVar[str] = ContextVar("work", default="")
+"""How what the thread works on begins a line; a thread that it starts has it only in a copy of the
+context."""
 
 
 class _Formatter(logging.Formatter):
     """Shows what programs and servers say; it never does what they say to a terminal."""
 
     def format(self, record: logging.LogRecord) -> str:
+        record.work = _work.get()
         return printable(super().format(record))
+
+
+class _Terminal(logging.Handler):
+    """Writes to what standard error is at that moment: a live display takes its place."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        sys.stderr.write(f"{self.format(record)}\n")
+
+
+@contextmanager
+def working_on(name: str) -> Iterator[None]:
+    """Begin each message with what it is about, for many things are done at once."""
+    token = _work.set(f"{name}: ")
+    try:
+        yield
+    finally:
+        _work.reset(token)
 
 
 def log_to_terminal(*, verbose: bool) -> None:
     """Show warnings, or with `verbose` everything, on standard error."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Terminal()
     handler.setLevel(logging.DEBUG if verbose else logging.WARNING)
-    handler.setFormatter(_Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
+    handler.setFormatter(_Formatter("%(asctime)s %(work)s%(message)s", datefmt="%H:%M:%S"))
     _use("terminal", handler)
 
 

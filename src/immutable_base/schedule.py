@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from immutable_base.errors import ImmutableBaseError, host_error
+from immutable_base.log import working_on
 from immutable_base.process import LineSink, end_all
 
 log = logging.getLogger(__name__)
@@ -190,7 +191,8 @@ class _Graph:
         started = time.monotonic()
         self.observer.started(node.id)
         try:
-            message = node.action(functools.partial(self.observer.line, node.id)) or ""
+            with working_on(node.id):
+                message = node.action(functools.partial(self.observer.line, node.id)) or ""
         except Exception as raised:
             error = host_error(raised) or raised
             if not isinstance(error, ImmutableBaseError):

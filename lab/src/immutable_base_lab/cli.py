@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from immutable_base.errors import HostError
-from immutable_base.log import log_to_file, log_to_terminal
+from immutable_base.log import log_to_file
 from immutable_base.process import heed_interrupts
 from immutable_base.progress import Progress
 from immutable_base_lab.core.paths import LabPaths, default_state
@@ -137,7 +137,6 @@ def _variable(text: str) -> tuple[str, str]:
 def run(namespace: argparse.Namespace) -> int:
     """Do the action; return the exit code."""
     lab = Lab(LabPaths(root=namespace.state.resolve()))
-    log_to_terminal(verbose=namespace.verbose)
     return _ACTIONS[namespace.action](lab, namespace)
 
 

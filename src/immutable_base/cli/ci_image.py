@@ -13,7 +13,6 @@ from immutable_base.cli.options import (
     add_checkout_argument,
     add_context_arguments,
 )
-from immutable_base.log import log_to_terminal
 from immutable_base.process import heed_interrupts
 from immutable_base.progress import Progress
 from immutable_base.schedule import observed
@@ -44,7 +43,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(namespace: argparse.Namespace) -> int:
     """Carry one action out, and say what came out."""
-    log_to_terminal(verbose=namespace.verbose)
     heed_interrupts()
     at = CiImage(context=make_context(namespace), folder=namespace.folder.resolve())
     with (

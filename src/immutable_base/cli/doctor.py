@@ -23,7 +23,6 @@ from immutable_base.config.names import selected_variants
 from immutable_base.config.schema import Settings
 from immutable_base.doctor import Requirement, examine, missing_to_ask
 from immutable_base.errors import ConfigurationError, HostError
-from immutable_base.log import log_to_terminal
 from immutable_base.model.boot import BootPolicy
 from immutable_base.model.online import OnlineReport
 from immutable_base.model.runner import RunnerReport
@@ -62,7 +61,6 @@ def run(namespace: argparse.Namespace) -> int:
 
     That is 0 if all are there, or held as in a plan.
     """
-    log_to_terminal(verbose=namespace.verbose)
     if namespace.variant and not namespace.online:
         raise ConfigurationError(
             "--variant is for --online", hint="a host is ready for every variant, or for none"

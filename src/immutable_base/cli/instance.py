@@ -29,7 +29,6 @@ from immutable_base.instance.init import NewInstance, new_base, write_instance
 from immutable_base.instance.instance_documents import REPORT, InstanceDocuments
 from immutable_base.instance.report import report_instance, require_published
 from immutable_base.instance.verbs import DETECT, Verb, carry_out, decide_now
-from immutable_base.log import log_to_terminal
 from immutable_base.model.instance import InstanceOutcome
 from immutable_base.process import heed_interrupts
 from immutable_base.process import run as run_program
@@ -133,12 +132,11 @@ def _add_init(actions: Actions[argparse.ArgumentParser]) -> None:
         help="GitLab project that has the template (default: %(default)s)",
     )
     init.add_argument("--ref", default=own_ref(), help=OF_THE_TEMPLATE)
-    init.set_defaults(carry_out=_init, verbose=False)
+    init.set_defaults(carry_out=_init)
 
 
 def run(namespace: argparse.Namespace) -> int:
     """Carry one action out, and return its exit code; not to build is no error."""
-    log_to_terminal(verbose=namespace.verbose)
     heed_interrupts()
     code: int = namespace.carry_out(namespace)
     return code

@@ -12,7 +12,6 @@ from immutable_base.errors import RemoteError, VerificationError
 from immutable_base.keys.answers import MAY_MISS, require_fit
 from immutable_base.keys.check import check_key
 from immutable_base.keys.pin import pin_key
-from immutable_base.log import log_to_terminal
 from immutable_base.process import heed_interrupts
 from immutable_base.report.keys import key_text, keys_text
 
@@ -64,7 +63,6 @@ def run(namespace: argparse.Namespace) -> int:
 
     With `--pin` what does not fit is an error, unless it was named; the exit code is 0 then.
     """
-    log_to_terminal(verbose=namespace.verbose)
     if namespace.action == "list":
         print(keys_text(load_settings(namespace.config.resolve())), end="")
         return 0

@@ -156,6 +156,9 @@ def _dispatch(arguments: Sequence[str]) -> int:
     if not name:
         parser.print_help()
         return 0
+    from immutable_base.log import log_to_terminal  # noqa: PLC0415  no help needs it
+
+    log_to_terminal(verbose=getattr(namespace, "verbose", False))
     code: int = namespace.run(namespace)
     return code
 

@@ -20,7 +20,6 @@ from immutable_base.cli.options import (
 from immutable_base.config.names import selected_variants
 from immutable_base.context import Context
 from immutable_base.errors import ConfigurationError
-from immutable_base.log import log_to_terminal
 from immutable_base.model.plan import Plan
 from immutable_base.model.plan_diff import PlanDiff
 from immutable_base.plan.diff import diff_plans
@@ -79,7 +78,6 @@ def run(namespace: argparse.Namespace) -> int:
     variants = selected_variants(context.settings, asked)
     # Before anything is fetched: what cannot be read is said at once.
     earlier = load_plan(namespace.diff) if namespace.diff else None
-    log_to_terminal(verbose=namespace.verbose)
     plan = _saved(context, variants) if namespace.save else _made(context, variants)
     diff = _diff(earlier, plan, namespace.variant) if earlier else None
     write_result(_result(namespace, plan, diff, context.clock()), namespace.output)

@@ -17,7 +17,6 @@ from immutable_base.config.names import selected_variants
 from immutable_base.config.schema import Settings
 from immutable_base.config.signing_keys import SigningKeys
 from immutable_base.errors import CheckError, ConfigurationError, HostError
-from immutable_base.log import log_to_terminal
 from immutable_base.policy.lint import lint
 from immutable_base.policy.render import render_files
 from immutable_base.policy.rotate import rotated
@@ -63,7 +62,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(namespace: argparse.Namespace) -> int:
     """Carry out one action; exit with 10 if a lint objects, 12 if a host would do otherwise."""
-    log_to_terminal(verbose=getattr(namespace, "verbose", False))
     if namespace.action in {"lint", "test"}:
         return _ask_images(namespace)
     path = namespace.config.resolve()

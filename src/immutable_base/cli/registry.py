@@ -21,7 +21,6 @@ from immutable_base.cli.options import (
 from immutable_base.config.names import selected_variants
 from immutable_base.context import Context
 from immutable_base.errors import ConfigurationError
-from immutable_base.log import log_to_terminal
 from immutable_base.model.prune import PrunePlan
 from immutable_base.model.reference import REPOSITORY
 from immutable_base.process import heed_interrupts, is_interrupted
@@ -110,7 +109,6 @@ def _repository(text: str) -> str:
 
 def run(namespace: argparse.Namespace) -> int:
     """List what may go, or delete it; the result holds the plan in either case."""
-    log_to_terminal(verbose=namespace.verbose)
     given = _given(namespace)
     heed_interrupts()
     context = make_context(namespace)

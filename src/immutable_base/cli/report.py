@@ -14,7 +14,6 @@ from immutable_base.cli.options import (
     write_result,
 )
 from immutable_base.documents import Documents
-from immutable_base.log import log_to_terminal
 from immutable_base.report.junit import checks_junit
 from immutable_base.report.markdown import run_markdown
 from immutable_base.report.run import run_text
@@ -35,7 +34,6 @@ def run(namespace: argparse.Namespace) -> int:
 
     As JUnit it is the checks that are reported, and whether anything was published is no matter.
     """
-    log_to_terminal(verbose=namespace.verbose)
     documents = Documents(namespace.workspace.resolve() / RUN_FOLDER)
     if namespace.format == "junit":
         checked = checked_variants(documents)

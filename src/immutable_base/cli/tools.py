@@ -6,7 +6,6 @@ import argparse
 import sys
 
 from immutable_base.install_tools import Installer
-from immutable_base.log import log_to_terminal
 from immutable_base.process import heed_interrupts
 from immutable_base.process import run as run_program
 from immutable_base.state import tools_folder
@@ -26,7 +25,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(namespace: argparse.Namespace) -> int:
     """Install what is missing and print the folder that has it."""
-    log_to_terminal(verbose=namespace.verbose)
     heed_interrupts()
     installer = Installer(
         folder=tools_folder(), run=run_program, report=lambda line: print(line, file=sys.stderr)

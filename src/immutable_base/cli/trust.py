@@ -9,7 +9,6 @@ from pathlib import Path
 from immutable_base.cli.options import write_result
 from immutable_base.config.trust import PUBLIC_FULCIO, TrustSettings, load_trust
 from immutable_base.errors import ConfigurationError
-from immutable_base.log import log_to_terminal
 from immutable_base.report.trust import trust_text
 from immutable_base.state import trust_folder
 from immutable_base.trusted import roots_of
@@ -46,7 +45,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(namespace: argparse.Namespace) -> int:
     """Show whom a verification with this configuration trusts, after an update if asked for."""
-    log_to_terminal(verbose=namespace.verbose)
     path = Path(namespace.config).resolve() if namespace.config else None
     settings = load_trust(path) if path else None
     folder = path.parent if path else Path()

@@ -15,7 +15,6 @@ from immutable_base.cli.options import (
     write_result,
 )
 from immutable_base.errors import ConfigurationError
-from immutable_base.log import log_to_terminal
 from immutable_base.report.verify import verification_text
 from immutable_base.verification.deadline import SECONDS
 from immutable_base.verify import VerifiedImage
@@ -121,7 +120,6 @@ def _seconds(text: str) -> float:
 
 def run(namespace: argparse.Namespace) -> int:
     """Verify one image and print what was proven."""
-    log_to_terminal(verbose=namespace.verbose)
     configuration = _config(namespace)
     verified = prove(
         namespace.reference,

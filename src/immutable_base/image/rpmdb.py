@@ -1,9 +1,11 @@
-"""What an image has installed, as its own rpm says it: one query, read strictly."""
+"""What an image has installed, as its own rpm says it: two queries, read strictly."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from immutable_base.errors import CheckError
 from immutable_base.image.program import MountedImage
@@ -28,6 +30,14 @@ QUERY_FORMAT = (
 FIELDS = {"package": 7, "file": 2, **dict.fromkeys(ARRAYS, 4)}
 """How many fields each kind of line has."""
 QUERY = ("rpm", "--query", "--all", "--queryformat", QUERY_FORMAT)
+# One line for each file of each package, without the tabs and line ends that it cannot have.
+FILE_FIELDS = (
+    "%{FILEMODES:octal}", "%{FILEFLAGS}", "%{=NAME}", "%{FILEUSERNAME}", "%{FILEGROUPNAME}",
+    "%{FILENAMES}", "%{FILELINKTOS}",
+)  # fmt: skip
+FILE_QUERY = ("rpm", "--query", "--all", "--queryformat", "[" + r"\t".join(FILE_FIELDS) + r"\n]")
+NUMBERS = re.compile(r"[0-7]+\t[0-9]+\t", re.ASCII)
+"""How a line on a file begins: its mode and its flags."""
 # rpmsenseFlags of rpm's rpmds.h.
 LESS, GREATER, EQUAL = 1 << 1, 1 << 2, 1 << 3
 # What rpm prints for a tag that a package does not have.
@@ -79,6 +89,21 @@ class RpmDatabase:
     """Signing keys, which rpm stores as if they were packages: `gpg-pubkey-<version>-<release>`."""
 
 
+class PackagedFile(NamedTuple):
+    """A file of a package; in this order the first of a path counts, as in layers/scripts."""
+
+    path: str
+    mode: str
+    """Octal, with the bits of the kind, as in `st_mode`."""
+    flags: str
+    """rpmfileAttrs of rpm's rpmfiles.h, decimal."""
+    user: str
+    group: str
+    target: str
+    """Of a link; else empty."""
+    package: str
+
+
 def query_text(image: MountedImage) -> str:
     """Ask a mounted image's rpm for everything; `parse` reads the answer.
 
@@ -101,6 +126,23 @@ def parse(text: str) -> RpmDatabase:
         packages=tuple(sorted(packages, key=lambda item: (item.name, item.evr, item.arch))),
         public_keys=tuple(sorted(f"{e.name}-{e.evr}" for e in entries if e.name == KEY)),
     )
+
+
+def packaged_files(image: MountedImage) -> Iterator[PackagedFile]:
+    """Ask a mounted image's rpm for every file of every package, in rpm's own order.
+
+    Raises CheckError if rpm fails, says nothing, or answers in another form.
+    """
+    # Not splitlines(): rpm allows U+2028 and its like in file names.
+    for line in image.read(*FILE_QUERY).split("\n"):
+        fields = line.split("\t")
+        # A package without files has one line of one word.
+        if len(fields) == 1:
+            continue
+        if len(fields) != len(FILE_FIELDS) or not NUMBERS.match(line):
+            raise _unreadable(line[:200])
+        mode, flags, package, user, group, path, target = fields
+        yield PackagedFile(path, mode, flags, user, group, target, package)
 
 
 def _records(text: str) -> Iterator[list[list[str]]]:

@@ -13,6 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextvars import copy_context
 from typing import IO
 
 from immutable_base.errors import (
@@ -148,8 +149,8 @@ def _communicate(command: Command, process: subprocess.Popen[bytes]) -> tuple[by
     """
     tail: deque[str] = deque(maxlen=TAIL_LINES)
     out: list[bytes] = []
-    relay = threading.Thread(target=_relay, args=(process.stderr, command, tail), daemon=True)
-    collector = threading.Thread(target=_collect, args=(process.stdout, command, out), daemon=True)
+    relay = _reader(_relay, process.stderr, command, tail)
+    collector = _reader(_collect, process.stdout, command, out)
     try:
         asked = _feed_and_wait(command, process, (relay, collector))
     except BaseException as error:
@@ -173,6 +174,11 @@ def _communicate(command: Command, process: subprocess.Popen[bytes]) -> tuple[by
         )
     relay.join(timeout=PIPE_SECONDS)
     return b"".join(out), "\n".join(tail), asked
+
+
+def _reader(reads: Callable[..., None], *what: object) -> threading.Thread:
+    """Return a thread that is to read this; its messages name the same work as those of ours."""
+    return threading.Thread(target=copy_context().run, args=(reads, *what), daemon=True)
 
 
 def _feed_and_wait(

@@ -187,8 +187,7 @@ def test_an_owner_that_no_host_has_is_root_as_rpm_itself_does(image):
     ]  # fmt: skip
 
 
-AS_ROOT = os.geteuid() == 0
-"""systemd's programs change owners."""
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="systemd's programs change owners")
 NAMES = ["a b", 'quo"te', "quo'te", "per%cent", "back\\slash"]
 
 
@@ -198,9 +197,14 @@ def test_paths_are_escaped_so_that_systemd_makes_exactly_them(image):
     assert [line.removeprefix("d ").removesuffix(" 0755 root root - -") for line in lines] == [
         '"/var/a b"', r"/var/back\\slash", "/var/per%%cent", r'"/var/quo\"te"', '"/var/quo\'te"',
     ]  # fmt: skip
-    if AS_ROOT and shutil.which("systemd-tmpfiles"):
-        image.start("systemd-tmpfiles", f"--root={image.root}", "--create", image.root / TMPFILES)
-        assert {path.name for path in (image.root / "var").iterdir()} == set(NAMES)
+
+
+@needs_root
+def test_systemd_makes_exactly_the_paths_that_were_escaped(image):
+    image.has(*(row(f"/var/{name}") for name in NAMES))
+    image.declare("var")
+    image.start("systemd-tmpfiles", f"--root={image.root}", "--create", image.root / TMPFILES)
+    assert {path.name for path in (image.root / "var").iterdir()} == set(NAMES)
 
 
 def test_the_same_packages_give_the_same_bytes_in_any_order(image):
@@ -279,12 +283,11 @@ def test_what_was_declared_before_is_declared_again(image):
     assert image.declare("accounts") == image.declare("accounts") == ["g new 9"]
 
 
+@needs_root
 def test_systemd_makes_the_same_accounts_of_it(image):
     image.file("etc/passwd", PASSWD.replace("\n+::::::", ""))
     image.file("etc/group", GROUP.replace("+:::\n", ""))
     image.declare("accounts")
-    if not (AS_ROOT and shutil.which("systemd-sysusers")):
-        return
     image.file("etc/passwd", "")
     image.file("etc/group", "")
     image.start("systemd-sysusers", f"--root={image.root}")

@@ -8,9 +8,7 @@ import pytest
 
 from immutable_base.documents import module_name
 from immutable_base.errors import ConfigurationError, HostError
-from immutable_base.model.plan import Verdict
 from immutable_base.model.stage import Failure
-from immutable_base.run import single
 from immutable_base.run import stages as room
 from immutable_base.run.single import Selection, run_stage
 from immutable_base.workspace import exclusive
@@ -248,13 +246,3 @@ def test_mounts_that_a_killed_command_left_are_forgotten(world):
     stale.touch()
     stage(world, "build", variants=("base",))
     assert not stale.exists()
-
-
-def test_every_verb_is_a_stage():
-    held = {v.name for v in plan().variants if v.verdict is Verdict.HOLD}
-    assert held == {"base-held"}
-    assert all(
-        hasattr(room.Stages, name)
-        for name in ("inspect", "check", "sbom", "sign", "attest", "publish")
-    )
-    assert single.BUILD == "build"
