@@ -1,6 +1,6 @@
 # Each target does its own set-up: a fresh Debian 12 or 13 needs only `make` and `python3`.
 #   make demo    the lab, then one whole night in it (root; half an hour the first time)
-#   make try     the smallest run that ends in a verified image: from nothing in about twelve minutes, then in two (root)
+#   make try     the smallest run that ends in a verified image: from nothing in about eight minutes, then in two (root)
 #   make demo-instance   a repository downstream in the tiny lab: its pipelines, its image, a new base (root)
 #   make test    every test, with a floor for the coverage of the unit tests; the ones that need images share one night
 #   make soak    what is rare, or long: thousands of questions to an image, twenty runs on end, kernels in both

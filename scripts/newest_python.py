@@ -3,8 +3,9 @@
 scripts/newest_python.py FOLDER
 
 Root gets Debian's, extracted below FOLDER: nothing of it is installed. Otherwise, and where it
-cannot be had, it is the newest other one on PATH or of pyenv's; nothing if there is none
-that `requires-python` allows and that is newer than ours. What was found goes to standard error.
+cannot be had, it is the newest other one on PATH or of pyenv's that `requires-python` allows. Exits
+with 4 if none is newer than ours, and with 0 and no path if ours is the newest there is. What was
+found goes to standard error.
 """
 
 from __future__ import annotations
@@ -90,11 +91,16 @@ def main() -> int:
     for program, version in sorted(usable.items(), key=lambda item: item[1]):
         print(f"found Python {'.'.join(map(str, version))}: {program}", file=sys.stderr)
     newest = max(usable, key=lambda program: usable[program], default=None)
-    if newest is None or usable[newest][:2] <= sys.version_info[:2]:
-        print(f"no Python newer than {sys.version.split()[0]} here", file=sys.stderr)
-    else:
+    if newest is not None and usable[newest][:2] > sys.version_info[:2]:
         print(newest)
-    return 0
+        return 0
+    ours = sys.version.split()[0]
+    if f"python3.{sys.version_info.minor}" == NEWEST:
+        print(f"Python {ours}, which runs the other tests, is the newest", file=sys.stderr)
+        return 0
+    print(f"error: no Python newer than {ours} is here, and tests need one", file=sys.stderr)
+    print(f"hint: run this as root, which gets Debian's {NEWEST}, or install one", file=sys.stderr)
+    return 4
 
 
 if __name__ == "__main__":

@@ -24,10 +24,10 @@ from immutable_base.model.publish import Publication
 from immutable_base.model.sbom import SbomRecord, full_sbom_path
 
 PLAN, RUN = "plan.json", "run.json"
-LAYOUTS, MODULES = "oci", "modules"
-"""Folders of the OCI layouts, one for each variant, and of the kmod packages, one for each step."""
+BUILDS, LAYOUTS, MODULES = "build", "oci", "modules"
+"""Folders of what is known of images, of their OCI layouts, and of the kmod packages."""
 FOLDERS: Mapping[type[StageDocument], str] = {
-    ImageBuild: "build",
+    ImageBuild: BUILDS,
     ImageLayout: LAYOUTS,
     ImageFacts: "inspect",
     CheckReport: "check",
@@ -40,7 +40,7 @@ COMMANDS = {
     PLAN: "plan --save",
     MODULES: "build --module",
     LAYOUTS: "build --variant",
-    "build": "build --variant",
+    BUILDS: "build --variant",
 }
 """What makes a document, by the first part of its name; else the command has the folder's name."""
 

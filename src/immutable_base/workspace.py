@@ -54,6 +54,14 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         file.write(content.encode() if isinstance(content, str) else content)
 
 
+def take(lock: IO[str], *, wait: bool = False) -> None:
+    """Hold an open file alone until it is closed, if need be by the end of the process.
+
+    Raises BlockingIOError if another has it, unless we are to `wait`.
+    """
+    fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+
+
 @contextmanager
 def exclusive(
     folder: Path, *, command: str = "command", option: str = "--workspace"
@@ -66,7 +74,7 @@ def exclusive(
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("a+") as lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            take(lock)
         except BlockingIOError as error:
             lock.seek(0)
             holder = lock.read().strip() or "unknown"

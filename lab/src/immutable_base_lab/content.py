@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 
+from immutable_base.model.reference import Reference
 from immutable_base.process import LineSink, run
 from immutable_base.schedule import Node
 from immutable_base.tools import skopeo
@@ -101,9 +102,9 @@ def publish_bases(paths: LabPaths, registry: str, universe: Universe, report: Li
 def _is_published(layout: Path, registry: str, reference: str, authority: Path) -> bool:
     index = json.loads((layout / "index.json").read_text())
     wanted = index["manifests"][0]
-    repository, _, tag = reference.rpartition(":")
+    named = Reference.parse(f"{registry}/{reference}")
     response = httpx.head(
-        f"https://{registry}/v2/{repository}/manifests/{tag}",
+        f"https://{registry}/v2{named.repository.removeprefix(registry)}/manifests/{named.tag}",
         headers={"Accept": wanted["mediaType"]},
         verify=ssl.create_default_context(cafile=authority),
         trust_env=False,

@@ -14,6 +14,7 @@ from immutable_base.build.injected import injected_names, remove_injected
 from immutable_base.build.input_folder import TARGET, Content, copy_context, make_mount
 from immutable_base.build.inputs import BuildInputs
 from immutable_base.build.log_tail import following
+from immutable_base.build.made_of import image_sum, layer_sum
 from immutable_base.build.packages import Store
 from immutable_base.documents import name_of, step_name
 from immutable_base.model.build import ImageBuild, LayerRecord
@@ -83,6 +84,7 @@ def build_layer(build: Build, step: LayerStep, report: LineSink) -> None:
         id=step.id,
         image_id=image,
         variants=step.variants,
+        made_of=layer_sum((folder, mount / "bin", mount / ADMISSION_LAYER)),
         seconds=round(time.monotonic() - started, 1),
     )
 
@@ -104,20 +106,25 @@ def build_image(build: Build, step: ImageStep, report: LineSink) -> str:
     inputs, variant = build.inputs, step.variant
     below = build.layers[step.parent].image_id if step.parent else variant.base.pinned
     request = _commit_request(inputs, step)
+    demands = variant_demands(inputs.settings, variant.name)
+    trust = host_trust_of(inputs.settings, inputs.config_folder) if demands else None
+    layers = tuple(_stack(build, step.parent))
+    said = {**request.labels, **request.annotations}
     with buildah.mounted(inputs.storage, variant.base.pinned) as base:
         before = injected_names(base)
     with buildah.container(inputs.storage, below) as name:
         root = buildah.mount(inputs.storage, name)
         for path in remove_injected(root, before):
             report(f"removed /{path}, an empty file that buildah put there")
-        if variant_demands(inputs.settings, variant.name):
-            write_host_trust(root, host_trust_of(inputs.settings, inputs.config_folder))
+        if trust:
+            write_host_trust(root, trust)
         image = buildah.commit(inputs.storage, name, request)
     record = ImageBuild(
         rests_on=inputs.documents.rests_on(ImageBuild, variant),
         variant=variant.name,
         image_id=image,
-        layers=tuple(_stack(build, step.parent)),
+        layers=layers,
+        made_of=image_sum([layer.made_of for layer in layers], said, trust),
         buildah=buildah.version(inputs.storage.run),
         seconds=round(time.monotonic() - started, 1),
     )

@@ -50,6 +50,8 @@ class LayerRecord(Frozen):
     image_id: Sha256
     variants: tuple[str, ...]
     """Those that share it."""
+    made_of: Sha256
+    """Of the files that go into it beside packages: its own folder, scripts, what hosts run."""
     seconds: float
 
 
@@ -62,6 +64,9 @@ class ImageBuild(StageDocument):
     every storage, layout and registry that holds the image."""
     layers: tuple[LayerRecord, ...]
     """From the base image upwards."""
+    made_of: Sha256
+    """Of all that the plan does not say: `layers`, labels, whose images its hosts take. With
+    another one the same plan makes another image."""
     buildah: str
     """Version of the program that built it."""
     seconds: float

@@ -26,8 +26,9 @@ PLAN = plan()
 PLANNED = next(it for it in PLAN.variants if it.name == "base-zfs")
 STEP = PLANNED.module_id(PLANNED.modules[0])
 IMAGE = ImageBuild(
-    rests_on={}, variant="base-zfs", image_id="a" * 64, layers=(), buildah="1.39.0", seconds=1.0
-)
+    rests_on={}, variant="base-zfs", image_id="a" * 64, layers=(), made_of="b" * 64,
+    buildah="1.39.0", seconds=1.0,
+)  # fmt: skip
 MODULE = ModuleBuild(
     rests_on={}, id=STEP, name="zfs", version="2.3.9", kernel=PLANNED.kernel_release,
     package=PLANNED.modules[0].kmod.file_name, sha256="f" * 64, files=(), buildah="1.28.2",

@@ -10,7 +10,9 @@ import pytest
 
 from immutable_base.config.load import load_settings
 from immutable_base.context import Context
+from immutable_base.documents import PLAN, name_of
 from immutable_base.errors import ImmutableBaseError
+from immutable_base.model.build import ImageBuild
 from immutable_base.model.plan import BasePlan, KernelPlan, Plan, VariantPlan
 from immutable_base.run.previous import difference, set_aside
 from support.paths import ROOT
@@ -55,13 +57,17 @@ def write_layout(layout, files):
     (layout / "index.json").write_text(json.dumps({"manifests": [manifest]}))
 
 
-def run_of(context, files, plan=VARIANT):
+def run_of(context, files, plan=VARIANT, made_of="1"):
     """Do what a night does around an image: set the last one aside, write plan and image, compare."""
     set_aside(context)
     layout = context.run_folder / "oci/base"
     write_layout(layout, files)
     document = Plan(repositories=(), keys=(), variants=(plan,))
-    (context.run_folder / "plan.json").write_text(document.to_json())
+    documents = context.documents
+    documents.write(PLAN, document)
+    built = ImageBuild(rests_on=documents.rests_on(ImageBuild, plan), variant="base", image_id="a" * 64,
+                       layers=(), made_of=made_of * 64, buildah="1.28.2", seconds=1.0)  # fmt: skip
+    documents.write(name_of(ImageBuild, plan), built)
     return difference(context, plan)
 
 
@@ -90,6 +96,14 @@ def test_another_plan_may_differ_and_a_killed_run_is_no_measure(context):
     assert run_of(context, {"usr/bin/x": b"4"}, plan=other) is None
 
 
+def test_a_label_or_a_file_of_a_layer_may_be_changed_and_then_be_the_same_again(context):
+    run_of(context, {"usr/bin/x": b"1"})
+    assert run_of(context, {"usr/bin/x": b"2"}, made_of="2") is None
+    assert run_of(context, {"usr/bin/x": b"3"}, made_of="2") is not None
+    (context.run_folder / "build/base.json").write_text("{")
+    assert run_of(context, {"usr/bin/x": b"4"}, made_of="2") is None
+
+
 def test_a_plan_that_is_not_utf8_is_no_measure(context):
     run_of(context, {"usr/bin/x": b"1"})
     (context.run_folder / "plan.json").write_bytes(b'{"schema_version": 1, "\xe9": 1}')
@@ -101,7 +115,7 @@ def test_only_the_last_run_is_set_aside_and_only_as_far_as_it_came(context):
     before = context.workspace / "before"
     (context.run_folder / "sbom").mkdir()
     set_aside(context)
-    assert sorted(path.name for path in before.iterdir()) == ["oci", "plan.json"]
+    assert sorted(path.name for path in before.iterdir()) == ["build", "oci", "plan.json"]
     assert not (context.run_folder / "oci").exists()
     (before / "of-an-older-run").touch()
     set_aside(context)  # of a run that was killed before it had a plan

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import select
 import socket
@@ -13,6 +12,7 @@ import tty
 from collections.abc import Iterator
 
 from immutable_base.errors import HostError
+from immutable_base.workspace import take
 from immutable_base_lab.hosts.decide import require_running
 from immutable_base_lab.hosts.folder import HostFolder
 
@@ -68,7 +68,7 @@ def _alone(host: HostFolder) -> Iterator[None]:
     """QEMU lets the second one wait without a word."""
     with (host.path / "console.lock").open("w") as lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            take(lock)
         except BlockingIOError as error:
             raise HostError(
                 f"somebody sits at the console of `{host.name}`",

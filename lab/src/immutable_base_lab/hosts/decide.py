@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from immutable_base.config.toml import did_you_mean
 from immutable_base.errors import CommandError, ConfigurationError, HostError
+from immutable_base.model.reference import Reference
 from immutable_base.tools.ostree import CONTAINER, STATEROOT
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
@@ -81,12 +82,15 @@ def require_short(path: str) -> None:
 def reference_of(image: str, destination: str) -> str:
     """Return the reference of an image that a person named: a variant, or any reference.
 
-    `destination`: where the lab's variants are published.
+    `destination`: where the lab's variants are published. Raises ConfigurationError for what can be
+    neither.
     """
     if "/" in image:
         return image
-    name, colon, tag = image.partition(":")
-    return f"{destination}/{name}:{tag if colon else 'latest'}"
+    named = Reference.parse(f"{destination}/{image}")
+    if named.digest:
+        return named.pinned(named.digest)
+    return f"{named.repository}:{named.tag or 'latest'}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from immutable_base.process import Command, Runner, run
+from immutable_base.workspace import take
 from immutable_base_lab.core.files import remove
 from immutable_base_lab.core.paths import LabPaths
 from immutable_base_lab.services.issuer import DEFAULTS, GITLAB_HOST
@@ -50,7 +50,7 @@ def publish_templates(paths: LabPaths, checkout: Path, *, runner: Runner = run) 
 def _taking_turns(paths: LabPaths) -> Iterator[None]:
     """Wait for another pipeline of the lab that does the same."""
     with (paths.git / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        take(lock, wait=True)
         yield
 
 

@@ -56,12 +56,19 @@ def test_a_path_that_is_too_long_for_a_socket_is_told_before_anything_is_made():
     [
         ("tiny", "127.0.0.1:5000/immutable-base/tiny:latest"),
         ("tiny:2026", "127.0.0.1:5000/immutable-base/tiny:2026"),
+        ("tiny@sha256:" + A, "127.0.0.1:5000/immutable-base/tiny@sha256:" + A),
         ("quay.io/fedora/fedora-bootc:43", "quay.io/fedora/fedora-bootc:43"),
         ("127.0.0.1:5000/x@sha256:" + A, "127.0.0.1:5000/x@sha256:" + A),
     ],
 )
 def test_an_image_is_a_variant_or_any_reference(image, reference):
     assert decide.reference_of(image, "127.0.0.1:5000/immutable-base") == reference
+
+
+@pytest.mark.parametrize("image", ["Tiny", "tiny:", "tiny:a b", "tiny@sha256:12", ""])
+def test_what_is_neither_is_refused_before_a_host_is_made(image):
+    with pytest.raises(ConfigurationError, match="not the reference of an image"):
+        decide.reference_of(image, "127.0.0.1:5000/immutable-base")
 
 
 STATUS = f"""\
