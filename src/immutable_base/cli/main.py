@@ -62,6 +62,10 @@ HELP = frozenset({"-h", "--help"})
 VERSION = "--version"
 PLUGINS = "immutable_base.commands"
 """Entry points of other distributions: each names a package with `SUMMARY` and a module `cli`."""
+ELSEWHERE = {
+    "lab": "the lab is a distribution of its own, of a checkout: `make setup` there installs it",
+}
+"""Commands of distributions that are not installed here: how to get them."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -195,5 +199,5 @@ def _unknown(name: str, commands: Iterable[str]) -> ConfigurationError:
     near = difflib.get_close_matches(name, commands, n=1)
     return ConfigurationError(
         f"there is no command '{name}'" + (f"; did you mean '{near[0]}'?" if near else ""),
-        hint="see `immutable-base --help`",
+        hint=ELSEWHERE.get(name, "see `immutable-base --help`"),
     )

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sys
 
 from immutable_base.errors import HostError
 
 PRODUCT = "immutable-base"
+DISTRIBUTIONS_OF_OURS = (PRODUCT, "immutable-base-lab")
+"""Those whose requirements are ours to name."""
 OURS = frozenset({"immutable_base", "immutable_base_lab"})
-DISTRIBUTIONS = {"cyclonedx": "cyclonedx-python-lib"}
+DISTRIBUTIONS = {
+    "cyclonedx": "cyclonedx-python-lib", "debian": "python-debian", "jwt": "pyjwt",
+    "ruamel": "ruamel.yaml",
+}  # fmt: skip
 """Distributions whose module has another name."""
 
 
@@ -41,10 +47,10 @@ def _requirement(distribution: str) -> str | None:
     """Return what our metadata requires of a distribution, such as `httpx>=0.28`."""
     from importlib import metadata  # noqa: PLC0415  slow, and for this mistake only
 
-    try:
-        required = metadata.requires(PRODUCT) or []
-    except metadata.PackageNotFoundError:
-        return None
+    required: list[str] = []
+    for ours in DISTRIBUTIONS_OF_OURS:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            required += metadata.requires(ours) or []
     for line in required:
         specification = line.partition(";")[0].strip()
         found = re.match(r"[\w.-]+", specification)

@@ -13,6 +13,15 @@ def contained(monkeypatch):
     monkeypatch.setenv("IMMUTABLE_BASE_CONTAINED", "1")
 
 
+def test_a_command_of_a_distribution_that_is_not_installed_says_how_to_get_it(capsys, monkeypatch):
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda **_: ())
+    assert main(["lab", "up"]) == 2
+    words = capsys.readouterr().err
+    assert "there is no command 'lab'" in words
+    assert "hint: the lab is a distribution of its own" in words
+    assert "`make setup`" in words
+
+
 def test_unknown_command_says_did_you_mean(capsys):
     assert main(["plna"]) == 2
     assert "there is no command 'plna'; did you mean 'plan'?" in capsys.readouterr().err

@@ -27,6 +27,10 @@ def run_without(monkeypatch, name):
         ("httpx", "'httpx>="),
         ("solv", "'solv>="),
         ("cyclonedx.model.bom", "'cyclonedx-python-lib>="),
+        ("jwt", "'pyjwt>="),  # of the lab
+        ("debian.deb822", "'python-debian>="),
+        ("ruamel.yaml", "'ruamel.yaml>="),
+        ("jinja2", "'jinja2>="),
     ],
 )
 def test_a_dependency_is_told_with_the_command_that_installs_it(
