@@ -1,5 +1,6 @@
 """The product as a user installs it: an empty environment, the runtime lock, the wheel."""
 
+import json
 import os
 import subprocess
 import sys
@@ -20,10 +21,10 @@ def installed(tmp_path_factory):
     # Nothing of the environment that runs the tests may fill a gap.
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
 
-    def run(program, *words):
+    def run(program, *words, environment=None):
         return subprocess.run(
-            [folder / "venv" / "bin" / program, *words], cwd=folder, env=kept, text=True,
-            capture_output=True,
+            [folder / "venv" / "bin" / program, *words], cwd=folder, env={**kept, **(environment or {})},
+            text=True, capture_output=True,
         )  # fmt: skip
 
     copy_tracked(folder / "copy")
@@ -69,3 +70,11 @@ def test_it_writes_a_configuration_that_a_command_reads(installed):
     )
     assert unknown.returncode == 2
     assert "did you mean 'base'?" in unknown.stderr, "layers and configuration were accepted"
+
+
+def test_it_plans_what_servers_offer(installed, tiny_lab, tmp_path):
+    environment = {**tiny_lab.env, "IMMUTABLE_BASE_WORKSPACE": str(tmp_path)}
+    done = installed("immutable-base", "plan", "--format", "json", environment=environment)
+    assert done.returncode == 0, done.stderr
+    found = {it["name"]: it["verdict"] for it in json.loads(done.stdout)["variants"]}
+    assert found == {"tiny": "build", "tiny-metronome": "build"}
