@@ -176,7 +176,7 @@ def small_disk(tmp_path):
 
 
 ROOMY = "10g"
-FULL_IN = ["plan: started", "fetch: started", "layer:", "sbom:"]
+FULL_IN = ["plan: started", "fetch: started", "layer:", "sbom:", "boot:"]
 
 
 def resize(folder, size):
@@ -253,6 +253,7 @@ STAGES = [
     "check:",
     "sbom:",
     "export:",
+    "boot:",
     "publish:",
 ]
 

@@ -13,7 +13,7 @@ from immutable_base.boot.answers import Heard, read_answers, target_seconds
 from immutable_base.boot.credentials import credentials, write_credentials
 from immutable_base.boot.questions import SSH, SSH_FILE, GuestQuestion
 from immutable_base.boot.watch import SILENCE, Watch
-from immutable_base.errors import CheckError, CommandError
+from immutable_base.errors import OUT_OF_SPACE_HINT, CheckError, CommandError, HostError
 from immutable_base.model.boot import Boot, GuestAnswer
 from immutable_base.process import Runner
 from immutable_base.tools import qemu, ssh
@@ -48,8 +48,8 @@ class BootAttempt:
 def boot(run: Runner, attempt: BootAttempt) -> Boot:
     """Start a machine and return what it answered; what only the emulator did wrong is done again.
 
-    Raises CheckError if it does not come up, or does not answer everything; CommandError or
-    ToolMissingError if QEMU fails.
+    Raises CheckError if it does not come up, or does not answer everything; HostError if the disk
+    is full; CommandError or ToolMissingError if QEMU fails.
     """
     try:
         return _boot_once(run, attempt)
@@ -63,11 +63,13 @@ def boot(run: Runner, attempt: BootAttempt) -> Boot:
 
 def _boot_once(run: Runner, attempt: BootAttempt) -> Boot:
     machine, key = _prepared(run, attempt)
+    disks = [disk.path for disk in machine.disks]
     watch = Watch(
         console=machine.console,
         answers=machine.answers,
         seconds=attempt.seconds,
         silence=SILENCE[machine.accelerator],
+        folders=tuple({path.parent: None for path in (machine.answers, *disks)}),
     )
     ended = threading.Event()
     guest = threading.Thread(target=_log_in, args=(run, attempt, machine, key, ended), daemon=True)
@@ -138,6 +140,8 @@ def _bytes(path: Path) -> bytes:
 
 
 def _require_whole(watch: Watch, heard: Heard, console: Path) -> None:
+    if watch.full:
+        raise HostError(f"the machine was ended: {watch.verdict}", hint=OUT_OF_SPACE_HINT)
     if watch.verdict or heard.refused:
         reason = watch.verdict or heard.refused
     elif heard.complete:

@@ -6,10 +6,14 @@ import re
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from shutil import disk_usage
 
 MEBIBYTE = 1 << 20
 CONSOLE_LIMIT, ANSWERS_LIMIT = 16 * MEBIBYTE, 4 * MEBIBYTE
 """Bytes; a console of a boot is some 50 KiB, its answers are less."""
+ROOM = MEBIBYTE
+"""Bytes: where less is free, a guest's next write finds none, and QEMU lets the machine wait for it
+for ever (`werror=enospc`, its default)."""
 SILENCE = {"kvm": 10.0, "tcg": 60.0}
 """Seconds within which a kernel has said its first word, by QEMU's accelerator."""
 TAIL = 4096
@@ -45,8 +49,12 @@ class Watch:
     """After which the machine is ended."""
     silence: float
     """After which it is ended if its console has shown nothing."""
+    folders: tuple[Path, ...] = ()
+    """Where the machine's disks are, and what it writes."""
     verdict: str = ""
     """Why the machine was ended, or will not come up; empty while nothing speaks against it."""
+    full: Path | None = None
+    """The folder without room for it, if that is why: not a fault of the image."""
     started: float = field(default_factory=time.monotonic)
     _read: int = 0
     _tail: str = ""
@@ -60,6 +68,9 @@ class Watch:
         """Tell whether the machine is to be ended now."""
         self.look()
         passed = time.monotonic() - self.started
+        self.full = next((it for it in self.folders if disk_usage(it).free < ROOM), None)
+        if self.full:
+            self.verdict = f"the disk of {self.full} is full"
         if not self.verdict and passed > self.seconds:
             self.verdict = f"it did not end within {self.seconds:.0f} s"
         if not self.verdict and passed > self.silence and self.silent:

@@ -108,7 +108,15 @@ def start(run: Runner, machine: Machine, *, seconds: float, until: Callable[[], 
     longer than `seconds`.
     """
     hint = "`immutable-base doctor` tells what this host lacks"
-    command = Command(argv=arguments(machine), timeout=seconds + TOLERANCE, until=until, hint=hint)
+    command = Command(
+        argv=arguments(machine),
+        timeout=seconds + TOLERANCE,
+        until=until,
+        hint=hint,
+        # What the guest writes to a disk that is thrown away lies there meanwhile, and not in
+        # /var/tmp, of which nobody has asked whether it has room.
+        env={"TMPDIR": str(machine.answers.parent)},
+    )
     words = run(command).stderr_tail
     if KVM_GAVE_UP in words:
         raise CommandError("KVM cannot run this machine", details=words, hint=hint)

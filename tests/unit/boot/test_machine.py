@@ -5,13 +5,14 @@ import threading
 from base64 import b64decode, b64encode
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from immutable_base.boot.machine import BootAttempt, Kvm, boot, boot_anyhow
 from immutable_base.boot.questions import SSH, GuestQuestion
 from immutable_base.boot.watch import ANSWERS_LIMIT
-from immutable_base.errors import CheckError, CommandError
+from immutable_base.errors import CheckError, CommandError, HostError
 from immutable_base.process import Result
 from immutable_base.tools import qemu
 
@@ -74,6 +75,29 @@ def test_a_boot_is_its_answers(attempt):
 
 
 ANSWERED = answer("kernel", "6.12") + answer("end", "")
+
+
+def test_a_full_disk_is_this_hosts_and_no_verdict_about_the_image(attempt, monkeypatch, tmp_path):
+    """QEMU lets a machine wait for room, which looks like one that hangs."""
+    disk = qemu.Disk(path=tmp_path / "disks/root.raw", serial="root")
+    disk.path.parent.mkdir()
+    elsewhere = replace(attempt, machine=replace(attempt.machine, disks=(disk,)))
+    full = {disk.path.parent}
+    monkeypatch.setattr(
+        "immutable_base.boot.watch.disk_usage",
+        lambda folder: SimpleNamespace(free=0 if folder in full else 1 << 40),
+    )
+    with pytest.raises(HostError, match=f"the disk of {disk.path.parent} is full") as caught:
+        boot(Host(answers=answer("kernel", "6.12")).run, elsewhere)
+    assert "--workspace" in caught.value.hint
+    full.clear()
+    assert boot(Host(answers=ANSWERED).run, elsewhere).answers
+
+
+def test_what_is_thrown_away_is_written_where_there_is_room_for_it(attempt):
+    host = Host(answers=ANSWERED)
+    boot(host.run, attempt)
+    assert host.started[0].env == {"TMPDIR": str(attempt.machine.answers.parent)}
 
 
 @pytest.mark.parametrize("powers_off", [False, True])

@@ -1,9 +1,11 @@
 """A machine that nothing good will come of is ended, with the reason."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from immutable_base.boot import watch as room
-from immutable_base.boot.watch import Watch
+from immutable_base.boot.watch import MEBIBYTE, ROOM, Watch
 
 
 @pytest.fixture
@@ -55,6 +57,20 @@ def test_a_limit_of_time(watch):
     watch.started -= 101
     assert watch.stop()
     assert "within 100 s" in watch.verdict
+
+
+def test_a_machine_that_waits_for_room_on_a_full_disk_is_ended_and_it_is_no_fault_of_its_image(
+    watch, monkeypatch, tmp_path
+):
+    watch.console.write_text("Welcome\n")
+    watch.folders = (tmp_path, tmp_path / "elsewhere")
+    free = {tmp_path: 5 * MEBIBYTE, tmp_path / "elsewhere": ROOM}
+    monkeypatch.setattr(room, "disk_usage", lambda folder: SimpleNamespace(free=free[folder]))
+    assert not watch.stop()
+    free[tmp_path / "elsewhere"] -= 1
+    assert watch.stop()
+    assert watch.full == tmp_path / "elsewhere"
+    assert watch.verdict == f"the disk of {watch.full} is full"
 
 
 def test_a_kernel_that_says_nothing(watch):
