@@ -490,3 +490,78 @@ def test_registry_down(publisher, monkeypatch):
 def wait_for(probe) -> None:
     retry = tenacity.retry(stop=tenacity.stop_after_delay(10), wait=tenacity.wait_fixed(0.1))
     retry(probe)()
+
+
+SIMPLE = "application/vnd.dev.cosign.simplesigning.v1+json"
+COSIGN = "dev.cosignproject.cosign/signature"
+BUNDLE = "dev.sigstore.cosign/bundle"
+PANICS = {COSIGN: "MEUCIQ==", BUNDLE: '{"SignedEntryTimestamp": "", "Payload": {"body": 7}}'}
+
+
+def lay_beside(publisher: Publisher, digest: str, kind: str, annotations: list[dict]) -> str:
+    """Push what anybody with push rights can lay beside an image; returns its tag."""
+    raw, config = b'{"junk": true}', b"{}"
+    layers = [
+        {"mediaType": SIMPLE, **blob_of(raw), "annotations": annotation}
+        for annotation in annotations
+    ]
+    manifest = {
+        "schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "config": {"mediaType": "application/vnd.oci.image.config.v1+json", **blob_of(config)}, "layers": layers,
+    }  # fmt: skip
+    text = json.dumps(manifest).encode()
+    folder = publisher.folder / f"beside-{uuid.uuid4().hex}"
+    blobs = folder / "blobs/sha256"
+    blobs.mkdir(parents=True)
+    for content in (raw, config, text):
+        (blobs / hashlib.sha256(content).hexdigest()).write_bytes(content)
+    entry = {"mediaType": manifest["mediaType"], **blob_of(text)}
+    (folder / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
+    (folder / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [entry]}))
+    tag = f"{digest.replace(':', '-')}.{kind}"
+    skopeo.push(run, folder, f"{publisher.repository}:{tag}", publisher.context.tls.environment)
+    return tag
+
+
+def blob_of(raw: bytes) -> dict:
+    return {"digest": f"sha256:{hashlib.sha256(raw).hexdigest()}", "size": len(raw)}
+
+
+THOUSAND = [{COSIGN: str(number)} for number in range(1000)]
+
+
+@pytest.mark.parametrize("junk", [THOUSAND, [PANICS]], ids=["a thousand", "one of a wrong form"])
+def test_what_lies_beside_an_image_does_not_keep_the_night_from_signing(
+    publisher, monkeypatch, junk
+):
+    image = publisher.image("tonight")
+    lay_beside(publisher, image.digest, "sig", junk)
+    assert publisher.publish(image, monkeypatch).status is PublicationStatus.PUBLISHED
+    assert publisher.tags() == dict.fromkeys(TAGS, image.digest)
+    assert publisher.publish(image, monkeypatch).status is PublicationStatus.UNCHANGED
+
+
+@pytest.mark.parametrize("junk", [THOUSAND, [PANICS]], ids=["a thousand", "one of a wrong form"])
+def test_what_stops_cosign_from_attesting_is_named_with_who_must_remove_it(
+    publisher, published, monkeypatch, junk
+):
+    """cosign reads what is there before it adds to it."""
+    image = publisher.image("tonight")
+    tag = lay_beside(publisher, image.digest, "att", junk)
+    with tags_stay(publisher, published), pytest.raises(RemoteError) as caught:
+        publisher.publish(image, monkeypatch)
+    assert "must delete that tag" in caught.value.hint
+    assert tag in caught.value.hint
+
+
+def test_a_bundle_of_somebodys_cosign_3_is_no_matter(publisher, monkeypatch):
+    image = publisher.image("tonight")
+    bundle = {
+        **push_artifact(publisher, image.digest, b'{"somebody": "else"}'),
+        "artifactType": "application/vnd.dev.sigstore.bundle.v0.3+json",
+    }
+    tag, kind = image.digest.replace(":", "-"), "application/vnd.oci.image.index.v1+json"
+    repository(publisher).put_manifest(tag, referrers(bundle), kind)
+    assert publisher.publish(image, monkeypatch).status is PublicationStatus.PUBLISHED
+    publisher.verifier().verify(publisher.repository, image.digest)
+    assert bundle in json.loads(repository(publisher).manifest(tag))["manifests"]
