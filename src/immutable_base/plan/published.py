@@ -17,6 +17,9 @@ from immutable_base.process import Runner
 from immutable_base.solver.order import Order
 from immutable_base.tools import skopeo
 
+POOLS = "zfs"
+"""The module whose pools a host has to import after a rollback as well."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
@@ -69,6 +72,26 @@ def forbid_rollback(
     for source in sources:
         _forbid_one(published, source, order)
     return ()
+
+
+def new_pool_features(published: Published, sources: Iterable[ModuleSource]) -> tuple[str, ...]:
+    """Return a warning if OpenZFS may know pool features that the last image's does not.
+
+    Those come with another second number only. Source: OpenZFS, "Feature Flags",
+    https://openzfs.github.io/openzfs-docs/Basic%20Concepts/Feature%20Flags.html
+    """
+    before = published.labels.get(f"{MODULE}.{POOLS}", "")
+    return tuple(
+        f"{POOLS} {source.package.version} has other pool features than {before[:100]} in the last "
+        "published image: a pool that is made by it, or by `zpool upgrade`, may not be imported "
+        "after a rollback"
+        for source in sources
+        if source.name == POOLS and before and _line(source.package.version) != _line(before)
+    )
+
+
+def _line(version: str) -> tuple[str, ...]:
+    return tuple(version.split(".")[:2])
 
 
 def _unknown(sources: tuple[ModuleSource, ...], why: str) -> str:

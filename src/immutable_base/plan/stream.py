@@ -23,7 +23,7 @@ from immutable_base.plan import candidates, kernel, modules, verdicts
 from immutable_base.plan.base_image import Base
 from immutable_base.plan.compat import Ledger
 from immutable_base.plan.modules import Maximum, ModuleSource
-from immutable_base.plan.published import Published, forbid_rollback
+from immutable_base.plan.published import Published, forbid_rollback, new_pool_features
 from immutable_base.plan.requests import Requests
 from immutable_base.solver.order import EvrOrder
 from immutable_base.solver.pool import PackagePool
@@ -97,7 +97,7 @@ class StreamPlanner:
         """
         variant = self._settings.variants[name]
         sources = self._module_sources(variant)
-        warnings = self._forbid_rollback(name, sources)
+        warnings = self._against_published(name, sources)
         decision = self._decide(sources)
         try:
             return self._planned(name, sources, decision, warnings)
@@ -108,10 +108,12 @@ class StreamPlanner:
             reasons = verdicts.newer_than_offered(error, skipped)
             return verdicts.held(self._settings, name, self._base, reasons, warnings)
 
-    def _forbid_rollback(self, name: str, sources: tuple[ModuleSource, ...]) -> tuple[str, ...]:
+    def _against_published(self, name: str, sources: tuple[ModuleSource, ...]) -> tuple[str, ...]:
         if not sources:
             return ()
-        return forbid_rollback(self._facts.published[name], sources, self._order)
+        published = self._facts.published[name]
+        unknown = forbid_rollback(published, sources, self._order)
+        return (*unknown, *new_pool_features(published, sources))
 
     def _planned(
         self,

@@ -94,6 +94,24 @@ def test_the_tag_that_moves_is_asked_for_wherever_it_stands(world):
     assert planned(world, {LABEL: "9"}).verdict is Verdict.FAIL
 
 
+def test_pool_features_that_a_rollback_would_not_know_are_warned_of(world):
+    found = planned(world, {LABEL: "2.2.9"})
+    assert found.verdict is Verdict.BUILD
+    [text] = found.warnings
+    assert text.startswith("zfs 2.3.10~rc1 has other pool features than 2.2.9 in the last")
+    assert "`zpool upgrade`" in text
+
+
+@pytest.mark.parametrize("before", ["2.3", "2.3.0", "2.3.9"])
+def test_a_third_number_brings_no_pool_feature(world, before):
+    assert planned(world, {LABEL: before}).warnings == ()
+
+
+def test_of_the_pools_of_other_modules_nothing_is_said(world):
+    published = {LABEL: "2.3.9", "io.immutable-base.module.nvidia": "535.1"}
+    assert planned(world, published, "base-zfs-nvidia").warnings == ()
+
+
 def test_variants_without_modules_ask_for_nothing(world):
     world.published = dict.fromkeys(("base", "fedora-base"), "connection refused")
     found = world.plan("base", "fedora-base")
