@@ -69,6 +69,8 @@ def test_what_cannot_be_is_refused_each_with_its_code(host, created):
     assert "there is a host" in host("create", "--image", IMAGE, status=2)
     assert "cannot be the name" in host("create", "--image", IMAGE, name="No", status=2)
     assert "has no image" in host("create", "--image", "tiny-nothing", name="other", status=16)
+    gone = f"tiny@sha256:{'0' * 64}"
+    assert "0" * 64 in host("create", "--image", gone, name="other", status=16)
     assert "no host `tst-host`" in host("start", name="tst-host", status=2)
     for action in ("stop", "ssh", "console", "upgrade", "rollback"):
         assert "is not running" in host(action, status=4)
