@@ -63,6 +63,25 @@ def test_the_time_is_that_of_the_whole_publication():
     assert sum(patience.waits) <= 0.1
 
 
+def test_a_service_that_hangs_is_not_asked_for_longer_than_one_that_refuses_at_once(monkeypatch):
+    """cosign gives a transparency log that hangs three minutes; a token does not live for seven of them."""
+    now = [0.0]
+    monkeypatch.setattr("immutable_base.publish.patience.time.monotonic", lambda: now[0])
+    patience, asked = Patience(seconds=60, first_wait=0.0001), []
+
+    def hang():
+        asked.append(now[0])
+        now[0] += 25
+        raise UnavailableError("deadline exceeded")
+
+    with pytest.raises(UnavailableError):
+        patience.ask(hang)
+    assert asked == [0, 25, 50]
+    with pytest.raises(UnavailableError):
+        patience.ask(hang)
+    assert len(asked) == 4, "what one step has lost is not there for the next"
+
+
 @pytest.mark.parametrize(
     "error",
     [
