@@ -106,7 +106,7 @@ class AdmittingHost:
         if self.status is not None:
             (self.root / "status.json").write_text(self.status)
             path.write_text(
-                f'#!/bin/sh\n[ "$*" = "status --json" ] && cat {self.root}/status.json\n'
+                f'#!/bin/sh\n[ "$*" = "status --json --format-version=1" ] && cat {self.root}/status.json\n'
             )
             path.chmod(0o755)
         return str(path)

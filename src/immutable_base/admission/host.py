@@ -64,7 +64,7 @@ class Host:
     def _status(self) -> Mapping[str, Any] | None:
         try:
             done = subprocess.run(
-                [self.bootc, "status", "--json"],
+                [self.bootc, "status", "--json", "--format-version=1"],  # not the newest form
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 timeout=SECONDS,

@@ -89,7 +89,7 @@ def bootc(tmp_path, script):
 def test_bootc_is_asked_for_json_and_gets_no_variables_of_ours(tmp_path, monkeypatch):
     monkeypatch.setenv("SECRET", "x")
     (tmp_path / "status.json").write_text(json.dumps(status()))
-    script = f'[ "$*" = "status --json" ] && [ -z "$SECRET" ] && cat {tmp_path}/status.json'
+    script = f'[ "$*" = "status --json --format-version=1" ] && [ -z "$SECRET" ] && cat {tmp_path}/status.json'
     host = bootc(tmp_path, script)
     assert host.followed() == REFERENCE
     assert len(host.deployed()) == 3
