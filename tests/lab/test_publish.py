@@ -7,18 +7,13 @@ import dataclasses
 import hashlib
 import http.server
 import json
-import os
 import threading
 import uuid
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 import tenacity
 
-from immutable_base.config.load import load_settings
-from immutable_base.context import Context
 from immutable_base.errors import (
     BrokenProofError,
     MissingFullSbomError,
@@ -34,114 +29,34 @@ from immutable_base.errors import (
 from immutable_base.model.publish import PublicationStatus
 from immutable_base.model.sbom import full_sbom_path
 from immutable_base.process import run
-from immutable_base.publish.publish import publish_variant
-from immutable_base.publish.request import PublishRequest
 from immutable_base.run.publisher import publisher_of
-from immutable_base.run.verifier import verifier_of
-from immutable_base.tls import set_up_tls
 from immutable_base.tools import cosign, skopeo
 from immutable_base.verification.complete.referrers import ReferrersRegistry
 from immutable_base.verification.deadline import Deadline
-from immutable_base.verify import NO_CT_LOG, Verifier
+from immutable_base.verify import NO_CT_LOG
 from immutable_base_lab.core import ports
-from immutable_base_lab.core.paths import LabPaths
-from immutable_base_lab.lab import Lab
 from immutable_base_lab.services.daemons import start_daemon, stop_daemon
 from immutable_base_lab.services.service import http_probe
-from support.complete import artifact, complete, full_of, referrers, write_sboms
-from support.registry_watch import Registry, Witness
-from support.small_images import write_layout
+from support.complete import artifact, full_of, referrers, write_sboms
+from support.publications import (
+    PROJECT,
+    TAGS,
+    VARIANT,
+    Image,
+    Publications,
+    nobody_listens,
+    publications_in,
+    tags_stay,
+)
+from support.registry_watch import Witness
 
 pytestmark = pytest.mark.apart
 
-PROJECT = "immutable-base/immutable-base"
-TAGS = ("latest", "20261123")
-VARIANT = "base"
-
-
-@dataclass
-class Image:
-    layout: Path
-    digest: str
-    sbom: Path
-
-
-@dataclass
-class Publisher:
-    """A repository of its own in the lab's registry, and everything to publish to it."""
-
-    context: Context
-    services: Lab
-    folder: Path
-
-    def image(self, words: str) -> Image:
-        """Write a small image and an SBOM; the same words give the same image."""
-        layout = self.folder / hashlib.sha256(words.encode()).hexdigest()[:8]
-        digest = write_layout(layout, words)
-        component = {"type": "library", "name": words, "version": "1"}
-        document = {"bomFormat": "CycloneDX", "specVersion": "1.6", "components": [component]}
-        sbom = write_sboms(layout / "sbom.json", document)
-        return Image(layout=layout, digest=digest, sbom=sbom)
-
-    def publish(self, image: Image, monkeypatch, context=None, **claims):
-        token = self.services.token(**{"project": PROJECT, **claims})
-        monkeypatch.setenv("SIGSTORE_ID_TOKEN", token)
-        context = context or self.context
-        request = PublishRequest(
-            variant=VARIANT,
-            repository=context.repository_of(VARIANT),
-            digest=image.digest,
-            epoch=0,
-            layout=image.layout,
-            sbom=image.sbom,
-            **complete(context.repository_of(VARIANT), image.sbom),
-            tags=TAGS,
-            rests_on={},
-        )
-        return publish_variant(publisher_of(context), request)
-
-    def with_settings(self, **tables) -> Context:
-        """Return the context with some keys changed, table by table."""
-        settings = self.context.settings
-        changed = {
-            name: getattr(settings, name).model_copy(update=keys) for name, keys in tables.items()
-        }
-        return dataclasses.replace(self.context, settings=settings.model_copy(update=changed))
-
-    @property
-    def repository(self) -> str:
-        return f"{self.context.settings.registry.destination}/{VARIANT}"
-
-    def verifier(self, context=None) -> Verifier:
-        return verifier_of(context or self.context)
-
-    def tags(self) -> dict[str, str]:
-        return self.registry().tags(VARIANT)
-
-    def registry(self) -> Registry:
-        registry = Registry(self.context.config_path, programs=os.environ["PATH"])
-        registry.path = self.context.settings.registry.destination.partition("/")[2]
-        return registry
-
 
 @pytest.fixture
-def publisher(lab, tmp_path, monkeypatch) -> Publisher:
+def publisher(lab, tmp_path, monkeypatch) -> Publications:
     monkeypatch.setenv("PATH", lab.env["PATH"])
-    config = lab.state / "immutable-base.toml"
-    settings = load_settings(config)
-    host = settings.registry.destination.partition("/")[0]
-    place = settings.registry.model_copy(update={"destination": f"{host}/test-{uuid.uuid4().hex}"})
-    context = Context(
-        settings=settings.model_copy(update={"registry": place}),
-        config_path=config,
-        layers_folder=tmp_path,
-        workspace=tmp_path / "workspace",
-        run=run,
-        tls=set_up_tls(settings.authority(config.parent), tmp_path / "workspace"),
-    )
-    return Publisher(
-        context=context, services=Lab(LabPaths(root=lab.state)), folder=tmp_path / "images"
-    )
+    return publications_in(lab, tmp_path)
 
 
 def full_of_file(image: Image) -> bytes:
@@ -160,18 +75,6 @@ def published(publisher, monkeypatch) -> Image:
     image = publisher.image("yesterday")
     publisher.publish(image, monkeypatch)
     return image
-
-
-@contextmanager
-def tags_stay(publisher: Publisher, image: Image):
-    """Watch that the tags go on naming `image`."""
-    expected = dict.fromkeys(TAGS, image.digest)
-    assert publisher.tags() == expected
-    with Witness(publisher.registry(), [VARIANT]) as witness:
-        yield
-    assert publisher.tags() == expected
-    assert not witness.violations
-    assert witness.looks > 0
 
 
 @contextmanager
@@ -195,10 +98,6 @@ def answering_500():
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
-
-
-def nobody_listens() -> str:
-    return f"http://127.0.0.1:{ports.choose(['x'], {})['x']}"
 
 
 def test_published_then_unchanged(publisher, monkeypatch):
@@ -257,7 +156,7 @@ def test_the_command_agrees(lab, publisher, published):
     assert none.returncode == NoSuchImageError.exit_code
 
 
-def cosign_agrees(publisher: Publisher, digest: str, kind: str) -> str:
+def cosign_agrees(publisher: Publications, digest: str, kind: str) -> str:
     """Return what cosign says of an attestation of a kind, under our trust; it must hold."""
     registry = publisher.registry()
     pinned = f"{registry.host}/{registry.path}/{VARIANT}@{digest}"
@@ -279,14 +178,14 @@ def test_cosign_finds_sbom_and_provenance_and_is_not_misled_by_the_full_sbom(pub
     assert stated["predicate"] == json.loads(written.read_text()), "not a key otherwise"
 
 
-def repository(publisher: Publisher, deadline: float = 30) -> ReferrersRegistry:
+def repository(publisher: Publications, deadline: float = 30) -> ReferrersRegistry:
     """Return the repository as somebody who may write to it has it."""
     reader = publisher.verifier().open_reader(publisher.repository, Deadline(seconds=deadline))
     assert isinstance(reader, ReferrersRegistry)
     return reader
 
 
-def push_artifact(publisher: Publisher, image: str, full: bytes) -> dict:
+def push_artifact(publisher: Publications, image: str, full: bytes) -> dict:
     """Push a full SBOM beside an image; returns its entry in a list of referrers."""
     manifest, entry = artifact(image, full)
     folder = publisher.folder / f"artifact-{entry['digest'][7:19]}"
@@ -498,7 +397,7 @@ BUNDLE = "dev.sigstore.cosign/bundle"
 PANICS = {COSIGN: "MEUCIQ==", BUNDLE: '{"SignedEntryTimestamp": "", "Payload": {"body": 7}}'}
 
 
-def lay_beside(publisher: Publisher, digest: str, kind: str, annotations: list[dict]) -> str:
+def lay_beside(publisher: Publications, digest: str, kind: str, annotations: list[dict]) -> str:
     """Push what anybody with push rights can lay beside an image; returns its tag."""
     raw, config = b'{"junk": true}', b"{}"
     layers = [
