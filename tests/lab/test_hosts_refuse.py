@@ -16,7 +16,7 @@ from support.foreign_images import stranger_key
 from support.publisher import Publisher
 from support.scenario_runs import scenario_runs
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.apart
 
 VARIANT = "tiny"
 STRANGER = "somebody/else"
