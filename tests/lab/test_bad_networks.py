@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import http.server
 import secrets
-import threading
 import time
-from contextlib import contextmanager
 
 import pytest
 
@@ -18,6 +15,7 @@ from support.publications import (
     TAGS,
     Image,
     Publications,
+    answering,
     nobody_listens,
     publications_in,
     tags_stay,
@@ -50,35 +48,10 @@ def published(publisher, monkeypatch) -> Image:
     return image
 
 
-@contextmanager
-def answering(body: bytes, *, after: float = 0.0):
-    """Yield the URL of a server that answers everything with this, and 201, after so many seconds."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            time.sleep(after)
-            self.send_response(201)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        do_POST = do_GET  # noqa: N815  the name is the base class's
-
-        def log_message(self, *_):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-
-
 @pytest.mark.parametrize("service", SIGNING)
 @pytest.mark.parametrize("body", [b"<html>welcome</html>", b"{}", b"null", b""])
 def test_a_signing_service_that_talks_nonsense(publisher, published, monkeypatch, service, body):
-    with answering(body) as url:
+    with answering(201, body) as url:
         context = publisher.with_settings(signing={service: url})
         with tags_stay(publisher, published), pytest.raises((RemoteError, CommandError)) as caught:
             publisher.publish(publisher.image("tonight"), monkeypatch, context=context)
@@ -91,7 +64,7 @@ def test_a_signing_service_that_answers_after_the_deadline(
     publisher, published, monkeypatch, service
 ):
     monkeypatch.setattr(cosign, "TIMEOUT", 4.0)
-    with answering(b"{}", after=20) as url:
+    with answering(201, b"{}", after=20) as url:
         context = publisher.with_settings(signing={service: url})
         started = time.monotonic()
         with tags_stay(publisher, published), pytest.raises((RemoteError, CommandError)):

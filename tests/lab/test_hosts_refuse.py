@@ -28,6 +28,17 @@ def stranger_token(tiny_lab):
     return lab_services.Lab(LabPaths(root=tiny_lab.state)).token(project=STRANGER)
 
 
+def copied(published, publisher, kinds):
+    """Copy an image with what lies beside it into another repository; return the copy's name."""
+    other = published.repository.replace(f"/{VARIANT}", "/copied")
+    beside = (f":{published.digest.replace(':', '-')}.{kind}" for kind in kinds)
+    for suffix in (f"@{published.digest}", *beside):
+        source, target = f"docker://{published.repository}{suffix}", f"docker://{other}{suffix}"
+        argv = ("skopeo", "copy", "--quiet", "--preserve-digests", source, target)
+        run(Command(argv=argv, timeout=300, env=publisher.tls))
+    return f"{other}@{published.digest}"
+
+
 def refused(host, reference, words):
     """Require that a host refuses an image, because of its policy."""
     found = host.upgrade(reference)
@@ -75,12 +86,7 @@ def test_a_host_refuses_what_another_pipeline_and_another_key_have_signed(
 def test_a_host_refuses_a_copy_in_another_repository(key_host, key_publisher):
     """With all of its signatures, within the same scope of the policy."""
     host, after = key_host
-    copied = after.repository.replace(f"/{VARIANT}", "/copied")
-    for suffix in (f"@{after.digest}", f":{after.digest.replace(':', '-')}.sig"):
-        source, target = f"docker://{after.repository}{suffix}", f"docker://{copied}{suffix}"
-        argv = ("skopeo", "copy", "--quiet", "--preserve-digests", source, target)
-        run(Command(argv=argv, timeout=300, env=key_publisher.tls))
-    refused(host, f"{copied}@{after.digest}", "is not accepted")
+    refused(host, copied(after, key_publisher, ("sig",)), "is not accepted")
 
 
 def test_a_host_refuses_a_signed_image_under_a_tag_that_nobody_has_signed_for(
@@ -137,12 +143,12 @@ def not_admitted(host, reference, error):
     found = host.ask(f"{ADMIT} {reference}")
     assert found.status == error.exit_code, found.text
     assert "Nothing was admitted" in found.text
-    assert host.upgrade(reference).status != 0
+    refused(host, reference, NO_SIGNATURE)
 
 
 def test_a_host_that_admits_refuses_the_right_image_until_it_has_verified_it(admitting):
     host, _, after = admitting
-    assert host.upgrade(after.latest).status != 0
+    refused(host, after.latest, "host.pub")
     done = host.ask(f"{ADMIT} {after.latest}")
     assert done.status == 0, done.text
     assert after.digest in done.text
@@ -167,6 +173,13 @@ def test_a_host_that_admits_refuses_what_another_pipeline_has_signed(
     pinned = admission.twin(after, "stranger")
     admission.sign(pinned, stranger_token(tiny_lab))
     not_admitted(host, admission.tag(pinned, "stranger"), OtherSignerError)
+
+
+def test_a_host_that_admits_refuses_a_copy_in_another_repository(admitting, admission):
+    """With its signature and its attestations, from which the program reads for which it was made."""
+    host, _, after = admitting
+    pinned = copied(after, admission, ("sig", "att"))
+    not_admitted(host, admission.tag(pinned, "latest"), VerificationError)
 
 
 def test_a_host_that_admits_refuses_an_older_image_of_ours(admitting, admission):

@@ -5,11 +5,8 @@ from __future__ import annotations
 import base64
 import dataclasses
 import hashlib
-import http.server
 import json
-import threading
 import uuid
-from contextlib import contextmanager
 
 import pytest
 import tenacity
@@ -44,6 +41,7 @@ from support.publications import (
     VARIANT,
     Image,
     Publications,
+    answering,
     nobody_listens,
     publications_in,
     tags_stay,
@@ -75,29 +73,6 @@ def published(publisher, monkeypatch) -> Image:
     image = publisher.image("yesterday")
     publisher.publish(image, monkeypatch)
     return image
-
-
-@contextmanager
-def answering_500():
-    """Yield the URL of a server that answers every request with 500."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(500)
-            self.send_header("Content-Length", "7")
-            self.end_headers()
-            self.wfile.write(b"on fire")
-
-        do_POST = do_GET  # noqa: N815  the name is the base class's
-
-        def log_message(self, *_):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
 
 
 def test_published_then_unchanged(publisher, monkeypatch):
@@ -342,7 +317,7 @@ def test_signing_service_down(publisher, published, monkeypatch, service):
 
 @pytest.mark.parametrize("service", ["fulcio_url", "rekor_url"])
 def test_signing_service_answers_500(publisher, published, monkeypatch, service):
-    with answering_500() as url:
+    with answering(500, b"on fire") as url:
         context = publisher.with_settings(signing={service: url})
         with tags_stay(publisher, published), pytest.raises(RemoteError) as caught:
             publisher.publish(publisher.image("tonight"), monkeypatch, context=context)
