@@ -3,12 +3,13 @@
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from immutable_base.doctor import PINNED, PROGRAMS
 from immutable_base.instance.contract import ci_lines, load_contract, own_ref
-from support.paths import ROOT
+from support.paths import PRODUCT, ROOT
 from support.pipelines import complaints, read_jobs, read_yaml
 
 NIGHTLY = (ROOT / ".gitlab-ci.yml", ROOT / "ci/variants.yml")
@@ -145,9 +146,28 @@ def test_the_lint_names_what_is_wrong(change, said):
     assert any(said in text for text in complaints({"publish": job})), complaints({"publish": job})
 
 
-def test_the_image_of_the_jobs_has_what_doctor_asks_for():
+def test_an_instances_jobs_find_a_configuration_in_their_image():
+    """A repository downstream has none; `layers/` lies beside it, as `init` writes both."""
+    configuration = Path(load_contract().configuration)
+    for name, job in read_jobs(TEMPLATE).items():
+        assert job["variables"]["IMMUTABLE_BASE_CONFIG"] == str(configuration), name
+    assert f"RUN immutable-base init {configuration.parent}\n" in last_stage()
+    assert configuration.name == PRODUCT.name
+
+
+def test_the_nights_jobs_take_the_configuration_of_their_checkout():
+    """The image must not have the variable, which comes before what lies in the working folder."""
+    assert "IMMUTABLE_BASE_CONFIG" not in last_stage()
+
+
+def last_stage():
+    """Return what the image of the jobs itself is made by."""
     text = (ROOT / "ci/Containerfile").read_text()
-    final = text[text.rindex("\nFROM ") :]
+    return text[text.rindex("\nFROM ") :]
+
+
+def test_the_image_of_the_jobs_has_what_doctor_asks_for():
+    final = last_stage()
     installed = set(re.findall(r"^ {8}([a-z0-9-]+) ", final, re.MULTILINE))
     assert {package for _, package, _ in PROGRAMS} <= installed
     assert all(f"/bin/{program}" in final for program, _ in PINNED), "and what Debian has not"

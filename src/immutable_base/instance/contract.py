@@ -20,6 +20,8 @@ class Contract:
     file: str
     job: str
     """Job that needs the identity token, which GitLab takes from the project's own file only."""
+    configuration: str
+    """In the image of the jobs: the product's configuration, unless the project names another."""
     inputs: tuple[str, ...]
     """Names that `include:inputs` may set."""
 

@@ -99,6 +99,7 @@ def test_a_runner_does_what_its_jobs_need_unless_another_has_done_it(
     started = []
     monkeypatch.setattr(cli, "publish_templates", lambda *_: None)
     monkeypatch.setattr(cli, "pipeline_environment", lambda *_: {})
+    monkeypatch.setattr(cli, "configuration_variable", lambda *_: {})
     monkeypatch.setattr(cli, "prepare", lambda *_: ("program",))
     monkeypatch.setattr(cli, "run_jobs", lambda command, *_: started.append(command) or 0)
     state = ["--state", str(tmp_path / "state"), "--folder", str(tmp_path)]
