@@ -15,7 +15,9 @@ from support.pipelines import complaints, read_jobs, read_yaml
 NIGHTLY = (ROOT / ".gitlab-ci.yml", ROOT / "ci/variants.yml")
 TEMPLATE = ROOT / "templates/instance.yml"
 EXAMPLES = [path.parent for path in sorted((ROOT / "examples").glob("*/Containerfile"))]
-FILES = [*NIGHTLY, ROOT / "instance/.gitlab-ci.yml", *(it / ".gitlab-ci.yml" for it in EXAMPLES)]
+INCLUDED = (TEMPLATE, ROOT / "instance/.gitlab-ci.yml")
+"""What consumers include: as a component, and as a project's file."""
+FILES = [*NIGHTLY, *(it / ".gitlab-ci.yml" for it in EXAMPLES)]
 
 
 def require_gitlabs_schema(*files):
@@ -32,16 +34,32 @@ def test_every_file_passes_gitlabs_own_schema():
     require_gitlabs_schema(*FILES)
 
 
-def test_the_template_passes_it_too_once_its_inputs_are_filled_in(tmp_path):
+def test_what_consumers_include_passes_it_too_once_its_inputs_are_filled_in(tmp_path):
     """The schema knows no interpolation in numbers and times, so GitLab fills in before it looks."""
-    spec, _ = read_yaml(TEMPLATE.read_text())
-    text = TEMPLATE.read_text().partition("\n---\n")[2]
-    for name, described in spec["spec"]["inputs"].items():
-        text = text.replace(f"$[[ inputs.{name} ]]", described["default"])
-    assert "$[[" not in text, "an input that nobody described"
-    filled = tmp_path / "filled.yml"
-    filled.write_text(text)
-    require_gitlabs_schema(filled)
+    for number, path in enumerate(INCLUDED):
+        text = path.read_text().partition("\n---\n")[2]
+        for name, described in inputs_of(path).items():
+            text = text.replace(f"$[[ inputs.{name} ]]", described["default"])
+        assert "$[[" not in text, "an input that nobody described"
+        (tmp_path / f"{number}.yml").write_text(text)
+    require_gitlabs_schema(*tmp_path.glob("*.yml"))
+
+
+def inputs_of(path):
+    """Return what `spec: inputs` of a file describes, by name."""
+    spec, _ = read_yaml(path.read_text())
+    return spec["spec"]["inputs"]
+
+
+def test_both_forms_have_the_same_inputs_each_of_a_type():
+    """Seen: the project's file had none, and GitLab gave none to the file below it."""
+    template, file = (inputs_of(path) for path in INCLUDED)
+    assert file == template
+    assert {it["type"] for it in template.values()} == {"string"}
+    _, document = read_yaml(INCLUDED[1].read_text())
+    (include,) = document["include"]
+    assert include["local"] == "/templates/instance.yml"
+    assert include["inputs"] == {name: f"$[[ inputs.{name} ]]" for name in template}
 
 
 def test_the_lint_finds_nothing_in_the_template():
@@ -52,8 +70,7 @@ def test_the_lint_finds_nothing_in_the_template():
 
 def test_the_template_has_the_inputs_jobs_and_variables_of_its_contract():
     """What consumers rely on; a change of this test is a new contract, with a new number."""
-    spec, _ = read_yaml(TEMPLATE.read_text())
-    inputs = spec["spec"]["inputs"]
+    inputs = inputs_of(TEMPLATE)
     assert {name: it["default"] for name, it in inputs.items()} == {
         "image": "registry.gitlab.com/immutable-base/immutable-base/ci:latest",
         "runner": "saas-linux-medium-amd64",
@@ -81,8 +98,7 @@ def test_the_template_has_the_inputs_jobs_and_variables_of_its_contract():
 )  # fmt: skip
 def test_a_folder_means_nothing_to_a_shell(folder, fine):
     """GitLab fills inputs in before the shell reads the line."""
-    spec, _ = read_yaml(TEMPLATE.read_text())
-    pattern = spec["spec"]["inputs"]["folder"]["regex"]
+    pattern = inputs_of(TEMPLATE)["folder"]["regex"]
     assert pattern[0] == "^"
     assert pattern[-1] == "$"
     assert bool(re.fullmatch(pattern[1:-1], folder)) is fine
