@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from immutable_base.doctor import PINNED, PROGRAMS
+from immutable_base.instance.ci_job import FORCE, OLDER_BASE
 from immutable_base.instance.contract import ci_lines, load_contract, own_ref
+from immutable_base.instance.instance_documents import COMMANDS, InstanceDocuments
+from immutable_base.report.instance import BASE, DECISION, REBUILD
 from support.paths import PRODUCT, ROOT
 from support.pipelines import complaints, read_jobs, read_yaml
 
@@ -80,13 +83,41 @@ def test_the_template_has_the_inputs_jobs_and_variables_of_its_contract():
     assert all(it["description"] for it in inputs.values())
     jobs = read_jobs(TEMPLATE)
     assert list(jobs) == ["detect-changes", "build", "check", "sbom", "publish", "report"]
-    assert "IMMUTABLE_BASE_FORCE" in TEMPLATE.read_text()
     contract = load_contract()
     assert (contract.version, contract.job) == (1, "publish")
     assert set(contract.inputs) == set(inputs)
+    assert contract.variables == (FORCE, OLDER_BASE, "IMMUTABLE_BASE_CONFIG")
+    assert contract.outputs == (REBUILD, DECISION, BASE)
+    assert dict(contract.documents) == {
+        "detect-changes": ("decision.json",), "build": ("build.json",), "check": ("inspect.json", "check.json"),
+        "sbom": ("sbom.json", "sbom.cdx.json"), "publish": ("publish.json",), "report": ("report.json",),
+    }  # fmt: skip
+    assert list(contract.documents) == list(jobs)
+    assert contract.deprecated.keys() <= {*contract.inputs, *contract.variables}
+
+
+def test_the_page_about_the_template_has_all_of_its_contract():
+    contract = load_contract()
     page = (ROOT / "docs/reference/instance-template.md").read_text()
     assert f"**Contract {contract.version}.**" in page
-    assert [name for name in (*inputs, *jobs) if f"| `{name}` |" not in page] == []
+    rows = [line for line in page.splitlines() if line.startswith("| `")]
+    for name in (*contract.inputs, *contract.documents):
+        assert any(row.startswith(f"| `{name}` |") for row in rows), name
+    for job, documents in contract.documents.items():
+        (row,) = (row for row in rows if row.startswith(f"| `{job}` |"))
+        assert [name for name in documents if f"`{name}`" not in row] == []
+    names = (*contract.variables, *contract.outputs)
+    assert [name for name in names if f"`{name}" not in page] == []
+
+
+def test_each_job_of_the_template_is_the_command_that_leaves_its_documents():
+    documents = load_contract().documents
+    for name, job in read_jobs(TEMPLATE).items():
+        assert job["script"][0].split()[:3] == ["immutable-base", "instance", name]
+        assert ".nights/instance" in job["artifacts"]["paths"][0]
+    made = {document: job for job, names in documents.items() for document in names}
+    assert made == {name: COMMANDS.get(name, "report") for name in made}
+    assert {name for name, _ in InstanceDocuments.resting.values()} <= made.keys()
 
 
 @pytest.mark.parametrize(
