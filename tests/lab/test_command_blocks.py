@@ -48,6 +48,6 @@ def test_what_a_page_tells_to_type_works(page, tiny_lab, tiny_night, folder):
     }
     done = subprocess.run(
         ["bash", "-e", "-u", "-o", "pipefail", "-c", script(page)],
-        cwd=folder, env=env, capture_output=True, text=True, timeout=900,
+        cwd=folder, env=env, capture_output=True, text=True, timeout=60 * SESSIONS[page].minutes,
     )  # fmt: skip
     assert done.returncode == 0, f"{script(page)}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"

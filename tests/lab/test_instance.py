@@ -5,11 +5,8 @@ Its pipelines are in test_instance_pipeline.py.
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,68 +15,10 @@ from immutable_base import process
 from immutable_base.instance.context import load_instance_context
 from immutable_base.instance.verbs import decide_now
 from immutable_base_lab.scenarios import escapement
-from support.scenario_runs import PRODUCT, ScenarioRuns, environment_of
+from support.downstream import STAGES, Downstream, new_downstream
+from support.scenario_runs import PRODUCT, ScenarioRuns
 
-PROJECT = "acme/fileserver"
-STAGES = ("build", "check", "sbom", "publish")
 OCI = "org.opencontainers.image"
-
-
-@dataclass
-class Downstream:
-    """One repository, and the job that works on it."""
-
-    folder: Path
-    env: dict[str, str]
-    workspace: Path
-
-    @property
-    def registry(self) -> str:
-        return self.env["IMMUTABLE_BASE_REGISTRY"]
-
-    @property
-    def image(self) -> str:
-        return self.env["CI_REGISTRY_IMAGE"]
-
-    def commit(self, **files: str) -> None:
-        self.folder.mkdir(exist_ok=True)
-        if not (self.folder / ".git").exists():
-            self.program("git", "init", "--quiet", "--initial-branch=main")
-        for name, text in files.items():
-            (self.folder / name).write_text(text)
-        self.program("git", "add", "--all")
-        names = ("-c", "user.name=x", "-c", "user.email=x@example.invalid")
-        self.program("git", *names, "commit", "--quiet", "--message", "x")
-
-    def program(self, *argv: str, code: int = 0) -> str:
-        done = subprocess.run(argv, cwd=self.folder, env=self.env, capture_output=True, text=True)
-        assert done.returncode == code, done.stderr
-        return done.stdout.strip() or done.stderr
-
-    def verb(self, name: str, *options: str, code: int = 0) -> dict:
-        """Run one command; returns its document, or the error's words."""
-        env = {**self.env, "IMMUTABLE_BASE_WORKSPACE": str(self.workspace)}
-        argv = [*PRODUCT, "instance", name, "--format", "json", *options]
-        done = subprocess.run(argv, cwd=self.folder, env=env, capture_output=True, text=True, timeout=1200)  # fmt: skip
-        assert done.returncode == code, done.stderr
-        return json.loads(done.stdout) if done.stdout else {"error": done.stderr}
-
-    def document(self, name: str) -> dict:
-        return json.loads((self.workspace / "instance" / name).read_text())
-
-    def tags(self) -> dict[str, str]:
-        listing = json.loads(self.program("skopeo", "list-tags", f"docker://{self.image}"))["Tags"]
-        return {
-            tag: self.program("skopeo", "inspect", "--format", "{{.Digest}}", f"docker://{self.image}:{tag}")
-            for tag in listing
-            if not tag.startswith("sha256-")
-        }  # fmt: skip
-
-    def labels(self) -> dict[str, str]:
-        raw = self.program(
-            "skopeo", "inspect", "--raw", "--config", f"docker://{self.image}:latest"
-        )
-        return json.loads(raw)["config"]["Labels"]
 
 
 @pytest.fixture(scope="module")
@@ -91,24 +30,7 @@ def runs(tiny_lab, tiny_night) -> ScenarioRuns:
 @pytest.fixture
 def downstream(runs, tmp_path) -> Downstream:
     """A repository that was never published, in a registry path of its own."""
-    text = runs._lab("env", "--scenario", "tiny", "--project", PROJECT).stdout
-    env = environment_of(text)
-    registry = env["IMMUTABLE_BASE_REGISTRY"].partition("/")[0]
-    env |= {
-        "CI_SERVER_URL": env["IMMUTABLE_BASE_ISSUER"], "CI_SERVER_HOST": "gitlab.com", "CI_PROJECT_PATH": PROJECT,
-        "CI_DEFAULT_BRANCH": "main", "CI_PIPELINE_SOURCE": "schedule",
-        "CI_REGISTRY_IMAGE": f"{registry}/acme/{os.urandom(4).hex()}/FileServer",
-    }  # fmt: skip
-    found = Downstream(tmp_path / "fileserver", env, tmp_path / "nights")
-    found.env["CI_REGISTRY_IMAGE"] = env["CI_REGISTRY_IMAGE"].lower()
-    words = (
-        "RUN useradd --system --no-create-home filer && mkdir -p /var/log/x && date > /var/log/x/y"
-    )
-    found.commit(
-        Containerfile=f"FROM {found.registry}/tiny-metronome:latest\nCOPY motd /etc/motd\n{words}\n",
-        motd="hello\n",
-    )
-    return found
+    return new_downstream(runs, tmp_path)
 
 
 @pytest.mark.timeout(1800)

@@ -162,12 +162,19 @@ def test_a_schedule_builds_on_a_new_base(pushed, repository, bases, tiny_lab):
     assert labels["org.opencontainers.image.base.digest"] == second
 
 
-def test_a_schedule_builds_what_changed_in_the_repository(pushed, repository):
+def test_a_schedule_builds_and_publishes_what_changed_in_the_repository(pushed, repository):
+    before = document(repository, "publish", "publish.json")["digest"]
     (repository.folder / "files/etc/role").write_text("another role\n")
-    repository.commit("another role")
-    run = repository.pipeline("detect-changes")
+    commit = repository.commit("another role")
+    run = repository.pipeline()
     assert (run.status, rules(repository)) == (0, ["files"])
     assert "files/etc/role" in run.said("detect-changes")
+    assert run.jobs == dict.fromkeys(JOBS, "PASS")
+    labels = document(repository, "build", "build.json")["labels"]
+    assert labels["org.opencontainers.image.revision"] == commit
+    published = document(repository, "publish", "publish.json")
+    assert published["status"] == "published"
+    assert published["digest"] != before
 
 
 # ------------------------------------------------------------------ which jobs there are
@@ -183,7 +190,7 @@ def test_an_unprotected_branch_publishes_nothing(repository, source):
     assert set(repository.jobs("--source", source, "--unprotected")) == JOBS - {"publish"}
 
 
-def test_the_component_is_the_same_pipeline(repository):
+def test_the_component_is_the_same_pipeline_and_its_jobs_build(pushed, repository):
     listed = repository.jobs()
     path = repository.folder / ".gitlab-ci.yml"
     before = path.read_text()
@@ -191,6 +198,12 @@ def test_the_component_is_the_same_pipeline(repository):
     path.write_text("\n".join(["include:", component, *before.splitlines()[4:], ""]))
     try:
         assert repository.jobs() == listed
+        repository.commit("include the component")
+        run = repository.pipeline("build", "--source", "push")
+        assert run.status == 0, run.log[-4000:]
+        assert run.jobs == {"detect-changes": "PASS", "build": "PASS"}
+        commit = document(repository, "build", "build.json")["commit"]
+        assert commit == repository.git("rev-parse", "HEAD")
     finally:
         path.write_text(before)
 

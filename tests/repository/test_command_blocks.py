@@ -32,6 +32,12 @@ def test_whatever_is_typed_instead_of_a_name_stands_for_one_on_the_page(page):
     assert missing == []
 
 
+def test_a_page_that_has_a_limit_of_its_own_says_so():
+    limited = {page: session.minutes for page, session in SESSIONS.items() if session.minutes != 15}
+    assert limited == {"tutorial/first-image.md": 10}
+    assert "ten minutes" in (ROOT / "docs/tutorial/first-image.md").read_text()
+
+
 @pytest.mark.parametrize("block", MARKED)
 def test_a_block_that_is_not_typed_gives_a_reason_or_the_test_that_has_its_commands(block):
     head, colon, reason = block.marker.partition("not executed: ")

@@ -54,6 +54,10 @@ class Session:
     """What only stands for a reader's own, and what the lab has instead; all else is typed as it is."""
     begins: str = ""
     """What the page says in words, or supposes."""
+    ends: str = ""
+    """Whether what the page promises has come to pass."""
+    minutes: int = 15
+    """What all of it may take: the page's own word, if it gives one."""
     in_a_night: bool = False
     """In a copy of the workspace of a run that has ended, not in an empty folder."""
     long: bool = False
@@ -71,6 +75,8 @@ export IMMUTABLE_BASE_CONFIG="$PWD/immutable-base.toml"
 """
 ANSWERING = 'sed -i \'s|"[^"]*/moved-away/[^"]*", ||\' immutable-base.toml\n'
 """Of the lab's places of keys the first one has moved away, on purpose: `keys check` objects to that."""
+NEW_PACKAGE = "escapement"
+"""The tiny stream's repository has it, and no layer."""
 NO_HOST_STAYS = """\
 gone() { for verb in stop remove; do immutable-base lab host $verb --state "$LAB" typed-nas || :; done; }
 gone && trap gone EXIT
@@ -85,7 +91,16 @@ printf '[variants.base-monitoring]\\nstream = "tiny"\\nlayers = ["monitoring"]\\
 printf 'description = "base with metrics"\\n' >> immutable-base.toml
 """, long=True),
     "how-to/add-a-module.md": Session((("base-acme", "tiny-metronome"), ("acme", "metronome"))),
-    "how-to/add-a-variant.md": Session((("NAME", "tiny"),)),
+    "how-to/add-a-package.md": Session(
+        (), OWN_CONFIGURATION + f"sed -i 's/^packages = .\"less\", /&\"{NEW_PACKAGE}\", /' immutable-base.toml\n",
+        ends=f"""immutable-base plan --format json > plan.json
+jq -e '[.variants[] | any(.packages[]; .name == "{NEW_PACKAGE}")] == [true, true]' plan.json
+"""),
+    "how-to/add-a-variant.md": Session(
+        (("NAME", "tiny-own"),), OWN_CONFIGURATION + """\
+printf '[variants.tiny-own]\\nstream = "tiny"\\nlayers = ["tiny", "metronome"]\\n' >> immutable-base.toml
+printf 'description = "tiny with another name"\\n' >> immutable-base.toml
+"""),
     "how-to/add-an-instance.md": Session(
         (("registry.gitlab.com/GROUP/nas:latest", IMAGE),
          ("https://gitlab.com/GROUP/nas//.gitlab-ci.yml@refs/heads/main", IDENTITY), ISSUER)),
@@ -131,7 +146,7 @@ sed -i 's|^key_paths = .*|key_paths = ["current.pub"]|' immutable-base.toml
          ("lab pipeline", 'lab pipeline --state "$LAB"'), ("acme/nas", "acme/typed-nas"),
          *((f"lab host {verb} nas", f'lab host {verb} --state "$LAB" typed-nas')
            for verb in ("create", "start", "ssh", "stop", "remove"))),
-        NO_HOST_STAYS, long=True),
+        NO_HOST_STAYS, long=True, minutes=10),
     "tutorial/first-night.md": Session(
         (("lab env", 'lab env --scenario tiny --state "$LAB"'), (".venv/bin/", ""),
          ("base-zfs-nvidia:", "tiny-metronome:"), ("base:latest", "tiny:latest"),
@@ -146,7 +161,7 @@ def script(page: str) -> str:
     typed = "".join(block.text for block in pages()[page] if not block.marker)
     for before, after in session.names:
         typed = typed.replace(before, after)
-    return f"{session.begins}\n{typed}"
+    return f"{session.begins}\n{typed}\n{session.ends}"
 
 
 def files_of(marker: str) -> list[Path]:

@@ -134,22 +134,15 @@ def base_repository(folder: Path, lab, configuration: Path, scenario: str = "tin
     return found
 
 
-SEVEN_LINES = """\
-include:
-  - project: immutable-base/immutable-base
-    file: instance/.gitlab-ci.yml
-    ref: v1
-publish:
-  id_tokens:
-    SIGSTORE_ID_TOKEN: {aud: sigstore}
-"""
-
-
 def instance_repository(folder: Path, lab, project: str, base: str) -> Repository:
-    """Return a repository downstream: seven lines, a Containerfile on this base, one file of its own."""
+    """Return a repository downstream, as `instance init` writes it, with one file of its own."""
+    done = lab.product("instance", "init", folder, "--base", base)
+    assert done.returncode == 0, done.stderr
+    containerfile = folder / "Containerfile"
+    before, copies, after = containerfile.read_text().partition("# COPY files/ /")
+    assert copies, "what a reader is told to take the comment away from"
+    containerfile.write_text(f"{before}{copies.removeprefix('# ')}{after}")
     (folder / "files/etc").mkdir(parents=True)
-    (folder / ".gitlab-ci.yml").write_text(SEVEN_LINES)
-    (folder / "Containerfile").write_text(f"FROM {base}\n\nCOPY files/ /\n")
     (folder / "files/etc/role").write_text("file server\n")
     found = Repository(folder, lab)
     found.begin(project)

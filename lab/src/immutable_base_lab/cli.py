@@ -8,7 +8,7 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from immutable_base_lab.lab import QUIET_SECONDS, Lab
 from immutable_base_lab.pipelines.pipeline import (
     SOURCES,
     Pipeline,
+    configuration_variable,
     pipeline_environment,
     prepare,
     run_jobs,
@@ -165,13 +166,14 @@ def _scenario(lab: Lab, namespace: argparse.Namespace) -> int:
 
 
 def _pipeline(lab: Lab, namespace: argparse.Namespace) -> int:
+    scenario = find_scenario(namespace.scenario)
     pipeline = Pipeline(
         folder=namespace.folder.resolve(),
         source=namespace.source,
         protected=not namespace.unprotected,
-        variables=dict(namespace.variable),
     )
-    scenario = find_scenario(namespace.scenario)
+    variables = {**configuration_variable(lab, pipeline, scenario), **dict(namespace.variable)}
+    pipeline = replace(pipeline, variables=variables)
     env = {"PATH": _path(lab), **pipeline_environment(lab, pipeline, scenario)}
     publish_templates(lab.paths, namespace.product.resolve().parent)
     command = prepare(lab, pipeline)

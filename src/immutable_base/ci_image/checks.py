@@ -49,6 +49,12 @@ def doctor_content(subject: CiImageSubject) -> Objection | None:
     return unless(wrong, "doctor objects")
 
 
+def configuration_there(subject: CiImageSubject) -> Objection | None:
+    """The image has the configuration that the template of instances names; doctor has read it."""
+    wrong = [f"there is no {name}" for name in subject.facts.missing]
+    return unless(wrong, "every job of an instance would end with exit code 2")
+
+
 def version_true(subject: CiImageSubject) -> Objection | None:
     """The package in the image is the commit's."""
     found, wanted = subject.facts.version.text, f"immutable-base {subject.built.version}"
@@ -89,6 +95,8 @@ def labels_true(subject: CiImageSubject) -> Objection | None:
 CHECKS = (
     ("doctor", "everything that doctor asks for", "a job without it fails in its first second",
      doctor_content),
+    ("configuration", "configuration and layers for instances", "their repositories have none",
+     configuration_there),
     ("version", "this package, in the commit's version",
      "jobs must run the code that was reviewed", version_true),
     ("user", "root", "to build and to read images takes mounts and namespaces", user_root),

@@ -12,12 +12,16 @@ from pathlib import Path
 from immutable_base.errors import VerificationError, foreign_data
 from immutable_base.image.oci import read_json
 from immutable_base.image.program import MountedImage
+from immutable_base.instance.contract import load_contract
 from immutable_base.model.facts import ProgramOutput
 
 PROGRAM = "/opt/immutable-base/bin/immutable-base"
+CONFIGURATION = Path(load_contract().configuration)
+"""What the jobs of instances go by."""
+SHIPPED = (CONFIGURATION, CONFIGURATION.parent / "layers/scripts/clean")
+"""The latter ends the build of every instance."""
 ASK_DOCTOR = (
-    f"{PROGRAM} init /tmp/here >/dev/null 2>&1 && exec {PROGRAM} doctor --format=json "
-    "--config=/tmp/here/immutable-base.toml --workspace=/tmp/here/workspace"
+    f"exec {PROGRAM} doctor --format=json --config={CONFIGURATION} --workspace=/tmp/workspace"
 )
 LOGINS = (".docker/config.json", ".config/containers/auth.json", ".netrc", ".ssh", ".gitconfig",
           ".git-credentials", ".pypirc", ".npmrc", ".config/gcloud", ".aws")  # fmt: skip
@@ -44,7 +48,9 @@ class CiImageFacts:
     labels: Mapping[str, str]
     version: ProgramOutput
     doctor: ProgramOutput
-    """`doctor --format json`, without a mount or a namespace of its own."""
+    """`doctor --format json` on the shipped configuration, without a mount or a namespace."""
+    missing: tuple[str, ...]
+    """Files of that configuration that are not there."""
     secrets: tuple[str, ...]
     """Files that hold a key or a login, and why."""
 
@@ -66,6 +72,9 @@ def read_image(layout: Path, digest: str, image: MountedImage) -> CiImageFacts:
         labels=labels,
         version=image.ask("/usr/bin/env", f"PATH={path}", "immutable-base", "--version"),
         doctor=image.ask("/usr/bin/env", f"PATH={path}", "HOME=/root", "sh", "-c", ASK_DOCTOR),
+        missing=tuple(
+            str(path) for path in SHIPPED if not (image.root / path.relative_to("/")).is_file()
+        ),
         secrets=tuple(sorted(find_secrets(image.root))),
     )
 

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from immutable_base.build import candidate
 from immutable_base.image.local import fetch_layout, is_local, read_layout
 from immutable_base.instance.context import InstanceContext
 from immutable_base.model.instance import InstanceBuild
-from immutable_base.tools import skopeo
 
 
 def leave_candidate(at: InstanceContext, digest: str) -> str:
-    """Push the image that was built by its digest, and return where it is; no tag is made.
+    """Push the image that was built, and return where it is, by its digest.
 
     Raises RemoteError if the registry does not take it.
     """
-    candidate = f"{at.repository}/candidates@{digest}"
-    skopeo.push(at.run, at.documents.layout, candidate, at.tls.environment)
-    return candidate
+    pinned = f"{at.repository}/candidates@{digest}"
+    return candidate.leave_candidate(
+        at.run, at.documents.layout, pinned, at.tls.environment, now=at.clock()
+    )
 
 
 def require_layout(at: InstanceContext, built: InstanceBuild) -> None:

@@ -187,7 +187,8 @@ def load_instance_context(
     if not config.exists():
         raise ConfigurationError(
             f"there is no {config}: it says who must have signed base images",
-            hint="the CI image has one; elsewhere name it with --config or $IMMUTABLE_BASE_CONFIG",
+            hint="the image of the jobs has one, which the template names; elsewhere name it with "
+            "--config or $IMMUTABLE_BASE_CONFIG",
         )
     settings, product = load_instance_settings(folder), load_settings(config)
     job = read_job(environment)

@@ -1,8 +1,9 @@
-"""The contract of the template: which lines a repository downstream has, and which inputs."""
+"""The contract of the template: what a repository downstream has, what it sets and what it gets."""
 
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -20,15 +21,27 @@ class Contract:
     file: str
     job: str
     """Job that needs the identity token, which GitLab takes from the project's own file only."""
+    configuration: str
+    """In the image of the jobs: the product's configuration, unless the project names another."""
     inputs: tuple[str, ...]
     """Names that `include:inputs` may set."""
+    variables: tuple[str, ...]
+    """That a pipeline or a project may set."""
+    outputs: tuple[str, ...]
+    """Variables that jobs after detect-changes get."""
+    documents: Mapping[str, tuple[str, ...]]
+    """Names of the files that each job leaves, by job in the order of the pipeline."""
+    deprecated: Mapping[str, str]
+    """What to write instead, by name of an input or a variable; it works until the next number."""
 
 
 @cache
 def load_contract() -> Contract:
     """Return the contract of this release."""
     found = tomllib.loads((Path(__file__).with_name("contract.toml")).read_text())
-    return Contract(**{**found, "inputs": tuple(found["inputs"])})
+    listed = {name: tuple(found[name]) for name in ("inputs", "variables", "outputs")}
+    documents = {job: tuple(names) for job, names in found["documents"].items()}
+    return Contract(**{**found, **listed, "documents": documents})
 
 
 def own_ref() -> str:

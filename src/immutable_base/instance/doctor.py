@@ -50,7 +50,12 @@ def examine_repository(folder: Path, ref: str) -> tuple[Drift, ...]:
             line for line in path.read_text("utf-8", "replace").splitlines()
             if not line.lstrip().startswith("#")
         )  # fmt: skip
-        found = [*_include(text, contract, ref), _token(text, contract), _inputs(text, contract)]
+        found = [
+            *_include(text, contract, ref),
+            _token(text, contract),
+            _inputs(text, contract),
+            *_deprecated(text, contract),
+        ]
     return (
         *found,
         _tried(FILE, lambda: _containerfile(folder)),
@@ -160,6 +165,16 @@ def _inputs(text: str, contract: Contract) -> Drift:
         f"the template has no input {', '.join(unknown)}",
         f"it has: {', '.join(contract.inputs) or 'none'}",
     )
+
+
+def _deprecated(text: str, contract: Contract) -> Iterator[Drift]:
+    """Yield what the file sets and the next contract will not have; until then it works."""
+    inputs = set(_given_inputs(_block(text, "include")))
+    for name, instead in contract.deprecated.items():
+        found = name in inputs if name in contract.inputs else re.search(rf"\b{name}\b", text)
+        if found:
+            problem = f"{name} works until contract {contract.version + 1}"
+            yield Drift(name="deprecated", problem=problem, fix=instead)
 
 
 def _given_inputs(block: str) -> Iterator[str]:

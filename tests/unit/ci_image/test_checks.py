@@ -39,6 +39,7 @@ SOUND = CiImageFacts(
     },
     version=ProgramOutput(status=0, text="immutable-base 1.2.3"),
     doctor=doctor(),
+    missing=(),
     secrets=(),
 )  # fmt: skip
 
@@ -63,6 +64,14 @@ def test_what_doctor_says_of_the_machine_and_not_of_the_image_is_no_objection():
     missing = {"namespaces": "x", "space": "x", "overlay": "x"}
     assert objecting(doctor=doctor(**missing)) == {}
     assert set(objecting(doctor=doctor(root="x"))) == {"doctor"}
+
+
+def test_an_image_without_the_configuration_of_instances_is_refused():
+    """Seen: a consumer's first job ended with exit code 2."""
+    name = "/usr/share/immutable-base/immutable-base.toml"
+    found = objecting(missing=(name,))
+    assert set(found) == {"configuration"}
+    assert f"there is no {name}" in found["configuration"]
 
 
 def test_a_doctor_of_another_version_that_asks_for_less_is_not_believed():

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from immutable_base.errors import (
+    BrokenProofError,
     ConfigurationError,
     NoSuchImageError,
     NotSignedError,
@@ -15,6 +16,7 @@ from immutable_base.instance.detect import detect_changes
 from immutable_base.instance.verbs import carry_out
 from immutable_base.model.instance import DecisionRule, InstanceOutcome
 from immutable_base.model.sbom import full_sbom_path
+from immutable_base.verification.attestation import CYCLONEDX, PROVENANCE
 from immutable_base.workspace import file_digest
 from support.complete import write_sboms
 from support.forge import NOW, digest_of
@@ -74,6 +76,71 @@ def test_a_base_that_lost_its_signature_since_the_decision_is_not_built_on(world
     with pytest.raises(NotSignedError):
         carry_out(world.context, "build", lambda _: None)
     assert world.built == []
+
+
+def without_attestation(world, digest):
+    world.registries[BASE].manifests.pop(f"{digest.replace(':', '-')}.att")
+
+
+def without_sbom(world, digest):
+    world.attested[BASE, digest].pop(CYCLONEDX)
+    world.registries[BASE].attach(digest, "att", *world.attested[BASE, digest].values())
+
+
+def with_the_sbom_of_another_image(world, digest):
+    other = world.publish_base(words="another", tag="another")
+    stolen = world.attested[BASE, other][CYCLONEDX]
+    provenance = world.attested[BASE, digest][PROVENANCE]
+    world.registries[BASE].attach(digest, "att", stolen, provenance)
+
+
+SPOILED = [
+    (without_attestation, NotSignedError),
+    (without_sbom, NotSignedError),
+    (with_the_sbom_of_another_image, BrokenProofError),
+]
+
+
+@pytest.mark.parametrize(("spoil", "error"), SPOILED)
+def test_a_base_that_is_signed_and_has_no_sbom_of_its_own_is_refused(world, spoil, error):
+    """The signature alone holds: only the attestation was spoiled."""
+    spoil(world, world.publish_base(words="spoiled"))
+    with pytest.raises(error, match="SBOM"):
+        go(world, "build", forced=True)
+    assert world.built == []
+    assert not (world.folder / "workspace/instance/decision.json").exists()
+
+
+@pytest.mark.parametrize(("spoil", "error"), SPOILED)
+def test_a_base_whose_sbom_was_spoiled_since_the_decision_is_not_built_on(world, spoil, error):
+    spoil(world, go(world).base.digest)
+    with pytest.raises(error, match="SBOM"):
+        carry_out(world.context, "build", lambda _: None)
+    assert world.built == []
+
+
+# ------------------------------------------------------------------ a base on hold
+
+
+def test_a_schedule_waits_while_the_nights_of_the_base_are_on_hold(world):
+    """The base's last image stays where it is and grows old; nothing else of its project is read."""
+    text = "schema_version = 1\n[base]\nmaximum_age_days = 2\n"
+    world.commit({"immutable-base-instance.toml": text})
+    decision, result = walk(world)
+    assert (decision.outcome, result.outcome) == (InstanceOutcome.REBUILD, "done")
+    before, built = world.tags(), list(world.built)
+    world.now = NOW + 2 * 86400 + 60
+    world.commit({"role": "changed, and it waits all the same"})
+    decision, result = walk(world)
+    assert (decision.outcome, rules(decision)) == (
+        InstanceOutcome.WAIT, [DecisionRule.BASE_ON_HOLD],
+    )  # fmt: skip
+    assert (result.outcome, world.built, world.tags()) == ("wait", built, before)
+    world.publish_base(words="the hold is over", when=world.now - 60)
+    decision, result = walk(world)
+    assert (set(rules(decision)), result.outcome) == (
+        {DecisionRule.BASE, DecisionRule.FILES}, "done",
+    )  # fmt: skip
 
 
 # ------------------------------------------------------------------ a base that is older

@@ -2,6 +2,7 @@
 
 import json
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -138,6 +139,42 @@ def test_each_drift_of_the_ci_file_is_named_with_what_repairs_it(repository, cha
     assert [(drift.name, drift.exit_code, bool(drift.fix)) for drift in found] == [
         (name, code, True)
     ]
+
+
+DEPRECATED = {
+    "runner": "write `machine: TAG`",
+    "IMMUTABLE_BASE_FORCE": "start the pipeline by hand",
+}
+EARLIER = SEVEN.replace("v1.1.0", "v1") + "variables:\n  IMMUTABLE_BASE_FORCE: 'true'\n"
+"""A consumer's file of contract 1, as somebody wrote it years ago."""
+WITH_INPUTS = EARLIER.replace(
+    "    ref: v1\n", "    ref: v1\n    inputs: \n      folder: nas\n      runner: mine\n"
+)
+
+
+@pytest.mark.parametrize("text", [EARLIER, WITH_INPUTS])
+def test_an_earlier_consumer_keeps_working_and_is_told_what_to_change(
+    repository, monkeypatch, text
+):
+    (repository / ".gitlab-ci.yml").write_text(text)
+    assert [it for it in examine_repository(repository, "v1") if it.problem] == [], "of today"
+    later = replace(load_contract(), deprecated=DEPRECATED)
+    monkeypatch.setattr("immutable_base.instance.doctor.load_contract", lambda: later)
+    found = [it for it in examine_repository(repository, "v1") if it.problem]
+    wanted = [name for name in DEPRECATED if f"{name}:" in text]
+    assert [(it.name, it.problem, it.fix, it.exit_code) for it in found] == [
+        ("deprecated", f"{name} works until contract 2", DEPRECATED[name], 0) for name in wanted
+    ]
+    done = command(["instance", "doctor", repository])
+    assert (done.code, [name for name in wanted if DEPRECATED[name] not in done.out]) == (0, [])
+
+
+def test_what_is_not_set_is_not_called_deprecated(repository, monkeypatch):
+    """The word `runner` may be in a comment or in another job."""
+    (repository / ".gitlab-ci.yml").write_text(f"{SEVEN}# runner\nlint:\n  runner: x\n")
+    later = replace(load_contract(), deprecated=DEPRECATED)
+    monkeypatch.setattr("immutable_base.instance.doctor.load_contract", lambda: later)
+    assert [it for it in examine_repository(repository, REF) if it.problem] == []
 
 
 OTHER_FORMS = {

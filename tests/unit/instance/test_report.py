@@ -6,6 +6,7 @@ import pytest
 
 from immutable_base.errors import CheckError, ConfigurationError, NotSignedError
 from immutable_base.instance.changes import changes_between
+from immutable_base.instance.contract import load_contract
 from immutable_base.instance.report import report_instance
 from immutable_base.instance.verbs import carry_out, decide_now
 from immutable_base.report.instance import (
@@ -142,6 +143,8 @@ def test_variables_for_later_jobs(world):
     assert decision_dotenv(decision) == (
         f"IMMUTABLE_BASE_REBUILD=true\nIMMUTABLE_BASE_DECISION=rebuild\nIMMUTABLE_BASE_BASE={BASE}@{decision.base.digest}\n"
     )
+    names = [line.partition("=")[0] for line in decision_dotenv(decision).splitlines()]
+    assert tuple(names) == load_contract().outputs
     assert "never-published: nothing is published yet" in decision_text(decision)
     world.registries[BASE].manifests.clear()
     waiting = decide_now(world.context)

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import threading
+from datetime import UTC, datetime
 
 import pytest
 
@@ -14,7 +15,7 @@ from immutable_base.errors import (
 )
 from immutable_base.instance.verbs import carry_out
 from immutable_base.model.instance import DecisionRule, InstanceOutcome
-from support.forge import NOW
+from support.forge import NOW, digest_of
 from support.instance_walk import STAGES, go, rules, walk
 from support.instance_world import BASE, BASE_IDENTITY, IDENTITY, OCI, REPOSITORY
 from support.scene import command
@@ -68,6 +69,18 @@ def test_the_same_inputs_give_the_same_digest(world):
     assert first["digest"] == second["digest"]
     flags = next(c.argv for c in world.commands if "build" in c.argv)
     assert f"--timestamp={NOW}" in flags, "the base is newer than the commit"
+
+
+def test_a_candidate_has_a_tag_so_that_a_publication_a_day_later_still_finds_it(world):
+    """GitLab.com collects manifests without a tag after a day; a job may be started again for longer."""
+    go(world)
+    carry_out(world.context, "build", lambda _: None, candidate=True)
+    built = json.loads((world.folder / "workspace/instance/build.json").read_text())
+    repository, _, digest = built["candidate"].partition("@")
+    found = world.registries[repository].manifests
+    named = [name for name, raw in found.items() if ":" not in name and digest_of(raw) == digest]
+    day = datetime.fromtimestamp(world.now, UTC).strftime("%Y%m%d")
+    assert (repository, named) == (f"{REPOSITORY}/candidates", [f"{day}-{digest[7:19]}"])
 
 
 def test_labels_name_base_commit_and_kernel(world):

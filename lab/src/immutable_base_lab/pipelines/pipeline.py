@@ -104,10 +104,27 @@ def pipeline_environment(lab: Lab, pipeline: Pipeline, scenario: Scenario) -> di
     """
     env = lab.environment({}, scenario=scenario)
     env["IMMUTABLE_BASE_WORKSPACE"] = WORKSPACE
-    if (pipeline.folder / CONFIGURATION).is_file():
+    if _has_configuration(pipeline):
         env["IMMUTABLE_BASE_CONFIG"] = CONFIGURATION
     env |= git_environment(lab.paths)
     return {name: value for name, value in env.items() if name != TOKEN_VARIABLE}
+
+
+def _has_configuration(pipeline: Pipeline) -> bool:
+    return (pipeline.folder / CONFIGURATION).is_file()
+
+
+def configuration_variable(lab: Lab, pipeline: Pipeline, scenario: Scenario) -> dict[str, str]:
+    """Return the variable that a project downstream of the lab's bases has in its settings.
+
+    Without it the template's jobs take the configuration of their image, which says that the real
+    project signs; here jobs run without an image.
+    """
+    if _has_configuration(pipeline):
+        return {}
+    return {
+        "IMMUTABLE_BASE_CONFIG": lab.environment({}, scenario=scenario)["IMMUTABLE_BASE_CONFIG"]
+    }
 
 
 def prepare(lab: Lab, pipeline: Pipeline, *, runner: Runner = run) -> tuple[str, ...]:

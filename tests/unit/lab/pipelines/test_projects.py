@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tarfile
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,7 +16,14 @@ from immutable_base.process import Result, run
 from immutable_base_lab import cli
 from immutable_base_lab.cli import _variable
 from immutable_base_lab.core.paths import LabPaths
-from immutable_base_lab.pipelines.pipeline import Checkout, _exclude, read_checkout, run_jobs
+from immutable_base_lab.pipelines.pipeline import (
+    Checkout,
+    Pipeline,
+    _exclude,
+    configuration_variable,
+    read_checkout,
+    run_jobs,
+)
 from immutable_base_lab.pipelines.projects import git_environment, publish_templates
 from immutable_base_lab.pipelines.tokens import overlay
 from immutable_base_lab.programs import gitlab_ci_local
@@ -99,11 +107,22 @@ def test_a_runner_does_what_its_jobs_need_unless_another_has_done_it(
     started = []
     monkeypatch.setattr(cli, "publish_templates", lambda *_: None)
     monkeypatch.setattr(cli, "pipeline_environment", lambda *_: {})
+    monkeypatch.setattr(cli, "configuration_variable", lambda *_: {})
     monkeypatch.setattr(cli, "prepare", lambda *_: ("program",))
     monkeypatch.setattr(cli, "run_jobs", lambda command, *_: started.append(command) or 0)
     state = ["--state", str(tmp_path / "state"), "--folder", str(tmp_path)]
     assert main(["lab", "pipeline", *state, *words]) == 0
     assert started == [("program", *asked)]
+
+
+def test_a_project_downstream_names_the_labs_configuration_and_one_with_its_own_does_not(tmp_path):
+    """The template's jobs would take that of their image; the night's jobs have none but their own."""
+    named = {"IMMUTABLE_BASE_CONFIG": "/lab/immutable-base.toml"}
+    lab = SimpleNamespace(environment=lambda _base, *, scenario: {**named, "OTHER": scenario})
+    pipeline = Pipeline(folder=tmp_path, source="push")
+    assert configuration_variable(lab, pipeline, "tiny") == named
+    (tmp_path / "immutable-base.toml").touch()
+    assert configuration_variable(lab, pipeline, "tiny") == {}
 
 
 def test_what_holds_tokens_stays_out_of_git(checkout):
