@@ -194,11 +194,11 @@ def test_the_lint_names_what_is_wrong(change, said):
 
 
 def test_an_instances_jobs_find_a_configuration_in_their_image():
-    """A repository downstream has none; `layers/` lies beside it, as `init` writes both."""
+    """A repository downstream has none; the checkout's has `layers/` and its keys beside it."""
     configuration = Path(load_contract().configuration)
     for name, job in read_jobs(TEMPLATE).items():
         assert job["variables"]["IMMUTABLE_BASE_CONFIG"] == str(configuration), name
-    assert f"RUN immutable-base init {configuration.parent}\n" in last_stage()
+    assert f"\nCOPY . {configuration.parent}\n" in last_stage()
     assert configuration.name == PRODUCT.name
 
 
