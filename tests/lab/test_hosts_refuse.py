@@ -8,7 +8,12 @@ from __future__ import annotations
 
 import pytest
 
-from immutable_base.errors import NotSignedError, OtherSignerError, VerificationError
+from immutable_base.errors import (
+    BrokenProofError,
+    NotSignedError,
+    OtherSignerError,
+    VerificationError,
+)
 from immutable_base.process import Command, run
 from immutable_base_lab import lab as lab_services
 from immutable_base_lab.core.paths import LabPaths
@@ -148,7 +153,7 @@ def not_admitted(host, reference, error):
 
 def test_a_host_that_admits_refuses_the_right_image_until_it_has_verified_it(admitting):
     host, _, after = admitting
-    refused(host, after.latest, "host.pub")
+    refused(host, after.latest, NO_SIGNATURE)
     done = host.ask(f"{ADMIT} {after.latest}")
     assert done.status == 0, done.text
     assert after.digest in done.text
@@ -179,7 +184,7 @@ def test_a_host_that_admits_refuses_a_copy_in_another_repository(admitting, admi
     """With its signature and its attestations, from which the program reads for which it was made."""
     host, _, after = admitting
     pinned = copied(after, admission, ("sig", "att"))
-    not_admitted(host, admission.tag(pinned, "latest"), VerificationError)
+    not_admitted(host, admission.tag(pinned, "latest"), BrokenProofError)
 
 
 def test_a_host_that_admits_refuses_an_older_image_of_ours(admitting, admission):

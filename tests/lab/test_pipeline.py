@@ -1,7 +1,10 @@
 """The nightly pipeline, run by gitlab-ci-local: every job in a folder of its own, as on a runner."""
 
 import json
+import re
+import shutil
 import time
+import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -65,6 +68,31 @@ def test_only_the_jobs_that_publish_had_a_token(night, repository):
     assert night.status == 0
     overlay = json.loads((repository.folder / ".gitlab-ci-local.yml").read_text())
     assert set(overlay) == PUBLISHING | {"ci image: publish"}, "which does not run tonight"
+
+
+# ------------------------------------------------------------------ a night that has to sign
+
+
+@pytest.fixture(scope="module")
+def elsewhere(repository, tmp_path_factory) -> Iterator[Repository]:
+    """The same repository, whose images go where nothing was ever published."""
+    found = repository.as_on_another_machine(tmp_path_factory.mktemp("elsewhere") / "base")
+    path = found.folder / "immutable-base.toml"
+    place = f"pipeline-{uuid.uuid4().hex[:8]}"
+    path.write_text(re.sub(r'(destination = ".*)"', rf'\1/{place}"', path.read_text()))
+    found.commit("images go elsewhere")
+    yield found
+    found.clear()
+
+
+def test_the_job_that_publishes_signs_as_itself_what_nobody_has_signed(elsewhere, tiny_lab):
+    night = elsewhere.pipeline(f"publish {PLAIN}")
+    assert night.status == 0, night.log[-4000:]
+    folder = elsewhere.left_by(f"publish {PLAIN}")
+    document = json.loads((folder / f".nights/tonight/publish/{PLAIN}.json").read_text())
+    assert document["status"] == "published"
+    assert document["signer"] == tiny_lab.env["IMMUTABLE_BASE_IDENTITY"]
+    assert document["rekor_log_index"] is not None
 
 
 # ------------------------------------------------------------------ two runners at once
@@ -142,12 +170,23 @@ def test_a_schedule_and_a_person_start_the_same_night(repository):
 
 def test_a_merge_request_builds_and_checks_everything_and_publishes_nothing(repository):
     found = set(repository.jobs("--source", "merge_request_event"))
-    added = {"code", "plan of the target", "changes"}
+    added = {"plan of the target", "changes"}
     assert found == NIGHT - PUBLISHING - {"report"} | added
 
 
-def test_a_push_tests_the_code_only(repository):
-    assert set(repository.jobs("--source", "push")) == {"code"}
+def test_a_push_tests_the_code_where_there_is_any_and_nothing_else(repository):
+    """What `init` has written has none: a job for it would be red on every push."""
+    assert repository.jobs("--source", "push") == {}
+    code = repository.folder / "src/immutable_base/__init__.py"
+    code.parent.mkdir(parents=True)
+    code.touch()
+    repository.git("add", "--intent-to-add", "src")
+    try:
+        assert set(repository.jobs("--source", "push")) == {"code"}
+        assert "code" in repository.jobs("--source", "merge_request_event")
+    finally:
+        repository.git("rm", "--quiet", "--cached", "-r", "src")
+        shutil.rmtree(repository.folder / "src")
 
 
 @pytest.mark.parametrize("source", ["schedule", "web"])

@@ -202,10 +202,30 @@ def test_no_job_passes_over_a_bug_a_bad_host_or_a_signature_that_does_not_hold()
     assert [name for name, job in {**JOBS, **DOWNSTREAM}.items() if tolerated(job) & never] == []
 
 
+def test_a_job_that_signs_ends_within_the_hour_that_its_token_lives_at_least():
+    """GitLab's token lives as long as its job may take, and no less than five minutes."""
+    signing = {n: job for n, job in {**JOBS, **DOWNSTREAM}.items() if "id_tokens" in job}
+    assert {"publish base", "publish base-zfs"} <= signing.keys()
+    limits = {name: job["timeout"] for name, job in signing.items()}
+    assert {
+        name for name, limit in limits.items() if limit not in {"1h", "$[[ inputs.timeout ]]"}
+    } == set()
+
+
+def test_what_is_under_way_ends_when_a_newer_pipeline_begins_unless_it_publishes():
+    kept = {
+        n
+        for n, job in JOBS.items()
+        if job.get("interruptible", NIGHT["default"]["interruptible"]) is not True
+    }
+    assert NIGHT["default"]["interruptible"] is True
+    assert kept == {n for n in JOBS if n.startswith("publish ")} | {"ci image: publish"}
+
+
 # ------------------------------------------------------------------ what travels
 
 
-@pytest.mark.parametrize("stage", ["build", "inspect", "check", "sbom", "publish"])
+@pytest.mark.parametrize("stage", ["build", "inspect", "check", "sbom", "boot", "publish"])
 def test_a_stage_leaves_its_documents_and_why_it_failed(stage):
     job = JOBS[f"{stage} base"]
     assert stage in FOLDERS.values()

@@ -1,4 +1,4 @@
-"""The jobs of the nightly pipeline: one for each module of a variant, five for each variant."""
+"""The jobs of the nightly pipeline: one for each module of a variant, six for each variant."""
 
 import pytest
 from ruamel.yaml import YAML
