@@ -10,6 +10,7 @@ from immutable_base.policy.host_trust import HostTrust, Scope, key_files
 from immutable_base.policy.lint import lint
 from immutable_base.policy.render import INSTALL, POLICY, SHARED_POLICY, render_files
 from support.forge import public_pem
+from support.sound_image import ADMISSION, FINE
 
 PEM = public_pem(ec.generate_private_key(ec.SECP256R1())).decode()
 NEXT = public_pem(ec.generate_private_key(ec.SECP256R1())).decode()
@@ -46,7 +47,9 @@ STOCK = json.dumps({
 
 
 def rules(files, trust=TRUST, skopeo=REACHED):
-    facts = HostPolicyFacts(files=files, repository=OURS, skopeo=skopeo)
+    facts = HostPolicyFacts(
+        files={**ADMISSION, **files}, repository=OURS, skopeo=skopeo, admission=FINE
+    )
     return {finding.rule for finding in lint(facts, trust)}
 
 
