@@ -5,6 +5,7 @@ from hashlib import sha256
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from immutable_base.build.admission_files import settings_files
 from immutable_base.config.load import load_settings
 from immutable_base.config.signing_keys import SigningKeys
 from immutable_base.model.checksum import Checksum
@@ -38,7 +39,7 @@ from immutable_base.plan.labels import variant_labels
 from immutable_base.policy.host_trust import variants_trust
 from immutable_base.policy.render import render_files
 from support.forge import public_pem
-from support.paths import PRODUCT
+from support.paths import PRODUCT, ROOT
 
 PEM = public_pem(ec.generate_private_key(ec.SECP256R1())).decode()
 KEYS = SigningKeys(key="env://SIGNING_KEY", key_paths=("current.pub",))
@@ -154,11 +155,20 @@ REACHED = ProgramOutput(
 )
 
 
+ADMISSION_LAYER = ROOT / "layers/admission/files"
+ADMISSION = {
+    **{str(path.relative_to(ADMISSION_LAYER)): path.read_text() for path in ADMISSION_LAYER.rglob("*") if "/systemd/" in str(path) and path.is_file()},
+    **{name: content.decode() for name, content in settings_files(SETTINGS.trust(), ROOT).items() if name.endswith(".toml")},
+}  # fmt: skip
+"""What the layer brings that has a say in whose images a host takes."""
+
+
 def host_policy(trust, base=None):
     """What is read from an image that says what it should."""
     return HostPolicyFacts(
-        files=render_files(trust, base), repository=trust.scopes[0].name, skopeo=REACHED
-    )
+        files={**render_files(trust, base), **ADMISSION}, repository=trust.scopes[0].name,
+        skopeo=REACHED, admission=FINE,
+    )  # fmt: skip
 
 
 FACTS = ImageFacts(

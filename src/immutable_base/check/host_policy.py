@@ -26,7 +26,8 @@ def only_signed_images(subject: HasFacts) -> Objection | None:
     if not variant_demands(subject.settings, subject.facts.variant):
         return Objection(message=NOT_DEMANDED, is_note=True)
     trust = variants_trust(subject.settings)
-    found = tuple(str(finding) for finding in lint(subject.facts.host_policy, trust))
+    signing = subject.settings.signing.table()
+    found = tuple(str(finding) for finding in lint(subject.facts.host_policy, trust, signing))
     if found:
         return Objection(message="hosts would take, or miss, what they should not", evidence=found)
     return needs_admission(trust)

@@ -16,8 +16,10 @@ from immutable_base.config.load import load_settings
 from immutable_base.config.names import selected_variants
 from immutable_base.config.schema import Settings
 from immutable_base.config.signing_keys import SigningKeys
+from immutable_base.context import Context
 from immutable_base.errors import CheckError, ConfigurationError, HostError
-from immutable_base.policy.lint import lint
+from immutable_base.policy.demands import NOT_DEMANDED, variant_demands
+from immutable_base.policy.lint import LintFinding, lint
 from immutable_base.policy.render import render_files
 from immutable_base.policy.rotate import rotated
 from immutable_base.process import heed_interrupts
@@ -128,8 +130,19 @@ def _ask_images(namespace: argparse.Namespace) -> int:
         if namespace.action == "test":
             write_result(f"{name}: {try_policy(context, name)}\n", None)
             continue
-        trust = host_trust_of(context.settings, context.config_path.parent)
-        findings = lint(built_policy(context, name), trust)
+        findings = _lint(context, name)
+        if findings is None:
+            write_result(f"{name}: {NOT_DEMANDED}\n", None)
+            continue
         write_result(lint_text(name, findings), None)
         status = CheckError.exit_code if findings else status
     return status
+
+
+def _lint(context: Context, name: str) -> tuple[LintFinding, ...] | None:
+    """Return what the check `only-signed-images` objects to; None where nothing is demanded."""
+    found = built_policy(context, name)
+    if not variant_demands(context.settings, name):
+        return None
+    trust = host_trust_of(context.settings, context.config_path.parent)
+    return lint(found, trust, context.settings.signing.table())

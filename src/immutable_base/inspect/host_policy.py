@@ -22,10 +22,20 @@ PATTERNS = (
     "usr/lib/pki/immutable-base/*",
     "root/.config/containers/*",
     "var/roothome/.config/containers/*",
+    "usr/lib/immutable-base/admission/admission.toml",
+    "etc/immutable-base/*",
 )
 """Sources: containers-policy.json(5), containers-registries.d(5), containers-registries.conf(5),
 bootc-install-config(5)."""
+UNITS = (
+    "systemd/system/immutable-base-admission.service",
+    "systemd/system/immutable-base-admission.service.d/*.conf",
+    "systemd/system/bootc-fetch-apply-updates.service.d/10-immutable-base-admission.conf",
+)
+"""Below each folder that systemd.unit(5) names. A link to /dev/null masks: it is told as empty."""
+UNIT_ROOTS = ("etc", "usr/lib", "usr/local/lib")
 LARGEST = 1 << 20
+PROGRAM = "immutable-base-admission"
 
 
 def read_host_policy(mounted: MountedImage, repository: str) -> HostPolicyFacts:
@@ -35,20 +45,36 @@ def read_host_policy(mounted: MountedImage, repository: str) -> HostPolicyFacts:
     for `repository` and fails at that.
     """
     return HostPolicyFacts(
-        files=dict(_files(mounted.root)), repository=repository, skopeo=_ask(mounted, repository)
+        files={**dict(_files(mounted.root)), **dict(_units(mounted.root))},
+        repository=repository,
+        skopeo=_ask(mounted, repository),
+        admission=_ask_program(mounted),
     )
 
 
 def _files(root: Path) -> Iterable[tuple[str, str]]:
     for pattern in PATTERNS:
         for path in sorted(root.glob(pattern)):
-            name = str(path.relative_to(root))
-            if path.is_symlink():
-                target = path.readlink()
-                absolute = target.is_absolute()
-                path = root / target.relative_to("/") if absolute else path.parent / target  # noqa: PLW2901  where it leads
-            if path.is_file() and path.resolve().is_relative_to(root.resolve()):
-                yield name, path.read_bytes()[:LARGEST].decode("utf-8", "replace")
+            text = _text(root, path)
+            if text is not None:
+                yield str(path.relative_to(root)), text
+
+
+def _units(root: Path) -> Iterable[tuple[str, str]]:
+    for folder in UNIT_ROOTS:
+        for pattern in UNITS:
+            for path in sorted((root / folder).glob(pattern)):
+                yield str(path.relative_to(root)), _text(root, path) or ""
+
+
+def _text(root: Path, path: Path) -> str | None:
+    """Return a file's text, None if it is none or leads out of the image."""
+    if path.is_symlink():
+        target = path.readlink()
+        path = root / target.relative_to("/") if target.is_absolute() else path.parent / target
+    if path.is_file() and path.resolve().is_relative_to(root.resolve()):
+        return path.read_bytes()[:LARGEST].decode("utf-8", "replace")
+    return None
 
 
 def _ask(mounted: MountedImage, repository: str) -> ProgramOutput | None:
@@ -56,3 +82,10 @@ def _ask(mounted: MountedImage, repository: str) -> ProgramOutput | None:
         return None
     # /tmp is the sandbox's own.
     return mounted.ask("skopeo", "copy", f"docker://{repository}/any:tag", "dir:/tmp/none")
+
+
+def _ask_program(mounted: MountedImage) -> ProgramOutput | None:
+    """Start the program as the layer's last step does; a later layer may have broken it."""
+    if not (mounted.root / "usr/bin" / PROGRAM).exists():
+        return None
+    return mounted.ask(PROGRAM, "--help")

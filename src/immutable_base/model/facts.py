@@ -138,6 +138,8 @@ class HostPolicyFacts(Frozen):
     """The namespace that the image's skopeo was asked for."""
     skopeo: ProgramOutput | None
     """What it said, without network; None: no skopeo in this image."""
+    admission: ProgramOutput | None
+    """What the program that admits images says for `--help`; None: it is not in this image."""
 
 
 class CommonFacts(Frozen):

@@ -69,11 +69,15 @@ class HostTrust:
         return bool(self.keys) and not self.lookaside
 
     @property
-    def where(self) -> str:
-        """What registries.d says of each scope: where its signatures lie."""
+    def where(self) -> dict[str, str]:
+        """What registries.d says of each scope: where its signatures lie.
+
+        Where the publisher's key does not count, what lies beside an image is not read: anybody who
+        may push can put something there that cannot be parsed, and one such refuses the image.
+        """
         if self.attached:
-            return "use-sigstore-attachments: true"
-        return f"lookaside: {self.lookaside or ADMITTED}"
+            return {"use-sigstore-attachments": "true"}
+        return {"lookaside": self.lookaside or ADMITTED, "use-sigstore-attachments": "false"}
 
 
 def key_files(name: str, pems: Sequence[str]) -> tuple[HostKey, ...]:

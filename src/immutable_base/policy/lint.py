@@ -12,8 +12,10 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from immutable_base.config.trust import SigningTable
 from immutable_base.model.facts import HostPolicyFacts
 from immutable_base.policy.host_trust import HostTrust
+from immutable_base.policy.lint_admission import lint_admission, lint_signer
 from immutable_base.policy.lint_policy import lint_policy
 from immutable_base.policy.lint_registries import lint_registries
 from immutable_base.policy.render import POLICY, SHARED_POLICY
@@ -36,8 +38,13 @@ class LintFinding:
         return f"{self.rule}: {self.message}"
 
 
-def lint(facts: HostPolicyFacts, trust: HostTrust) -> tuple[LintFinding, ...]:
-    """Return everything that is wrong with an image's files, as compared with `trust`."""
+def lint(
+    facts: HostPolicyFacts, trust: HostTrust, signing: SigningTable | None = None
+) -> tuple[LintFinding, ...]:
+    """Return everything that is wrong with an image's files, as compared with `trust`.
+
+    With `signing`, also where the admission program believes somebody else.
+    """
     files = facts.files
     found = [
         *lint_policy(files, trust),
@@ -46,6 +53,8 @@ def lint(facts: HostPolicyFacts, trust: HostTrust) -> tuple[LintFinding, ...]:
         *_keys(files, trust),
         *(_install(files) if trust.whole else ()),
         *_skopeo(facts),
+        *lint_admission(facts, trust),
+        *(lint_signer(files, signing) if signing is not None else ()),
     ]
     return tuple(LintFinding(rule=rule, message=message) for rule, message in found)
 

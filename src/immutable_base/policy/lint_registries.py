@@ -13,49 +13,62 @@ from typing import Any
 
 from immutable_base.config.trust import SECURE_URL
 from immutable_base.policy.host_trust import HostTrust
+from immutable_base.policy.registries_file import (
+    NotUnderstoodError,
+    RegistriesFile,
+    read_registries,
+)
 
 Finding = tuple[str, str]
-NAMESPACE = re.compile(r"""^\s+["']?(?P<name>[^\s"'#]+)["']?\s*:\s*(?:#.*)?$""", re.MULTILINE)
-"""A line of registries.d that opens a namespace: a key without a value of its own."""
-LOOKASIDE = re.compile(
-    r"""^\s+["']?(?:lookaside|sigstore)["']?\s*:\s*["']?(?P<url>http:[^\s"'#]*)""", re.MULTILINE
-)
-"""A lookaside that is read without TLS; `sigstore` is its earlier name."""
+LOOKASIDE = frozenset({"lookaside", "sigstore"})
+"""Where signatures are read; `sigstore` is the earlier name."""
 REGISTRIES = re.compile(r"(etc|usr/share)/containers/registries\.d/[^/]+\.yaml")
 REGISTRIES_CONF = re.compile(r"(etc|usr/share)/containers/registries\.conf(\.d/[^/]+\.conf)?")
 
 
 def lint_registries(files: Mapping[str, str], trust: HostTrust) -> Iterator[Finding]:
     """Yield what is wrong with these files: a rule's name, and a sentence."""
-    places = {name: text for name, text in files.items() if REGISTRIES.fullmatch(name)}
+    places: dict[str, RegistriesFile] = {}
+    for file, text in sorted(files.items()):
+        if not REGISTRIES.fullmatch(file):
+            continue
+        try:
+            places[file] = read_registries(text)
+        except NotUnderstoodError as error:
+            yield "registries-not-understood", f"/{file}: {error}: hosts may read what we do not"
     yield from _namespaces(places, trust)
-    for file, text in sorted(places.items()):
-        for found in LOOKASIDE.finditer(text):
-            if not re.fullmatch(SECURE_URL, found["url"]):
+    for file, found in places.items():
+        for it in found.said:
+            if it.key in LOOKASIDE and _is_open(it.value):
                 yield (
                     "lookaside-not-https",
-                    f"/{file}: {found['url']}: whoever is on the way can bring back what has ended",
+                    f"/{file}: {it.value}: whoever is on the way can bring back what has ended",
                 )
     if trust.lookaside:
         yield from _unchecked(files, trust)
 
 
-def _namespaces(places: Mapping[str, str], trust: HostTrust) -> Iterator[Finding]:
+def _is_open(url: str) -> bool:
+    return url.startswith("http:") and not re.fullmatch(SECURE_URL, url)
+
+
+def _namespaces(places: Mapping[str, RegistriesFile], trust: HostTrust) -> Iterator[Finding]:
     """Each of our scopes says where its signatures lie, and nothing says otherwise."""
     own = places.get(trust.registries_file)
     ours = {scope.name for scope in trust.scopes}
     named: dict[str, list[str]] = {}
-    for file, text in places.items():
-        for name in NAMESPACE.findall(text):
+    for file, found in places.items():
+        for name in found.namespaces:
             named.setdefault(name, []).append(file)
     for scope in (it.name for it in trust.scopes):
-        if own is None or f'  "{scope}":\n    {trust.where}\n' not in own:
-            yield "signatures-not-read", f"/{trust.registries_file} lacks {scope}: {trust.where}"
+        if own is None or own.of(scope) != trust.where:
+            wanted = " and ".join(f"{key}: {value}" for key, value in trust.where.items())
+            yield "signatures-not-read", f"/{trust.registries_file} lacks {scope}: {wanted}"
         for name, where in sorted(named.items()):
             if name.startswith(f"{scope}/") and name not in ours:
                 yield "narrower-registries", f"{name} in /{where[0]} counts instead of {scope}"
     for name, where in sorted(named.items()):
-        if len(where) > 1 and name not in {"docker", "default-docker"}:
+        if len(where) > 1:
             listed = " and /".join(where)
             yield "namespace-twice", f"{name} is in /{listed}: an error for all images"
 

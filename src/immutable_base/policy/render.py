@@ -83,7 +83,8 @@ def demand(trust: HostTrust, scope: Scope) -> dict[str, Any]:
 def render_registries(trust: HostTrust) -> str:
     """Return the file of registries.d (YAML): where signatures of our images lie."""
     where = "beside the image" if trust.attached else "left by whoever admits the image"
-    entries = "".join(f"  {json.dumps(it.name)}:\n    {trust.where}\n" for it in trust.scopes)
+    lines = "".join(f"    {key}: {value}\n" for key, value in trust.where.items())
+    entries = "".join(f"  {json.dumps(it.name)}:\n{lines}" for it in trust.scopes)
     return f"# Signatures: {where}. Made by the image build.\ndocker:\n{entries}"
 
 

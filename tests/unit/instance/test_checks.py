@@ -17,7 +17,7 @@ from immutable_base.model.check import Level
 from immutable_base.model.facts import ProgramOutput
 from immutable_base.model.instance import BasePromises, InstanceFacts, PolicyFact
 from immutable_base.policy.host_trust import instance_trust
-from support.sound_image import FACTS, KMOD, OLD, PEM, SETTINGS, K, host_policy, module
+from support.sound_image import ADMISSION, FACTS, KMOD, OLD, PEM, SETTINGS, K, host_policy, module
 
 LABELS = {"org.opencontainers.image.revision": "c" * 40, "io.immutable-base.kernel": K}
 STRICT, LOOSE = (
@@ -48,6 +48,26 @@ def promising(**changes):
 
 def test_a_sound_instance_passes_every_check():
     assert objections(SOUND) == {}
+
+
+def test_an_instance_that_demands_a_program_which_its_base_lacks_is_refused():
+    """Its base refuses by default, by a key; the instance has none: nothing would ever be taken."""
+    keyless = instance_trust(
+        "fileserver", "registry.example/hosts/fileserver", SETTINGS.signing, []
+    )
+    sound = host_policy(keyless, STRICT)
+    own = {path: text for path, text in sound.files.items() if path not in ADMISSION}
+    alone = sound.model_copy(update={"files": own, "admission": None})
+    subject = dataclasses.replace(facts(host_policy=alone), trust=keyless)
+    assert set(objections(subject)) == {"own-images-signed"}
+    assert objections(dataclasses.replace(facts(host_policy=sound), trust=keyless)) == {}
+
+
+def test_an_instance_that_replaces_all_the_trust_of_its_hosts_is_refused():
+    found = SOUND.facts.host_policy
+    changed = {**found.files, "etc/immutable-base/admission.toml": ""}
+    subject = facts(host_policy=found.model_copy(update={"files": changed}))
+    assert set(objections(subject)) == {"own-images-signed"}
 
 
 def test_an_instance_on_a_base_without_modules_may_have_another_kernel():

@@ -8,8 +8,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from immutable_base.model.facts import HostPolicyFacts, ProgramOutput
 from immutable_base.policy.host_trust import HostTrust, Scope, key_files
 from immutable_base.policy.lint import lint
+from immutable_base.policy.registries_file import read_registries
 from immutable_base.policy.render import INSTALL, POLICY, SHARED_POLICY, render_files
 from support.forge import public_pem
+from support.sound_image import ADMISSION, FINE
 
 PEM = public_pem(ec.generate_private_key(ec.SECP256R1())).decode()
 NEXT = public_pem(ec.generate_private_key(ec.SECP256R1())).decode()
@@ -46,7 +48,9 @@ STOCK = json.dumps({
 
 
 def rules(files, trust=TRUST, skopeo=REACHED):
-    facts = HostPolicyFacts(files=files, repository=OURS, skopeo=skopeo)
+    facts = HostPolicyFacts(
+        files={**ADMISSION, **files}, repository=OURS, skopeo=skopeo, admission=FINE
+    )
     return {finding.rule for finding in lint(facts, trust)}
 
 
@@ -142,6 +146,15 @@ FILES = {
     "signatures beside the image are not read": ({REGISTRIES: None}, "signatures-not-read"),
     "attachments are off": ({REGISTRIES: f'docker:\n  "{OURS}":\n    use-sigstore-attachments: false\n'}, "signatures-not-read"),
     "a namespace in two files": ({"etc/containers/registries.d/other.yaml": f"docker:\n  {OURS}:\n    lookaside: file:///x\n"}, "namespace-twice"),
+    "flow style": ({"etc/containers/registries.d/z.yaml": "docker: {registry.gitlab.com/group/os/base: {lookaside: file:///x}}\n"}, "registries-not-understood"),
+    "flow style below a namespace": ({"etc/containers/registries.d/z.yaml": "docker:\n  x.example: {lookaside: file:///x}\n"}, "registries-not-understood"),
+    "an anchor": ({"etc/containers/registries.d/z.yaml": "docker:\n  x.example: &a\n    lookaside: file:///x\n"}, "registries-not-understood"),
+    "an escape in a name": ({"etc/containers/registries.d/z.yaml": 'docker:\n  "x\\x2eexample":\n    lookaside: file:///x\n'}, "registries-not-understood"),
+    "a key of its own line": ({"etc/containers/registries.d/z.yaml": "docker:\n  ? x.example\n  : lookaside: file:///x\n"}, "registries-not-understood"),
+    "a value on the next line": ({"etc/containers/registries.d/z.yaml": "docker:\n  x.example:\n    lookaside:\n      http://a.example\n"}, "registries-not-understood"),
+    "a tab": ({"etc/containers/registries.d/z.yaml": "docker:\n\tx.example:\n    lookaside: file:///x\n"}, "registries-not-understood"),
+    "a namespace twice in one file": ({"etc/containers/registries.d/z.yaml": "docker:\n  x.example:\n    lookaside: file:///x\n  x.example:\n    lookaside: file:///y\n"}, "registries-not-understood"),
+    "something else at the top": ({"etc/containers/registries.d/z.yaml": "atomic:\n  x.example:\n    lookaside: file:///x\n"}, "registries-not-understood"),
     "a namespace in two files of others": (
         {f"etc/containers/registries.d/{n}.yaml": "docker:\n  registry.redhat.io: # x\n    lookaside: x\n" for n in "ab"}, "namespace-twice",
     ),
@@ -215,6 +228,41 @@ def test_without_a_key_the_host_s_own_admission_is_demanded_and_nothing_less():
     )
 
 
+DISTRIBUTION = """\
+# This is a default registries.d configuration file.
+default-docker:
+#  lookaside: https://privateserver.com/sigstore
+#  lookaside-staging: /mnt/privateserver/sigstore
+  lookaside-staging: file:///var/lib/containers/sigstore  # written to
+---
+"""
+RED_HAT = "docker:\n     registry.redhat.io:\n         lookaside: https://registry.redhat.io/containers/sigstore\n"
+
+
+def test_the_files_of_distributions_are_understood():
+    files = {
+        "default": DISTRIBUTION.removesuffix("---\n"),
+        "redhat": RED_HAT,
+        "empty": "",
+        "none": "docker: {}\n",
+    }
+    named = {f"etc/containers/registries.d/{name}.yaml": text for name, text in files.items()}
+    assert rules({**render_files(TRUST, None), **named}) == set()
+    assert read_registries(RED_HAT).namespaces == ("registry.redhat.io",)
+    assert read_registries(RED_HAT).of("registry.redhat.io") == {
+        "lookaside": "https://registry.redhat.io/containers/sigstore"
+    }
+    assert read_registries(DISTRIBUTION).of("") == {
+        "lookaside-staging": "file:///var/lib/containers/sigstore"
+    }
+
+
+def test_an_admitting_host_reads_nothing_that_lies_beside_an_image():
+    """A default of the base's may say so, and what cannot be parsed there refuses the image."""
+    for trust in (ADMITTED, FLEET):
+        assert "use-sigstore-attachments: false" in render_files(trust, None)[trust.registries_file]
+
+
 def lookaside(text):
     return {FLEET.registries_file: f'docker:\n  "{OURS}":\n    {text}\n'}
 
@@ -224,6 +272,7 @@ def registries_conf(prefix, name="registries.conf.d/x.conf"):
 
 
 FLEET_FILES = {
+    "what lies beside an image is read": (lookaside("lookaside: https://admission.example"), {"signatures-not-read"}),
     "the lookaside is not read": (lookaside("use-sigstore-attachments: true"), {"signatures-not-read"}),
     "another lookaside": (lookaside("lookaside: https://other.example"), {"signatures-not-read"}),
     "without TLS": (lookaside("lookaside: http://admission.example"), {"signatures-not-read", "lookaside-not-https"}),

@@ -115,6 +115,7 @@ def test_a_fleet_demands_the_key_of_the_machine_that_admits_and_reads_its_lookas
     # Container tools add a slash themselves: with two many a server answers 404 for everything.
     assert files[FLEET_TRUST.registries_file].splitlines()[1:] == [
         "docker:", f'  "{OURS}":', "    lookaside: https://admission.example",
+        "    use-sigstore-attachments: false",
     ]  # fmt: skip
 
 

@@ -147,11 +147,22 @@ def test_only_so_many_artifacts_are_looked_at(scene):
     assert len(listed & set(scene.site.requests[before:])) == MOST_LOOKED_AT
 
 
-@pytest.mark.parametrize(("number", "code"), [(MOST_ITEMS - 1, OK), (MOST_ITEMS, BROKEN)])
-def test_only_so_many_items_are_looked_at(scene, number, code):
+@pytest.mark.parametrize(
+    ("before", "after", "code"),
+    [
+        (MOST_ITEMS - 1, 0, OK),
+        (MOST_ITEMS, 0, OK),
+        (2 * MOST_ITEMS, 0, OK),
+        (0, 2 * MOST_ITEMS, OK),
+        (MOST_ITEMS // 2, MOST_ITEMS // 2, BROKEN),
+    ],
+)
+def test_of_too_many_items_the_first_and_the_last_are_looked_at(scene, before, after, code):
+    """The publisher's program appends, so junk that was there before cannot hide what it signs."""
     good = scene.sig()
-    junk = {"mediaType": good.media_type}
-    scene.registry.attach_raw(scene.digest, "sig", [junk] * number + [good.descriptor()])
+    junk = [{"mediaType": good.media_type}]
+    layers = [*junk * before, good.descriptor(), *junk * after]
+    scene.registry.attach_raw(scene.digest, "sig", layers)
     assert scene.verify().code == code
 
 

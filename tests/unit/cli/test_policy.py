@@ -1,0 +1,46 @@
+"""`policy lint`, which says what the check of a run says."""
+
+import argparse
+from argparse import Namespace
+
+import pytest
+
+from immutable_base.cli import policy
+from immutable_base.policy.demands import NOT_DEMANDED
+from support.paths import PRODUCT
+from support.sound_image import FACTS
+
+
+@pytest.fixture
+def lint(monkeypatch, tmp_path, capsys):
+    """What is printed about an image that says nothing, and the exit code."""
+    nothing = FACTS.host_policy.model_copy(update={"files": {}, "admission": None})
+    monkeypatch.setattr(policy, "built_policy", lambda context, name: nothing)
+
+    def run(text):
+        path = tmp_path / "immutable-base.toml"
+        path.write_text(text)
+        (tmp_path / "layers").symlink_to(PRODUCT.parent / "layers")
+        # Not by `main`, which starts it again in namespaces of its own.
+        parser = argparse.ArgumentParser()
+        policy.add_arguments(parser)
+        place = ["--config", str(path), "--workspace", str(tmp_path / "w")]
+        asked = parser.parse_args(["lint", "--variant", "base", *place], Namespace(verbose=False))
+        return policy.run(asked), capsys.readouterr().out
+
+    return run
+
+
+def test_an_image_whose_hosts_can_check_nothing_is_no_failure(lint):
+    """The check says it as a note; a pipeline that asks `policy lint` may not say otherwise."""
+    text = PRODUCT.read_text()
+    without = text.replace('["base", "admission"]', '["base"]')
+    assert without != text
+    assert lint(without) == (0, f"base: {NOT_DEMANDED}\n")
+
+
+def test_an_image_that_should_demand_signatures_and_does_not_is_one(lint):
+    code, words = lint(PRODUCT.read_text())
+    assert code == 10
+    assert "base: no-policy: " in words
+    assert "base: admission-missing: " in words

@@ -1,0 +1,69 @@
+"""What an image says about whose images its hosts take is all read, links and masks included."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from immutable_base.inspect.host_policy import read_host_policy
+from immutable_base.model.facts import ProgramOutput
+
+
+@dataclass
+class Image:
+    """A mounted image whose programs answer with their own command line."""
+
+    root: Path
+
+    def ask(self, *argv):
+        return ProgramOutput(status=0, text=" ".join(argv))
+
+    def write(self, name, text=""):
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    def link(self, name, target):
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.symlink_to(target)
+
+    def files(self):
+        return read_host_policy(self, "registry.example/os").files
+
+
+@pytest.fixture
+def image(tmp_path):
+    return Image(root=tmp_path)
+
+
+def test_an_administrator_s_settings_of_the_program_are_read(image):
+    image.write("etc/immutable-base/admission.toml", "x = 1\n")
+    assert image.files() == {"etc/immutable-base/admission.toml": "x = 1\n"}
+
+
+@pytest.mark.parametrize("folder", ["etc", "usr/lib", "usr/local/lib"])
+def test_a_masked_unit_is_read_as_an_empty_one(image, folder):
+    name = f"{folder}/systemd/system/immutable-base-admission.service"
+    image.link(name, "/dev/null")
+    assert image.files() == {name: ""}
+
+
+def test_what_changes_the_unit_is_read_too(image):
+    name = "etc/systemd/system/immutable-base-admission.service.d/x.conf"
+    image.write(name, "[Service]\nExecStart=\n")
+    assert image.files() == {name: "[Service]\nExecStart=\n"}
+
+
+def test_the_program_is_started_where_it_is_there_and_only_there(image):
+    assert read_host_policy(image, "x").admission is None
+    image.write("usr/bin/immutable-base-admission")
+    assert read_host_policy(image, "x").admission.text == "immutable-base-admission --help"
+
+
+def test_a_link_out_of_the_image_is_not_followed(image, tmp_path_factory):
+    outside = tmp_path_factory.mktemp("outside") / "policy.json"
+    outside.write_text("{}")
+    (image.root / "etc/containers").mkdir(parents=True)
+    image.link("etc/containers/policy.json", f"../../../{outside.parent.name}/policy.json")
+    assert image.files() == {}
