@@ -11,6 +11,7 @@ from immutable_base.admission.decide import (
     Admission,
     expired,
     name_to_pull,
+    newer,
     require_not_older,
 )
 from immutable_base.admission.folder import open_folder
@@ -61,6 +62,7 @@ class Admitter:
     def admit(self, text: str, *, allow_older: bool) -> tuple[Admission, Verified]:
         """Verify what a reference names now, and let this host pull exactly that.
 
+        With `allow_older` nothing newer is admitted under this name any more.
         Raises VerificationError in the kind that says what is wrong, RemoteError if nothing can be
         known, HostError if it cannot be written down, ConfigurationError for what is no reference.
         """
@@ -78,6 +80,8 @@ class Admitter:
             if not allow_older:
                 require_not_older(admission, known)
             lookaside.add(admission)
+            if gone := newer(admission, known):
+                lookaside.remove(gone)
         return admission, proof
 
     def expire(self, deployed: frozenset[str] | None) -> list[Admission]:

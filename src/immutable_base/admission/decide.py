@@ -92,6 +92,12 @@ def newest(admissions: Iterable[Admission], reference: str) -> Admission | None:
     return max(found, key=lambda item: item.signed_at, default=None)
 
 
+def newer(candidate: Admission, known: Iterable[Admission]) -> list[Admission]:
+    """Return the admissions of its name from which a person goes back to this one."""
+    name = candidate.reference
+    return [it for it in known if it.reference == name and it.signed_at > candidate.signed_at]
+
+
 def require_not_older(candidate: Admission, known: Iterable[Admission]) -> None:
     """Refuse an image that was signed before one that this host has admitted under the same name.
 
