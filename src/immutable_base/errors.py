@@ -175,6 +175,10 @@ class NotSignedError(VerificationError):
     exit_code = 13
 
 
+class TooOldError(VerificationError):
+    """An image was signed longer ago than is allowed, or a clock is ahead."""
+
+
 class OtherSignerError(VerificationError):
     """What is signed or attested holds, but only others than the required signer vouch for it."""
 

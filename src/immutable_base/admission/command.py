@@ -13,7 +13,7 @@ from immutable_base.admission.admit import Admitter
 from immutable_base.admission.decide import explain
 from immutable_base.admission.host import Host
 from immutable_base.admission.settings import PLACES, load_settings
-from immutable_base.errors import EXIT_INTERRUPTED, ImmutableBaseError, printable
+from immutable_base.errors import EXIT_INTERRUPTED, ImmutableBaseError, TooOldError, printable
 from immutable_base.verification.deadline import SECONDS, Deadline
 from immutable_base.verification.verify_image import moment
 
@@ -47,10 +47,11 @@ def main(arguments: Sequence[str] | None = None, host: Host | None = None) -> in
 
 
 def is_about_time(error: ImmutableBaseError) -> bool:
-    """Tell whether a wrong clock may be why the registry's certificate is refused."""
+    """Tell whether a wrong clock may be why a certificate is refused, or an image is too old."""
     words = error.details or ""
-    return "CERTIFICATE_VERIFY_FAILED" in words and (
-        "not yet valid" in words or "has expired" in words
+    return isinstance(error, TooOldError) or (
+        "CERTIFICATE_VERIFY_FAILED" in words
+        and ("not yet valid" in words or "has expired" in words)
     )
 
 

@@ -11,7 +11,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from immutable_base.errors import VerificationError
+from immutable_base.errors import TooOldError
 from immutable_base.verification import attestation, simple_signing
 from immutable_base.verification.attached import Item, judge, read_item, read_layers
 from immutable_base.verification.attestation import (
@@ -186,7 +186,7 @@ def _signature(item: Item, raw: bytes, digest: str, demand: Demand) -> Signed:
 
 def _require_fresh(pinned: str, newest: Signed, demand: Demand) -> None:
     if demand.not_before is not None and newest.signed_at < demand.not_before:
-        raise VerificationError(
+        raise TooOldError(
             f"{pinned} was signed {moment(newest.signed_at)}, which is older than "
             f"{moment(demand.not_before)}",
             hint="a registry that is written to by somebody else can offer an old image again",

@@ -132,6 +132,21 @@ def test_an_older_image_under_the_same_tag_is_refused_unless_a_person_says_so(ho
     assert old in host.command("list").out
 
 
+def test_who_has_gone_back_on_purpose_need_not_say_so_again(host, scene):
+    """The timer says nothing of the kind: it would refuse until something newer is published."""
+    old, raw = scene.digest, scene.registry.manifests["latest"]
+    other = sign_another(scene)
+    assert host.admit().code == OK
+    newer, scene.registry.manifests["latest"] = scene.registry.manifests["latest"], raw
+    assert host.admit("--allow-older").code == OK
+    assert host.admit().code == OK
+    assert old in host.command("list").out
+    assert other not in host.command("list").out, "under this name it is not pulled any more"
+    scene.registry.manifests["latest"] = newer
+    assert host.admit().code == OK
+    assert other in host.command("list").out
+
+
 def test_the_same_image_is_admitted_again_and_again(host, scene):
     assert [host.admit().code for _ in range(3)] == [OK] * 3
     assert len(host.files()) == 1
@@ -274,7 +289,9 @@ def test_a_name_that_is_resolved_too_late_admits_nothing(host, scene, monkeypatc
 
 def test_an_image_that_was_signed_too_long_ago_is_refused(host, scene):
     host.settings["maximum_age_days"] = 2
-    assert command_at(host, NOW + 3 * 86400, "admit", scene.reference).code == REFUSED
+    outcome = command_at(host, NOW + 3 * 86400, "admit", scene.reference)
+    assert outcome.code == REFUSED
+    assert "hint: is the clock right? It says 20" in outcome.err, "one that is fast says so, too"
     assert not host.pulls()
     assert command_at(host, NOW + 86400, "admit", scene.reference).code == OK
 
