@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from immutable_base.check.interface import Check, HasFacts, Objection
+from immutable_base.check.interface import Check, HasFacts, Objection, unless
 from immutable_base.policy.demands import NOT_DEMANDED, variant_demands
 from immutable_base.policy.host_trust import HostTrust, variants_trust
-from immutable_base.policy.lint import lint
+from immutable_base.policy.lint import lint, lint_open
 
 KEYLESS = (
     "no key is configured (signing.keys): hosts refuse our images too, until their own admission "
@@ -24,6 +24,9 @@ def only_signed_images(subject: HasFacts) -> Objection | None:
     it to take anything.
     """
     if not variant_demands(subject.settings, subject.facts.variant):
+        opened = [str(finding) for finding in lint_open(subject.facts.host_policy.files)]
+        if opened:
+            return unless(opened, "hosts would take nothing at all")
         return Objection(message=NOT_DEMANDED, is_note=True)
     trust = variants_trust(subject.settings)
     signing = subject.settings.signing.table()

@@ -19,7 +19,7 @@ from immutable_base.config.signing_keys import SigningKeys
 from immutable_base.context import Context
 from immutable_base.errors import CheckError, ConfigurationError, HostError
 from immutable_base.policy.demands import NOT_DEMANDED, variant_demands
-from immutable_base.policy.lint import LintFinding, lint
+from immutable_base.policy.lint import LintFinding, lint, lint_open
 from immutable_base.policy.render import render_files
 from immutable_base.policy.rotate import rotated
 from immutable_base.process import heed_interrupts
@@ -143,6 +143,6 @@ def _lint(context: Context, name: str) -> tuple[LintFinding, ...] | None:
     """Return what the check `only-signed-images` objects to; None where nothing is demanded."""
     found = built_policy(context, name)
     if not variant_demands(context.settings, name):
-        return None
+        return lint_open(found.files) or None
     trust = host_trust_of(context.settings, context.config_path.parent)
     return lint(found, trust, context.settings.signing.table())

@@ -7,12 +7,18 @@ from pathlib import Path
 
 from immutable_base.image.program import MountedImage
 from immutable_base.model.facts import HostPolicyFacts, ProgramOutput
+from immutable_base.policy.lint_environment import sets_variable
 
+HOMES = ("root", "var/roothome")
 PATTERNS = (
     "etc/containers/policy.json",
     "usr/share/containers/policy.json",
     "etc/containers/registries.d/*",
     "usr/share/containers/registries.d/*",
+    "etc/containers/registries.rootful.d/*",
+    "usr/share/containers/registries.rootful.d/*",
+    "etc/containers/registries.rootful.conf.d/*.conf",
+    "usr/share/containers/registries.rootful.conf.d/*.conf",
     "etc/containers/registries.conf",
     "etc/containers/registries.conf.d/*.conf",
     "usr/share/containers/registries.conf",
@@ -20,8 +26,7 @@ PATTERNS = (
     "usr/lib/bootc/install/*.toml",
     "etc/bootc/install/*.toml",
     "usr/lib/pki/immutable-base/*",
-    "root/.config/containers/*",
-    "var/roothome/.config/containers/*",
+    *(f"{home}/.config/containers/{what}" for home in HOMES for what in ("*", "*.d/*")),
     "usr/lib/immutable-base/admission/admission.toml",
     "etc/immutable-base/*",
 )
@@ -34,6 +39,22 @@ UNITS = (
 )
 """Below each folder that systemd.unit(5) names. A link to /dev/null masks: it is told as empty."""
 UNIT_ROOTS = ("etc", "usr/lib", "usr/local/lib")
+SYSTEMD = (
+    "system.conf", "system.conf.d/*.conf", "system/service.d/*.conf",
+    *(
+        f"system/{unit}*.service{below}"
+        for unit in ("bootc", "immutable-base-admission", "ostree", "rpm-ostree")
+        for below in ("", ".d/*.conf")
+    ),
+)  # fmt: skip
+ENVIRONMENT = (
+    "etc/environment", "etc/security/pam_env.conf", "etc/profile", "etc/profile.d/*",
+    "etc/default/*", "etc/sysconfig/*", "usr/lib/bootc/kargs.d/*.toml",
+    *(f"{home}/.{name}" for home in HOMES for name in ("bashrc", "bash_profile", "profile")),
+    *(f"{folder}/systemd/{name}" for folder in UNIT_ROOTS for name in SYSTEMD),
+)  # fmt: skip
+"""Read too, and kept if they set a variable that leads elsewhere. Sources: systemd.exec(5),
+systemd-system.conf(5), pam_env(8), and bash(1) for who types `bootc upgrade`."""
 LARGEST = 1 << 20
 PROGRAM = "immutable-base-admission"
 
@@ -45,7 +66,11 @@ def read_host_policy(mounted: MountedImage, repository: str) -> HostPolicyFacts:
     for `repository` and fails at that.
     """
     return HostPolicyFacts(
-        files={**dict(_files(mounted.root)), **dict(_units(mounted.root))},
+        files={
+            **dict(_files(mounted.root)),
+            **dict(_units(mounted.root)),
+            **dict(_environment(mounted.root)),
+        },
         repository=repository,
         skopeo=_ask(mounted, repository),
         admission=_ask_program(mounted),
@@ -58,6 +83,11 @@ def _files(root: Path) -> Iterable[tuple[str, str]]:
             text = _text(root, path)
             if text is not None:
                 yield str(path.relative_to(root)), text
+    # Even an empty one counts instead of the system's.
+    for home in HOMES:
+        name = f"{home}/.config/containers/registries.d"
+        if (root / name).is_dir():
+            yield f"{name}/", ""
 
 
 def _units(root: Path) -> Iterable[tuple[str, str]]:
@@ -65,6 +95,14 @@ def _units(root: Path) -> Iterable[tuple[str, str]]:
         for pattern in UNITS:
             for path in sorted((root / folder).glob(pattern)):
                 yield str(path.relative_to(root)), _text(root, path) or ""
+
+
+def _environment(root: Path) -> Iterable[tuple[str, str]]:
+    for pattern in ENVIRONMENT:
+        for path in sorted(root.glob(pattern)):
+            text = _text(root, path)
+            if text is not None and sets_variable(text) is not None:
+                yield str(path.relative_to(root)), text
 
 
 def _text(root: Path, path: Path) -> str | None:

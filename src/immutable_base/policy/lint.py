@@ -7,15 +7,16 @@ containers-registries.d(5), bootc 1.16.9 (crates/ostree-ext/src/container/skopeo
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from immutable_base.config.trust import SigningTable
 from immutable_base.model.facts import HostPolicyFacts
+from immutable_base.policy.demands import refuses_by_default
 from immutable_base.policy.host_trust import HostTrust
 from immutable_base.policy.lint_admission import lint_admission, lint_signer
+from immutable_base.policy.lint_environment import lint_environment
 from immutable_base.policy.lint_policy import lint_policy
 from immutable_base.policy.lint_registries import lint_registries
 from immutable_base.policy.render import POLICY, SHARED_POLICY
@@ -23,7 +24,6 @@ from immutable_base.policy.render import POLICY, SHARED_POLICY
 REACHED = "pinging container registry"
 """How skopeo begins to say that it could not reach a registry: policy.json, registries.d and the
 reference were in order by then. Source: containers/image, docker/docker_client.go."""
-OVERRIDES = re.compile(r"(var/roothome|root)/\.config/containers/policy\.json")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +49,7 @@ def lint(
     found = [
         *lint_policy(files, trust),
         *_elsewhere(files),
+        *lint_environment(files),
         *lint_registries(files, trust),
         *_keys(files, trust),
         *(_install(files) if trust.whole else ()),
@@ -60,10 +61,7 @@ def lint(
 
 
 def _elsewhere(files: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """A policy of root's own replaces the image's altogether."""
-    for name in files:
-        if OVERRIDES.fullmatch(name):
-            yield "overridden", f"/{name} replaces /{POLICY} for root"
+    """Where not every release of containers/image looks."""
     if POLICY not in files and SHARED_POLICY in files:
         yield "not-in-etc", f"only /{SHARED_POLICY} is there: image before v5.40 does not read it"
 
@@ -82,24 +80,47 @@ def _keys(files: Mapping[str, str], trust: HostTrust) -> Iterator[tuple[str, str
 
 
 def _install(files: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Bootc merges files in the order of their names; those in /etc replace and come after."""
+    """What bootc writes down for the hosts that are installed from the image."""
+    told, unreadable = _told(files)
+    for line in unreadable:
+        yield "install-unreadable", line
+    if told is not True:
+        yield (
+            "not-enforced-by-bootc",
+            "no file of bootc's install configuration ends with enforce-container-sigpolicy = true",
+        )
+
+
+def _told(files: Mapping[str, str]) -> tuple[bool | None, list[str]]:
+    """Return what bootc is told last, and which files are none.
+
+    It merges files in the order of their names; those in /etc replace and come after.
+    """
     told: dict[str, bool | None] = {}
+    unreadable = []
     for folder in ("usr/lib/bootc/install/", "etc/bootc/install/"):
         for path in sorted(path for path in files if path.startswith(folder)):
             try:
                 table = tomllib.loads(files[path]).get("install", {})
             except (tomllib.TOMLDecodeError, AttributeError) as error:
-                yield "install-unreadable", f"/{path} is not TOML: {error}"
+                unreadable.append(f"/{path} is not TOML: {error}")
                 continue
             told[path.removeprefix(folder)] = (
                 table.get("enforce-container-sigpolicy") if isinstance(table, dict) else None
             )
     said = [told[name] for name in sorted(told) if told[name] is not None]
-    if not said or said[-1] is not True:
-        yield (
-            "not-enforced-by-bootc",
-            "no file of bootc's install configuration ends with enforce-container-sigpolicy = true",
-        )
+    return (said[-1] if said else None), unreadable
+
+
+def lint_open(files: Mapping[str, str]) -> tuple[LintFinding, ...]:
+    """Return what is wrong with an image that demands no signatures, on purpose."""
+    if _told(files)[0] is not True or refuses_by_default(files):
+        return ()
+    message = (
+        "bootc's install configuration has enforce-container-sigpolicy = true, and policy.json "
+        "takes what nobody names: bootc refuses every upgrade"
+    )
+    return (LintFinding(rule="enforced-and-open", message=message),)
 
 
 def _skopeo(facts: HostPolicyFacts) -> Iterator[tuple[str, str]]:

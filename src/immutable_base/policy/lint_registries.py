@@ -22,8 +22,10 @@ from immutable_base.policy.registries_file import (
 Finding = tuple[str, str]
 LOOKASIDE = frozenset({"lookaside", "sigstore"})
 """Where signatures are read; `sigstore` is the earlier name."""
-REGISTRIES = re.compile(r"(etc|usr/share)/containers/registries\.d/[^/]+\.yaml")
-REGISTRIES_CONF = re.compile(r"(etc|usr/share)/containers/registries\.conf(\.d/[^/]+\.conf)?")
+REGISTRIES = re.compile(r"(etc|usr/share)/containers/registries(\.rootful)?\.d/[^/]+\.yaml")
+REGISTRIES_CONF = re.compile(
+    r"(etc|usr/share)/containers/registries(\.conf|(\.rootful)?\.conf\.d/[^/]+\.conf)"
+)
 
 
 def lint_registries(files: Mapping[str, str], trust: HostTrust) -> Iterator[Finding]:

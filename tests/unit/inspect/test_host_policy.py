@@ -61,6 +61,27 @@ def test_the_program_is_started_where_it_is_there_and_only_there(image):
     assert read_host_policy(image, "x").admission.text == "immutable-base-admission --help"
 
 
+def test_what_root_has_of_its_own_is_read_and_that_a_folder_is_there(image):
+    name = "root/.config/containers/registries.d"
+    image.write(f"{name}/x.yaml", "docker:\n")
+    assert image.files() == {f"{name}/": "", f"{name}/x.yaml": "docker:\n"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "etc/environment", "etc/systemd/system.conf.d/x.conf", "usr/lib/systemd/system.conf",
+        "etc/systemd/system/bootc-fetch-apply-updates.service.d/x.conf",
+        "usr/lib/systemd/system/service.d/x.conf", "etc/profile.d/x.sh", "root/.bashrc",
+    ],
+)  # fmt: skip
+def test_a_file_that_sets_a_variable_is_kept_and_no_other(image, name):
+    image.write(name, "LANG=C\n")
+    assert image.files() == {}
+    image.write(name, "Environment=XDG_CONFIG_HOME=/x\n")
+    assert list(image.files()) == [name]
+
+
 def test_a_link_out_of_the_image_is_not_followed(image, tmp_path_factory):
     outside = tmp_path_factory.mktemp("outside") / "policy.json"
     outside.write_text("{}")

@@ -50,6 +50,17 @@ def test_that_nothing_is_demanded_is_a_note_and_never_a_pass():
     assert (objection.message, objection.is_note) == (NOT_DEMANDED, True)
 
 
+def test_an_open_policy_that_bootc_is_told_to_enforce_is_an_error_where_nothing_is_demanded():
+    settings = without_admission(SETTINGS, FACTS.variant)
+    files = {**FACTS.host_policy.files, POLICY: json.dumps(ACCEPTING)}
+    facts = FACTS.model_copy(
+        update={"host_policy": FACTS.host_policy.model_copy(update={"files": files})}
+    )
+    objection = only_signed_images(Subject(facts=facts, plan=PLAN, settings=settings))
+    assert not objection.is_note
+    assert objection.evidence[0].startswith("enforced-and-open: ")
+
+
 def test_a_shipped_image_whose_policy_takes_anything_is_an_error():
     loose = FACTS.host_policy.model_copy(update={"files": {POLICY: json.dumps(ACCEPTING)}})
     facts = FACTS.model_copy(update={"host_policy": loose})

@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from immutable_base.model.facts import HostPolicyFacts, ProgramOutput
 from immutable_base.policy.host_trust import HostTrust, Scope, key_files
-from immutable_base.policy.lint import lint
+from immutable_base.policy.lint import lint, lint_open
 from immutable_base.policy.registries_file import read_registries
 from immutable_base.policy.render import INSTALL, POLICY, SHARED_POLICY, render_files
 from support.forge import public_pem
@@ -143,6 +143,17 @@ FILES = {
     "a key twice: readers differ in which counts": ({POLICY: '{"default":[{"type":"reject"}],"default":[{"type":"insecureAcceptAnything"}]}'}, "policy-unreadable"),
     "root's own policy": ({"root/.config/containers/policy.json": "{}"}, "overridden"),
     "root's own policy on ostree": ({"var/roothome/.config/containers/policy.json": "{}"}, "overridden"),
+    "root's own registries.d": ({"root/.config/containers/registries.d/x.yaml": ""}, "registries-overridden"),
+    "root's own registries.d, empty": ({"var/roothome/.config/containers/registries.d/": ""}, "registries-overridden"),
+    "root's own registries.conf": ({"root/.config/containers/registries.conf": ""}, "registries-overridden"),
+    "a policy by the environment": ({"etc/environment": "A=1\nCONTAINERS_POLICY_JSON=/tmp/x\n"}, "overridden-by-environment"),
+    "a folder by the environment": ({"etc/systemd/system.conf.d/x.conf": "[Manager]\nDefaultEnvironment=XDG_CONFIG_HOME=/x\n"}, "overridden-by-environment"),
+    "a folder by the environment, quoted": ({"etc/systemd/system.conf": '[Manager]\nDefaultEnvironment="A=1" "XDG_CONFIG_HOME=/x"\n'}, "overridden-by-environment"),
+    "another program": ({"usr/lib/systemd/system/bootc-x.service.d/x.conf": "[Service]\nEnvironment=BOOTC_EXP_EXTERNAL_CONTAINER_TOOL=/x\n"}, "overridden-by-environment"),
+    "a policy by the kernel's arguments": ({"usr/lib/bootc/kargs.d/x.toml": 'kargs = ["systemd.setenv=CONTAINERS_POLICY_JSON=/x"]\n'}, "overridden-by-environment"),
+    "a policy by a shell": ({"etc/profile.d/x.sh": "export CONTAINERS_POLICY_JSON=/x\n"}, "overridden-by-environment"),
+    "a policy by pam": ({"etc/security/pam_env.conf": "XDG_CONFIG_HOME DEFAULT=/x\n"}, "overridden-by-environment"),
+    "a narrower namespace where v5.40 looks as well": ({"etc/containers/registries.rootful.d/z.yaml": f"docker:\n  {OURS}/base:\n    lookaside: file:///x\n"}, "narrower-registries"),
     "signatures beside the image are not read": ({REGISTRIES: None}, "signatures-not-read"),
     "attachments are off": ({REGISTRIES: f'docker:\n  "{OURS}":\n    use-sigstore-attachments: false\n'}, "signatures-not-read"),
     "a namespace in two files": ({"etc/containers/registries.d/other.yaml": f"docker:\n  {OURS}:\n    lookaside: file:///x\n"}, "namespace-twice"),
@@ -226,6 +237,21 @@ def test_without_a_key_the_host_s_own_admission_is_demanded_and_nothing_less():
     assert "signatures-not-read" in rules(
         {**render_files(ADMITTED, None), ADMITTED.registries_file: ""}, ADMITTED
     )
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["# XDG_CONFIG_HOME=/x\n", "export A=${XDG_CONFIG_HOME:-x}\n", "MY_XDG_CONFIG_HOME=/x\n", "A=$XDG_CONFIG_HOME=\n"],
+)  # fmt: skip
+def test_what_only_mentions_a_variable_sets_none(text):
+    assert rules({**render_files(TRUST, None), "etc/profile.d/x.sh": text}) == set()
+
+
+def test_a_host_that_is_told_to_enforce_what_takes_anything_can_never_upgrade():
+    enforced = {INSTALL: render_files(TRUST, None)[INSTALL], POLICY: STOCK}
+    assert [it.rule for it in lint_open(enforced)] == ["enforced-and-open"]
+    assert lint_open({POLICY: STOCK}) == ()
+    assert lint_open({**enforced, POLICY: json.dumps({"default": NO})}) == ()
 
 
 DISTRIBUTION = """\
