@@ -1,6 +1,8 @@
 """What the how-to of a fleet has a machine do: units that systemd reads, commands that the program knows."""
 
+import re
 import shlex
+import subprocess
 
 import pytest
 
@@ -8,8 +10,12 @@ from immutable_base.admission import command
 from immutable_base.admission.folder import open_folder
 from immutable_base.admission.host_key import host_key
 from immutable_base.admission.lookaside import Lookaside
+from immutable_base.admission.settings import load_settings as admission_settings
+from immutable_base.build.admission_files import settings_files
+from immutable_base.config.load import load_settings
 from support.admissions import admission
 from support.fleet import IMAGE, SETTINGS, STATE, Served, commands, units
+from support.paths import PRODUCT, ROOT
 
 PROGRAM = "immutable-base-admission"
 
@@ -49,6 +55,25 @@ def test_the_page_s_commands_end_with_what_the_service_does():
     service = sections(units()["fleet-base.service"])["Service"]
     assert last == next(shlex.split(value) for key, value in service if key == "ExecStart")
     assert f"/{STATE}" in commands()
+
+
+def test_the_roots_of_trust_stay_the_image_s(tmp_path):
+    """A copy of them would be believed for ever, whatever the image brings later."""
+    image = settings_files(load_settings(PRODUCT).trust(), ROOT)
+    for name, content in image.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    typed = re.sub(
+        r"(?<![\w.])/(usr|etc|srv)/", rf"{tmp_path}/\1/", "\n".join(commands().splitlines()[:-1])
+    )
+    (tmp_path / "srv").mkdir()
+    subprocess.run(["bash", "-euc", f"umask 022\n{typed}"], check=True)
+    own = tmp_path / SETTINGS.lstrip("/")
+    assert [path.name for path in own.parent.iterdir()] == ["admission.toml"]
+    found = admission_settings(own)
+    assert found.keep_days == 30
+    assert found.state == tmp_path / STATE
+    assert str(tmp_path / "usr/lib/immutable-base/admission/trusted_root.json") in own.read_text()
 
 
 @pytest.fixture
