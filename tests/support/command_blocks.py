@@ -89,7 +89,7 @@ cp -r layers/tiny layers/monitoring
 printf '[layers.monitoring]\\npackages = ["tree"]\\n' >> immutable-base.toml
 printf '[variants.base-monitoring]\\nstream = "tiny"\\nlayers = ["monitoring"]\\n' >> immutable-base.toml
 printf 'description = "base with metrics"\\n' >> immutable-base.toml
-""", long=True),
+"""),
     "how-to/add-a-module.md": Session((("base-acme", "tiny-metronome"), ("acme", "metronome"))),
     "how-to/add-a-package.md": Session(
         (), OWN_CONFIGURATION + f"sed -i 's/^packages = .\"less\", /&\"{NEW_PACKAGE}\", /' immutable-base.toml\n",
