@@ -111,6 +111,16 @@ def test_a_merge_request_builds_and_checks_all_and_publishes_nothing():
         assert found.isdisjoint({*PUBLISHING, "report"})
 
 
+def test_a_merge_request_plans_modules_without_a_signature_and_a_night_does_not():
+    """The key is a protected variable: a job of a merge request has none, and would be red."""
+    (variables,) = (
+        rule["variables"] for rule in JOBS["plan"]["rules"] if "variables" in rule
+    )  # fmt: skip
+    assert variables == {"IMMUTABLE_BASE_UNSIGNED": "true"}
+    (merge_request,) = (it["if"] for it in JOBS["plan"]["rules"] if "variables" in it)
+    assert merge_request == '$CI_PIPELINE_SOURCE == "merge_request_event"'
+
+
 def test_a_push_tests_the_code_of_the_default_branch_and_nothing_else():
     assert started_jobs(*NIGHTLY, CI_PIPELINE_SOURCE="push", **MAIN) == {"code"}
     other = {**MAIN, "CI_PIPELINE_SOURCE": "push", "CI_COMMIT_BRANCH": "feature"}
