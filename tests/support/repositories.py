@@ -11,8 +11,6 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from support.paths import ROOT
-
 ENDED = re.compile(r"^ (PASS|WARN|FAIL)  (.*?)(?: +pre_script)?\s*$", re.MULTILINE)
 """How gitlab-ci-local tells at the end what became of a job."""
 BUILDS = ".gitlab-ci-local/builds"
@@ -137,10 +135,11 @@ class Repository:
 
 
 def base_repository(folder: Path, lab, configuration: Path, scenario: str = "tiny") -> Repository:
-    """Return our own repository with a scenario's configuration, as `init` and `ci` would write it."""
-    folder.mkdir(parents=True)
-    shutil.copy(ROOT / ".gitlab-ci.yml", folder)
+    """Return our own repository as `init` and `ci` write it, with a scenario's configuration."""
+    done = lab.product("init", folder)
+    assert done.returncode == 0, done.stderr
     shutil.copy(configuration, folder / "immutable-base.toml")
+    shutil.rmtree(folder / "layers")
     shutil.copytree(configuration.parent / "layers", folder / "layers")
     done = lab.product(
         "ci", "--config", folder / "immutable-base.toml", "--output", folder / "ci/variants.yml"

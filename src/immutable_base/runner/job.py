@@ -21,7 +21,7 @@ SHORT = 3600
 """Seconds that a project's jobs may take unless it says otherwise. Source:
 https://docs.gitlab.com/ci/pipelines/settings/, "Set a limit for how long jobs can run"."""
 RUNNER_VARIABLE = "IMMUTABLE_BASE_RUNNER"
-"""The tag that the pipeline's jobs ask for. What the runner has is a JSON array, CI_RUNNER_TAGS."""
+"""The tag that the pipeline's jobs ask for."""
 TOO_SMALL = "saas-linux-small-amd64"
 """GitLab.com's default among its hosted runners, with 30 GB of disk."""
 FIX_OF_TAGS = f"let the jobs' `tags` be [${RUNNER_VARIABLE}], and name a tag of your runner by it"
