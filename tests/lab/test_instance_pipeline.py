@@ -180,9 +180,25 @@ def test_a_schedule_builds_and_publishes_what_changed_in_the_repository(pushed, 
 # ------------------------------------------------------------------ which jobs there are
 
 
-def test_a_merge_request_publishes_nothing(repository):
-    found = set(repository.jobs("--source", "merge_request_event"))
-    assert found == JOBS - {"publish"}
+def test_a_merge_request_builds_and_checks_and_no_job_could_sign(pushed, repository, tiny_lab):
+    registry = tiny_lab.registry()
+    registry.path, _, name = PROJECT.lower().rpartition("/")
+    repository.git("switch", "--quiet", "--create", "another")
+    before = registry.tags(name)
+    try:
+        (repository.folder / "files/etc/role").write_text("a role to be discussed\n")
+        repository.commit("a role to be discussed")
+        run = repository.pipeline("--source", "merge_request_event", "--unprotected")
+    finally:
+        repository.git("switch", "--quiet", "main")
+    assert run.status == 0, run.log[-4000:]
+    assert run.jobs == dict.fromkeys(JOBS - {"publish"}, "PASS")
+    assert run.tokens.keys() == run.jobs.keys()
+    assert run.able_to_sign == set()
+    commit = document(repository, "build", "build.json")["commit"]
+    assert commit == repository.git("rev-parse", "another")
+    assert before["latest"]
+    assert registry.tags(name) == before
 
 
 @pytest.mark.parametrize("source", ["schedule", "web"])
