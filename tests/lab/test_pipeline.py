@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -224,10 +225,17 @@ def test_jobs_run_on_a_branch_whose_name_a_shell_would_obey(repository):
 # ------------------------------------------------------------------ merge requests
 
 
+def tags(lab):
+    """Return what each tag of each variant names now."""
+    registry = lab.registry()
+    with closing(registry.client):
+        return {name: registry.tags(name) for name in (PLAIN, WITH_MODULE)}
+
+
 @pytest.fixture(scope="module")
 def merge_request(repository, tiny_lab, tiny_night):
     """A pipeline of a branch without a package; nobody gives it the key of the modules."""
-    before = {name: tiny_lab.registry().tags(name) for name in (PLAIN, WITH_MODULE)}
+    before = tags(tiny_lab)
     target = repository.git("rev-parse", "HEAD")
     repository.git("switch", "--quiet", "--create", "less")
     try:
@@ -252,7 +260,7 @@ def test_a_merge_request_does_all_but_publish_and_no_job_could_sign(merge_reques
     assert run.jobs == dict.fromkeys(done, "PASS")
     assert run.tokens.keys() == done
     assert run.able_to_sign == set()
-    assert {name: tiny_lab.registry().tags(name) for name in before} == before
+    assert tags(tiny_lab) == before
 
 
 def test_a_merge_request_says_what_it_would_change(merge_request, repository):
