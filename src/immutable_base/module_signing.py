@@ -66,8 +66,8 @@ def open_module_key(run: Runner, signer: ModuleSigner, environment: Mapping[str,
     if not text:
         raise ConfigurationError(
             f"modules are to be signed by {signer.name}, and ${KEY_VARIABLE} is not set",
-            hint="set it to a file, a PEM text or a PKCS#11 URI, or ask for modules without a "
-            "signature: --unsigned",
+            hint="set it to a file, a PEM text or a PKCS#11 URI (GitLab gives a protected variable "
+            "to jobs of protected branches only), or plan modules without a signature: --unsigned",
         )
     if text.startswith(SCHEME):
         key: rsa.RSAPrivateKey = open_token_key(run, text, certificate, pin=secret)

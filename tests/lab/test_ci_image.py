@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from immutable_base.context import load_context
 from immutable_base.process import run
 from immutable_base_lab.core.paths import LabPaths
 from immutable_base_lab.debian.image import push_debian_image
+from support.command_blocks import marked_block
 from support.paths import ROOT
 from support.repositories import PipelineRun, Repository
 
@@ -19,6 +21,8 @@ pytestmark = pytest.mark.long
 
 DEBIAN = "docker.io/library/debian:trixie-slim"
 STAGES = ("build", "check", "sbom", "publish")
+FIRST = marked_block("how-to/make-the-image-of-the-jobs.md", "tests/lab/test_ci_image.py")
+PLACE = "registry.gitlab.com/GROUP/PROJECT"
 
 
 def checkout_of_this(folder: Path, lab, debian: str) -> Repository:
@@ -62,13 +66,19 @@ class Jobs:
 
 
 @pytest.fixture(scope="module")
-def jobs(tiny_lab, tmp_path_factory):
-    """A pipeline that a person starts to have the image."""
+def prepared(tiny_lab, tmp_path_factory):
+    """Return the checkout, and the Debian that it names."""
     folder = tmp_path_factory.mktemp("ci-image")
     context = load_context(tiny_lab.configuration, folder / "workspace", run)
     paths, registry = LabPaths(root=tiny_lab.state), tiny_lab.registry().host
     debian = push_debian_image(paths, registry, context.tls.environment)
-    checkout = checkout_of_this(folder / "checkout", tiny_lab, debian)
+    return checkout_of_this(folder / "checkout", tiny_lab, debian), debian
+
+
+@pytest.fixture(scope="module")
+def jobs(prepared):
+    """A pipeline that a person starts to have the image."""
+    checkout, debian = prepared
     wanted = ("--source", "web", "--variable", "IMMUTABLE_BASE_BUILD_CI_IMAGE=true")
     yield Jobs(checkout.pipeline("ci image: publish", *wanted), checkout, debian)
     checkout.clear()
@@ -103,3 +113,28 @@ def test_it_is_signed_as_the_variants_are_and_has_its_tags(jobs):
     assert (tags["latest"], tags[f"{day}-{digest[7:19]}"]) == (digest, digest)
     done = jobs.checkout.lab.product("verify", f"{registry.host}/{registry.path}/ci:latest")
     assert done.returncode == 0, done.stderr
+
+
+def test_the_first_one_is_made_by_hand_as_the_page_has_it(prepared, tiny_lab):
+    checkout, _ = prepared
+    target = f"{tiny_lab.env['IMMUTABLE_BASE_REGISTRY']}/by-hand"
+    assert FIRST.count(PLACE) == 1
+    env = {
+        **tiny_lab.env, "PATH": f"{Path(sys.executable).parent}:{tiny_lab.env['PATH']}",
+        "IMMUTABLE_BASE_WORKSPACE": "nights", "IMMUTABLE_BASE_CONFIG": "immutable-base.toml",
+    }  # fmt: skip
+    try:
+        done = subprocess.run(
+            ["bash", "-e", "-c", FIRST.replace(PLACE, target)],
+            cwd=checkout.folder, env=env, capture_output=True, text=True,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        built = json.loads((checkout.folder / "nights/ci-image/build.json").read_text())
+    finally:
+        shutil.rmtree(checkout.folder / "nights", ignore_errors=True)
+    there = subprocess.run(
+        ["skopeo", "inspect", "--format={{.Digest}}", f"docker://{target}/ci:latest"],
+        env=env, check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    assert there.stdout.strip() == built["digest"]
+    assert built["commit"] == checkout.git("rev-parse", "HEAD")

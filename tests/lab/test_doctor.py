@@ -1,6 +1,11 @@
-"""What only root can try: the file system of a container, as a workspace."""
+"""What only root can try: the file system of a container, as a workspace; and how long all of it takes."""
 
+import json
+import socket
 import subprocess
+import time
+
+import pytest
 
 from immutable_base.doctor import examine
 from immutable_base.process import run
@@ -24,3 +29,29 @@ def test_a_workspace_on_an_overlay_is_refused_before_anything_is_built(tmp_path)
         assert list(merged.iterdir()) == []
     finally:
         subprocess.run(["umount", merged], check=True)
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+def test_a_job_knows_in_less_than_a_minute_what_its_runner_is_good_for(tiny_lab, tmp_path, hangs):
+    """Also where neither registry nor GitLab ever answer; with a login that may write."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        registry = tiny_lab.env["IMMUTABLE_BASE_REGISTRY"]
+        place = f"{address}/os" if hangs else registry
+        config = tiny_lab.config_with(
+            tmp_path, (f'destination = "{registry}"', f'destination = "{place}"')
+        )
+        env = {
+            "GITLAB_CI": "true", "CI_PROJECT_ID": "1", "GITLAB_TOKEN": "x",
+            "CI_API_V4_URL": f"https://{address}/api/v4", "CI_PROJECT_DIR": str(tmp_path),
+        }  # fmt: skip
+        began = time.monotonic()
+        done = tiny_lab.product(
+            "doctor", "--ci", "--config", config, "--format", "json", env=env, workspace=tmp_path
+        )
+        seconds = time.monotonic() - began
+    found = {it["name"]: it for it in json.loads(done.stdout)["ci"]["findings"]}
+    assert found["registry: read"]["state"] == ("fault" if hangs else "ok"), found
+    assert "could not be asked" in found["cleanup policy"]["message"]
+    assert done.returncode == (4 if hangs else 0), done.stdout
+    assert seconds < 60

@@ -7,10 +7,13 @@ import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from immutable_base.module_signing import KEY_VARIABLE
+from immutable_base.sign import decode_claims
 from support.repositories import Repository, base_repository
 from support.scenario_runs import scenario_runs
 
@@ -19,6 +22,7 @@ PLAIN, WITH_MODULE = "tiny", "tiny-metronome"
 COMPILE = f"metronome for {WITH_MODULE}"
 VARIANTS = {f"{stage} {name}" for stage in STAGES for name in (PLAIN, WITH_MODULE)}
 PUBLISHING = {f"publish {name}" for name in (PLAIN, WITH_MODULE)}
+BRANCH = "feature/$(touch${IFS}obeyed);touch${IFS}obeyed-too;`id`&x"
 NIGHT = {"runner", "plan", COMPILE, "checks", "report", *VARIANTS}
 
 
@@ -64,10 +68,9 @@ def test_no_job_had_what_another_made_but_by_artifacts_and_the_registry(night, r
     assert not (checker / f"tonight/oci/{PLAIN}").exists(), "a check needs no image"
 
 
-def test_only_the_jobs_that_publish_had_a_token(night, repository):
-    assert night.status == 0
-    overlay = json.loads((repository.folder / ".gitlab-ci-local.yml").read_text())
-    assert set(overlay) == PUBLISHING | {"ci image: publish"}, "which does not run tonight"
+def test_only_the_jobs_that_publish_had_a_token(night):
+    assert night.tokens.keys() == NIGHT, "every job was asked"
+    assert night.able_to_sign == PUBLISHING
 
 
 # ------------------------------------------------------------------ a night that has to sign
@@ -93,6 +96,12 @@ def test_the_job_that_publishes_signs_as_itself_what_nobody_has_signed(elsewhere
     assert document["status"] == "published"
     assert document["signer"] == tiny_lab.env["IMMUTABLE_BASE_IDENTITY"]
     assert document["rekor_log_index"] is not None
+    pinned = f"{document['repository']}@{document['digest']}"
+    verified = elsewhere.lab.product("verify", pinned, "--format", "json")
+    assert verified.returncode == 0, verified.stderr
+    job = decode_claims(night.tokens[f"publish {PLAIN}"]).job_url
+    assert "/immutable-base/immutable-base/-/jobs/" in job
+    assert json.loads(verified.stdout)["claims"]["job_url"] == job
 
 
 # ------------------------------------------------------------------ two runners at once
@@ -193,7 +202,7 @@ def test_a_push_tests_the_code_where_there_is_any_and_nothing_else(repository):
 def test_nothing_is_published_from_a_branch_that_is_not_the_protected_default(repository, source):
     found = set(repository.jobs("--source", source, "--unprotected"))
     assert found.isdisjoint(PUBLISHING)
-    repository.git("switch", "--quiet", "--force-create", "feature/$(id);x")
+    repository.git("switch", "--quiet", "--force-create", BRANCH)
     try:
         found = set(repository.jobs("--source", source))
         assert found.isdisjoint(PUBLISHING)
@@ -202,35 +211,74 @@ def test_nothing_is_published_from_a_branch_that_is_not_the_protected_default(re
         repository.git("switch", "--quiet", "main")
 
 
+def test_jobs_run_on_a_branch_whose_name_a_shell_would_obey(repository):
+    repository.git("switch", "--quiet", "--force-create", BRANCH)
+    try:
+        run = repository.pipeline(f"build {PLAIN}", "--source", "web", "--unprotected")
+    finally:
+        repository.git("switch", "--quiet", "main")
+    assert run.status == 0, run.log[-4000:]
+    assert run.jobs == {"plan": "PASS", f"build {PLAIN}": "PASS"}
+    assert list(repository.folder.rglob("obeyed*")) == []
+
+
 # ------------------------------------------------------------------ merge requests
 
 
-def test_a_merge_request_says_what_it_would_change_and_moves_no_tag(
-    repository, tiny_lab, tiny_night
-):
-    before = tiny_lab.registry().tags(PLAIN)
+def tags(lab):
+    """Return what each tag of each variant names now."""
+    registry = lab.registry()
+    with closing(registry.client):
+        return {name: registry.tags(name) for name in (PLAIN, WITH_MODULE)}
+
+
+@pytest.fixture(scope="module")
+def merge_request(repository, tiny_lab, tiny_night):
+    """A pipeline of a branch without a package; nobody gives it the key of the modules."""
+    before = tags(tiny_lab)
     target = repository.git("rev-parse", "HEAD")
     repository.git("switch", "--quiet", "--create", "less")
     try:
         path = repository.folder / "immutable-base.toml"
         text = path.read_text()
-        changed = text.replace('description = "the smallest image"', 'description = "smaller"')
-        path.write_text(changed.replace('layers = ["tiny", "metronome"]', 'layers = ["tiny"]'))
-        assert path.read_text() != text
-        repository.commit("tiny-metronome without its module")
+        assert text.count('packages = ["less", ') == 1
+        path.write_text(text.replace('packages = ["less", ', "packages = ["))
+        repository.commit("a package less")
         run = repository.pipeline(
-            "changes", f"build {PLAIN}",
             "--source", "merge_request_event", "--unprotected",
-            "--variable", f"CI_MERGE_REQUEST_DIFF_BASE_SHA={target}",
+            "--variable", f"CI_MERGE_REQUEST_DIFF_BASE_SHA={target}", "--variable", f"{KEY_VARIABLE}=",
         )  # fmt: skip
     finally:
         repository.git("switch", "--quiet", "main")
+    return run, before
+
+
+def test_a_merge_request_does_all_but_publish_and_no_job_could_sign(merge_request, tiny_lab):
+    run, before = merge_request
     assert run.status == 0, run.log[-4000:]
+    done = NIGHT - PUBLISHING - {"report"} | {"plan of the target", "changes"}
+    assert run.jobs == dict.fromkeys(done, "PASS")
+    assert run.tokens.keys() == done
+    assert run.able_to_sign == set()
+    assert tags(tiny_lab) == before
+
+
+def test_a_merge_request_says_what_it_would_change(merge_request, repository):
+    assert merge_request[0].jobs["changes"] == "PASS"
     said = (repository.left_by("changes") / "changes.md").read_text()
+    assert PLAIN in said
     assert WITH_MODULE in said
-    assert "kmod-metronome-prebuilt" in said
-    assert tiny_lab.registry().tags(PLAIN) == before
-    assert run.jobs.keys().isdisjoint(PUBLISHING)
+    assert "less" in said
+
+
+def test_a_merge_request_needs_no_key_of_the_modules_and_says_so(merge_request, repository):
+    """GitLab gives a protected variable to protected branches only, and no merge request is one."""
+    run, _ = merge_request
+    assert run.jobs[COMPILE] == "PASS"
+    assert "modules: unsigned" in run.said("plan")
+    folder = repository.left_by(f"check {WITH_MODULE}") / ".nights/tonight/check"
+    findings = json.loads((folder / f"{WITH_MODULE}.json").read_text())["findings"]
+    assert {it["level"] for it in findings if it["id"] == "modules-signed"} == {"note"}
 
 
 # ------------------------------------------------------------------ bad nights
@@ -271,3 +319,32 @@ def test_a_module_that_does_not_compile_makes_its_variant_red_and_no_other(
     assert "error:" in run.said(COMPILE), "the compiler's own words"
     assert run.jobs[f"build {WITH_MODULE}"] == "FAIL"
     assert run.jobs[f"publish {PLAIN}"] == "PASS"
+
+
+@pytest.fixture(scope="module")
+def mixed(scenarios, tiny_lab, tmp_path_factory):
+    """A whole night in which the variant with a module is held, and the other's image cannot be built."""
+    repository = in_scenario(scenarios, tiny_lab, tmp_path_factory.mktemp("mixed") / "both", "held")
+    containerfile = repository.folder / "layers/tiny/Containerfile"
+    containerfile.write_text(f"{containerfile.read_text()}\nRUN echo spoiled >&2; exit 7\n")
+    repository.commit("a layer that cannot be built")
+    yield repository.pipeline()
+    repository.clear()
+
+
+def test_in_one_night_the_held_variant_is_orange_and_the_failed_one_red(mixed):
+    held = {COMPILE, *(f"{stage} {WITH_MODULE}" for stage in STAGES)}
+    assert {name: mixed.jobs[name] for name in held} == dict.fromkeys(held, "WARN")
+    assert mixed.jobs[f"build {PLAIN}"] == "FAIL"
+    assert "spoiled" in mixed.said(f"build {PLAIN}"), "the program's own words"
+    assert mixed.jobs.get(f"publish {PLAIN}") != "PASS"
+    assert mixed.status != 0
+
+
+def test_the_report_is_red_and_says_of_each_variant_how_it_ended_and_why(mixed):
+    assert mixed.jobs["report"] == "FAIL"
+    said = mixed.said("report")
+    assert re.search(rf"{WITH_MODULE}\b.*held", said)
+    assert re.search(rf"\b{PLAIN} .*failed", said)
+    assert "kernel-devel" in said
+    assert "spoiled" in said

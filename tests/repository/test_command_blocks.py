@@ -4,18 +4,21 @@ import re
 
 import pytest
 
-from support.command_blocks import SESSIONS, blocks_of, files_of, pages
+from support.command_blocks import SESSIONS, blocks_of, files_of, marked_block, pages
 from support.paths import ROOT
 
 FOUND = pages()
 MARKED = [
-    pytest.param(block, id=f"{page} {number}")
+    pytest.param(page, block, id=f"{page} {number}")
     for page, blocks in FOUND.items()
     for number, block in enumerate(blocks, start=1)
     if block.marker
 ]
 IMPORTED = re.compile(r"^from support\.(\w+) import", re.MULTILINE)
 COMMAND = re.compile(r"(?:immutable-base|cosign)((?: [a-z][a-z-]+)+)")
+PROGRAM = re.compile(r"^([a-z][a-z-]+) ", re.MULTILINE)
+OF_EVERY_SHELL = {"cp", "eval", "mkdir", "printf"}
+"""What a test does as well without a shell."""
 OPTION = re.compile(r"(?<!\S)--[a-z-]+")
 
 
@@ -38,8 +41,8 @@ def test_a_page_that_has_a_limit_of_its_own_says_so():
     assert "ten minutes" in (ROOT / "docs/tutorial/first-image.md").read_text()
 
 
-@pytest.mark.parametrize("block", MARKED)
-def test_a_block_that_is_not_typed_gives_a_reason_or_the_test_that_has_its_commands(block):
+@pytest.mark.parametrize(("page", "block"), MARKED)
+def test_a_block_that_is_not_typed_gives_a_reason_or_the_test_that_has_its_commands(page, block):
     head, colon, reason = block.marker.partition("not executed: ")
     if colon:
         assert not head
@@ -47,12 +50,24 @@ def test_a_block_that_is_not_typed_gives_a_reason_or_the_test_that_has_its_comma
         return
     files = files_of(block.marker)
     assert files
+    own = "\n".join(path.read_text() for path in files)
+    if f'marked_block("{page}"' in own:
+        return
     text = "\n".join(map(with_support, files))
     commands = " ".join(COMMAND.findall(block.text)).split()
     words = {*commands, *OPTION.findall(block.text)}
     assert words
     unknown = [it for it in words if not re.search(rf'"{re.escape(it)}["=]', text)]
     assert unknown == []
+    others = {it for it in PROGRAM.findall(block.text) if not it.startswith("immutable-base")}
+    assert others <= OF_EVERY_SHELL, "the test has to type the block itself: marked_block"
+
+
+def test_a_marked_block_is_the_one_that_names_the_test_and_there_must_be_one():
+    block = marked_block("how-to/make-the-image-of-the-jobs.md", "tests/lab/test_ci_image.py")
+    assert "skopeo copy " in block
+    with pytest.raises(ValueError, match="unpack"):
+        marked_block("how-to/make-the-image-of-the-jobs.md", "tests/lab/test_prune.py")
 
 
 def with_support(path):

@@ -168,3 +168,9 @@ def files_of(marker: str) -> list[Path]:
     """Return the test files that a marker names; none if it says why a block is not executed."""
     head, _, names = marker.partition("executed by ")
     return [] if head else [ROOT / name for name in names.split(" and ") if name]
+
+
+def marked_block(page: str, test: str) -> str:
+    """Return the block of a page that names a test: what that test has to type. ValueError: not one."""
+    (found,) = (it.text for it in pages()[page] if it.marker == f"executed by {test}")
+    return found

@@ -7,16 +7,19 @@ import json
 import re
 import shutil
 import subprocess
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-
-from support.paths import ROOT
 
 ENDED = re.compile(r"^ (PASS|WARN|FAIL)  (.*?)(?: +pre_script)?\s*$", re.MULTILINE)
 """How gitlab-ci-local tells at the end what became of a job."""
 BUILDS = ".gitlab-ci-local/builds"
 ARTIFACTS = ".gitlab-ci-local/artifacts"
 HOST = "https://gitlab.com"
+WATCH = """\
+trap 'printf %s "${{SIGSTORE_ID_TOKEN:-}}" > "{folder}/$CI_JOB_NAME"' EXIT
+"""
+"""What the shell of each job does at its end. Source: bash(1), BASH_ENV."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,8 @@ class PipelineRun:
 
     status: int
     log: str
+    tokens: dict[str, str]
+    """By job that ran: the identity token in its environment; empty if it had none."""
     jobs: dict[str, str] = field(init=False)
     """PASS, WARN or FAIL, by job; a job that did not run is not in it."""
 
@@ -35,6 +40,11 @@ class PipelineRun:
         """Return what a job printed."""
         lines = (line.partition(" > ") for line in self.log.splitlines())
         return "\n".join(text for head, _, text in lines if head.strip() == job)
+
+    @property
+    def able_to_sign(self) -> set[str]:
+        """Return the jobs that had a token."""
+        return {job for job, token in self.tokens.items() if token}
 
 
 @dataclass(frozen=True)
@@ -71,8 +81,13 @@ class Repository:
 
     def pipeline(self, *words: str) -> PipelineRun:
         """Run a pipeline, by default as a schedule starts it on the protected branch."""
-        done = self._lab(*words)
-        return PipelineRun(status=done.returncode, log=done.stdout + done.stderr)
+        with tempfile.TemporaryDirectory() as scratch:
+            folder, script = Path(scratch, "jobs"), Path(scratch, "watch")
+            folder.mkdir()
+            script.write_text(WATCH.format(folder=folder))
+            done = self._lab("--variable", f"BASH_ENV={script}", *words)
+            tokens = {path.name: path.read_text() for path in folder.iterdir()}
+        return PipelineRun(done.returncode, done.stdout + done.stderr, tokens)
 
     def jobs(self, *words: str) -> dict[str, dict]:
         """Return the jobs that a pipeline would run, by name."""
@@ -120,10 +135,11 @@ class Repository:
 
 
 def base_repository(folder: Path, lab, configuration: Path, scenario: str = "tiny") -> Repository:
-    """Return our own repository with a scenario's configuration, as `init` and `ci` would write it."""
-    folder.mkdir(parents=True)
-    shutil.copy(ROOT / ".gitlab-ci.yml", folder)
+    """Return our own repository as `init` and `ci` write it, with a scenario's configuration."""
+    done = lab.product("init", folder)
+    assert done.returncode == 0, done.stderr
     shutil.copy(configuration, folder / "immutable-base.toml")
+    shutil.rmtree(folder / "layers")
     shutil.copytree(configuration.parent / "layers", folder / "layers")
     done = lab.product(
         "ci", "--config", folder / "immutable-base.toml", "--output", folder / "ci/variants.yml"

@@ -128,6 +128,7 @@ def test_without_a_key_modules_are_not_silently_left_unsigned(tmp_path):
     with pytest.raises(ConfigurationError, match="IMMUTABLE_BASE_MODULE_KEY is not set") as caught:
         open_module_key(no_program, signer_of(tmp_path), {})
     assert "--unsigned" in caught.value.hint
+    assert "a protected variable to jobs of protected branches only" in caught.value.hint
 
 
 def test_another_key_than_the_certificates_is_refused(tmp_path):

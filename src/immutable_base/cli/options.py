@@ -104,8 +104,10 @@ def add_unsigned_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--unsigned",
         action="store_true",
+        default=os.environ.get("IMMUTABLE_BASE_UNSIGNED") == "true",
         help="do not sign modules although `module_signing` is configured; images say so in a "
-        "label, and hosts with Secure Boot refuse them",
+        "label, and hosts with Secure Boot refuse them (default: if $IMMUTABLE_BASE_UNSIGNED is "
+        "`true`)",
     )
 
 

@@ -13,6 +13,8 @@ from immutable_base.schedule import Node, NodeOutcome
 FOLDER = "failed"
 WITHIN = {"publish": ("publish", "sign", "attest")}
 """Stage to those whose work it does too: once it is done, an earlier failure of them is over."""
+AFTER_BUILDING = ("inspect", "check", "sbom", "boot", "publish", "sign", "attest")
+"""Stages in their order; every other step is one of building."""
 
 
 class RecordedError(ImmutableBaseError):
@@ -54,7 +56,9 @@ def record_failures(
 
 
 def recorded_failures(documents: Documents) -> tuple[Failure, ...]:
-    """Return what failed of this plan, in the order of names; another plan's failures are no news.
+    """Return what failed of this plan, in the order of stages; another plan's failures are no news.
+
+    What failed first is the reason; a stage after it may have failed for want of its document.
 
     Raises ConfigurationError if a document is not whole.
     """
@@ -69,4 +73,9 @@ def recorded_failures(documents: Documents) -> tuple[Failure, ...]:
             ) from error
         if failure.rests_on == plan:
             found.append(failure)
-    return tuple(found)
+    return tuple(sorted(found, key=_stage))
+
+
+def _stage(failure: Failure) -> int:
+    name = failure.id.partition(":")[0]
+    return AFTER_BUILDING.index(name) + 1 if name in AFTER_BUILDING else 0

@@ -5,6 +5,7 @@ Source of the variables: https://docs.gitlab.com/ci/variables/predefined_variabl
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -19,6 +20,11 @@ from immutable_base.verification.policy import Signer
 SHORT = 3600
 """Seconds that a project's jobs may take unless it says otherwise. Source:
 https://docs.gitlab.com/ci/pipelines/settings/, "Set a limit for how long jobs can run"."""
+RUNNER_VARIABLE = "IMMUTABLE_BASE_RUNNER"
+"""The tag that the pipeline's jobs ask for."""
+TOO_SMALL = "saas-linux-small-amd64"
+"""GitLab.com's default among its hosted runners, with 30 GB of disk."""
+FIX_OF_TAGS = f"let the jobs' `tags` be [${RUNNER_VARIABLE}], and name a tag of your runner by it"
 OF_A_CONTAINER = frozenset({"overlay", "aufs"})
 """File systems of a container itself: buildah can put no overlay of its own on them."""
 
@@ -35,6 +41,7 @@ def look_at_job(
     else:
         yield _protected(environment)
         yield _timeout(environment)
+        yield _tags(environment)
         if environment.get("CI_JOB_IMAGE"):
             yield _image(environment["CI_JOB_IMAGE"])
     yield _token(environment, signer, now=now, protected_ref=protected_ref)
@@ -78,6 +85,29 @@ def _timeout(environment: Mapping[str, str]) -> RunnerFinding:
     if seconds <= SHORT:
         return warning("timeout", f"{words}: a whole night takes longer", "set `timeout: 3h`")
     return fine("timeout", words)
+
+
+def _tags(environment: Mapping[str, str]) -> RunnerFinding:
+    """Return whether the job is on a runner with the tag that it asks for, and with enough disk.
+
+    The runner's are a JSON array. Source: GitLab, "Predefined variables", CI_RUNNER_TAGS.
+    """
+    try:
+        tags = json.loads(environment.get("CI_RUNNER_TAGS", ""))
+    except ValueError:
+        tags = None
+    if not isinstance(tags, list):
+        return warning("runner tags", "CI_RUNNER_TAGS says nothing", FIX_OF_TAGS)
+    words = f"this runner has {', '.join(map(str, tags)) or 'none'}"
+    wanted = environment.get(RUNNER_VARIABLE, "")
+    if wanted and wanted not in tags:
+        return warning("runner tags", f"{words}; the jobs ask for {wanted}", FIX_OF_TAGS)
+    if TOO_SMALL in tags:
+        return warning(
+            "runner tags", f"{words}: its disk of 30 GB is at its edge with all variants",
+            f"name a larger one by {RUNNER_VARIABLE}: saas-linux-medium-amd64",
+        )  # fmt: skip
+    return fine("runner tags", words)
 
 
 def _token(

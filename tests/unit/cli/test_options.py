@@ -12,6 +12,7 @@ import pytest
 from immutable_base.cli.options import (
     add_context_arguments,
     add_output_arguments,
+    add_unsigned_argument,
     add_workers_argument,
     wants_colour,
     write_result,
@@ -45,6 +46,21 @@ def test_colour_is_for_a_terminal_whose_user_wants_it(
     if no_color:
         monkeypatch.setenv("NO_COLOR", no_color)
     assert wants_colour(output) is coloured
+
+
+@pytest.mark.parametrize(
+    ("variable", "words", "unsigned"),
+    [(None, (), False), ("", (), False), ("false", (), False), ("true", (), True), (None, ("--unsigned",), True)],
+)  # fmt: skip
+def test_modules_are_unsigned_if_an_option_or_a_jobs_variable_says_so(
+    monkeypatch, variable, words, unsigned
+):
+    monkeypatch.delenv("IMMUTABLE_BASE_UNSIGNED", raising=False)
+    if variable is not None:
+        monkeypatch.setenv("IMMUTABLE_BASE_UNSIGNED", variable)
+    parser = argparse.ArgumentParser()
+    add_unsigned_argument(parser)
+    assert parser.parse_args(words).unsigned is unsigned
 
 
 def test_a_result_replaces_a_file_as_a_whole(tmp_path):

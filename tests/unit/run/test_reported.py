@@ -67,6 +67,18 @@ def test_a_shared_step_that_failed_fails_every_variant_that_needs_it(documents):
     assert found["base"].outcome == "published"
 
 
+def test_of_several_failures_the_first_stage_has_the_reason_and_the_others_only_followed(documents):
+    """Seen: a layer that could not be built was told of as a document that `boot` missed."""
+    for step in ("boot", "check", "sbom"):
+        fail(
+            documents, f"{step}:base-zfs", "base-zfs", error=ConfigurationError("there is no build")
+        )
+    fail(documents, "inspect:base-zfs", "base-zfs", error=CheckError("rpm says nothing"))
+    assert rows(documents)["base-zfs"].error == "rpm says nothing"
+    fail(documents, "layer:el:tiny:x", "base-zfs", error=CheckError("no such package"))
+    assert rows(documents)["base-zfs"].error == "no such package"
+
+
 def test_a_failure_of_another_plan_is_no_news(documents):
     fail(documents, "check:base", "base", error=CheckError("two kernels"))
     path = documents.folder / "failed/check_base.json"

@@ -1,5 +1,7 @@
 """What a job's variables, its token and its mounts say."""
 
+import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,7 +12,8 @@ from immutable_base.model.online import State
 from immutable_base.runner.job import look_at_job, look_at_volume
 from immutable_base.verification.policy import Signer
 from support.forge import IDENTITY, ISSUER
-from support.paths import PRODUCT
+from support.paths import PRODUCT, ROOT
+from support.pipelines import documents_of
 from support.publish_world import token_for
 
 NOW = 1_795_000_000
@@ -22,6 +25,8 @@ JOB = {
     "CI_COMMIT_REF_PROTECTED": "true",
     "CI_JOB_TIMEOUT": "10800",
     "CI_JOB_STARTED_AT": STARTED,
+    "CI_RUNNER_TAGS": '["linux", "saas-linux-medium-amd64"]',
+    "IMMUTABLE_BASE_RUNNER": "saas-linux-medium-amd64",
     "CI_JOB_IMAGE": f"registry.example/group/ci:latest@sha256:{'0' * 64}",
 }
 
@@ -87,6 +92,13 @@ def test_a_token_that_ends_before_the_job_may_is_told():
         ({"CI_JOB_IMAGE": "registry.example/group/ci:latest"}, "job image"),
         ({"CI_JOB_IMAGE": "registry.example/group/ci@sha256:0"}, "job image"),
         ({"CI_JOB_IMAGE": "\xe4"}, "job image"),
+        ({"CI_RUNNER_TAGS": None}, "runner tags"),
+        ({"CI_RUNNER_TAGS": "saas-linux-medium-amd64"}, "runner tags"),
+        ({"CI_RUNNER_TAGS": '"saas-linux-medium-amd64"'}, "runner tags"),
+        ({"CI_RUNNER_TAGS": "[]"}, "runner tags"),
+        ({"CI_RUNNER_TAGS": '["immutable-base"]'}, "runner tags"),
+        ({"CI_RUNNER_TAGS": "[[]]"}, "runner tags"),
+        ({"IMMUTABLE_BASE_RUNNER": "immutable-base"}, "runner tags"),
         ({"GITLAB_CI": None}, "job"),
     ],
 )
@@ -94,6 +106,28 @@ def test_what_a_night_would_miss_is_a_warning_with_its_fix(changes, name):
     found = look(**changes)[name]
     assert found.state is State.WARNING
     assert found.fix
+
+
+def test_the_hosted_runner_that_gitlab_takes_by_itself_is_told_of_its_disk():
+    small = "saas-linux-small-amd64"
+    found = look(CI_RUNNER_TAGS=f'["{small}"]', IMMUTABLE_BASE_RUNNER=small)["runner tags"]
+    assert (found.state, "30 GB" in found.message) == (State.WARNING, True)
+    assert (
+        look(CI_RUNNER_TAGS='["own"]', IMMUTABLE_BASE_RUNNER=None)["runner tags"].state is State.OK
+    )
+
+
+def test_what_the_pipeline_gives_its_own_job_is_enough():
+    """Seen: the job `runner` was warned of its own timeout in every night."""
+    (pipeline,) = documents_of(ROOT / ".gitlab-ci.yml")
+    hours = pipeline["runner"]["timeout"]
+    assert re.fullmatch(r"\dh", hours)
+    tag = pipeline["variables"]["IMMUTABLE_BASE_RUNNER"]
+    found = look(
+        CI_JOB_TIMEOUT=str(int(hours[0]) * 3600), CI_RUNNER_TAGS=json.dumps([tag]), IMMUTABLE_BASE_RUNNER=tag,
+    )  # fmt: skip
+    assert {found[name].state for name in ("timeout", "runner tags")} == {State.OK}
+    assert f"`timeout: {hours}`" in look(CI_JOB_TIMEOUT="3600")["timeout"].fix
 
 
 MOUNTS = """\
