@@ -98,7 +98,7 @@ jq -e '[.variants[] | any(.packages[]; .name == "{NEW_PACKAGE}")] == [true, true
 """),
     "how-to/add-a-variant.md": Session(
         (("NAME", "tiny-own"),), OWN_CONFIGURATION + """\
-printf '[variants.tiny-own]\\nstream = "tiny"\\nlayers = ["tiny", "metronome"]\\n' >> immutable-base.toml
+printf '[variants.tiny-own]\\nstream = "tiny"\\nlayers = ["tiny", "admission", "metronome"]\\n' >> immutable-base.toml
 printf 'description = "tiny with another name"\\n' >> immutable-base.toml
 """),
     "how-to/add-an-instance.md": Session(
