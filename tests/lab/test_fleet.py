@@ -32,7 +32,8 @@ from immutable_base.publish.as_host import REJECTED, AskedHost, require_host_agr
 from immutable_base.tls import set_up_tls
 from immutable_base.tools import bwrap, skopeo
 from immutable_base.trusted_keys import host_trust_of
-from support.fleet import IMAGE, SETTINGS, STATE, Served, commands, units
+from support.command_blocks import marked_block
+from support.fleet import IMAGE, SETTINGS, STATE, Served, units
 from support.foreign_images import push_twin
 from support.web import RESET, Reply, Site, make_certificate, serving
 
@@ -136,7 +137,7 @@ def place(tiny_lab, tiny_night, admission_image, tmp_path_factory) -> Iterator[F
         machine = Machine(first.root, f"{repository}:latest")
         # /srv is a link to it, and systemd-tmpfiles makes it at each start.
         (first.root / "var/srv").mkdir(parents=True, exist_ok=True)
-        done = machine.type(commands())
+        done = machine.type(marked_block("how-to/admit-for-a-fleet.md", "tests/lab/test_fleet.py"))
         assert done.status == 0, done.text
         assert digest in done.text
         config = _configure(tiny_lab.configuration, folder, site.url, machine.state / "host.pub")

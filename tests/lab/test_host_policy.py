@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
+from immutable_base.build.admission_files import FOLDER, SETTINGS
 from immutable_base.build.graph import image_tag
 from immutable_base.build.host_files import write_host_trust
 from immutable_base.config.load import load_settings
@@ -181,19 +183,58 @@ def test_a_policy_with_another_key_is_noticed_by_the_image_itself(place):
         as_host.require_host_agrees(place.host, place.repository, place.digest, by_key=True)
 
 
-def test_without_a_key_a_host_refuses_even_what_is_published(place):
-    """Until its own admission program has verified it: nothing of ours is taken for nothing."""
+@contextmanager
+def admitting(place, change):
+    """The same image as it is where no key is configured; `change` changes whom it believes."""
     settings = load_settings(place.config)
     signing = settings.signing.model_copy(update={"keys": None})
     trust = variants_trust(settings.model_copy(update={"signing": signing}))
-    root = place.host.root
+    root, table = place.host.root, place.host.root / FOLDER / SETTINGS
     before = {p: p.read_bytes() for p in (root / "etc/containers").rglob("*") if p.is_file()}
+    before[table] = table.read_bytes()
     write_host_trust(root, trust)
+    table.write_text(change(table.read_text()))
     try:
-        as_host.require_host_agrees(place.host, place.repository, place.digest, by_key=False)
+        yield
     finally:
         for path, raw in before.items():
             path.write_bytes(raw)
+        shutil.rmtree(root / "var/lib/immutable-base")
+
+
+def agree_without_a_key(place):
+    as_host.require_host_agrees(place.host, place.repository, place.digest, by_key=False)
+
+
+def test_without_a_key_a_host_refuses_admits_and_then_takes_what_is_published(place):
+    with admitting(place, lambda text: text):
+        agree_without_a_key(place)
+        assert place.host.fetch(f"{place.repository}@{place.digest}").status == 0
+        with pytest.raises(VerificationError, match="that its host has not admitted"):
+            agree_without_a_key(place)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("refs/heads/main", "refs/heads/other", "signed by"),
+        ('fulcio_root = "', 'fulcio_root = "no-', "cannot be read"),
+        ("schema_version = 1", "schema_version = 1\nmaximum = 3", "there is no key maximum"),
+    ],
+)
+def test_an_image_whose_program_would_not_admit_it_is_noticed(place, old, new, said):
+    """Its hosts would refuse every upgrade to it, and a copy that is refused says nothing of that."""
+
+    def change(text):
+        assert old in text, text
+        return text.replace(old, new)
+
+    with (
+        admitting(place, change),
+        pytest.raises(VerificationError, match="would not admit") as caught,
+    ):
+        agree_without_a_key(place)
+    assert said in caught.value.details, caught.value.details
 
 
 @pytest.mark.parametrize("action", ["lint", "test"])

@@ -8,22 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
-from support.command_blocks import blocks_of
+from support.command_blocks import marked_block
 from support.paths import ROOT
 from support.web import Reply
 
 PAGE = ROOT / "docs/how-to/admit-for-a-fleet.md"
 IMAGE = "registry.example/os/base:latest"
 """What stands there for a reader's own."""
+COMMANDS = marked_block("how-to/admit-for-a-fleet.md", "tests/lab/test_fleet.py")
+"""What the page has a machine type that shall admit."""
 STATE = "srv/admission"
 SETTINGS = "/etc/immutable-base/fleet/admission.toml"
 UNIT = re.compile(r"^# /etc/systemd/system/(?P<name>\S+)\n(?P<text>(?:[^`\n].*\n)+)", re.MULTILINE)
-
-
-def commands() -> str:
-    """Return what the page has a machine type that shall admit."""
-    (block,) = (it for it in blocks_of(PAGE.read_text()) if "test_fleet" in it.marker)
-    return block.text
 
 
 def units() -> dict[str, str]:

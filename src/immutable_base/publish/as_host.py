@@ -11,14 +11,16 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from immutable_base.errors import VerificationError, foreign_data
+from immutable_base.errors import RemoteError, VerificationError, foreign_data
 from immutable_base.image.program import mounted_image
 from immutable_base.model.facts import ProgramOutput
+from immutable_base.policy.host_trust import ADMISSION_KEY
+from immutable_base.policy.render import POLICY
 from immutable_base.process import ANY_STATUS, Runner
 from immutable_base.tools import buildah, bwrap, skopeo
 from immutable_base.tools.outages import remote_kind
@@ -28,6 +30,8 @@ REJECTED = "Source image rejected: "
 copy/single.go. Anything else that ends a copy says nothing about the policy."""
 TWIN = "io.immutable-base.unsigned-twin"
 """Annotation that makes another manifest of an image, for which there is no signature."""
+STATE_FILE = "/usr/lib/tmpfiles.d/immutable-base-admission.conf"
+"""Makes the folder for what a host admits, when it starts."""
 SEEN_AS = "/run/as-host"
 """Where the sandbox has what it works with; /run is its own."""
 HINT = "`immutable-base policy lint` says what is wrong with an image's policy"
@@ -50,29 +54,46 @@ class AskedHost:
         with tempfile.TemporaryDirectory(dir=self.layout.parent, prefix=".as-host.") as scratch:
             folder = Path(scratch)
             _link_blobs(self.layout, folder, but=pinned.partition("@")[2])
-            self._name_servers()
             argv = (
                 # A layout has no place for signatures; they are looked at all the same.
                 "skopeo", "copy", "--quiet", "--remove-signatures",
                 f"--dest-shared-blob-dir={SEEN_AS}/blobs",
                 f"docker://{pinned}", f"oci:{SEEN_AS}/fetched:image",
             )  # fmt: skip
-            found = bwrap.run_in_root(
-                self.run, self.root, argv, ok=ANY_STATUS, surroundings=self._surroundings(folder)
-            )
+            return self._within(argv, {folder: SEEN_AS})
+
+    @property
+    def admits(self) -> bool:
+        """Whether the image's policy demands what its own admission program signs."""
+        policy = self.root / POLICY
+        return policy.is_file() and ADMISSION_KEY in policy.read_text("utf-8", "replace")
+
+    def admit(self, pinned: str) -> ProgramOutput:
+        """Return what the image's admission program says of `repository@sha256:...`, or of a tag.
+
+        What it admits is taken by later fetches of this host.
+        """
+        made = self._within(("systemd-tmpfiles", "--create", STATE_FILE), {})
+        if made.status != 0:
+            return made
+        return self._within(("immutable-base-admission", "admit", pinned), {})
+
+    def _within(self, argv: Sequence[str], writable: Mapping[Path, str]) -> ProgramOutput:
+        self._name_servers()
+        found = bwrap.run_in_root(
+            self.run, self.root, argv, ok=ANY_STATUS, surroundings=self._surroundings(writable)
+        )
         text = f"{found.text}{found.stderr_tail}".strip()
         return ProgramOutput(status=found.status, text=text)
 
-    def _surroundings(self, folder: Path) -> bwrap.SharedFiles:
-        """Return the network, the registry's CA and login, and a folder to write to."""
+    def _surroundings(self, writable: Mapping[Path, str]) -> bwrap.SharedFiles:
+        """Return the network, the registry's CA and login, and folders to write to."""
         readable, environment = {}, {"HOME": "/root"}
         if bundle := self.environment.get("SSL_CERT_FILE"):
             readable[Path(bundle)] = environment["SSL_CERT_FILE"] = "/run/as-host-ca.pem"
         if (login := _login(os.environ)) is not None:
             readable[login] = environment["REGISTRY_AUTH_FILE"] = "/run/as-host-login.json"
-        return bwrap.SharedFiles(
-            environment=environment, readable=readable, writable={folder: SEEN_AS}
-        )
+        return bwrap.SharedFiles(environment=environment, readable=readable, writable=writable)
 
     def _name_servers(self) -> None:
         """Give the sandbox the machine's: the image has none, or a link into its own /run."""
@@ -94,35 +115,66 @@ def open_host(
 def require_host_agrees(
     host: AskedHost, repository: str, digest: str, *, by_key: bool, by_fleet: bool = False
 ) -> None:
-    """Require that a host takes the image from the registry, and refuses an unsigned copy of it.
+    """Require that a host refuses an unsigned copy of an image, and takes the image itself.
 
-    `by_key`: whether a key has signed; without, a host refuses the image itself, too, until its
-    own admission program has verified it, and that is what is required then. `by_fleet`: another
-    machine admits, which may have done so already or not, so that only the copy says anything.
+    Raises as `require_unsigned_refused` and `require_signed_taken`, which say what is asked.
+    """
+    require_unsigned_refused(host, repository)
+    require_signed_taken(host, f"{repository}@{digest}", by_key=by_key, by_fleet=by_fleet)
+
+
+def require_unsigned_refused(host: AskedHost, repository: str) -> None:
+    """Require that a host refuses an unsigned copy of its own image.
+
+    It says whether the image's policy demands anything, before anybody has signed the image: what
+    is signed may be put under any tag by whoever may push, also by somebody who wishes hosts such a
+    policy. Raises VerificationError if it is taken, RemoteError if nothing can be known.
+    """
+    _require_refused(host, _push_twin(host, repository), "an unsigned copy of the image")
+
+
+def require_signed_taken(
+    host: AskedHost, pinned: str, *, by_key: bool, by_fleet: bool = False
+) -> None:
+    """Require that a host takes what is signed in the registry, `repository@sha256:...`.
+
+    `by_key`: whether a key has signed. Without, a host refuses the image until its own admission
+    program has verified it: that is what is asked then, refusal, admission and all. `by_fleet`:
+    another machine admits, with a key that is not here, so that nothing can be asked.
 
     Raises VerificationError if a host would do otherwise, RemoteError if nothing can be known.
     """
-    pinned = f"{repository}@{digest}"
     if by_key:
         require_taken(host, pinned)
     elif not by_fleet:
         _require_refused(host, pinned, "an image that its host has not admitted")
-    twin = _push_twin(host, repository)
-    _require_refused(host, twin, "an unsigned copy of the image")
+        require_admitted(host, pinned)
+        require_taken(host, pinned)
 
 
 def require_taken(host: AskedHost, pinned: str) -> None:
-    """Require that a host takes an image; raises as `require_host_agrees`."""
+    """Require that a host takes an image; raises as `require_signed_taken`."""
     found = host.fetch(pinned)
     if found.status == 0:
         return
     if REJECTED not in found.text:
-        raise remote_kind(found.text)(
-            f"whether a host takes {pinned} cannot be known: the image's skopeo failed",
-            details=found.text,
-            hint="is the registry up? The tags are where they were; run again",
-        )
+        raise _unknown(f"whether a host takes {pinned}", "skopeo", found)
     raise VerificationError(f"a host would refuse {pinned}", details=found.text, hint=HINT)
+
+
+def require_admitted(host: AskedHost, pinned: str) -> None:
+    """Require that a host's own program admits an image; raises as `require_signed_taken`."""
+    found = host.admit(pinned)
+    if found.status == 0:
+        return
+    if found.status == RemoteError.exit_code:
+        raise _unknown(f"whether a host admits {pinned}", "admission program", found)
+    raise VerificationError(
+        f"a host would not admit {pinned}, and would refuse every upgrade to it",
+        details=found.text,
+        hint="nothing was published: the image's program, or whom it believes "
+        "(/usr/lib/immutable-base/admission), is not what signed it",
+    )
 
 
 def _require_refused(host: AskedHost, pinned: str, what: str) -> None:
@@ -133,11 +185,15 @@ def _require_refused(host: AskedHost, pinned: str, what: str) -> None:
             hint=f"nothing was published: the image's policy.json demands too little; {HINT}",
         )
     if REJECTED not in found.text:
-        raise remote_kind(found.text)(
-            f"whether a host refuses {what} cannot be known: the image's skopeo failed",
-            details=found.text,
-            hint="is the registry up? The tags are where they were; run again",
-        )
+        raise _unknown(f"whether a host refuses {what}", "skopeo", found)
+
+
+def _unknown(what: str, program: str, found: ProgramOutput) -> RemoteError:
+    return remote_kind(found.text)(
+        f"{what} cannot be known: the image's {program} failed",
+        details=found.text,
+        hint="is the registry up? The tags are where they were; run again",
+    )
 
 
 def _push_twin(host: AskedHost, repository: str) -> str:

@@ -7,13 +7,11 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 
 from immutable_base.errors import ImmutableBaseError, RemoteError, VerificationError
 from immutable_base.image.oci import require_manifest
 from immutable_base.model.publish import Publication, PublicationStatus, Tag
 from immutable_base.model.sbom import full_sbom_path
-from immutable_base.publish.as_host import require_host_agrees
 from immutable_base.publish.attested import (
     attest_provenance,
     attest_sbom,
@@ -22,6 +20,7 @@ from immutable_base.publish.attested import (
     write_provenance,
 )
 from immutable_base.publish.full_sbom import attach_full_sbom
+from immutable_base.publish.host_gate import ask_for_image, ask_for_unsigned_copy
 from immutable_base.publish.key_signature import (
     require_known_key,
     require_signed_by_key,
@@ -46,6 +45,8 @@ VERIFY = "verify signature, SBOM and provenance"
 def publish_variant(publisher: Publisher, request: PublishRequest) -> Publication:
     """Push by digest, sign, attest, verify all of it, and only then move the tags.
 
+    A host on the image is asked twice: whether it refuses an unsigned copy, before anything is
+    signed, and whether it takes the image, before tags move.
     With a key it signs as well, for each tag. Nothing is written if all of that is so already,
     except a signature that `renew` asks for.
 
@@ -77,11 +78,10 @@ def publish_variant(publisher: Publisher, request: PublishRequest) -> Publicatio
         if unsigned_tags(publisher, *request.named):
             _add_key_signatures(publisher, request, times, patience)
             status = PublicationStatus.PUBLISHED
-    if request.open_host is not None and status is not PublicationStatus.UNCHANGED:
-        with times.step("ask as a host"), request.open_host() as host:
-            agree = partial(require_host_agrees, host, request.repository, request.digest)
-            by_key, by_fleet = publisher.key is not None, publisher.by_fleet
-            patience.ask(partial(agree, by_key=by_key, by_fleet=by_fleet))
+        if status is not PublicationStatus.UNCHANGED:
+            ask_for_unsigned_copy(request, times, patience)
+    if status is not PublicationStatus.UNCHANGED:
+        ask_for_image(publisher, request, times, patience)
     with times.step("move the tags"):
         moved = mover.move(before, request.digest)
     return _publication(verified, request, times, status, moved)
@@ -132,9 +132,11 @@ def sign_variant(publisher: Publisher, request: PublishRequest) -> str:
     Raises as `publish_variant`.
     """
     require_manifest(request.layout, request.digest)
-    publisher = replace(publisher, run=Patience().runner(publisher.run))
+    patience = Patience()
+    publisher = replace(publisher, run=patience.runner(publisher.run))
     token = _ready_to_sign(publisher)
     _push(publisher, request)
+    ask_for_unsigned_copy(request, StepClock(), patience)
     _sign(publisher, request, token)
     return request.pinned
 
@@ -235,6 +237,7 @@ def _make_verified(
     token = _ready_to_sign(publisher)
     with times.step("push by digest"):
         _push(publisher, request)
+    ask_for_unsigned_copy(request, times, patience)
     with times.step("sign"):
         _sign(publisher, request, token)
     _attest(publisher, request, token, times, patience)

@@ -1,4 +1,7 @@
-"""`verify --as-host`: the image's own skopeo, under the image's own policy, fetches the image."""
+"""`verify --as-host`: the image's own skopeo, under the image's own policy, fetches the image.
+
+Where that policy demands it, the image's own admission program has admitted the image before.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from pathlib import Path
 
 from immutable_base.config.trust import load_trust
 from immutable_base.process import run
-from immutable_base.publish.as_host import open_host, require_taken
+from immutable_base.publish.as_host import open_host, require_admitted, require_taken
 from immutable_base.tls import set_up_tls
 from immutable_base.tools import buildah, skopeo
 from immutable_base.verify import VerifiedImage
@@ -33,4 +36,6 @@ def require_taken_by_host(
         image = buildah.pull_layout(storage, layout)
         asked = f"{verified.repository}:{verified.tag}" if verified.tag else verified.pinned
         with open_host(storage, image, layout, environment) as host:
+            if host.admits:
+                require_admitted(host, asked)
             require_taken(host, asked)

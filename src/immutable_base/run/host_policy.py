@@ -44,5 +44,13 @@ def try_policy(context: Context, name: str) -> str:
         require_host_agrees(
             host, context.repository_of(name), layout.digest, by_key=by_key, by_fleet=by_fleet
         )
-    own = "it takes itself by its key" if by_key else "it refuses itself until it is admitted"
+    own = _said_of_itself(by_key=by_key, by_fleet=by_fleet)
     return f"{own}, and refuses an unsigned copy"
+
+
+def _said_of_itself(*, by_key: bool, by_fleet: bool) -> str:
+    if by_key:
+        return "it takes itself by its key"
+    if by_fleet:
+        return "what its fleet's machine admits was not asked"
+    return "it takes itself once its own program has admitted it, and not before"

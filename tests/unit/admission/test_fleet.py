@@ -14,7 +14,7 @@ from immutable_base.admission.settings import load_settings as admission_setting
 from immutable_base.build.admission_files import settings_files
 from immutable_base.config.load import load_settings
 from support.admissions import admission
-from support.fleet import IMAGE, SETTINGS, STATE, Served, commands, units
+from support.fleet import COMMANDS, IMAGE, SETTINGS, STATE, Served, units
 from support.paths import PRODUCT, ROOT
 
 PROGRAM = "immutable-base-admission"
@@ -51,10 +51,10 @@ def test_the_timer_starts_that_service_and_can_be_enabled():
 
 
 def test_the_page_s_commands_end_with_what_the_service_does():
-    last = shlex.split(commands().splitlines()[-1])
+    last = shlex.split(COMMANDS.splitlines()[-1])
     service = sections(units()["fleet-base.service"])["Service"]
     assert last == next(shlex.split(value) for key, value in service if key == "ExecStart")
-    assert f"/{STATE}" in commands()
+    assert f"/{STATE}" in COMMANDS
 
 
 def test_the_roots_of_trust_stay_the_image_s(tmp_path):
@@ -64,7 +64,7 @@ def test_the_roots_of_trust_stay_the_image_s(tmp_path):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(content)
     typed = re.sub(
-        r"(?<![\w.])/(usr|etc|srv)/", rf"{tmp_path}/\1/", "\n".join(commands().splitlines()[:-1])
+        r"(?<![\w.])/(usr|etc|srv)/", rf"{tmp_path}/\1/", "\n".join(COMMANDS.splitlines()[:-1])
     )
     (tmp_path / "srv").mkdir()
     subprocess.run(["bash", "-euc", f"umask 022\n{typed}"], check=True)

@@ -35,7 +35,13 @@ class Machine:
         self.commands.append(command)
         if command.argv[0] != "bwrap":
             return Result(status=0, stdout=b"", stderr_tail="")
-        self.seen.append(next(a for a in command.argv if a.startswith("docker://")))
+        inside = command.argv[command.argv.index("--") + 1 :]
+        if inside[0] == "systemd-tmpfiles":
+            return Result(status=0, stdout=b"", stderr_tail="")
+        if inside[0] == "immutable-base-admission":
+            self.seen.append(" ".join(inside))
+        else:
+            self.seen.append(next(a for a in inside if a.startswith("docker://")))
         status, text = self.says.pop(0)
         return Result(status=status, stdout=b"", stderr_tail=text)
 
@@ -44,9 +50,9 @@ class Machine:
 
 
 def test_a_host_that_takes_the_image_and_refuses_its_copy_agrees(tmp_path):
-    machine = Machine(tmp_path, TAKEN, REFUSED)
+    machine = Machine(tmp_path, REFUSED, TAKEN)
     machine.agree()
-    image, copy = machine.seen
+    copy, image = machine.seen
     assert image == f"docker://{REPOSITORY}@{machine.digest}"
     assert copy.startswith(f"docker://{REPOSITORY}@sha256:")
     assert copy != image
@@ -57,10 +63,10 @@ def test_a_host_that_takes_the_image_and_refuses_its_copy_agrees(tmp_path):
 @pytest.mark.parametrize(
     ("says", "error", "words"),
     [
-        ([REFUSED], VerificationError, "would refuse"),
-        ([TAKEN, TAKEN], VerificationError, "would take an unsigned copy"),
+        ([REFUSED, REFUSED], VerificationError, "would refuse"),
+        ([TAKEN], VerificationError, "would take an unsigned copy"),
         ([DOWN], UnavailableError, "cannot be known"),
-        ([TAKEN, DOWN], UnavailableError, "cannot be known"),
+        ([REFUSED, DOWN], UnavailableError, "cannot be known"),
         ([(127, "bwrap: execvp skopeo: No such file")], RemoteError, "cannot be known"),
     ],
 )
@@ -70,10 +76,36 @@ def test_anything_else_stops_the_publication(tmp_path, says, error, words):
     assert type(caught.value) is error
 
 
-def test_without_a_key_the_image_itself_must_be_refused(tmp_path):
-    Machine(tmp_path, REFUSED, REFUSED).agree(by_key=False)
-    with pytest.raises(VerificationError, match="that its host has not admitted"):
-        Machine(tmp_path / "other", TAKEN).agree(by_key=False)
+ADMITTED = (0, "admitted")
+
+
+def test_without_a_key_a_host_refuses_the_image_admits_it_and_then_takes_it(tmp_path):
+    machine = Machine(tmp_path, REFUSED, REFUSED, ADMITTED, TAKEN)
+    machine.agree(by_key=False)
+    pinned = f"{REPOSITORY}@{machine.digest}"
+    assert machine.seen[1:] == [
+        f"docker://{pinned}", f"immutable-base-admission admit {pinned}", f"docker://{pinned}",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("says", "error", "words"),
+    [
+        ([TAKEN], VerificationError, "that its host has not admitted"),
+        ([REFUSED, (14, "signed by somebody else")], VerificationError, "would not admit"),
+        ([REFUSED, (1, "execvp: No such file")], VerificationError, "would not admit"),
+        ([REFUSED, (6, "connection refused")], UnavailableError, "cannot be known"),
+        ([REFUSED, (6, "a login is needed")], RemoteError, "cannot be known"),
+        ([REFUSED, ADMITTED, REFUSED], VerificationError, "would refuse"),
+        ([REFUSED, ADMITTED, DOWN], UnavailableError, "cannot be known"),
+    ],
+)
+def test_a_host_that_admits_otherwise_stops_the_publication(tmp_path, says, error, words):
+    machine = Machine(tmp_path, REFUSED, *says)
+    with pytest.raises(error, match=words) as caught:
+        machine.agree(by_key=False)
+    assert type(caught.value) is error
+    assert machine.says == []
 
 
 def test_what_another_machine_admits_is_taken_or_not_and_its_copy_is_refused(tmp_path):
@@ -119,31 +151,44 @@ def test_the_sandbox_has_the_network_the_ca_and_the_login_and_nothing_else(tmp_p
     assert "--clearenv" in argv
 
 
-def test_tags_stay_if_a_host_would_not_take_it(world, token, publish, image, tmp_path):
-    """A whole publication, up to the host's answer."""
-    from immutable_base.publish import publish as room
-
-    asked = []
-
-    def disagree(host, repository, digest, *, by_key, by_fleet):
-        asked.append((host, repository, digest, by_key, by_fleet))
-        raise VerificationError("a host would refuse it")
-
-    original = room.PublishRequest
-
-    def with_host(**fields):
-        import contextlib
-
-        return original(**fields, open_host=lambda: contextlib.nullcontext("the host"))
+def host_that(monkeypatch, question, asked):
+    """Let publications ask a host that answers one of the two questions with an objection."""
+    import contextlib
 
     import support.publish_fixtures as fixtures
+    from immutable_base.publish import host_gate, request
 
-    monkey = pytest.MonkeyPatch()
-    with monkey.context() as patch:
-        patch.setattr(fixtures, "PublishRequest", with_host)
-        patch.setattr(room, "require_host_agrees", disagree)
-        with pytest.raises(VerificationError, match="would refuse it"):
-            publish()
+    def disagree(host, *about, **by):
+        asked.append((host, about, by))
+        raise VerificationError("a host objects")
+
+    original = request.PublishRequest
+    for name in ("require_unsigned_refused", "require_signed_taken"):
+        monkeypatch.setattr(host_gate, name, disagree if name == question else lambda *_a, **_k: 0)
+    monkeypatch.setattr(
+        fixtures,
+        "PublishRequest",
+        lambda **fields: original(**fields, open_host=lambda: contextlib.nullcontext("the host")),
+    )
+
+
+def test_nothing_is_signed_if_a_host_takes_an_unsigned_copy(
+    world, token, publish, image, monkeypatch
+):
+    asked = []
+    host_that(monkeypatch, "require_unsigned_refused", asked)
+    with pytest.raises(VerificationError, match="a host objects"):
+        publish()
+    assert [item[0] for item in asked] == ["the host"]
+    assert world.tags == {}
+    assert world.writes() == ["push"]
+
+
+def test_tags_stay_if_a_host_would_not_take_it(world, token, publish, image, monkeypatch):
+    asked = []
+    host_that(monkeypatch, "require_signed_taken", asked)
+    with pytest.raises(VerificationError, match="a host objects"):
+        publish()
     assert [item[0] for item in asked] == ["the host"]
     assert world.tags == {}
     assert world.writes()[-1] == "refer"

@@ -1,5 +1,6 @@
 """`sign` and `attest` by themselves: a part of a publication, in which no tag moves."""
 
+import contextlib
 import dataclasses
 import json
 import threading
@@ -12,8 +13,11 @@ from immutable_base.errors import (
     ConfigurationError,
     HostError,
     RemoteError,
+    UnavailableError,
+    VerificationError,
 )
 from immutable_base.model.publish import PublicationStatus
+from immutable_base.publish import host_gate
 from immutable_base.publish.publish import attest_variant, sign_variant
 from immutable_base.publish.request import PublishRequest
 from immutable_base.run.publisher import publisher_of
@@ -41,6 +45,28 @@ def test_signing_pushes_by_digest_and_moves_no_tag(world, token, context, reques
     assert sign_variant(publisher_of(context), request_of) == request_of.pinned
     assert written(world) == ["push", "sign"]
     assert world.tags == {"latest": OLD}
+
+
+def test_nothing_is_signed_for_hosts_that_would_take_an_unsigned_copy(
+    world, token, context, request_of, monkeypatch
+):
+    """Asked again while the registry does not answer, each time of a host as it was shipped."""
+    opened, answers = [], [UnavailableError("no answer"), VerificationError("takes it")]
+
+    @contextlib.contextmanager
+    def open_host():
+        opened.append("new")
+        yield "a host"
+
+    def ask(host, repository):
+        assert (host, repository) == ("a host", request_of.repository)
+        raise answers.pop(0)
+
+    monkeypatch.setattr(host_gate, "require_unsigned_refused", ask)
+    with pytest.raises(VerificationError, match="takes it"):
+        sign_variant(publisher_of(context), dataclasses.replace(request_of, open_host=open_host))
+    assert written(world) == ["push"]
+    assert opened == ["new", "new"]
 
 
 def test_attesting_moves_no_tag(world, token, context, request_of):
