@@ -16,11 +16,14 @@ from immutable_base.errors import ConfigurationError
 from immutable_base.model.module_signer import ModuleSigner
 from immutable_base.module_signing import read_signer
 from immutable_base.plan.remote import PlanInputs
+from immutable_base.policy.accepted import accepted
 from immutable_base.process import Runner
 from immutable_base.repository.keys import KeyFetcher
 from immutable_base.repository.metadata import MetadataFetcher
 from immutable_base.tls import Tls, set_up_tls
 from immutable_base.tools.buildah import Storage
+from immutable_base.trusted import signer_of
+from immutable_base.trusted_keys import host_trust_of
 from immutable_base.verification.complete.referrers import ReferrersOpener
 from immutable_base.workspace import RUN_FOLDER
 
@@ -75,17 +78,7 @@ class Context:
     def open_plan_inputs(self) -> Iterator[PlanInputs]:
         """Yield what a plan is made from; connections are closed at the end."""
         cache, signer = self.workspace / "cache", self.module_signer()
-        with open_downloader(self.tls.authority) as downloader:
-            keys = KeyFetcher(
-                run=self.run,
-                downloader=downloader,
-                keys=self.settings.keys,
-                folder=self.config_path.parent,
-            )
-            metadata = MetadataFetcher(
-                keys=keys, repositories=self.settings.repositories, cache=cache / "metadata"
-            )
-        cache = self.workspace / "cache"
+        trust = host_trust_of(self.settings, self.config_path.parent)
         with open_metadata(self.settings, self.config_path, cache, self.run, self.tls) as metadata:
             yield PlanInputs(
                 settings=self.settings,
@@ -95,6 +88,7 @@ class Context:
                 cache=cache,
                 now=self.clock(),
                 module_signer=signer,
+                hosts_accept=accepted(trust, signer_of(self.settings.signing.table())),
             )
 
     def repository_of(self, variant: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -16,6 +17,7 @@ from immutable_base.build.graph import image_tag
 from immutable_base.build.host_files import write_host_trust
 from immutable_base.config.load import load_settings
 from immutable_base.errors import VerificationError
+from immutable_base.policy.accepted import HOSTS_ACCEPT
 from immutable_base.policy.host_trust import variants_trust
 from immutable_base.process import Command, run
 from immutable_base.publish import as_host
@@ -81,6 +83,17 @@ def place(tiny_lab, tiny_night, tmp_path_factory):
 @pytest.fixture(scope="module")
 def key(place):
     return signing_key_of(place.signing, place.config.parent)
+
+
+def test_a_label_says_which_keys_the_policy_of_the_image_takes(place):
+    named = place.host.root / "usr/lib/pki/immutable-base"
+    sums = [
+        hashlib.sha256((named / f"immutable-base-{slot}.pub").read_bytes()).hexdigest()
+        for slot in ("current", "next")
+    ]
+    pinned = f"{place.repository}@{place.digest}"
+    labels = skopeo.published_labels(run, pinned, place.environment)
+    assert labels[HOSTS_ACCEPT] == ", ".join(f"key sha256:{it}" for it in sums)
 
 
 def refused(place, reference, words=""):

@@ -48,6 +48,9 @@ def test_the_same_commit_on_the_same_base_gives_the_same_image(downstream):
     assert labels[f"{OCI}.base.digest"] == decision["base"]["digest"]
     assert labels[f"{OCI}.revision"] == downstream.program("git", "rev-parse", "HEAD")
     assert labels["io.immutable-base.module.metronome"], "the base's modules are its own too"
+    by = downstream.document("publish.json")
+    accepted = labels["io.immutable-base.hosts-accept"]
+    assert accepted == f"signer {by['signer']} of {by['issuer']}", "not the keys of the base"
 
     # The same inputs again give the same image: nothing is signed or tagged anew.
     downstream.verb("detect-changes", "--force")

@@ -11,6 +11,7 @@ import os
 import pytest
 
 from immutable_base.config.load import load_settings
+from immutable_base.errors import VerificationError
 from immutable_base.process import Command, run
 from immutable_base.tools import cosign
 from immutable_base.trusted_keys import signing_key_of
@@ -88,6 +89,15 @@ def test_two_hosts_follow_a_rotation_and_refuse_the_old_key_at_its_end(
     too_early = by_one_key(publisher, first, next_key, "too-early")
     with one.up():
         assert one.upgrade(too_early).status != 0, "its policy knows one key only"
+
+    known = publisher.configuration.read_text()
+    rotate(publisher, "--next", keys / "next.pub")
+    rotate(publisher, "--key", f"env://{NEXT_VARIABLE}")
+    leapt = publisher.try_night()
+    assert leapt.returncode == VerificationError.exit_code, leapt.stderr
+    assert "hosts on" in leapt.stderr
+    assert ":latest would refuse this image" in leapt.stderr
+    publisher.configuration.write_text(known)
 
     rotate(publisher, "--next", keys / "next.pub")
     announced = publisher.night()

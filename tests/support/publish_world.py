@@ -89,6 +89,8 @@ class World:
         self.blobs = {}
         """Of artifacts; images have theirs elsewhere."""
         self.tags = {}
+        self.labels = {}
+        """Labels of images by their digests, or the error instead of an answer."""
         self.lists = {}
         """Lists of referrers, by their tags."""
         self.cosign = Cosign3()
@@ -219,6 +221,11 @@ class World:
         digest = name.partition("@")[2] or self.tags.get(name.rpartition(":")[2])
         if digest not in self.manifests:
             raise CommandError("skopeo failed", details="reading manifest: manifest unknown")
+        if "--config" in argv:
+            found = self.labels.get(digest, {})
+            if isinstance(found, Exception):
+                raise found
+            return 0, json.dumps({"config": {"Labels": found}}).encode()
         return 0, self.manifests[digest]
 
     def version(self, command):

@@ -67,6 +67,14 @@ class Publisher:
 
     def night(self) -> Published:
         """Build, check, sign and publish another image of the variant."""
+        done = self.try_night()
+        assert done.returncode == 0, done.stderr
+        (row,) = json.loads(done.stdout)["variants"]
+        repository, _, digest = row["reference"].partition("@")
+        return Published(repository, digest, self.folder / str(self._nights) / "tonight")
+
+    def try_night(self):
+        """Do the same, and return how the run ended."""
         self._nights += 1
         text = self.configuration.read_text()
         marked = re.sub(
@@ -74,13 +82,9 @@ class Publisher:
         )
         self.configuration.write_text(marked)
         workspace = self.folder / str(self._nights)
-        done = self.product(
+        return self.product(
             "run", "--variant", self.variant, "--format", "json", workspace=workspace
         )
-        assert done.returncode == 0, done.stderr
-        (row,) = json.loads(done.stdout)["variants"]
-        repository, _, digest = row["reference"].partition("@")
-        return Published(repository, digest, workspace / "tonight")
 
     def host(self, published: Published, folder: Path) -> Host:
         """Install a published image on a machine."""

@@ -242,6 +242,7 @@ class Lab:
         }
         for service in SERVICES:
             variables |= service.environment(at)
+        variables["IMMUTABLE_BASE_REGISTRY"] += scenario.namespace
         variables |= image_keys.environment(self.paths)
         if scenario is not FULL:
             # A run removes what the last one in its workspace left.

@@ -67,6 +67,9 @@ class Signing(Frozen):
     accept_unsigned: tuple[Annotated[str, Field(pattern=SCOPE)], ...] = ()
     """Registries, namespaces or repositories of others from which hosts take images without any
     signature, e.g. `docker.io/library`; what is not named is refused."""
+    leave_behind: tuple[str, ...] = ()
+    """What hosts of earlier images take (their label `io.immutable-base.hosts-accept`) that nothing
+    published from now on is signed by: these hosts get no upgrade any more."""
 
     @property
     def host_key_paths(self) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ from immutable_base.instance.proofs import require_base
 from immutable_base.model.instance import BaseEvidence, InstanceBuild, InstanceDecision
 from immutable_base.model.reference import Reference
 from immutable_base.plan.labels import KERNEL, OCI, OF_THE_BASE_ONLY, OSTREE_KERNEL, VARIANT
+from immutable_base.policy.accepted import HOSTS_ACCEPT, accepted
 from immutable_base.policy.demands import refuses_by_default
 from immutable_base.process import LineSink
 from immutable_base.tools import buildah, git
@@ -81,7 +82,7 @@ def build_instance(
 
 
 def instance_labels(
-    decision: InstanceDecision, base: BaseEvidence, kernel: str | None
+    decision: InstanceDecision, base: BaseEvidence, kernel: str | None, hosts_accept: str
 ) -> dict[str, str]:
     """Return the labels of a decided instance; `kernel` is what is in the image, if it is one."""
     newest = datetime.fromtimestamp(decision.epoch, UTC)
@@ -97,6 +98,7 @@ def instance_labels(
         VARIANT: base.variant,
         "containers.bootc": "1",
         KERNEL: kernel or "",
+        HOSTS_ACCEPT: hosts_accept,
     }
     return {name: text for name, text in labels.items() if text}
 
@@ -186,7 +188,8 @@ def _finish(
         if admits(root):
             write_whom_to_admit(root, *at.admitted)
         kernel = _kernel(root)
-        labels = instance_labels(decision, base, kernel)
+        hosts_accept = accepted(at.host_trust, at.verifier().signer) if demands else ""
+        labels = instance_labels(decision, base, kernel, hosts_accept)
         gone = {
             key
             for key in OF_THE_BASE_ONLY | OF_THE_VARIANT

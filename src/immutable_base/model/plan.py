@@ -196,6 +196,9 @@ class VariantPlan(Frozen):
     modules: tuple[ModulePlan, ...]
     module_signer: ModuleSigner | None = None
     """Who signs `modules`; null: nobody, or there are none."""
+    hosts_accept: str = ""
+    """Whose images the hosts of this one take next, as a label says it; empty: they demand nothing,
+    or what a fleet's machine has admitted."""
     layers: tuple[LayerPlan, ...]
     packages: tuple[PlannedPackage, ...]
     reasons: tuple[str, ...]

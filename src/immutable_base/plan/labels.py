@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from immutable_base.config.schema import Settings
 from immutable_base.model.plan import KernelPlan, VariantPlan
+from immutable_base.policy.accepted import HOSTS_ACCEPT
 
 OCI = "org.opencontainers.image"
 """Prefix of the pre-defined keys. Source: OCI Image Specification 1.1, "Annotations"."""
@@ -24,10 +25,10 @@ modules by it, ublue-os/akmods for one."""
 OF_THE_BASE_ONLY = frozenset({
     f"{OCI}.ref.name", f"{OCI}.revision", "build-date", "org.label-schema.build-date",
     "org.label-schema.vcs-ref", "org.label-schema.vcs-url", "rpmostree.inputhash", "vcs-ref",
-    "vcs-type", "vcs-url",
+    "vcs-type", "vcs-url", HOSTS_ACCEPT,
 })  # fmt: skip
-"""Labels that tell of which commit, when and from which inputs an image was made, and its tag. Said
-of our image, beside our own `source`, the base's are wrong."""
+"""Labels that tell of which commit, when and from which inputs an image was made, its tag, and what
+its hosts take. Said of our image, the base's are wrong."""
 
 
 def variant_labels(settings: Settings, variant: VariantPlan) -> dict[str, str]:
@@ -50,6 +51,7 @@ def variant_labels(settings: Settings, variant: VariantPlan) -> dict[str, str]:
         KERNEL: variant.kernel.chosen or "",
         **{f"{MODULE}.{module.name}": module.version for module in variant.modules},
         **({MODULES: variant.signed_by} if variant.modules else {}),
+        **({HOSTS_ACCEPT: variant.hosts_accept} if variant.hosts_accept else {}),
     }
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from immutable_base.config.schema import Settings
 from immutable_base.download import prune
 from immutable_base.errors import HostError, ImmutableBaseError, foreign_data
-from immutable_base.model.module_signer import ModuleSigner
 from immutable_base.model.plan import KeyPlan, Plan, RepositoryPlan, SkippedRepository, VariantPlan
 from immutable_base.plan import verdicts
 from immutable_base.plan.base_image import Base
@@ -26,6 +25,7 @@ from immutable_base.plan.sources import (
 from immutable_base.plan.stream import StreamFacts, StreamPlanner
 from immutable_base.plan.support import judge_support, today_of
 from immutable_base.plan.zfs_meta import linux_maximum
+from immutable_base.policy.demands import variant_demands
 from immutable_base.repository.metadata import Metadata, Source
 from immutable_base.solver.pool import PackagePool, UnreadableRepositoryError
 
@@ -65,12 +65,15 @@ def make_plan(inputs: PlanInputs, variants: Iterable[str], known: Remote | None 
         repositories=tuple(sorted(repositories, key=lambda item: (item.id, item.url))),
         keys=tuple(keys[name] for name in sorted(keys)),
         skipped=tuple(skipped),
-        variants=tuple(_with_signer(planned[name], inputs.module_signer) for name in names),
+        variants=tuple(_with_signers(inputs, planned[name]) for name in names),
     )
 
 
-def _with_signer(variant: VariantPlan, signer: ModuleSigner | None) -> VariantPlan:
-    return variant.model_copy(update={"module_signer": signer}) if variant.modules else variant
+def _with_signers(inputs: PlanInputs, variant: VariantPlan) -> VariantPlan:
+    """Add who signs the modules, and who has to sign what its hosts take next."""
+    demanded = inputs.hosts_accept if variant_demands(inputs.settings, variant.name) else ""
+    signer = inputs.module_signer if variant.modules else None
+    return variant.model_copy(update={"module_signer": signer, "hosts_accept": demanded})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,6 +36,8 @@ class PlanInputs:
     """Seconds since 1970."""
     module_signer: ModuleSigner | None = None
     """Who signs modules; None: nobody."""
+    hosts_accept: str = ""
+    """What hosts take that demand signatures; see `policy/accepted`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

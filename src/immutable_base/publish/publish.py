@@ -27,6 +27,7 @@ from immutable_base.publish.key_signature import (
     sign_by_key,
     unsigned_tags,
 )
+from immutable_base.publish.left_behind import refuse_to_leave_behind
 from immutable_base.publish.overtaken import refuse_overtaken
 from immutable_base.publish.patience import Patience
 from immutable_base.publish.publisher import Publisher
@@ -54,7 +55,8 @@ def publish_variant(publisher: Publisher, request: PublishRequest) -> Publicatio
 
     Raises CheckError if the layout does not hold the digest, ConfigurationError without a token,
     HostError if cosign is not one that is accepted, VerificationError if the signer is not the one
-    that `publisher` demands, or if a host would refuse the image or take an unsigned one,
+    that `publisher` demands, or if a host would refuse the image or take an unsigned one, be
+    it on this image or on the one before,
     RemoteError if a service fails. In each case the tags stay where they were.
     """
     times, patience = StepClock(), Patience()
@@ -68,6 +70,7 @@ def publish_variant(publisher: Publisher, request: PublishRequest) -> Publicatio
     with times.step("read what is published"):
         before = mover.read(request.tags)
         patience.ask(lambda: refuse_overtaken(publisher, request, before))
+        patience.ask(lambda: refuse_to_leave_behind(publisher, request, before))
         verified = patience.ask(lambda: _verified_already(publisher, request))
     status = _status(verified, request, before)
     if verified is None:

@@ -33,6 +33,8 @@ class Publisher:
     """Signs beside the keyless identity, for hosts; None: no key is configured."""
     by_fleet: bool = False
     """Whether another machine admits what is published, for hosts."""
+    leave_behind: frozenset[str] = frozenset()
+    """What hosts take that need not be reached any more; see `policy/accepted`."""
 
     @classmethod
     def of(
@@ -57,6 +59,7 @@ class Publisher:
             protected_ref=table.protected_ref,
             key=signing_key_of(signing, folder),
             by_fleet=signing.fleet is not None,
+            leave_behind=frozenset(signing.leave_behind),
         )
 
     @property

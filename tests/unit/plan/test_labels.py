@@ -19,6 +19,13 @@ def test_times_in_labels_are_utc_whatever_the_zone_of_the_machine(zone):
     assert labels["org.opencontainers.image.created"] == "1970-01-01T23:59:59Z"
 
 
+def test_what_hosts_take_next_is_a_label_where_they_demand_anything():
+    planned, settings = variant("base", "6.12.0", layer("base")), load_settings(PRODUCT)
+    demanding = planned.model_copy(update={"hosts_accept": "key sha256:0"})
+    assert variant_labels(settings, demanding)["io.immutable-base.hosts-accept"] == "key sha256:0"
+    assert "io.immutable-base.hosts-accept" not in variant_labels(settings, planned)
+
+
 OLD, NEW = "6.12.0-24.el10.x86_64", "6.12.0-248.el10.x86_64"
 
 
@@ -41,6 +48,7 @@ def kernel(image=OLD, chosen=NEW):
         ("vcs-ref", "c0ffee", None),
         ("org.opencontainers.image.revision", "c0ffee", None),
         ("rpmostree.inputhash", "c0ffee", None),
+        ("io.immutable-base.hosts-accept", "key sha256:0", None),
     ],
 )
 def test_what_the_base_says_and_is_not_true_of_the_image_is_corrected_or_removed(key, value, true):

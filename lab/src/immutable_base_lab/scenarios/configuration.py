@@ -41,6 +41,7 @@ def scenario_configuration(product: str, lab: Replacements, scenario: Scenario) 
     if scenario.universe is Universe.TINY and lab.image_keys:
         document["signing"]["keys"] = dict(lab.image_keys)
     change(document, scenario.changes)
+    document["registry"]["destination"] += scenario.namespace
     return tomlkit.dumps(document)
 
 

@@ -49,6 +49,8 @@ class Scenario:
     """Dotted key of the configuration to the value that it has here; None: it is left out."""
     stopped: tuple[str, ...] = ()
     """Services that do not run."""
+    namespace: str = ""
+    """Added to the destination: hosts of other scenarios would refuse what is published here."""
 
 
 SCENARIOS = (
@@ -68,6 +70,7 @@ SCENARIOS = (
         universe=Universe.TINY,
         # No key of the publisher's: what hosts demand is their own program's word.
         changes={"signing.keys": None},
+        namespace="/admission",
     ),
     Scenario(
         name="held",

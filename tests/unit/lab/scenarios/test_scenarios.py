@@ -57,7 +57,8 @@ def test_every_configuration_is_valid_and_leaves_nothing_outside(scenario):
         assert pins.pop("tiny-modules") is None
     assert set(pins.values()) == {LAB.key_fingerprint}
     assert settings.signing.rekor_url == AT.url("rekor")
-    assert settings.registry.destination == f"{AT.address('registry')}/immutable-base"
+    place = f"{AT.address('registry')}/immutable-base{scenario.namespace}"
+    assert settings.registry.destination == place
 
 
 def test_kernels_signing_and_tags_of_the_tiny_stream_are_the_products_own():
@@ -73,7 +74,8 @@ def test_kernels_signing_and_tags_of_the_tiny_stream_are_the_products_own():
 def test_in_a_fault_only_what_it_names_is_different(scenario):
     sound, wrong = flat(configured(TINY)), flat(configured(scenario))
     differing = {key for key in sound.keys() | wrong.keys() if sound.get(key) != wrong.get(key)}
-    assert {_changed(scenario, key) for key in differing} == set(scenario.changes)
+    moved = {"registry.destination"} if scenario.namespace else set()
+    assert {_changed(scenario, key) for key in differing} == {*scenario.changes, *moved}
     assert scenario.changes or scenario.stopped, "nothing is wrong in it"
 
 
@@ -180,6 +182,9 @@ def test_scenarios_do_not_work_in_each_others_workspaces(tmp_path, with_keys, kn
         write_configuration(lab.paths, scenario, "text", paths.ROOT / "layers")
         found[name] = lab.environment({}, scenario=scenario)
     assert "IMMUTABLE_BASE_WORKSPACE" not in found["full"], "the user's own choice counts"
+    shared = found["full"]["IMMUTABLE_BASE_REGISTRY"]
+    assert found["tiny"]["IMMUTABLE_BASE_REGISTRY"] == shared
+    assert found["admission"]["IMMUTABLE_BASE_REGISTRY"] == f"{shared}/admission"
     others = [variables for name, variables in found.items() if name != "full"]
     assert len({it["IMMUTABLE_BASE_WORKSPACE"] for it in others}) == len(others)
     assert len({it["IMMUTABLE_BASE_CONFIG"] for it in found.values()}) == len(found)

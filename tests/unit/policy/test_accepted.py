@@ -1,0 +1,57 @@
+"""A label says whose images hosts take next, and is compared with what a publication offers."""
+
+import dataclasses
+import hashlib
+
+import pytest
+
+from immutable_base.policy.accepted import accepted, is_refused, offered
+from immutable_base.policy.host_trust import HostTrust, Scope, key_files
+from immutable_base.verification.policy import Signer
+
+ONE, TWO, THREE = "pem one", "pem two", "pem three"
+SIGNER = Signer(
+    identity="https://gitlab.example/x//.gitlab-ci.yml@refs/heads/main",
+    issuer="https://gitlab.example",
+)
+TRUST = HostTrust(name="immutable-base", scopes=(Scope(name="registry.example/os"),))
+
+
+def by_keys(*pems):
+    return accepted(dataclasses.replace(TRUST, keys=key_files("x", pems)), SIGNER)
+
+
+def test_keys_are_named_by_what_sha256sum_prints_of_their_files():
+    assert by_keys(ONE, TWO) == ", ".join(
+        f"key sha256:{hashlib.sha256(pem.encode()).hexdigest()}" for pem in (ONE, TWO)
+    )
+
+
+def test_without_a_key_it_is_the_signer_that_the_host_s_own_program_demands():
+    assert accepted(TRUST, SIGNER) == f"signer {SIGNER.identity} of {SIGNER.issuer}"
+
+
+def test_hosts_of_a_fleet_take_what_no_publication_signs():
+    fleet = dataclasses.replace(TRUST, keys=key_files("x", [ONE]), lookaside="https://a.example")
+    assert accepted(fleet, SIGNER) == ""
+
+
+@pytest.mark.parametrize(
+    ("label", "key", "refused"),
+    [
+        (by_keys(ONE), ONE, False),
+        (by_keys(ONE, TWO), TWO, False),
+        (by_keys(ONE, TWO), ONE, False),
+        (by_keys(ONE), TWO, True),
+        (by_keys(ONE, TWO), THREE, True),
+        (by_keys(ONE), None, True),
+        (accepted(TRUST, SIGNER), ONE, False),
+        (accepted(TRUST, SIGNER), None, False),
+        (accepted(TRUST, dataclasses.replace(SIGNER, identity=SIGNER.identity + "2")), ONE, True),
+        (accepted(TRUST, dataclasses.replace(SIGNER, issuer="https://other.example")), None, True),
+        ("something else", ONE, True),
+        ("", None, False),
+    ],
+)
+def test_hosts_refuse_what_none_of_their_keys_and_signers_has_signed(label, key, refused):
+    assert is_refused(label, offered(SIGNER, key)) is refused

@@ -1,0 +1,79 @@
+"""Nothing is published that hosts on the published image would refuse (a step of a rotation left out)."""
+
+import dataclasses
+
+import pytest
+
+from immutable_base.errors import RemoteError, VerificationError
+from immutable_base.model.publish import PublicationStatus
+from immutable_base.policy.accepted import HOSTS_ACCEPT
+from support.publish_world import DIGEST, OLD
+
+OTHER = "key sha256:" + 64 * "0"
+
+
+@pytest.fixture
+def latest(world):
+    """Let `latest` name an image with this label."""
+
+    def call(label):
+        world.yesterday("latest", "stable")
+        world.labels[OLD] = {HOSTS_ACCEPT: label}
+
+    return call
+
+
+def test_hosts_that_take_another_key_only_would_be_left_behind(world, token, publish, latest):
+    latest(OTHER)
+    with pytest.raises(VerificationError, match=r"hosts on .*:latest would refuse") as caught:
+        publish()
+    assert caught.value.exit_code == 12
+    assert OTHER in caught.value.details
+    assert "signing.leave_behind" in caught.value.hint
+    assert world.writes() == []
+    assert world.tags == {"latest": OLD, "stable": OLD}
+
+
+def test_hosts_that_take_another_pipeline_s_images_would_be_too(
+    world, token, publish, latest, settings
+):
+    identity = settings.signing.certificate_identity
+    latest(f"signer {identity}2 of {settings.signing.certificate_oidc_issuer}")
+    with pytest.raises(VerificationError, match="would refuse") as caught:
+        publish()
+    assert f"signer {identity} of" in caught.value.details
+
+
+def test_hosts_that_take_this_pipeline_s_images_are_followed(
+    world, token, publish, latest, settings
+):
+    signing = settings.signing
+    latest(f"{OTHER}, signer {signing.certificate_identity} of {signing.certificate_oidc_issuer}")
+    assert publish().status is PublicationStatus.PUBLISHED
+    assert world.tags["latest"] == DIGEST
+
+
+def test_what_the_configuration_leaves_behind_is_left_behind(
+    world, token, publish, latest, context, settings
+):
+    latest(OTHER)
+    signing = settings.signing.model_copy(update={"leave_behind": (OTHER,)})
+    here = dataclasses.replace(context, settings=settings.model_copy(update={"signing": signing}))
+    assert publish(context=here).status is PublicationStatus.PUBLISHED
+
+
+def test_a_label_that_nobody_understands_is_no_leave_and_is_printed_as_it_can_be(
+    world, token, publish, latest
+):
+    latest("\x1b[2Jnothing")
+    with pytest.raises(VerificationError) as caught:
+        publish()
+    assert "\x1b" not in caught.value.details
+
+
+def test_without_an_answer_of_the_registry_nothing_is_published(world, token, publish, latest):
+    latest(OTHER)
+    world.labels[OLD] = RemoteError("no answer")
+    with pytest.raises(RemoteError, match="no answer"):
+        publish()
+    assert world.writes() == []
