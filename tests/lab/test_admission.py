@@ -96,7 +96,7 @@ def published(tiny_night) -> dict[str, str]:
 def host(tiny_lab, published, tmp_path) -> Host:
     """A host that requires its own key for the repository of one variant."""
     settings = load_trust(tiny_lab.configuration)
-    for name, content in admission_files(settings, tiny_lab.configuration.parent).items():
+    for name, content in admission_files(settings, tiny_lab.configuration.parent, 0).items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(content)
     with (tmp_path / FOLDER / "admission.toml").open("a") as file:

@@ -114,7 +114,7 @@ class AdmittingHost:
     def write_settings(self) -> Path:
         """Write what the image build writes for this configuration."""
         trust = load_trust(self.scene.config())
-        for name, content in admission_files(trust, self.scene.folder).items():
+        for name, content in admission_files(trust, self.scene.folder, 0).items():
             if name.startswith(FOLDER):
                 path = self.root / name
                 path.parent.mkdir(parents=True, exist_ok=True)

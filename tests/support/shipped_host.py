@@ -49,7 +49,7 @@ class ShippedHost:
 
     def admit(self) -> ProgramOutput:
         """Run the program on what the scene's reference names."""
-        write_whom_to_admit(self.root, load_trust(self.scene.config()), self.scene.folder)
+        write_whom_to_admit(self.root, load_trust(self.scene.config()), self.scene.folder, 0)
         path = self.root / FOLDER / SETTINGS
         lines = [f"{key} = {json.dumps(value)}\n" for key, value in self.settings.items()]
         path.write_text(path.read_text() + "".join(lines))

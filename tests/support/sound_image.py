@@ -158,7 +158,7 @@ REACHED = ProgramOutput(
 ADMISSION_LAYER = ROOT / "layers/admission/files"
 ADMISSION = {
     **{str(path.relative_to(ADMISSION_LAYER)): path.read_text() for path in ADMISSION_LAYER.rglob("*") if "/systemd/" in str(path) and path.is_file()},
-    **{name: content.decode() for name, content in settings_files(SETTINGS.trust(), ROOT).items() if name.endswith(".toml")},
+    **{name: content.decode() for name, content in settings_files(SETTINGS.trust(), ROOT, 0).items() if name.endswith(".toml")},
 }  # fmt: skip
 """What the layer brings that has a say in whose images a host takes."""
 

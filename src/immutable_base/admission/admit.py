@@ -78,7 +78,7 @@ class Admitter:
                 admitted_at=int(self.clock()),
             )
             if not allow_older:
-                require_not_older(admission, known)
+                require_not_older(admission, known, self.settings.signed_after)
             lookaside.add(admission)
             if gone := newer(admission, known):
                 lookaside.remove(gone)

@@ -98,17 +98,23 @@ def newer(candidate: Admission, known: Iterable[Admission]) -> list[Admission]:
     return [it for it in known if it.reference == name and it.signed_at > candidate.signed_at]
 
 
-def require_not_older(candidate: Admission, known: Iterable[Admission]) -> None:
+def require_not_older(
+    candidate: Admission, known: Iterable[Admission], signed_after: int = 0
+) -> None:
     """Refuse an image that was signed before one that this host has admitted under the same name.
 
+    One that has admitted none has an image all the same, of which the newest input was made at
+    `signed_after`.
     Raises VerificationError: somebody who may write to the registry can offer an old image again.
     """
     last = newest(known, candidate.reference)
-    if last is not None and candidate.signed_at < last.signed_at:
+    floor = last.signed_at if last else signed_after
+    if candidate.signed_at < floor:
+        of = "the one that this host has admitted" if last else "the packages in this host's image"
         raise VerificationError(
             f"{candidate.reference} names an image that was signed {moment(candidate.signed_at)}, "
-            f"which is older than {moment(last.signed_at)}, of the one that this host has admitted",
-            details=f"offered  {candidate.digest}\nadmitted {last.digest}",
+            f"which is older than {moment(floor)}, of {of}",
+            details=f"offered  {candidate.digest}" + (f"\nadmitted {last.digest}" if last else ""),
             hint="if the publisher has gone back on purpose: `immutable-base-admission admit "
             "--allow-older`",
         )

@@ -29,7 +29,7 @@ _TEXTS = {
 }  # fmt: skip
 _LISTS = {"mirrors", "build_triggers"}
 _FLAGS = {"without_ct_log"}
-_NUMBERS = {"schema_version", "keep_days", "maximum_age_days"}
+_NUMBERS = {"schema_version", "keep_days", "maximum_age_days", "signed_after"}
 _REQUIRED = ("schema_version", "certificate_identity", "certificate_oidc_issuer", "fulcio_url")
 
 
@@ -47,6 +47,8 @@ class AdmissionSettings:
     """How long an admission is kept that no deployment needs."""
     maximum_age_days: int
     """How long ago an image may have been signed; 0: no limit."""
+    signed_after: int
+    """When the newest input of this host's own image was made: seconds since 1970."""
 
 
 def load_settings(path: Path | None) -> AdmissionSettings:
@@ -122,6 +124,7 @@ def _settings(table: Mapping[str, Any], path: Path) -> AdmissionSettings:
         state=Path(table.get("state", STATE)),
         keep_days=table.get("keep_days", 0),
         maximum_age_days=table.get("maximum_age_days", 0),
+        signed_after=table.get("signed_after", 0),
     )
 
 

@@ -27,15 +27,17 @@ _TRUST = {
 """Keys of `[signing]` that name a file, and its name on hosts."""
 
 
-def admission_files(settings: TrustSettings, folder: Path) -> dict[str, bytes]:
+def admission_files(settings: TrustSettings, folder: Path, epoch: int) -> dict[str, bytes]:
     """Return the files by their paths below an image's root; raises as `settings_files`."""
-    return {**program_files(), **settings_files(settings, folder)}
+    return {**program_files(), **settings_files(settings, folder, epoch)}
 
 
-def settings_files(settings: TrustSettings, folder: Path) -> dict[str, bytes]:
+def settings_files(settings: TrustSettings, folder: Path, epoch: int) -> dict[str, bytes]:
     """Return whom the program believes, by the paths of the files below an image's root.
 
-    Relative paths of the configuration begin at `folder`. Raises ConfigurationError if a file that
+    Relative paths of the configuration begin at `folder`. `epoch`: when the newest input of the
+    image was made, in seconds since 1970; what was signed before is older than the image.
+    Raises ConfigurationError if a file that
     it names cannot be read.
     """
     trust = _trust(settings.signing, folder)
@@ -45,7 +47,7 @@ def settings_files(settings: TrustSettings, folder: Path) -> dict[str, bytes]:
     names = {key: name for key, (name, _) in trust.items()}
     return {
         **{f"{FOLDER}/{name}": content for name, content in trust.values()},
-        f"{FOLDER}/{SETTINGS}": _write_settings(settings, names).encode(),
+        f"{FOLDER}/{SETTINGS}": _write_settings(settings, names, epoch).encode(),
     }
 
 
@@ -77,7 +79,7 @@ def _read(path: Path) -> bytes:
         ) from error
 
 
-def _write_settings(settings: TrustSettings, files: Mapping[str, str]) -> str:
+def _write_settings(settings: TrustSettings, files: Mapping[str, str], epoch: int) -> str:
     signing = settings.signing
     wanted: dict[str, object] = {
         "schema_version": 1,
@@ -91,6 +93,7 @@ def _write_settings(settings: TrustSettings, files: Mapping[str, str]) -> str:
         "without_ct_log": signing.without_ct_log,
         "destination": settings.destination if settings.mirrors else "",
         "mirrors": list(settings.mirrors),
+        "signed_after": epoch,
         **files,
     }
     # JSON and TOML write texts and lists alike, but for DEL, which no key of ours may hold.

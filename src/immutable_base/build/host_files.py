@@ -29,13 +29,14 @@ def admits(root: Path) -> bool:
     return (root / admission_files.FOLDER / admission_files.SETTINGS).is_file()
 
 
-def write_whom_to_admit(root: Path, trust: TrustSettings, folder: Path) -> None:
+def write_whom_to_admit(root: Path, trust: TrustSettings, folder: Path, epoch: int) -> None:
     """Let an image that has the program admit what `trust` says, and nothing of what it admitted.
 
-    Relative paths of `trust` begin at `folder`. Raises ConfigurationError if a file that it names
+    Relative paths of `trust` begin at `folder`; `epoch` is the image's, as for `settings_files`.
+    Raises ConfigurationError if a file that it names
     cannot be read, CheckError if a folder on the way is a link out of the image.
     """
-    files = admission_files.settings_files(trust, folder)
+    files = admission_files.settings_files(trust, folder, epoch)
     place = _inside(root, admission_files.FOLDER)
     shutil.rmtree(place)
     place.mkdir()

@@ -93,7 +93,9 @@ def _files(inputs: BuildInputs, step: LayerStep) -> dict[str, bytes]:
     """Return what a layer gets from the product itself: the program on hosts, by `[signing]`."""
     if step.layer.name != ADMISSION_LAYER:
         return {}
-    found = admission_files(inputs.settings.trust(), inputs.config_folder)
+    found = admission_files(
+        inputs.settings.trust(), inputs.config_folder, step.layer.source_date_epoch
+    )
     return {f"{ADMISSION_LAYER}/{path}": content for path, content in found.items()}
 
 

@@ -186,7 +186,7 @@ def _finish(
         if demands:
             write_host_trust(root, at.host_trust)
         if admits(root):
-            write_whom_to_admit(root, *at.admitted)
+            write_whom_to_admit(root, *at.admitted, decision.epoch)
         kernel = _kernel(root)
         hosts_accept = accepted(at.host_trust, at.verifier().signer) if demands else ""
         labels = instance_labels(decision, base, kernel, hosts_accept)

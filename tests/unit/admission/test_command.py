@@ -147,6 +147,16 @@ def test_who_has_gone_back_on_purpose_need_not_say_so_again(host, scene):
     assert other in host.command("list").out
 
 
+def test_a_new_host_takes_no_image_that_is_older_than_its_own_unless_it_is_told_to(host, scene):
+    host.settings["signed_after"] = NOW + 2
+    outcome = host.admit()
+    assert outcome.code == REFUSED
+    assert "of the packages in this host's image" in outcome.err
+    assert not host.pulls()
+    assert [host.admit(*words).code for words in (("--allow-older",), ())] == [OK, OK]
+    assert host.pulls()
+
+
 def test_the_same_image_is_admitted_again_and_again(host, scene):
     assert [host.admit().code for _ in range(3)] == [OK] * 3
     assert len(host.files()) == 1

@@ -102,6 +102,25 @@ def test_what_is_not_older_under_this_name_may_be_admitted(known):
     require_not_older(admission(1), known)
 
 
+OTHER_TAG = admission(9, reference="registry.example/os/base:stable")
+
+
+@pytest.mark.parametrize("known", [[], [OTHER_TAG]], ids=["nothing", "another tag's"])
+def test_a_host_that_has_admitted_nothing_yet_takes_nothing_older_than_its_own_image(known):
+    floor = admission(1).signed_at
+    require_not_older(admission(1), known, floor)
+    with pytest.raises(
+        VerificationError, match=r"older than .* packages in this host's image"
+    ) as caught:
+        require_not_older(admission(1), known, floor + 1)
+    assert "--allow-older" in caught.value.hint
+    assert admission(1).digest in caught.value.details
+
+
+def test_what_it_went_back_to_on_purpose_stays_admitted():
+    require_not_older(admission(1), [admission(1)], admission(1).signed_at + 1)
+
+
 # ------------------------------------------------------------------ what may go
 
 

@@ -59,7 +59,7 @@ def test_the_page_s_commands_end_with_what_the_service_does():
 
 def test_the_roots_of_trust_stay_the_image_s(tmp_path):
     """A copy of them would be believed for ever, whatever the image brings later."""
-    image = settings_files(load_settings(PRODUCT).trust(), ROOT)
+    image = settings_files(load_settings(PRODUCT).trust(), ROOT, 0)
     for name, content in image.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(content)

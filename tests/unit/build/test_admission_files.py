@@ -39,7 +39,7 @@ def installed(tmp_path, files):
 
 def test_the_products_own_configuration_gives_settings_that_a_host_reads(tmp_path):
     settings = load_configuration(PRODUCT).trust()
-    found = installed(tmp_path, admission_files(settings, PRODUCT.parent))
+    found = installed(tmp_path, admission_files(settings, PRODUCT.parent, 0))
     assert found.signer.identity == settings.signing.certificate_identity
     assert found.roots.sct_checked
     assert (tmp_path / FOLDER / "trusted_root.json").read_bytes() == SHIPPED.read_bytes()
@@ -50,11 +50,18 @@ def test_everything_that_is_demanded_of_a_certificate_arrives(tmp_path):
         "project_id": "58391042", "runner_environment": "self-hosted", "source_ref": "refs/heads/main",
         "build_triggers": ("schedule", "web"),
     }  # fmt: skip
-    found = installed(tmp_path, admission_files(trust(signing), tmp_path))
+    found = installed(tmp_path, admission_files(trust(signing), tmp_path, 0))
     assert found.signer.claims == {
         "project_id": ("58391042",), "runner_environment": ("self-hosted",),
         "source_ref": ("refs/heads/main",), "build_trigger": ("schedule", "web"),
     }  # fmt: skip
+
+
+def test_a_host_knows_when_the_newest_input_of_its_own_image_was_made(tmp_path):
+    assert (
+        installed(tmp_path, admission_files(trust(), tmp_path, 1_764_000_000)).signed_after
+        == 1_764_000_000
+    )
 
 
 def test_of_a_private_instance_its_files_and_the_registrys_authority_travel_along(tmp_path):
@@ -68,7 +75,7 @@ def test_of_a_private_instance_its_files_and_the_registrys_authority_travel_alon
         (own / name).write_bytes(content)
     signing = {"fulcio_root": "f", "rekor_key": "r", "ct_log_key": "c"}
     settings = trust(signing, ca_bundle="ca", mirrors=("mirror.example/os",))
-    found = installed(tmp_path, admission_files(settings, own))
+    found = installed(tmp_path, admission_files(settings, own, 0))
     assert found.roots.fingerprints == made.roots().fingerprints
     assert found.authority.read_bytes() == b"an authority"
     assert found.mirrors == {"mirror.example/os": "registry.example/os"}
@@ -79,36 +86,36 @@ def test_an_instance_without_a_ct_log_is_one_by_name_only(tmp_path):
     (tmp_path / "f").write_bytes(pem_of(made.root).encode())
     (tmp_path / "r").write_bytes(public_pem(made.rekor_key))
     signing = {"fulcio_root": "f", "rekor_key": "r", "without_ct_log": True}
-    found = installed(tmp_path, admission_files(trust(signing), tmp_path))
+    found = installed(tmp_path, admission_files(trust(signing), tmp_path, 0))
     assert not found.roots.sct_checked
 
 
 def test_a_trusted_root_of_ones_own_is_the_one_that_hosts_get(tmp_path):
     (tmp_path / "own.json").write_bytes(SHIPPED.read_bytes() + b"\n")
-    files = admission_files(trust({"trusted_root": "own.json"}), tmp_path)
+    files = admission_files(trust({"trusted_root": "own.json"}), tmp_path, 0)
     assert files[f"{FOLDER}/trusted_root.json"] == SHIPPED.read_bytes() + b"\n"
 
 
 def test_a_file_that_is_missing_stops_the_build(tmp_path):
     with pytest.raises(ConfigurationError, match="cannot be read"):
-        admission_files(trust({"trusted_root": "missing.json"}), tmp_path)
+        admission_files(trust({"trusted_root": "missing.json"}), tmp_path, 0)
 
 
 @pytest.mark.parametrize("text", ['a"b', "a\\b", "ä", "#", "'", "😀"])
 def test_no_text_of_the_configuration_changes_what_another_key_says(tmp_path, text):
-    files = admission_files(trust({"project_id": text}), tmp_path)
+    files = admission_files(trust({"project_id": text}), tmp_path, 0)
     found = tomllib.loads(files[f"{FOLDER}/admission.toml"].decode())
     assert found["project_id"] == text
     assert found["certificate_identity"] == IDENTITY
 
 
 def test_the_same_configuration_gives_the_same_bytes(tmp_path):
-    assert admission_files(trust(), tmp_path) == admission_files(trust(), tmp_path)
+    assert admission_files(trust(), tmp_path, 0) == admission_files(trust(), tmp_path, 0)
 
 
 def test_the_program_is_whole_and_nothing_else_of_the_product_comes_along(tmp_path):
     names = {
-        name.removeprefix(f"{PYTHON}/") for name in admission_files(trust(), tmp_path) if name.startswith(PYTHON)
+        name.removeprefix(f"{PYTHON}/") for name in admission_files(trust(), tmp_path, 0) if name.startswith(PYTHON)
     }  # fmt: skip
     rooms = {name.partition("/")[0] for name in names}
     assert rooms == {"__init__.py", "errors.py", "model", "admission", "verification"}

@@ -97,7 +97,7 @@ def test_labels_name_base_commit_and_kernel(world):
 def test_a_host_that_admits_images_of_the_base_admits_those_of_the_instance_instead(world):
     """Else it would refuse every upgrade: the instance is signed by its own pipeline."""
     place = world.folder / "root" / FOLDER
-    files = admission_files(world.context.product.trust(), world.config.parent)
+    files = admission_files(world.context.product.trust(), world.config.parent, 0)
     for name, content in {**files, f"{FOLDER}/stale.pem": b"of the base"}.items():
         path = world.folder / "root" / name
         path.parent.mkdir(parents=True, exist_ok=True)
