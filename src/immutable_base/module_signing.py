@@ -70,7 +70,9 @@ def open_module_key(run: Runner, signer: ModuleSigner, environment: Mapping[str,
             "to jobs of protected branches only), or plan modules without a signature: --unsigned",
         )
     if text.startswith(SCHEME):
-        key: rsa.RSAPrivateKey = open_token_key(run, text, certificate, pin=secret)
+        key: rsa.RSAPrivateKey = open_token_key(
+            run, text, certificate, pin=secret, environment=environment
+        )
     elif PEM_BEGIN in text:
         key = _load(text.encode(), secret, where=f"the text in ${KEY_VARIABLE}")
     else:

@@ -196,3 +196,44 @@ def test_a_host_that_admits_refuses_an_older_image_of_ours(admitting, admission)
         not_admitted(host, older, VerificationError)
     finally:
         admission.tag(after.pinned, "latest")
+
+
+UPGRADE = "bootc-fetch-apply-updates.service"
+"""Of bootc's package, which the lab's bases have not: it stands in /run, and does what bootc does."""
+
+
+def follow(host, reference):
+    """Let a host follow an image, as `bootc switch` does, and have the unit that upgrades it."""
+    origin = f"[origin]\\ncontainer-image-reference=ostree-image-signed:docker://{reference}\\n"
+    unit = "[Service]\\nType=oneshot\\nExecStart=/usr/bin/touch /run/upgraded\\n"
+    write = (
+        "mount -o remount,rw /sysroot; for it in /sysroot/ostree/deploy/default/deploy/*.origin; "
+        f'do printf "{origin}" > $it; done'
+    )
+    done = host.ask(
+        f"unshare --mount sh -ec '{write}' && mkdir -p /run/systemd/system && "
+        f"printf '{unit}' > /run/systemd/system/{UPGRADE} && systemctl daemon-reload"
+    )
+    assert done.status == 0, done.text
+
+
+def test_the_unit_of_upgrades_starts_only_after_the_host_has_admitted_what_it_follows(
+    admitting, admission
+):
+    host, _, after = admitting
+    follow(host, after.latest)
+    moved = admission.tag(admission.twin(after, "before-an-upgrade"), "latest")
+    try:
+        found = host.ask(f"systemctl start {UPGRADE}")
+        assert found.status != 0, "it starts, whatever is in the registry"
+        journal = host.ask("journalctl --no-pager -u immutable-base-admission").text
+        assert "Nothing was admitted" in journal, journal
+        assert host.ask("test -e /run/upgraded").status != 0
+        refused(host, moved, NO_SIGNATURE)
+    finally:
+        admission.tag(after.pinned, "latest")
+    found = host.ask(f"systemctl start {UPGRADE}")
+    assert found.status == 0, host.ask("journalctl --no-pager -n 30").text
+    assert host.ask("test -e /run/upgraded").status == 0
+    listed = host.ask("immutable-base-admission list").text
+    assert after.digest in listed, listed

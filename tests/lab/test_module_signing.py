@@ -17,13 +17,14 @@ from immutable_base.build.graph import image_tag
 from immutable_base.image.program import mounted_image
 from immutable_base.model.module_signer import SECURE_BOOT
 from immutable_base.module_signing import KEY_VARIABLE, PASSPHRASE_VARIABLE
-from immutable_base.process import run
+from immutable_base.process import Command, run
 from immutable_base.tools import buildah, bwrap
 from immutable_base_lab.core.paths import LabPaths
 from support.module_keys import pem_of, rsa_key
 from support.module_signature import SignedModule
 
 VARIANT = "tiny-metronome"
+SOFT_KEY = "pkcs11:token=night;object=modules?module-path=/usr/lib/softhsm/libsofthsm2.so"
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +139,54 @@ def test_a_key_that_cannot_sign_is_refused_before_anything_is_fetched(tiny_lab, 
     assert "0ther-words" not in said
     (tmp_path / "locked.key").chmod(0o644)
     assert "others than its owner can read" in refused(tiny_lab, workspace, **locked)
+
+
+@pytest.fixture
+def token(keys, tmp_path):
+    """A token with the lab's key, as SoftHSM keeps it; what a job gets to sign with it."""
+    (tmp_path / "tokens").mkdir()
+    settings = tmp_path / "softhsm2.conf"
+    settings.write_text(f"directories.tokendir = {tmp_path}/tokens\n")
+    where = {"SOFTHSM2_CONF": str(settings)}
+    key, other = keys / "module-signing.key", tmp_path / "other.key"
+    other.write_bytes(pem_of(rsa_key()))
+    for words in (
+        ("--init-token", "--free", "--label=night", "--pin=1234", "--so-pin=5678"),
+        ("--import", str(other), "--token=night", "--label=other", "--id=0b", "--pin=1234"),
+        ("--import", str(key), "--token=night", "--label=modules", "--id=0a", "--pin=1234"),
+    ):
+        run(Command(argv=("softhsm2-util", *words), timeout=60, env=where))
+    return {**where, KEY_VARIABLE: SOFT_KEY, PASSPHRASE_VARIABLE: "1234"}
+
+
+def test_a_token_gives_the_same_module_as_its_key_in_a_file(tiny_lab, tiny_night, token, tmp_path):
+    workspace = tmp_path / "ws"
+    for words in (("plan", "--save", "--variant", VARIANT), ("build",)):
+        done = tiny_lab.product(*words, env=token, workspace=workspace)
+        assert done.returncode == 0, done.stderr
+    assert module_in(workspace) == module_in(tiny_night.workspace)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({PASSPHRASE_VARIABLE: "9999"}, "CKR_PIN_INCORRECT"),
+        ({KEY_VARIABLE: SOFT_KEY.replace("modules", "other")}, "not that of the certificate"),
+        ({KEY_VARIABLE: SOFT_KEY.replace("modules", "none")}, "no private key of that label"),
+        ({KEY_VARIABLE: SOFT_KEY.replace("night", "day")}, 'No slot with token named "day"'),
+        ({"SOFTHSM2_CONF": "/nowhere"}, "No slot"),
+    ],
+)
+def test_a_token_that_cannot_sign_is_told_in_its_own_words(
+    tiny_lab, token, tmp_path, changes, said
+):
+    workspace, given = tmp_path / "ws", {**token, **changes}
+    done = tiny_lab.product("plan", "--save", "--variant", VARIANT, env=given, workspace=workspace)
+    assert done.returncode == 0, done.stderr
+    done = tiny_lab.product("build", env=given, workspace=workspace)
+    assert done.returncode == 2, done.stderr
+    assert said in done.stderr
+    assert "1234" not in done.stderr
 
 
 def test_unsigned_modules_are_asked_for_and_labelled_and_otherwise_the_same(

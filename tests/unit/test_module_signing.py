@@ -211,7 +211,18 @@ def test_a_key_shows_nothing_of_itself(tmp_path):
 
 
 class Token:
-    """pkcs11-tool with a token behind it."""
+    """pkcs11-tool with a token behind it; its words are those of OpenSC 0.23."""
+
+    shown = """\
+Private Key Object; RSA\x20
+  label:      other
+  ID:         0b
+  Usage:      decrypt, sign, unwrap
+Private Key Object; RSA\x20
+  label:      modules
+  ID:         0a
+  Usage:      sign
+"""
 
     def __init__(self, key=None, error=None):
         self.key, self.error, self.commands = key or rsa_key(), error, []
@@ -221,6 +232,8 @@ class Token:
         if self.error:
             raise self.error
         assert command.argv[0] == "pkcs11-tool"
+        if "--list-objects" in command.argv:
+            return Result(status=0, stdout=self.shown.encode(), stderr_tail="")
         n = self.key.private_numbers()
         size = self.key.key_size // 8
         padded = b"\0\1" + b"\xff" * (size - 3 - len(command.stdin)) + b"\0" + command.stdin
@@ -232,10 +245,11 @@ def test_a_token_signs_as_its_key_in_a_file_would(tmp_path):
     token = Token()
     found = opened(tmp_path, URI, PIN, runner=token)
     assert found.sign(b"module") == opened(tmp_path, write_key(tmp_path)).sign(b"module")
-    command = token.commands[0]
-    assert command.argv[1:7] == (
-        "--module", "/usr/lib/softhsm/libsofthsm2.so", "--token-label", "night", "--label", "modules",
+    command = token.commands[-1]
+    assert command.argv[1:5] == (
+        "--module", "/usr/lib/softhsm/libsofthsm2.so", "--token-label", "night",
     )  # fmt: skip
+    assert command.argv[-2:] == ("--id", "0a"), "with a label it would take the first key"
     assert PIN not in str(command.argv)
     assert PIN in command.secrets
 
@@ -246,6 +260,21 @@ def test_a_key_of_a_token_may_be_named_by_its_id(tmp_path):
     argv = token.commands[0].argv
     assert argv[argv.index("--id") + 1] == "0aff"
     assert argv[argv.index("--token-label") + 1] == "my night"
+
+
+@pytest.mark.parametrize(
+    ("shown", "words"),
+    [
+        ("", "no private key of that label"),
+        (Token.shown.replace("modules", "modules2"), "no private key of that label"),
+        (Token.shown.replace("other", "modules"), "several private keys of that label"),
+    ],
+)
+def test_a_label_that_names_no_key_or_several_is_refused(tmp_path, shown, words):
+    token = Token()
+    token.shown = shown
+    assert words in refused_key(tmp_path, URI, PIN, runner=token)
+    assert len(token.commands) == 1, "nothing is signed"
 
 
 def test_a_token_that_does_not_sign_or_has_another_key_is_refused_before_anything_is_built(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 from urllib.parse import unquote, unquote_to_bytes
@@ -17,48 +19,73 @@ from immutable_base.process import Command, Runner
 from immutable_base.tools.limits import QUICK
 
 SCHEME = "pkcs11:"
-FLAGS = {"module-path": "--module", "token": "--token-label", "object": "--label"}
-KNOWN = frozenset({*FLAGS, "id", "type"})
+FLAGS = {"module-path": "--module", "token": "--token-label"}
+KNOWN = frozenset({*FLAGS, "object", "id", "type"})
 """Attributes of a URI that are understood. Source: RFC 7512, section 2.3."""
+MODULE_VARIABLES = (
+    "SOFTHSM2_CONF", "OPENSC_CONF", "YUBIHSM_PKCS11_CONF", "P11_KIT_SERVER_ADDRESS",
+    "ChrystokiConfigurationPath", "CS_PKCS11_R3_CFG",
+)  # fmt: skip
+"""Where modules of SoftHSM, OpenSC, YubiHSM, p11-kit, Luna and Utimaco find their token; sources:
+softhsm2.conf(5), opensc.conf(5), p11-kit(8) and the vendors' manuals."""
 PIN_NAME = "IMMUTABLE_BASE_PIN"
 DIGEST_INFO = bytes.fromhex("3031300d060960864801650304020105000420")
 """Before a SHA-256 in a signature, which every token can sign so. Source: RFC 8017, 9.2, note 1."""
 HINT = "`pkcs11-tool -L` and `-O` list tokens and keys; it comes by `apt-get install opensc`"
 PROBE = b"immutable-base"
+KEY_BEGIN = "Private Key Object"
+SHOWN = re.compile(r"^ +(label|ID): +(.*?) *$", re.MULTILINE)
+"""Lines of `pkcs11-tool --list-objects`; source: OpenSC, src/tools/pkcs11-tool.c (show_key)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """Where a key is, and how to log in."""
+    """A token, and how to log in."""
 
     run: Runner
     flags: tuple[str, ...]
     pin: str
+    environment: Mapping[str, str]
+    """Of the token's module."""
 
-    def sign(self, data: bytes) -> bytes:
-        """Return the PKCS#1 v1.5 signature of data with SHA-256. Raises CommandError."""
+    def private_keys(self) -> tuple[tuple[str, str], ...]:
+        """Return label and id (hexadecimal) of each private key. Raises CommandError."""
+        shown = self._ask(("--list-objects", "--type", "privkey")).decode("utf-8", "replace")
+        found = []
+        for text in shown.split(KEY_BEGIN)[1:]:
+            told = dict(SHOWN.findall(text))
+            if "ID" in told:
+                found.append((told.get("label", ""), told["ID"]))
+        return tuple(found)
+
+    def sign(self, data: bytes, key: str) -> bytes:
+        """Return a key's PKCS#1 v1.5 signature of data with SHA-256. Raises CommandError.
+
+        By its id: with a label `--sign` takes the first key of all, as OpenSC 0.23 does.
+        """
+        words = ("--sign", "--mechanism", "RSA-PKCS", "--id", key)
+        return self._ask(words, DIGEST_INFO + hashlib.sha256(data).digest())
+
+    def _ask(self, words: tuple[str, ...], stdin: bytes = b"") -> bytes:
         command = Command(
-            argv=(
-                "pkcs11-tool", *self.flags, "--login", "--pin", f"env:{PIN_NAME}", "--sign",
-                "--mechanism", "RSA-PKCS",
-            ),
+            argv=("pkcs11-tool", *self.flags, "--login", "--pin", f"env:{PIN_NAME}", *words),
             timeout=QUICK,
-            env={PIN_NAME: self.pin},
-            stdin=DIGEST_INFO + hashlib.sha256(data).digest(),
+            env={**self.environment, PIN_NAME: self.pin},
+            stdin=stdin,
             secrets=(self.pin,),
-        )  # fmt: skip
+        )
         return self.run(command).stdout
 
 
 class TokenKey(rsa.RSAPrivateKey):
     """A key of a token, as `cryptography` takes it: it signs, and shows nothing."""
 
-    def __init__(self, token: Token, public: rsa.RSAPublicKey) -> None:
-        self._token, self._public = token, public
+    def __init__(self, token: Token, key: str, public: rsa.RSAPublicKey) -> None:
+        self._token, self._id, self._public = token, key, public
 
     def sign(self, data: Any, *_how: Any, **_named: Any) -> bytes:  # noqa: ANN401  the library's
         """Return the signature of data: PKCS#1 v1.5 with SHA-256, whatever is asked for."""
-        return self._token.sign(bytes(data))
+        return self._token.sign(bytes(data), self._id)
 
     def public_key(self) -> rsa.RSAPublicKey:
         """Return the public key."""
@@ -84,14 +111,20 @@ class TokenKey(rsa.RSAPrivateKey):
 
 
 def open_token_key(
-    run: Runner, uri: str, certificate: x509.Certificate, *, pin: str | None
+    run: Runner,
+    uri: str,
+    certificate: x509.Certificate,
+    *,
+    pin: str | None,
+    environment: Mapping[str, str],
 ) -> TokenKey:
     """Return the key that a PKCS#11 URI names, after it has signed something for a certificate.
 
+    Of `environment` the token's module gets `MODULE_VARIABLES`.
     Raises ConfigurationError: the URI is malformed or holds a PIN, there is no PIN or a wrong one,
     or the key is not the certificate's; ToolMissingError without pkcs11-tool.
     """
-    flags, public = _flags(uri), certificate.public_key()
+    named, public = _named(uri), certificate.public_key()
     if not pin:
         raise ConfigurationError(
             "the token with the key of the modules needs its PIN",
@@ -99,8 +132,10 @@ def open_token_key(
         )
     if not isinstance(public, rsa.RSAPublicKey):
         raise ConfigurationError("the certificate's key is not RSA")
-    key = TokenKey(Token(run=run, flags=flags, pin=pin), public)
+    given = {name: environment[name] for name in MODULE_VARIABLES if name in environment}
+    token = Token(run=run, flags=_flags(named), pin=pin, environment=given)
     try:
+        key = TokenKey(token, _id_of(token, named), public)
         signature = key.sign(PROBE)
         public.verify(signature, PROBE, padding.PKCS1v15(), hashes.SHA256())
     except ToolMissingError as error:
@@ -119,8 +154,30 @@ def open_token_key(
     return key
 
 
-def _flags(uri: str) -> tuple[str, ...]:
-    """Return what pkcs11-tool has to be told of a URI. No error shows a value: it may be a PIN."""
+def _id_of(token: Token, named: Mapping[str, str]) -> str:
+    """Return the id of the key that a URI names by it, or by its label."""
+    if "id" in named:
+        return unquote_to_bytes(named["id"]).hex()
+    label = unquote(named["object"])
+    found = sorted({key for its, key in token.private_keys() if its == label})
+    if len(found) != 1:
+        raise ConfigurationError(
+            "the token has no private key of that label"
+            if not found
+            else "the token has several private keys of that label",
+            details=f"ids: {', '.join(found)}" if found else None,
+            hint="`pkcs11-tool -O --login` lists them; name the key by its `id`: id=%0a",
+        )
+    return found[0]
+
+
+def _flags(named: Mapping[str, str]) -> tuple[str, ...]:
+    pairs = ((flag, unquote(named[name])) for name, flag in FLAGS.items() if name in named)
+    return tuple(word for pair in pairs for word in pair)
+
+
+def _named(uri: str) -> dict[str, str]:
+    """Return what a URI says, by its attributes. No error shows a value: it may be a PIN."""
     found = {}
     path, _, query = uri.removeprefix(SCHEME).partition("?")
     for pair in filter(None, (*path.split(";"), *query.split("&"))):
@@ -136,10 +193,4 @@ def _flags(uri: str) -> tuple[str, ...]:
             "the PKCS#11 URI of the key of the modules names no key",
             hint="give its `object` (label) or `id`",
         )
-    flags: list[str] = []
-    for name, flag in FLAGS.items():
-        if name in found:
-            flags += [flag, unquote(found[name])]
-    if "id" in found:
-        flags += ["--id", unquote_to_bytes(found["id"]).hex()]
-    return tuple(flags)
+    return found
