@@ -19,21 +19,32 @@ from immutable_base.trusted import key_file
 KEY_VARIABLES = {
     "env": ("COSIGN_PASSWORD",),
     "hashivault": (
-        "VAULT_ADDR", "VAULT_TOKEN", "VAULT_NAMESPACE", "VAULT_CACERT", "VAULT_KEYPREFIX",
-        "TRANSIT_SECRET_ENGINE_PATH",
+        "VAULT_ADDR", "VAULT_TOKEN", "VAULT_NAMESPACE", "TRANSIT_SECRET_ENGINE_PATH",
+        "VAULT_CACERT", "VAULT_CACERT_BYTES", "VAULT_CAPATH", "VAULT_CLIENT_CERT",
+        "VAULT_CLIENT_KEY", "VAULT_TLS_SERVER_NAME", "VAULT_PROXY_ADDR",
     ),
     "awskms": (
         "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION",
-        "AWS_DEFAULT_REGION", "AWS_ROLE_ARN", "AWS_ROLE_SESSION_NAME",
-        "AWS_WEB_IDENTITY_TOKEN_FILE",
+        "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_CONFIG_FILE",
+        "AWS_SHARED_CREDENTIALS_FILE", "AWS_ROLE_ARN", "AWS_ROLE_SESSION_NAME",
+        "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "AWS_CA_BUNDLE", "AWS_EC2_METADATA_DISABLED",
+        "AWS_USE_FIPS_ENDPOINT", "AWS_ENDPOINT_URL",
     ),
-    "gcpkms": ("GOOGLE_APPLICATION_CREDENTIALS",),
+    "gcpkms": (
+        "GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_CLOUD_QUOTA_PROJECT",
+        "GOOGLE_CLOUD_UNIVERSE_DOMAIN", "GCE_METADATA_HOST",
+    ),
     "pkcs11": (
         "COSIGN_PKCS11_MODULE_PATH", "COSIGN_PKCS11_PIN", "COSIGN_PKCS11_IGNORE_CERTIFICATE",
     ),
 }  # fmt: skip
-"""What cosign needs for each kind of key; sources: sigstore/cosign, KMS.md, PKCS11_TOKENS.md, and
-sigstore/sigstore, pkg/signature/kms/hashivault. It gets nothing else of our environment."""
+"""What cosign reads for each kind of key; it gets nothing else of our environment, and nothing that
+turns off the verification of a service. Sources: sigstore/cosign, pkg/cosign/env/env.go;
+sigstore/sigstore, pkg/signature/kms; hashicorp/vault, api/client.go; aws/aws-sdk-go-v2,
+config/env_config.go and its guide, "Container credential provider"; googleapis/google-cloud-go,
+auth/internal and compute/metadata."""
 
 
 def signing_key_of(
