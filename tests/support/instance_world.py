@@ -60,6 +60,8 @@ GITLAB = {
 IDENTITY = "https://gitlab.example/Acme/Hosts/FileServer//.gitlab-ci.yml@refs/heads/main"
 REPOSITORY = f"{HOST}/acme/hosts/fileserver"
 OCI = "org.opencontainers.image"
+REFUSING = '{"default": [{"type": "reject"}]}'
+"""The policy.json of a base whose hosts demand signatures, and of what is built on it."""
 
 
 class InstanceWorld:
@@ -80,7 +82,7 @@ class InstanceWorld:
         self.labels: dict[str, dict[str, str]] = defaultdict(dict)
         self.facts: dict[str, object] = {}
         """Facts of the image that differ from those of a sound one."""
-        self.policies: dict[str, str] = {}
+        self.policies = dict.fromkeys(("base", "image"), REFUSING)
         """Text of the policy.json of `image` and of `base`."""
         self.packages: dict[str, str] = {}
         """What the image that is built has: version by name, all of x86_64."""

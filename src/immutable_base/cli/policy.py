@@ -18,7 +18,7 @@ from immutable_base.config.schema import Settings
 from immutable_base.config.signing_keys import SigningKeys
 from immutable_base.context import Context
 from immutable_base.errors import CheckError, ConfigurationError, HostError
-from immutable_base.policy.demands import NOT_DEMANDED, variant_demands
+from immutable_base.policy.demands import BY_CHOICE, variant_demands
 from immutable_base.policy.lint import LintFinding, lint, lint_open
 from immutable_base.policy.render import render_files
 from immutable_base.policy.rotate import rotated
@@ -132,7 +132,7 @@ def _ask_images(namespace: argparse.Namespace) -> int:
             continue
         findings = _lint(context, name)
         if findings is None:
-            write_result(f"{name}: {NOT_DEMANDED}\n", None)
+            write_result(f"{name}: {BY_CHOICE}\n", None)
             continue
         write_result(lint_text(name, findings), None)
         status = CheckError.exit_code if findings else status
@@ -140,9 +140,10 @@ def _ask_images(namespace: argparse.Namespace) -> int:
 
 
 def _lint(context: Context, name: str) -> tuple[LintFinding, ...] | None:
-    """Return what the check `only-signed-images` objects to; None where nothing is demanded."""
+    """Return what the check `only-signed-images` objects to; None where everything is accepted."""
     found = built_policy(context, name)
     if not variant_demands(context.settings, name):
-        return lint_open(found.files) or None
+        accepted = context.settings.signing.accept_everything
+        return lint_open(found.files, accepted=accepted) or None
     trust = host_trust_of(context.settings, context.config_path.parent)
     return lint(found, trust, context.settings.signing.table())

@@ -67,6 +67,10 @@ class Signing(Frozen):
     accept_unsigned: tuple[Annotated[str, Field(pattern=SCOPE)], ...] = ()
     """Registries, namespaces or repositories of others from which hosts take images without any
     signature, e.g. `docker.io/library`; what is not named is refused."""
+    accept_everything: Switch = False
+    """Hosts that cannot check who signed take whatever the registry has: those of images without
+    `keys`, `fleet` and the layer `admission`, which a check refuses otherwise. Not with `keys` or
+    `fleet`."""
     leave_behind: tuple[str, ...] = ()
     """What hosts of earlier images take (their label `io.immutable-base.hosts-accept`) that nothing
     published from now on is signed by: these hosts get no upgrade any more."""
@@ -90,5 +94,10 @@ class Signing(Frozen):
         if self.keys is not None and self.fleet is not None:
             raise PydanticCustomError(
                 "fleet", "keys and fleet: hosts demand one or the other, so set one of them"
+            )
+        if self.accept_everything and self.host_key_paths:
+            raise PydanticCustomError(
+                "accept_everything",
+                "accept_everything: with keys or fleet hosts demand a signature, so leave it out",
             )
         return self

@@ -28,7 +28,9 @@ IDENTITY = r"^(https?://[A-Za-z0-9][!-~]+|[!-?A-~]+@[!-?A-~]+)$"
 """What a certificate can name: a URI, or an e-mail address."""
 RUNNERS = ("", "gitlab-hosted", "self-hosted")
 SBOM_LIMIT = "sbom_limit_kib"
-NOT_FOR_VERIFYING = frozenset({SBOM_LIMIT, "keys", "fleet", "accept_unsigned", "leave_behind"})
+NOT_FOR_VERIFYING = frozenset(
+    {SBOM_LIMIT, "keys", "fleet", "accept_unsigned", "accept_everything", "leave_behind"}
+)
 """The keys of `[signing]` that a verification does not need."""
 REGISTRY_KEYS = frozenset({"destination", "ca_bundle", "mirrors", "candidates"})
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from immutable_base.check import hosts, kernel, packages, units
-from immutable_base.check.host_policy import needs_admission
+from immutable_base.check.host_policy import needs_admission, nothing_demanded
 from immutable_base.check.interface import Check, HasFacts, Objection, unless
 from immutable_base.check.run_checks import require_sound
 from immutable_base.config.schema import Settings
@@ -18,7 +18,7 @@ from immutable_base.model.check import CheckReport
 from immutable_base.model.facts import ImageFacts
 from immutable_base.model.instance import BasePromises, InstanceFacts, PolicyFact
 from immutable_base.plan.labels import KERNEL, OSTREE_KERNEL
-from immutable_base.policy.demands import NOT_DEMANDED, refuses_by_default
+from immutable_base.policy.demands import refuses_by_default
 from immutable_base.policy.host_trust import HostTrust
 from immutable_base.policy.lint import lint
 from immutable_base.policy.render import POLICY, SHARED_POLICY, render_policy
@@ -36,12 +36,20 @@ class InstanceSubject:
     """Those that the build has set."""
     trust: HostTrust
     """What the instance says of its own images, beside its base."""
+    accepts_everything: bool = False
+    """Whether its configuration says that hosts which cannot check who signed take anything."""
 
     @property
     def kernel(self) -> str:
         """The one kernel in the rpmdb; empty if it is not one."""
         found = self.facts.kernel_packages
         return found[0] if len(found) == 1 else ""
+
+    @property
+    def demands(self) -> bool:
+        """Whether the build has written whose images hosts take: where they can check that."""
+        before = {policy.path: policy.text for policy in self.promises.policies}
+        return bool(self.trust.keys) or refuses_by_default(before)
 
 
 def check_instance(
@@ -50,12 +58,13 @@ def check_instance(
     labels: dict[str, str],
     trust: HostTrust,
     *,
+    accepts_everything: bool = False,
     rests_on: dict[str, str],
 ) -> CheckReport:
     """Return the document with the findings about an instance; `rests_on` becomes its own."""
     subject = InstanceSubject(
         facts=found.facts, settings=settings, promises=found.promises, policies=found.policies,
-        labels=labels, trust=trust,
+        labels=labels, trust=trust, accepts_everything=accepts_everything,
     )  # fmt: skip
     return CheckReport(
         rests_on=rests_on,
@@ -151,15 +160,16 @@ def policy_kept(subject: InstanceSubject) -> Objection | None:
 
 
 def _looser(subject: InstanceSubject, path: str, base: str, image: str) -> list[str]:
-    promised = render_policy(subject.trust, base) if path == POLICY else base
+    ours = path == POLICY and subject.demands
+    promised = render_policy(subject.trust, base) if ours else base
     return [f"/{path}: {line}" for line in policy_objections(promised, image)]
 
 
 def own_images_signed(subject: InstanceSubject) -> Objection | None:
     """policy.json and what goes with it let a host take this instance's images only if signed."""
-    before = {policy.path: policy.text for policy in subject.promises.policies}
-    if not subject.trust.keys and not refuses_by_default(before):
-        return Objection(message=NOT_DEMANDED, is_note=True)
+    if not subject.demands:
+        files = subject.facts.host_policy.files
+        return nothing_demanded(files, accepted=subject.accepts_everything)
     found = [str(finding) for finding in lint(subject.facts.host_policy, subject.trust)]
     if not found:
         return needs_admission(subject.trust)

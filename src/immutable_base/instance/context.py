@@ -99,6 +99,7 @@ class InstanceContext:
         """
         if self.settings.signing is not None:
             return self.settings.signing
+        # `accept_everything` stays: hosts of an instance can check no more than those of its base.
         known = self.product.signing.model_dump()
         known |= {
             "certificate_identity": self.job.identity,

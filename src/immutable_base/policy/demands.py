@@ -16,8 +16,12 @@ from immutable_base.policy.render import POLICY, SHARED_POLICY
 ADMISSION_LAYER = "admission"
 """The layer with the program that verifies keyless signatures on hosts."""
 NOT_DEMANDED = (
-    "not demanded: without a key (signing.keys), a machine that admits (signing.fleet) and the "
-    "layer `admission` a host cannot check who signed, and the base's policy stays as it is"
+    "without a key (signing.keys), a machine that admits (signing.fleet) and the layer `admission` "
+    "a host cannot check who signed; signing.accept_everything says that this is meant"
+)
+BY_CHOICE = (
+    "not demanded, by signing.accept_everything: a host cannot check who signed, and the base's "
+    "policy stays as it is"
 )
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from immutable_base.config.trust import SigningTable
 from immutable_base.model.facts import HostPolicyFacts
-from immutable_base.policy.demands import refuses_by_default
+from immutable_base.policy.demands import NOT_DEMANDED, refuses_by_default
 from immutable_base.policy.host_trust import HostTrust
 from immutable_base.policy.lint_admission import lint_admission, lint_signer
 from immutable_base.policy.lint_environment import lint_environment
@@ -112,15 +112,16 @@ def _told(files: Mapping[str, str]) -> tuple[bool | None, list[str]]:
     return (said[-1] if said else None), unreadable
 
 
-def lint_open(files: Mapping[str, str]) -> tuple[LintFinding, ...]:
-    """Return what is wrong with an image that demands no signatures, on purpose."""
-    if _told(files)[0] is not True or refuses_by_default(files):
-        return ()
-    message = (
-        "bootc's install configuration has enforce-container-sigpolicy = true, and policy.json "
-        "takes what nobody names: bootc refuses every upgrade"
-    )
-    return (LintFinding(rule="enforced-and-open", message=message),)
+def lint_open(files: Mapping[str, str], *, accepted: bool) -> tuple[LintFinding, ...]:
+    """Return what is wrong with an image that demands no signatures; `accepted`: on purpose."""
+    found = [] if accepted else [LintFinding(rule="nothing-demanded", message=NOT_DEMANDED)]
+    if _told(files)[0] is True and not refuses_by_default(files):
+        message = (
+            "bootc's install configuration has enforce-container-sigpolicy = true, and policy.json "
+            "takes what nobody names: bootc refuses every upgrade"
+        )
+        found.append(LintFinding(rule="enforced-and-open", message=message))
+    return tuple(found)
 
 
 def _skopeo(facts: HostPolicyFacts) -> Iterator[tuple[str, str]]:

@@ -6,7 +6,7 @@ from argparse import Namespace
 import pytest
 
 from immutable_base.cli import policy
-from immutable_base.policy.demands import NOT_DEMANDED
+from immutable_base.policy.demands import BY_CHOICE, NOT_DEMANDED
 from support.paths import PRODUCT
 from support.sound_image import FACTS
 
@@ -31,12 +31,18 @@ def lint(monkeypatch, tmp_path, capsys):
     return run
 
 
-def test_an_image_whose_hosts_can_check_nothing_is_no_failure(lint):
+WITHOUT = PRODUCT.read_text().replace('["base", "admission"]', '["base"]')
+
+
+def test_an_image_whose_hosts_can_check_nothing_is_a_failure(lint):
+    assert PRODUCT.read_text() != WITHOUT
+    assert lint(WITHOUT) == (10, f"base: nothing-demanded: {NOT_DEMANDED}\n")
+
+
+def test_it_is_none_where_the_configuration_says_that_it_is_meant(lint):
     """The check says it as a note; a pipeline that asks `policy lint` may not say otherwise."""
-    text = PRODUCT.read_text()
-    without = text.replace('["base", "admission"]', '["base"]')
-    assert without != text
-    assert lint(without) == (0, f"base: {NOT_DEMANDED}\n")
+    meant = WITHOUT.replace("[signing]\n", "[signing]\naccept_everything = true\n", 1)
+    assert lint(meant) == (0, f"base: {BY_CHOICE}\n")
 
 
 def test_an_image_that_should_demand_signatures_and_does_not_is_one(lint):

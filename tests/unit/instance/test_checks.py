@@ -16,6 +16,7 @@ from immutable_base.instance.inspect import read_policies
 from immutable_base.model.check import Level
 from immutable_base.model.facts import ProgramOutput
 from immutable_base.model.instance import BasePromises, InstanceFacts, PolicyFact
+from immutable_base.policy.demands import NOT_DEMANDED
 from immutable_base.policy.host_trust import instance_trust
 from support.sound_image import ADMISSION, FACTS, KMOD, OLD, PEM, SETTINGS, K, host_policy, module
 
@@ -61,6 +62,20 @@ def test_an_instance_that_demands_a_program_which_its_base_lacks_is_refused():
     subject = dataclasses.replace(facts(host_policy=alone), trust=keyless)
     assert set(objections(subject)) == {"own-images-signed"}
     assert objections(dataclasses.replace(facts(host_policy=sound), trust=keyless)) == {}
+
+
+def test_an_instance_whose_hosts_can_check_nothing_is_refused_unless_that_is_meant():
+    keyless = instance_trust(
+        "fileserver", "registry.example/hosts/fileserver", SETTINGS.signing, []
+    )
+    loose = (POLICY.model_copy(update={"text": LOOSE}),)
+    none = SOUND.facts.host_policy.model_copy(update={"files": {}})
+    subject = dataclasses.replace(
+        facts(host_policy=none), promises=SOUND.promises.model_copy(update={"policies": loose}), policies=loose, trust=keyless
+    )  # fmt: skip
+    found = objections(subject)["own-images-signed"]
+    assert found.evidence == (f"nothing-demanded: {NOT_DEMANDED}",)
+    assert objections(dataclasses.replace(subject, accepts_everything=True)) == {}
 
 
 def test_an_instance_that_replaces_all_the_trust_of_its_hosts_is_refused():

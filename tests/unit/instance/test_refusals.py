@@ -21,6 +21,9 @@ from immutable_base.workspace import file_digest
 from support.forge import NOW, digest_of
 from support.instance_walk import change, go, rules, walk
 from support.instance_world import BASE, BASES, IDENTITY, REPOSITORY
+from support.sound_image import FACTS
+
+TAKING_ANYTHING = '{"default": [{"type": "insecureAcceptAnything"}]}'
 
 
 def refused(world, words, kind=ImmutableBaseError):
@@ -197,3 +200,17 @@ def test_a_document_below_is_read_too_however_well_the_one_above_names_it(ready)
     (folder / "sbom.json").write_text(json.dumps(record))
     with pytest.raises(VerificationError, match=r"inspect\.json is about the image 0"):
         ready.context.documents.read(SbomRecord)
+
+
+def test_hosts_of_an_instance_that_can_check_nothing_get_none_unless_that_is_meant(world):
+    """It has no `[signing]` of its own, so what counts is what the product says of its variants."""
+    world.policies = dict.fromkeys(world.policies, TAKING_ANYTHING)
+    world.facts["host_policy"] = FACTS.host_policy.model_copy(update={"files": {}})
+    with pytest.raises(CheckError) as caught:
+        walk(world)
+    assert "nothing-demanded: without a key" in caught.value.details
+    assert world.tags() == {}
+    text = world.config.read_text()
+    world.config.write_text(text.replace("[signing]\n", "[signing]\naccept_everything = true\n", 1))
+    walk(world)
+    assert "latest" in world.tags()

@@ -10,6 +10,7 @@ from immutable_base.config.fleet import Fleet
 from immutable_base.config.load import load_settings
 from immutable_base.policy.demands import (
     ADMISSION_LAYER,
+    BY_CHOICE,
     NOT_DEMANDED,
     refuses_by_default,
     variant_demands,
@@ -44,27 +45,48 @@ def test_hosts_that_could_check_nothing_demand_nothing():
     assert variant_demands(changed, "fedora-base")
 
 
-def test_that_nothing_is_demanded_is_a_note_and_never_a_pass():
+def accepting_everything(settings):
+    signing = settings.signing.model_copy(update={"accept_everything": True})
+    return settings.model_copy(update={"signing": signing})
+
+
+def asked(settings, files):
+    """Return what the check objects to, of an image with these files."""
+    policy = FACTS.host_policy.model_copy(update={"files": files})
+    facts = FACTS.model_copy(update={"host_policy": policy})
+    return only_signed_images(Subject(facts=facts, plan=PLAN, settings=settings))
+
+
+def test_that_nothing_is_demanded_is_an_error_unless_the_configuration_says_that_it_is_meant():
     settings = without_admission(SETTINGS, FACTS.variant)
-    objection = only_signed_images(Subject(facts=FACTS, plan=PLAN, settings=settings))
-    assert (objection.message, objection.is_note) == (NOT_DEMANDED, True)
+    objection = asked(settings, {POLICY: json.dumps(ACCEPTING)})
+    assert (objection.evidence, objection.is_note) == (
+        (f"nothing-demanded: {NOT_DEMANDED}",),
+        False,
+    )
+    objection = asked(accepting_everything(settings), {POLICY: json.dumps(ACCEPTING)})
+    assert (objection.message, objection.is_note) == (BY_CHOICE, True)
+
+
+def test_who_accepts_everything_changes_nothing_for_hosts_that_can_check():
+    settings = accepting_everything(SETTINGS)
+    assert variant_demands(settings, FACTS.variant)
+    assert variants_trust(settings) == variants_trust(SETTINGS)
+    objection = asked(settings, {POLICY: json.dumps(ACCEPTING)})
+    assert not objection.is_note
+    assert any(line.startswith("default-accepts") for line in objection.evidence)
 
 
 def test_an_open_policy_that_bootc_is_told_to_enforce_is_an_error_where_nothing_is_demanded():
-    settings = without_admission(SETTINGS, FACTS.variant)
-    files = {**FACTS.host_policy.files, POLICY: json.dumps(ACCEPTING)}
-    facts = FACTS.model_copy(
-        update={"host_policy": FACTS.host_policy.model_copy(update={"files": files})}
-    )
-    objection = only_signed_images(Subject(facts=facts, plan=PLAN, settings=settings))
+    settings = accepting_everything(without_admission(SETTINGS, FACTS.variant))
+    objection = asked(settings, {**FACTS.host_policy.files, POLICY: json.dumps(ACCEPTING)})
     assert not objection.is_note
-    assert objection.evidence[0].startswith("enforced-and-open: ")
+    (line,) = objection.evidence
+    assert line.startswith("enforced-and-open: ")
 
 
 def test_a_shipped_image_whose_policy_takes_anything_is_an_error():
-    loose = FACTS.host_policy.model_copy(update={"files": {POLICY: json.dumps(ACCEPTING)}})
-    facts = FACTS.model_copy(update={"host_policy": loose})
-    objection = only_signed_images(Subject(facts=facts, plan=PLAN, settings=SETTINGS))
+    objection = asked(SETTINGS, {POLICY: json.dumps(ACCEPTING)})
     assert not objection.is_note
     assert any(line.startswith("default-accepts") for line in objection.evidence)
 

@@ -249,9 +249,13 @@ def test_what_only_mentions_a_variable_sets_none(text):
 
 def test_a_host_that_is_told_to_enforce_what_takes_anything_can_never_upgrade():
     enforced = {INSTALL: render_files(TRUST, None)[INSTALL], POLICY: STOCK}
-    assert [it.rule for it in lint_open(enforced)] == ["enforced-and-open"]
-    assert lint_open({POLICY: STOCK}) == ()
-    assert lint_open({**enforced, POLICY: json.dumps({"default": NO})}) == ()
+    assert [it.rule for it in lint_open(enforced, accepted=True)] == ["enforced-and-open"]
+    assert lint_open({POLICY: STOCK}, accepted=True) == ()
+    assert lint_open({**enforced, POLICY: json.dumps({"default": NO})}, accepted=True) == ()
+
+
+def test_that_nothing_is_demanded_is_found_unless_it_is_meant():
+    assert [it.rule for it in lint_open({POLICY: STOCK}, accepted=False)] == ["nothing-demanded"]
 
 
 DISTRIBUTION = """\
