@@ -2,18 +2,18 @@
 
 from support.attestation_cases import OTHER
 from support.complete import artifact, compact, digest_of, full_of, naming, predicate
+from support.corpus import Corpus
 from support.forge import FULL, IDENTITY, LISTED, SBOM, attestation, provenance, statement
 from support.scene import NOT_SIGNED, OK, UNKNOWN
 from support.web import Reply
 
 FULL_SBOM = 17
 """Exit code of what is wrong with it."""
-CASES = {}
+CASES = Corpus()
 LIE = compact({"bomFormat": "CycloneDX", "components": [{"name": "x"}] * 1234})
 
 
 def add(name, expected, spoil, words=""):
-    assert name not in CASES
     CASES[name] = (spoil, expected, words)
 
 
@@ -120,23 +120,48 @@ add(
 add(
     "a list that is none", FULL_SBOM, lambda s: raw_list(s, b"hello"), "has no full SBOM",
 )  # fmt: skip
-add("a list with a key twice", FULL_SBOM, lambda s: raw_list(s, b'{"manifests":[],"manifests":[]}'))
-add("a list of numbers", FULL_SBOM, lambda s: raw_list(s, b'{"manifests":[1,null,"x"]}'))
+add(
+    "a list with a key twice",
+    FULL_SBOM,
+    lambda s: raw_list(s, b'{"manifests":[],"manifests":[]}'),
+    "the registry has no full SBOM",
+)
+add(
+    "a list of numbers",
+    FULL_SBOM,
+    lambda s: raw_list(s, b'{"manifests":[1,null,"x"]}'),
+    "the registry has no full SBOM",
+)
 add(
     "of another artifact type", FULL_SBOM,
     lambda s: beside(s, retyped(s, "application/spdx+json")), "has no full SBOM",
 )  # fmt: skip
-add("without a subject", FULL_SBOM, lambda s: s.registry.refer(s.digest, subject=None))
-add("with two documents", FULL_SBOM, lambda s: s.registry.refer(s.digest, layers=[{}, {}]))
+add(
+    "without a subject",
+    FULL_SBOM,
+    lambda s: s.registry.refer(s.digest, subject=None),
+    "the registry has no full SBOM",
+)
+add(
+    "with two documents",
+    FULL_SBOM,
+    lambda s: s.registry.refer(s.digest, layers=[{}, {}]),
+    "the registry has no full SBOM",
+)
 add("with a document that claims to be huge", FULL_SBOM, lambda s: s.registry.refer(
     s.digest, layers=[{"mediaType": "application/vnd.cyclonedx+json", "digest": digest_of(FULL), "size": 1 << 40}]
-))  # fmt: skip
+), "the registry has no full SBOM")  # fmt: skip
 add("the attested one names none", FULL_SBOM, lambda s: named(s, []), "names no full one")
 add("it names two", FULL_SBOM, lambda s: named(s, [hashed(FULL)] * 2), "more than one")
-add("it names one without a hash", FULL_SBOM, lambda s: named(s, [hashed(FULL, hashes=[])]))
+add(
+    "it names one without a hash",
+    FULL_SBOM,
+    lambda s: named(s, [hashed(FULL, hashes=[])]),
+    "the SBOM's reference to the full one has no SHA-256",
+)
 add(
     "it names one by SHA-1", FULL_SBOM,
-    lambda s: named(s, [hashed(FULL, hashes=[{"alg": "SHA-1", "content": "0" * 40}])]),
+    lambda s: named(s, [hashed(FULL, hashes=[{"alg": "SHA-1", "content": "0" * 40}])]), "the SBOM's reference to the full one has no SHA-256",
 )  # fmt: skip
 add(
     "other references beside it",

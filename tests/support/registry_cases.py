@@ -3,16 +3,16 @@
 import json
 import time
 
+from support.corpus import Corpus
 from support.forge import CLAIMS, NOW, compact, digest_of
 from support.scene import BROKEN, NO_IMAGE, OK, OTHERS, REFUSED, UNKNOWN
 from support.web import RESET, Reply
 
 ESCAPES = b"\x1b[2J\x1b[32m verified  everything is fine \xc2\x9b31m \r\n\x07"
-CASES = {}
+CASES = Corpus()
 
 
 def add(name, expected, spoil, words=""):
-    assert name not in CASES
     CASES[name] = (spoil, expected, words)
 
 
@@ -70,6 +70,7 @@ add(
     "the tag names another, unsigned image",
     13,
     lambda s: s.registry.add_image("other", tag="latest"),
+    "has no signature",
 )
 add(
     "an index",
@@ -78,7 +79,12 @@ add(
     "index of several images",
 )
 add("an index without our platform", REFUSED, lambda s: index(s, ("linux", "arm64")), "it has none")
-add("an index of nonsense", REFUSED, lambda s: manifest(s, b'{"manifests": 7}'))
+add(
+    "an index of nonsense",
+    REFUSED,
+    lambda s: manifest(s, b'{"manifests": 7}'),
+    "the index is not a list",
+)
 add(
     "for another processor",
     REFUSED,
@@ -103,10 +109,26 @@ add(
     "an artifact's empty configuration",
     REFUSED,
     lambda s: s.registry.add_image(config_type="application/vnd.oci.empty.v1+json", tag="latest"),
+    "application/vnd.oci.empty.v1+json",
 )
-add("no media type", REFUSED, lambda s: changed(s, mediaType=None))
-add("another media type", REFUSED, lambda s: changed(s, mediaType="text/plain"))
-add("a configuration that is a text", REFUSED, lambda s: changed(s, config="x"))
+add(
+    "no media type",
+    REFUSED,
+    lambda s: changed(s, mediaType=None),
+    "the manifest's media type is not a text",
+)
+add(
+    "another media type",
+    REFUSED,
+    lambda s: changed(s, mediaType="text/plain"),
+    "it is a text/plain",
+)
+add(
+    "a configuration that is a text",
+    REFUSED,
+    lambda s: changed(s, config="x"),
+    "the manifest's configuration is not a JSON object",
+)
 add(
     "a configuration of a weak digest",
     REFUSED,
@@ -118,6 +140,7 @@ add(
             "digest": "md5:x",
         },
     ),
+    "the configuration's digest is not a SHA-256",
 )
 add(
     "a configuration that claims to be huge",
@@ -130,11 +153,22 @@ add(
             "digest": s.digest,
         },
     ),
+    "the configuration is too large",
 )
-add("no layers", REFUSED, lambda s: changed(s, layers=None))
-add("a manifest that is no JSON", REFUSED, lambda s: manifest(s, b"hello"))
-add("a manifest that is a list", REFUSED, lambda s: manifest(s, b"[]"))
-add("an empty manifest", REFUSED, lambda s: manifest(s, b""))
+add("no layers", REFUSED, lambda s: changed(s, layers=None), "the manifest's layers is not a list")
+add(
+    "a manifest that is no JSON",
+    REFUSED,
+    lambda s: manifest(s, b"hello"),
+    "the manifest is not strict JSON",
+)
+add(
+    "a manifest that is a list",
+    REFUSED,
+    lambda s: manifest(s, b"[]"),
+    "the manifest is not a JSON object",
+)
+add("an empty manifest", REFUSED, lambda s: manifest(s, b""), "the manifest is not strict JSON")
 add(
     "a manifest with a key twice",
     REFUSED,
@@ -144,9 +178,20 @@ add(
             b'{"schemaVersion"', b'{"layers":[],"schemaVersion"'
         ),
     ),
+    "the manifest is not strict JSON: a key stands twice in an object",
 )
-add("a manifest with a key in another case", REFUSED, lambda s: changed(s, Config={}))
-add("a manifest nested too deep", REFUSED, lambda s: manifest(s, b"[" * 100_000))
+add(
+    "a manifest with a key in another case",
+    REFUSED,
+    lambda s: changed(s, Config={}),
+    "the manifest has keys that differ only in case",
+)
+add(
+    "a manifest nested too deep",
+    REFUSED,
+    lambda s: manifest(s, b"[" * 100_000),
+    "the manifest is nested deeper than 64 levels",
+)
 add(
     "no configuration in the registry",
     NO_IMAGE,
@@ -165,6 +210,7 @@ add(
         for d in list(s.registry.blobs)
         if b"architecture" in s.registry.blobs[d]
     ],
+    "serves another configuration",
 )
 
 # ------------------------------------------------------------------ the registry's answers (S11, S12, S13)
@@ -186,22 +232,26 @@ add(
     "403 for the signatures only (S11)",
     UNKNOWN,
     lambda s: s.replies.update({s.path_of("sig"): Reply(b"no matching signatures", 403)}),
+    "the registry answers 403",
 )
 add(
     "500 for the attestations only (S11)",
     UNKNOWN,
     lambda s: s.replies.update({s.path_of("att"): Reply(b"", 500)}),
+    "the registry answers 500",
 )
 add(
     "Harbor's words for a missing tag",
     NO_IMAGE,
     answer("*", Reply(b'{"errors":[{"code":"NOT_FOUND"}]}', 404)),
+    "there is no image",
 )
 add("401 without a challenge", UNKNOWN, answer("*", Reply(b"", 401)), "401")
 add(
     "401 with a challenge that is nonsense",
     UNKNOWN,
     answer("*", Reply(b"", 401, {"WWW-Authenticate": "Bearer"})),
+    "the registry answers 401",
 )
 add(
     "a token server without TLS (S16)",
@@ -215,16 +265,23 @@ add(
     answer("*", Reply(b"", 401, {"WWW-Authenticate": 'Bearer realm="file:///etc/passwd"'})),
     "only https",
 )
-add("escapes in an error (S12)", UNKNOWN, answer("*", Reply(ESCAPES, 403)))
+add(
+    "escapes in an error (S12)",
+    UNKNOWN,
+    answer("*", Reply(ESCAPES, 403)),
+    "\\x1b[2J\\x1b[32m verified",
+)
 add(
     "escapes in an error by digest (S12)",
     UNKNOWN,
     lambda s: (by_digest(s), s.replies.update({"*": Reply(ESCAPES, 500)})),
+    "\\x1b[2J\\x1b[32m verified",
 )
 add(
     "escapes in a redirection (S12)",
     UNKNOWN,
     answer("*", Reply(b"", 302, {"Location": "https://\x1b[2J/"})),
+    "ValueError: Invalid IPv6 URL",
 )
 add(
     "redirected for ever",
@@ -244,26 +301,31 @@ add(
     answer("*", Reply(b"", 302, {"Location": "file:///etc/passwd"})),
     "only https",
 )
-add("redirected to nowhere", UNKNOWN, answer("*", Reply(b"", 302)))
+add("redirected to nowhere", UNKNOWN, answer("*", Reply(b"", 302)), "redirects more than 5 times")
 add(
     "redirected to what is no address",
     UNKNOWN,
     answer("*", Reply(b"", 302, {"Location": "https://[::1/"})),
+    "ValueError: Invalid IPv6 URL",
 )
-add("the connection is reset", UNKNOWN, answer("*", RESET))
-add("an answer that is cut off", UNKNOWN, answer("*", Reply(b"{}", length=1000)))
+add("the connection is reset", UNKNOWN, answer("*", RESET), "RemoteDisconnected")
+add("an answer that is cut off", UNKNOWN, answer("*", Reply(b"{}", length=1000)), "IncompleteRead")
 add("an answer of nine megabytes", UNKNOWN, answer("*", Reply(b"x" * (9 << 20))), "larger than")
 add(
     "a blob that is longer than it says",
     BROKEN,
     lambda s: s.registry.blobs.update({s.sig().descriptor()["digest"]: b"x" * 100_000}),
+    "the registry does not have what its manifest names",
 )
 add("an answer that is compressed", UNKNOWN, answer("*", Reply(b"x", headers={"Content-Encoding": "gzip"})), "nobody asked")  # fmt: skip
-add("a header of 100 kB", UNKNOWN, answer("*", Reply(b"", 200, {"X": "y" * 100_000})))
+add(
+    "a header of 100 kB", UNKNOWN, answer("*", Reply(b"", 200, {"X": "y" * 100_000})), "LineTooLong"
+)
 add(
     "two hundred headers",
     UNKNOWN,
     answer("*", Reply(b"", 200, {f"X-{n}": "y" for n in range(200)})),
+    "got more than 100 headers",
 )
 
 # ------------------------------------------------------------------ whom, where and when: S2, S7, S9
@@ -281,9 +343,17 @@ for name, (expected, spoil, words) in {
     "the right trigger": claim(OK, build_triggers=["schedule", "web"]),
     "another trigger (S9)": claim(OTHERS, "build_trigger schedule", build_triggers=["push"]),
     "the right runner": claim(OK, runner_environment="gitlab-hosted"),
-    "another runner (S9)": claim(OTHERS, runner_environment="self-hosted"),
+    "another runner (S9)": claim(
+        OTHERS,
+        "signed with runner_environment gitlab-hosted, not self-hosted",
+        runner_environment="self-hosted",
+    ),
     "the right ref": claim(OK, source_ref="refs/heads/main"),
-    "another ref (S9)": claim(OTHERS, source_ref="refs/heads/stable"),
+    "another ref (S9)": claim(
+        OTHERS,
+        "signed with source_ref refs/heads/main, not refs/heads/stable",
+        source_ref="refs/heads/stable",
+    ),
     "all of them": claim(
         OK,
         project_id=CLAIMS["project_id"],
@@ -298,6 +368,18 @@ add(
     lambda s: (s.signing.update(project_id="1"), s.set_sig(s.sig(leaf=s.leaf(claims={})))),
     "(none)",
 )
+for what, told, demanded in (
+    ("trigger", "build_trigger", {"build_triggers": ["schedule"]}),
+    ("runner", "runner_environment", {"runner_environment": "gitlab-hosted"}),
+    ("ref", "source_ref", {"source_ref": "refs/heads/main"}),
+):
+
+    def unsaid(s, told=told, demanded=demanded):
+        s.signing.update(demanded)
+        said = {name: value for name, value in CLAIMS.items() if name != told}
+        s.set_sig(s.sig(leaf=s.leaf(claims=said)))
+
+    add(f"no {what} in the certificate (S9)", OTHERS, unsaid, f"signed with {told} (none), not ")
 add(
     "a job that may sign only attested (S9)",
     OTHERS,
@@ -305,11 +387,13 @@ add(
         s.signing.update(build_triggers=["schedule"]),
         s.set_att(s.att(leaf=s.leaf(claims={**CLAIMS, "build_trigger": "push"}))),
     ),
+    "signed with build_trigger push, not schedule",
 )
 add(
     "a mirror that is not declared (S2)",
     BROKEN,
     lambda s: s.set_sig(s.sig(s.payload(repository="origin.example/os/base-zfs"))),
+    "made for origin.example/os/base-zfs, not for this repository",
 )
 add(
     "signed as another repository, and asked so",
@@ -324,6 +408,7 @@ add(
     "asked for as another repository than signed",
     BROKEN,
     lambda s: s.arguments.extend(["--signed-as", "origin.example/a/b"]),
+    "/os/base-zfs, not for this repository",
 )
 add(
     "signed an hour ago, a day allowed",

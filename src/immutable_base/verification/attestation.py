@@ -71,7 +71,7 @@ def read_statement(raw: bytes, leaf: Leaf, entry: Entry, digest: str) -> Stateme
         parse_json(payload, "the attestation"), "the attestation",
         ("_type", "predicateType", "subject", "predicate"),
     )  # fmt: skip
-    if statement["_type"] not in STATEMENTS:
+    if text_of(statement["_type"], "the attestation's _type") not in STATEMENTS:
         raise Skipped("the attestation is not an in-toto statement")
     _require_subject(statement["subject"], digest)
     kind = text_of(statement["predicateType"], "the attestation's type")

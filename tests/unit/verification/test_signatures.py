@@ -6,6 +6,7 @@ docs/explanation/trust-model.md.
 
 import pytest
 
+from support.forge import hashedrekord
 from support.scene import BROKEN, OK, OTHERS
 from support.signature_cases import CASES
 
@@ -35,6 +36,36 @@ def test_something_broken_that_another_issuer_vouches_for_is_nobodys_of_ours(sce
     other = scene.leaf(issuer="https://gitlab.example")
     scene.set_sig(scene.sig(leaf=other, log=foreign), scene.sig(leaf=other))
     assert scene.verify().code == OTHERS
+
+
+@pytest.mark.parametrize(
+    ("signature", "words"),
+    [
+        ("", "the signature does not hold"),
+        ("!!!", "the signature is not base64"),
+        ("AAAA\n", "the signature is not base64"),
+        ("-_-_", "the signature is not base64"),
+    ],
+)
+def test_what_the_log_has_as_well_is_still_no_signature(scene, signature, words):
+    """In the corpus the log has another one, which is what those are refused for."""
+
+    def entry(payload, given, pem):
+        body = hashedrekord(payload, given, pem)
+        body["spec"]["signature"]["content"] = signature
+        return body
+
+    scene.set_sig(scene.sig(entry=entry).noted(signature=signature))
+    outcome = scene.verify()
+    assert outcome.code == BROKEN
+    assert words in outcome.err
+
+
+def test_the_certificate_of_an_authority_signs_no_image_even_if_it_is_for_signatures(scene):
+    scene.set_sig(scene.sig(leaf=scene.leaf(ca=True)))
+    outcome = scene.verify()
+    assert outcome.code == BROKEN
+    assert "the certificate is an authority's" in outcome.err
 
 
 def test_the_corpus_is_large():
