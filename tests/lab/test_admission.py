@@ -232,9 +232,9 @@ def test_the_image_has_the_program_and_its_own_python_verifies_with_it(image, ho
 
 
 def test_the_units_of_the_image_are_in_order(image):
-    units = ("immutable-base-admission.service",)
-    asked = bwrap.run_in_root(
-        run, image, ("systemd-analyze", "verify", *units), ok=frozenset({0, 1})
-    )
+    # Of this unit alone: the image has others, which are not ours.
+    unit = "immutable-base-admission.service"
+    argv = ("systemd-analyze", "verify", "--recursive-errors=no", unit)
+    asked = bwrap.run_in_root(run, image, argv)
     words = asked.text + asked.stderr_tail
     assert not [line for line in words.splitlines() if "immutable-base-admission" in line], words
