@@ -9,6 +9,9 @@ from immutable_base.admission.host import Host, deployed_by, followed_by
 from immutable_base.errors import CommandError, ConfigurationError, HostError
 
 REFERENCE = "registry.example/os/base:latest"
+NO_IMAGE = "this host follows no image"
+NO_REGISTRY = "which is no image in a registry"
+UNFORESEEN = "has a form that was not foreseen"
 
 
 def entry(number):
@@ -38,19 +41,23 @@ def test_the_reference_is_the_one_that_the_next_upgrade_pulls():
 
 
 @pytest.mark.parametrize(
-    ("found", "error"),
+    ("found", "error", "words"),
     [
-        (followed(None), HostError),
-        (followed({"image": "/var/x", "transport": "oci"}), ConfigurationError),
-        (followed({"image": REFERENCE, "transport": "containers-storage"}), ConfigurationError),
-        (followed({"image": REFERENCE}), CommandError),
-        (followed("x"), CommandError),
-        ({}, CommandError),
-        ({"spec": None}, CommandError),
+        (followed(None), HostError, NO_IMAGE),
+        (followed({"image": "/var/x", "transport": "oci"}), ConfigurationError, NO_REGISTRY),
+        (
+            followed({"image": REFERENCE, "transport": "containers-storage"}),
+            ConfigurationError,
+            NO_REGISTRY,
+        ),
+        (followed({"image": REFERENCE}), CommandError, UNFORESEEN),
+        (followed("x"), CommandError, UNFORESEEN),
+        ({}, CommandError, UNFORESEEN),
+        ({"spec": None}, CommandError, UNFORESEEN),
     ],
 )
-def test_a_host_that_follows_no_registry_admits_nothing(found, error):
-    with pytest.raises(error):
+def test_a_host_that_follows_no_registry_admits_nothing(found, error, words):
+    with pytest.raises(error, match=words):
         followed_by(found)
 
 
@@ -160,7 +167,7 @@ def test_an_origin_of_another_kind_is_no_registry(tmp_path):
 
 
 def test_a_machine_without_ostree_is_asked_for_a_name(tmp_path):
-    with pytest.raises(HostError):
+    with pytest.raises(HostError, match="there is no bootc, and no origin of ostree"):
         Host(root=tmp_path, bootc=str(tmp_path / "no-bootc")).followed()
 
 

@@ -159,5 +159,5 @@ def test_settings_of_which_only_the_beginning_would_be_read_are_none(write):
 
 
 def test_a_folder_is_no_settings(tmp_path):
-    with pytest.raises(ConfigurationError):
+    with pytest.raises(ConfigurationError, match="cannot be read: Is a directory"):
         load_settings(tmp_path)

@@ -53,17 +53,27 @@ def test_what_has_one_meaning_is_read(raw):
 )  # fmt: skip
 def test_a_hostile_megabyte_takes_no_time(raw):
     began = time.process_time()
-    with pytest.raises(Skipped):
+    with pytest.raises(Skipped, match=r"strict JSON|nested deeper than 64 levels"):
         parse_json(raw, "the text")
     assert time.process_time() - began < 2
 
 
 @pytest.mark.parametrize(
-    "value",
-    [{}, {"a": 1}, {"a": 1, "b": 2, "d": 3}, {"a": 1, "B": 2}, {"a": 1, "b": 2, "B": 2}, [], None, "a", {"a": 1, "b": 2, "\u212a": 1, "k": 1}],
-)  # fmt: skip
-def test_an_object_has_exactly_its_keys(value):
-    with pytest.raises(Skipped):
+    ("value", "words"),
+    [
+        ({}, "lacks a, b"),
+        ({"a": 1}, "lacks b"),
+        ({"a": 1, "B": 2}, "lacks b"),
+        ({"a": 1, "b": 2, "d": 3}, "keys that do not belong there: d"),
+        ({"a": 1, "b": 2, "B": 2}, "keys that differ only in case"),
+        ({"a": 1, "b": 2, "\u212a": 1, "k": 1}, "keys that differ only in case"),
+        ([], "is not a JSON object"),
+        (None, "is not a JSON object"),
+        ("a", "is not a JSON object"),
+    ],
+)
+def test_an_object_has_exactly_its_keys(value, words):
+    with pytest.raises(Skipped, match=words):
         members(value, "it", ("a", "b"), ("c",))
     assert members({"a": 1, "b": 2}, "it", ("a", "b"), ("c",)) == {"a": 1, "b": 2}
     assert members({"b": 1, "a": 2, "c": 3}, "it", ("a", "b"), ("c",))["c"] == 3
@@ -88,14 +98,15 @@ def test_letters_that_fold_to_ascii_are_the_same_key():
     ["QQ", "QQ=", "QR==", "QQ==\n", " QQ==", "QQ==QQ==", "Q-_=", "ä", "QQ===", 7, None, ["QQ=="]],
 )
 def test_base64_has_one_spelling(text):
-    with pytest.raises(Skipped):
+    words = "canonical base64" if text == "QR==" else "it is not (base64|a text)$"
+    with pytest.raises(Skipped, match=words):
         decode_base64(text, "it")
     assert decode_base64("QQ==", "it") == b"A"
 
 
 @pytest.mark.parametrize("value", [True, -1, 1.0, "1", None, 1 << 63, [], float("nan")])
 def test_a_count_is_a_count(value):
-    with pytest.raises(Skipped):
+    with pytest.raises(Skipped, match="it is not a count"):
         count_of(value, "it")
     assert count_of(0, "it") == 0
 
