@@ -73,6 +73,8 @@ def publish_variant(publisher: Publisher, request: PublishRequest) -> Publicatio
     if verified is None:
         verified = _make_verified(publisher, request, times, patience)
     else:
+        if status is not PublicationStatus.UNCHANGED:
+            _token(publisher)  # to move a tag is to publish, also where nothing is left to sign
         if _is_old(verified, request):
             verified = _sign_anew(publisher, request, times, patience)
         if unsigned_tags(publisher, *request.named):
@@ -161,10 +163,14 @@ def attest_variant(publisher: Publisher, request: PublishRequest) -> str:
 
 def _ready_to_sign(publisher: Publisher) -> str:
     """Return the job's token once nothing speaks against signing with it; nothing is written."""
-    token = job_token(publisher.signer, protected_ref=publisher.protected_ref)
+    token = _token(publisher)
     cosign.require_accepted(publisher.run)
     require_known_key(publisher)
     return token
+
+
+def _token(publisher: Publisher) -> str:
+    return job_token(publisher.signer, protected_ref=publisher.protected_ref)
 
 
 def _push(publisher: Publisher, request: PublishRequest) -> None:
