@@ -32,7 +32,6 @@ from immutable_base.publish.patience import Patience
 from immutable_base.publish.publisher import Publisher
 from immutable_base.publish.request import PublishRequest, StepClock
 from immutable_base.publish.tag_mover import TagMover
-from immutable_base.sign import job_token
 from immutable_base.tools import cosign, skopeo
 from immutable_base.verification.verify_image import moment
 from immutable_base.verify import NO_CT_LOG, VerifiedImage
@@ -74,7 +73,7 @@ def publish_variant(publisher: Publisher, request: PublishRequest) -> Publicatio
         verified = _make_verified(publisher, request, times, patience)
     else:
         if status is not PublicationStatus.UNCHANGED:
-            _token(publisher)  # to move a tag is to publish, also where nothing is left to sign
+            publisher.token()  # to move a tag is to publish, also where nothing is left to sign
         if _is_old(verified, request):
             verified = _sign_anew(publisher, request, times, patience)
         if unsigned_tags(publisher, *request.named):
@@ -163,14 +162,10 @@ def attest_variant(publisher: Publisher, request: PublishRequest) -> str:
 
 def _ready_to_sign(publisher: Publisher) -> str:
     """Return the job's token once nothing speaks against signing with it; nothing is written."""
-    token = _token(publisher)
+    token = publisher.token()
     cosign.require_accepted(publisher.run)
     require_known_key(publisher)
     return token
-
-
-def _token(publisher: Publisher) -> str:
-    return job_token(publisher.signer, protected_ref=publisher.protected_ref)
 
 
 def _push(publisher: Publisher, request: PublishRequest) -> None:
