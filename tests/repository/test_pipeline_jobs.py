@@ -84,6 +84,22 @@ def test_every_job_is_logged_in_to_the_registry_where_the_project_has_one(tmp_pa
         assert (tmp_path / "said").read_text().strip() == said
 
 
+def test_a_runner_that_keeps_its_clones_can_plan_the_target_of_a_second_merge_request(tmp_path):
+    """GitLab cleans the folder (`git clean -ffdx`), and git itself still knows the worktree."""
+    command = JOBS["plan of the target"]["before_script"][-1]
+    git = ["git", "-C", tmp_path, "-c", "user.name=x", "-c", "user.email=x@example.com"]
+    for words in (["init", "--quiet"], ["commit", "--quiet", "--allow-empty", "--message=x"]):
+        subprocess.run([*git, *words], check=True)
+    environment = {"PATH": "/usr/bin:/bin", "CI_MERGE_REQUEST_DIFF_BASE_SHA": "HEAD"}
+    for _ in range(2):
+        done = subprocess.run(
+            ["bash", "-c", command], cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        assert (tmp_path / ".target/.git").is_file()
+        subprocess.run([*git, "clean", "-ffdxq"], check=True)
+
+
 def test_what_the_first_night_would_meet_is_a_job_to_start_by_hand():
     assert JOBS["online"]["script"] == ["immutable-base doctor --online"]
     found = started_jobs(*NIGHTLY, CI_PIPELINE_SOURCE="web", **MAIN)
@@ -233,6 +249,16 @@ def test_what_is_under_way_ends_when_a_newer_pipeline_begins_unless_it_publishes
     }
     assert NIGHT["default"]["interruptible"] is True
     assert kept == {n for n in JOBS if n.startswith("publish ")} | {"ci image: publish"}
+
+
+def test_one_pipeline_at_a_time_moves_the_tags_of_a_variant_and_no_variant_waits_for_another():
+    """What comes before may run at once: candidates go by digest, and publish refuses older inputs."""
+    groups = {name: job["resource_group"] for name, job in JOBS.items() if "resource_group" in job}
+    assert groups == {
+        **dict.fromkeys(PUBLISHING, "publish/$VARIANT"), "ci image: publish": "publish/ci",
+    }  # fmt: skip
+    of = {OF_A_VARIANT[name]["variables"]["VARIANT"] for name in PUBLISHING}
+    assert (len(of), "ci" in of) == (len(PUBLISHING), False)
 
 
 # ------------------------------------------------------------------ what travels
