@@ -1,4 +1,4 @@
-"""What only root can try: the file system of a container, as a workspace; and how long all of it takes."""
+"""What only a runner can try: a container's file system as a workspace, how long it all takes, the login."""
 
 import json
 import socket
@@ -9,6 +9,15 @@ import pytest
 
 from immutable_base.doctor import examine
 from immutable_base.process import run
+from immutable_base_lab.core.paths import LabPaths
+from support.paths import ROOT
+from support.pipelines import documents_of, read_jobs
+
+LOGINS = {
+    "nightly": documents_of(ROOT / ".gitlab-ci.yml")[0]["default"]["before_script"],
+    "instance": read_jobs(ROOT / "templates/instance.yml")["build"]["before_script"],
+}
+"""What each job begins with."""
 
 
 def overlay_of(workspace):
@@ -55,3 +64,26 @@ def test_a_job_knows_in_less_than_a_minute_what_its_runner_is_good_for(tiny_lab,
     assert "could not be asked" in found["cleanup policy"]["message"]
     assert done.returncode == (4 if hangs else 0), done.stdout
     assert seconds < 60
+
+
+@pytest.mark.parametrize("lines", LOGINS.values(), ids=LOGINS)
+def test_a_job_logs_in_to_the_registry_of_a_gitlab_that_has_a_ca_of_its_own(
+    tiny_lab, tmp_path, lines
+):
+    registry = tiny_lab.env["IMMUTABLE_BASE_REGISTRY"].partition("/")[0]
+    env = {
+        "PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "CI_REGISTRY": registry,
+        "CI_REGISTRY_USER": "job", "CI_REGISTRY_PASSWORD": "p w$d",
+    }  # fmt: skip
+
+    def log_in(**more):
+        script = ["bash", "-e", "-c", "\n".join(lines)]
+        return subprocess.run(script, env={**env, **more}, capture_output=True, text=True)
+
+    refused = log_in()
+    assert refused.returncode != 0
+    assert "certificate" in refused.stderr
+    authority = LabPaths(root=tiny_lab.state).trust / "ca.pem"
+    done = log_in(CI_SERVER_TLS_CA_FILE=str(authority))
+    assert done.returncode == 0, done.stderr
+    assert registry in json.loads((tmp_path / ".docker/config.json").read_text())["auths"]

@@ -25,6 +25,14 @@ PROJECT = f"acme/Hosts/file-server-{os.urandom(4).hex()}"
 BASE = "instance-base"
 EXAMPLES = ("file-server", "inference-host", "router")
 JOBS = {"detect-changes", "build", "check", "sbom", "publish", "report"}
+YOUNG_BASE = "schema_version = 1\n[base]\nmaximum_age_days = 1\n"
+TWO_DAYS_AHEAD = """\
+import time
+
+now = time.time
+time.time = lambda: now() + 2 * 86400
+"""
+"""What each Python of a job begins with. Source: Python's documentation, module site."""
 
 
 class Bases:
@@ -91,6 +99,14 @@ def rules(repository):
     return [reason["rule"] for reason in decision(repository)["reasons"]]
 
 
+def tags(lab):
+    """Return what each tag of the instance names now."""
+    registry = lab.registry()
+    registry.path, _, name = PROJECT.lower().rpartition("/")
+    with closing(registry.client):
+        return registry.tags(name)
+
+
 def test_the_consumers_file_has_seven_lines(repository):
     assert len((repository.folder / ".gitlab-ci.yml").read_text().splitlines()) == 7
 
@@ -144,11 +160,17 @@ def test_a_schedule_without_a_change_builds_nothing_and_says_so(pushed, reposito
     assert not (repository.left_by("publish") / ".nights/instance/publish.json").exists()
 
 
-def test_a_person_can_force_it(pushed, repository):
-    run = repository.pipeline("detect-changes", "--variable", "IMMUTABLE_BASE_FORCE=true")
+def test_a_person_can_force_it_and_the_same_inputs_are_the_same_image(pushed, repository, tiny_lab):
+    before = tags(tiny_lab)
+    run = repository.pipeline("--variable", "IMMUTABLE_BASE_FORCE=true")
     assert (run.status, rules(repository)) == (0, ["forced"])
     dotenv = (repository.left_by("detect-changes") / "decision.env").read_text()
     assert "IMMUTABLE_BASE_REBUILD=true" in dotenv
+    assert run.jobs == dict.fromkeys(JOBS, "PASS")
+    assert "not built" not in run.said("build")
+    published = document(repository, "publish", "publish.json")
+    assert (published["status"], published["digest"]) == ("unchanged", before["latest"])
+    assert tags(tiny_lab) == before
 
 
 def test_a_schedule_builds_on_a_new_base(pushed, repository, bases, tiny_lab):
@@ -178,15 +200,27 @@ def test_a_schedule_builds_and_publishes_what_changed_in_the_repository(pushed, 
     assert published["digest"] != before
 
 
+def test_a_schedule_waits_while_the_nights_of_its_base_are_on_hold(
+    pushed, repository, bases, tiny_lab, tmp_path
+):
+    """No night publishes the base, so it grows old: here by a clock that is two days ahead."""
+    (repository.folder / "immutable-base-instance.toml").write_text(YOUNG_BASE)
+    repository.commit("on no base but a young one")
+    (tmp_path / "sitecustomize.py").write_text(TWO_DAYS_AHEAD)
+    before = tags(tiny_lab)
+    run = repository.pipeline("--variable", f"PYTHONPATH={tmp_path}")
+    assert run.status == 0, run.log[-4000:]
+    assert run.jobs == {**dict.fromkeys(JOBS, "PASS"), "detect-changes": "WARN"}
+    assert (decision(repository)["outcome"], rules(repository)) == ("wait", ["base-on-hold"])
+    assert f"{bases.reference} is sha256:" in run.said("detect-changes")
+    for job in JOBS - {"detect-changes", "report"}:
+        assert "not built (wait)" in run.said(job)
+    assert tags(tiny_lab) == before
+    run = repository.pipeline("detect-changes")
+    assert (run.status, rules(repository)) == (0, ["files"]), "by the true clock it is young"
+
+
 # ------------------------------------------------------------------ which jobs there are
-
-
-def tags(lab):
-    """Return what each tag of the instance names now."""
-    registry = lab.registry()
-    registry.path, _, name = PROJECT.lower().rpartition("/")
-    with closing(registry.client):
-        return registry.tags(name)
 
 
 def test_a_merge_request_builds_and_checks_and_no_job_could_sign(pushed, repository, tiny_lab):

@@ -18,6 +18,7 @@ from immutable_base.errors import (
 from immutable_base.model.build import ImageBuild, ImageLayout
 from immutable_base.pipeline import STAGES
 from immutable_base.run.failures import FOLDER
+from immutable_base.tls import DEBIAN_BUNDLE
 from support.fake_programs import write_program
 from support.paths import ROOT
 from support.pipelines import documents_of, read_jobs, read_yaml, started_jobs
@@ -34,6 +35,11 @@ MAIN = {
 }  # fmt: skip
 MERGE_REQUEST = {"CI_PIPELINE_SOURCE": "merge_request_event", "CI_DEFAULT_BRANCH": "main"}
 TONIGHT = ".nights/tonight"
+LOGINS = {
+    "nightly": "\n".join(NIGHT["default"]["before_script"]),
+    "instance": "\n".join(DOWNSTREAM["build"]["before_script"]),
+}
+"""What each job begins with."""
 
 
 def tolerated(job):
@@ -68,20 +74,56 @@ def test_every_job_runs_in_our_image_on_a_runner_with_enough_disk():
     assert others == {"code"}, "it needs Python and Debian, and nothing of ours"
 
 
+@pytest.mark.parametrize("script", LOGINS.values(), ids=LOGINS)
 @pytest.mark.parametrize("password", ["p w$d", ""])
-def test_every_job_is_logged_in_to_the_registry_where_the_project_has_one(tmp_path, password):
+def test_every_job_is_logged_in_to_the_registry_where_the_project_has_one(
+    tmp_path, script, password
+):
     write_program(tmp_path / "bin/skopeo", 'echo "$@" > "$HOME/said"; cat > "$HOME/typed"')
     environment = {
         "PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin", "HOME": str(tmp_path), "CI_REGISTRY": "r.example",
         "CI_REGISTRY_USER": "job", "CI_REGISTRY_PASSWORD": password,
     }  # fmt: skip
-    script = "\n".join(NIGHT["default"]["before_script"])
     subprocess.run(["bash", "-e", "-c", script], env=environment, check=True)
     assert (tmp_path / "said").exists() == bool(password)
     if password:
         assert (tmp_path / "typed").read_text() == f"{password}\n", "on no command line"
         said = f"login --authfile {tmp_path}/.docker/config.json --username job --password-stdin r.example"
         assert (tmp_path / "said").read_text().strip() == said
+
+
+@pytest.mark.parametrize("script", LOGINS.values(), ids=LOGINS)
+@pytest.mark.parametrize("own", [True, False])
+def test_a_gitlab_with_a_ca_of_its_own_is_believed_beside_the_system_s(tmp_path, script, own):
+    """The runner gives the job its file; skopeo reads one bundle, which is all that it believes."""
+    write_program(tmp_path / "bin/skopeo", 'cat "$SSL_CERT_FILE" > "$HOME/believed"')
+    for name in ("system", "gitlab"):
+        (tmp_path / name).write_text(f"the CA of {name}\n")
+    environment = {
+        "PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin", "HOME": str(tmp_path), "CI_REGISTRY_PASSWORD": "x",
+        "SSL_CERT_FILE": str(tmp_path / "system"),
+        **({"CI_SERVER_TLS_CA_FILE": str(tmp_path / "gitlab")} if own else {}),
+    }  # fmt: skip
+    subprocess.run(["bash", "-e", "-c", script], env=environment, check=True)
+    believed = ("system", "gitlab") if own else ("system",)
+    assert (tmp_path / "believed").read_text() == "".join(f"the CA of {it}\n" for it in believed)
+    assert DEBIAN_BUNDLE in script, "where nothing names another"
+
+
+def test_a_runner_that_keeps_its_clones_can_plan_the_target_of_a_second_merge_request(tmp_path):
+    """GitLab cleans the folder (`git clean -ffdx`), and git itself still knows the worktree."""
+    command = JOBS["plan of the target"]["before_script"][-1]
+    git = ["git", "-C", tmp_path, "-c", "user.name=x", "-c", "user.email=x@example.com"]
+    for words in (["init", "--quiet"], ["commit", "--quiet", "--allow-empty", "--message=x"]):
+        subprocess.run([*git, *words], check=True)
+    environment = {"PATH": "/usr/bin:/bin", "CI_MERGE_REQUEST_DIFF_BASE_SHA": "HEAD"}
+    for _ in range(2):
+        done = subprocess.run(
+            ["bash", "-c", command], cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        assert (tmp_path / ".target/.git").is_file()
+        subprocess.run([*git, "clean", "-ffdxq"], check=True)
 
 
 def test_what_the_first_night_would_meet_is_a_job_to_start_by_hand():
@@ -233,6 +275,16 @@ def test_what_is_under_way_ends_when_a_newer_pipeline_begins_unless_it_publishes
     }
     assert NIGHT["default"]["interruptible"] is True
     assert kept == {n for n in JOBS if n.startswith("publish ")} | {"ci image: publish"}
+
+
+def test_one_pipeline_at_a_time_moves_the_tags_of_a_variant_and_no_variant_waits_for_another():
+    """What comes before may run at once: candidates go by digest, and publish refuses older inputs."""
+    groups = {name: job["resource_group"] for name, job in JOBS.items() if "resource_group" in job}
+    assert groups == {
+        **dict.fromkeys(PUBLISHING, "publish/$VARIANT"), "ci image: publish": "publish/ci",
+    }  # fmt: skip
+    of = {OF_A_VARIANT[name]["variables"]["VARIANT"] for name in PUBLISHING}
+    assert (len(of), "ci" in of) == (len(PUBLISHING), False)
 
 
 # ------------------------------------------------------------------ what travels

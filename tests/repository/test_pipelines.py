@@ -93,7 +93,9 @@ def test_the_template_has_the_inputs_jobs_and_variables_of_its_contract():
         "sbom": ("sbom.json", "sbom.cdx.json"), "publish": ("publish.json",), "report": ("report.json",),
     }  # fmt: skip
     assert list(contract.documents) == list(jobs)
-    assert contract.deprecated.keys() <= {*contract.inputs, *contract.variables}
+    known = {*contract.inputs, *contract.variables}
+    assert contract.deprecated.keys() <= known
+    assert contract.removed.keys().isdisjoint(known)
 
 
 def test_the_page_about_the_template_has_all_of_its_contract():

@@ -23,8 +23,8 @@ class InstanceBase(Frozen):
     """Reference of the base image, or the name of a variant; empty: the Containerfile's last
     `FROM`. A `FROM` with an `ARG` that has no default gets this one."""
     maximum_age_days: Annotated[int, Field(ge=1)] | None = None
-    """Age of the base's signature beyond which nothing is built on it: its nightly run is on hold.
-    Not set: any age."""
+    """Age of the base's signature beyond which nothing is built on it: its nightly runs are on
+    hold, or found nothing new, for such a night does not sign. Not set: any age."""
     signing: Signing | None = None
     """Who must have signed the base, and all the trust in that instance of Sigstore, with the keys
     of `[signing]`; not set: as the product's configuration says of its variants."""

@@ -33,6 +33,8 @@ class Contract:
     """Names of the files that each job leaves, by job in the order of the pipeline."""
     deprecated: Mapping[str, str]
     """What to write instead, by name of an input or a variable; it works until the next number."""
+    removed: Mapping[str, str]
+    """The same of earlier numbers' inputs and variables, which mean nothing any more."""
 
 
 @cache

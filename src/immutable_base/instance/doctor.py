@@ -7,7 +7,7 @@ writes it otherwise is told which line was not found, and compares.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,6 +54,7 @@ def examine_repository(folder: Path, ref: str) -> tuple[Drift, ...]:
             *_include(text, contract, ref),
             _token(text, contract),
             _inputs(text, contract),
+            _variables(text, contract),
             *_deprecated(text, contract),
         ]
     return (
@@ -163,7 +164,25 @@ def _inputs(text: str, contract: Contract) -> Drift:
     return _fault(
         "inputs",
         f"the template has no input {', '.join(unknown)}",
-        f"it has: {', '.join(contract.inputs) or 'none'}",
+        _instead(unknown, contract) or f"it has: {', '.join(contract.inputs) or 'none'}",
+    )
+
+
+def _variables(text: str, contract: Contract) -> Drift:
+    gone = [name for name in contract.removed if name.isupper() and _mentions(text, name)]
+    if not gone:
+        return Drift(name="variables")
+    problem = f"contract {contract.version} has no variable {', '.join(gone)}"
+    return _fault("variables", problem, _instead(gone, contract))
+
+
+def _mentions(text: str, name: str) -> bool:
+    return re.search(rf"\b{name}\b", text) is not None
+
+
+def _instead(gone: Iterable[str], contract: Contract) -> str:
+    return "\n".join(
+        f"{name}: {contract.removed[name]}" for name in gone if name in contract.removed
     )
 
 
@@ -171,8 +190,7 @@ def _deprecated(text: str, contract: Contract) -> Iterator[Drift]:
     """Yield what the file sets and the next contract will not have; until then it works."""
     inputs = set(_given_inputs(_block(text, "include")))
     for name, instead in contract.deprecated.items():
-        found = name in inputs if name in contract.inputs else re.search(rf"\b{name}\b", text)
-        if found:
+        if name in inputs if name in contract.inputs else _mentions(text, name):
             problem = f"{name} works until contract {contract.version + 1}"
             yield Drift(name="deprecated", problem=problem, fix=instead)
 

@@ -28,7 +28,6 @@ from immutable_base.publish.publish import publish_variant
 from immutable_base.publish.request import PublishRequest
 from immutable_base.publish.tag_names import tag_names
 from immutable_base.sbom.subject import require_subject
-from immutable_base.sign import job_token
 from immutable_base.verification.complete.provenance import FULL_SBOM
 
 
@@ -48,7 +47,7 @@ def publish_instance(at: InstanceContext, decision: InstanceDecision) -> Publica
     require_own(at, decision)
     publisher = at.publisher()
     # Also where nothing is left to sign: to move a tag is to publish.
-    job_token(publisher.signer, protected_ref=publisher.protected_ref)
+    publisher.token()
     base = require_base(at, decision)
     publication = publish_variant(publisher, _request(at, decision, base))
     at.documents.save(publication)

@@ -83,7 +83,8 @@ def _base_on_hold(situation: Situation) -> Reason | None:
         return None
     return Reason(
         rule=DecisionRule.BASE_ON_HOLD,
-        message=f"the base image was signed more than {limit} days ago: its nightly run is on hold",
+        message=f"the base image was signed more than {limit} days ago: its nights are on hold, "
+        "or found nothing new",
         evidence=(f"{base.reference} is {base.digest}, signed {day(base.signed_at)}",),
     )
 

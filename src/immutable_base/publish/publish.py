@@ -33,7 +33,6 @@ from immutable_base.publish.patience import Patience
 from immutable_base.publish.publisher import Publisher
 from immutable_base.publish.request import PublishRequest, StepClock
 from immutable_base.publish.tag_mover import TagMover
-from immutable_base.sign import job_token
 from immutable_base.tools import cosign, skopeo
 from immutable_base.verification.verify_image import moment
 from immutable_base.verify import NO_CT_LOG, VerifiedImage
@@ -76,6 +75,8 @@ def publish_variant(publisher: Publisher, request: PublishRequest) -> Publicatio
     if verified is None:
         verified = _make_verified(publisher, request, times, patience)
     else:
+        if status is not PublicationStatus.UNCHANGED:
+            publisher.token()  # to move a tag is to publish, also where nothing is left to sign
         if _is_old(verified, request):
             verified = _sign_anew(publisher, request, times, patience)
         if unsigned_tags(publisher, *request.named):
@@ -164,7 +165,7 @@ def attest_variant(publisher: Publisher, request: PublishRequest) -> str:
 
 def _ready_to_sign(publisher: Publisher) -> str:
     """Return the job's token once nothing speaks against signing with it; nothing is written."""
-    token = job_token(publisher.signer, protected_ref=publisher.protected_ref)
+    token = publisher.token()
     cosign.require_accepted(publisher.run)
     require_known_key(publisher)
     return token

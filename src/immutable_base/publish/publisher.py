@@ -10,6 +10,7 @@ from immutable_base.config.signing import Signing
 from immutable_base.config.trust import SigningTable
 from immutable_base.process import Runner
 from immutable_base.publish.by_key import tags_signed_by
+from immutable_base.sign import job_token
 from immutable_base.tools import cosign
 from immutable_base.trusted import key_file
 from immutable_base.trusted_keys import signing_key_of
@@ -66,6 +67,10 @@ class Publisher:
     def signer(self) -> Signer:
         """Who must sign: the one that the verifier demands."""
         return self.verifier.signer
+
+    def token(self) -> str:
+        """Return the job's token; raises as `job_token` if the signer cannot sign with it."""
+        return job_token(self.signer, protected_ref=self.protected_ref)
 
     def tags_signed_by_key(self, repository: str, digest: str) -> frozenset[str]:
         """Return the tags for which the configured key has signed a digest.

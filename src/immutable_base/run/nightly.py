@@ -23,7 +23,6 @@ from immutable_base.run.publisher import publisher_of
 from immutable_base.run.results import stage_results
 from immutable_base.run.stages import Stages, stage_nodes
 from immutable_base.schedule import Node, NodeOutcome, Observer, run_nodes
-from immutable_base.sign import job_token
 from immutable_base.tools import buildah
 from immutable_base.workspace import exclusive
 
@@ -46,7 +45,7 @@ def run_variants(
         start_clean(context)
         log_to_file(context.logs / LOG)
         # A run is long: a token that cannot sign is reported before it, not after.
-        job_token(publisher_of(context).signer)
+        publisher_of(context).token()
         require_module_key(context, variants)
         started, clock = datetime.now(UTC), time.monotonic()
         plan = begin(context, variants, observer)

@@ -31,6 +31,10 @@ def test_the_products_own_configuration_is_valid():
     assert list(settings.variants) == ["base", "base-zfs", "base-zfs-nvidia", "fedora-base"]
 
 
+def test_the_products_own_configuration_signs_on_protected_refs_only():
+    assert load_settings(PRODUCT).signing.protected_ref
+
+
 def test_unknown_key_says_did_you_mean(tmp_path):
     words = broken(tmp_path, "allow_down = true", "alow_down = true")
     assert "kernel.alow_down: unknown key; did you mean 'allow_down'?" in words

@@ -169,12 +169,32 @@ def test_an_earlier_consumer_keeps_working_and_is_told_what_to_change(
     assert (done.code, [name for name in wanted if DEPRECATED[name] not in done.out]) == (0, [])
 
 
+@pytest.mark.parametrize("text", [EARLIER, WITH_INPUTS])
+def test_whoever_comes_to_a_later_contract_is_told_exactly_what_to_write_instead(
+    repository, monkeypatch, text
+):
+    """A year later: the number is another one, and what was deprecated has gone."""
+    now = load_contract()
+    inputs = tuple(name for name in now.inputs if name not in DEPRECATED)
+    later = replace(now, version=2, inputs=inputs, removed=DEPRECATED)
+    monkeypatch.setattr("immutable_base.instance.doctor.load_contract", lambda: later)
+    (repository / ".gitlab-ci.yml").write_text(text)
+    found = {it.name: it for it in examine_repository(repository, "v2") if it.problem}
+    assert (found.pop("ref").fix, found.pop("variables").fix) == (
+        "ref: v2", f"IMMUTABLE_BASE_FORCE: {DEPRECATED['IMMUTABLE_BASE_FORCE']}",
+    )  # fmt: skip
+    told = {name: (it.fix, it.exit_code) for name, it in found.items()}
+    wanted = {"inputs": (f"runner: {DEPRECATED['runner']}", 2)} if "runner:" in text else {}
+    assert told == wanted
+
+
 def test_what_is_not_set_is_not_called_deprecated(repository, monkeypatch):
     """The word `runner` may be in a comment or in another job."""
     (repository / ".gitlab-ci.yml").write_text(f"{SEVEN}# runner\nlint:\n  runner: x\n")
-    later = replace(load_contract(), deprecated=DEPRECATED)
-    monkeypatch.setattr("immutable_base.instance.doctor.load_contract", lambda: later)
-    assert [it for it in examine_repository(repository, REF) if it.problem] == []
+    for later in ({"deprecated": DEPRECATED}, {"removed": DEPRECATED}):
+        contract = replace(load_contract(), **later)
+        monkeypatch.setattr("immutable_base.instance.doctor.load_contract", lambda it=contract: it)
+        assert [it for it in examine_repository(repository, REF) if it.problem] == []
 
 
 OTHER_FORMS = {

@@ -111,6 +111,7 @@ def test_a_base_that_is_too_old_is_waited_for_unless_forced(source):
     outcome, (reason,) = decide(late)
     assert (outcome, reason.rule) == (InstanceOutcome.WAIT, DecisionRule.BASE_ON_HOLD)
     assert BASE.digest in reason.evidence[0]
+    assert "or found nothing new" in reason.message, "a night that ends `unchanged` signs nothing"
     assert decide(dataclasses.replace(late, forced=True))[0] is InstanceOutcome.REBUILD
     assert decide(dataclasses.replace(late, base_maximum_age_days=3, source="schedule"))[0] is (
         InstanceOutcome.UNCHANGED

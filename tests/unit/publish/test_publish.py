@@ -107,6 +107,32 @@ def test_a_signed_image_whose_tags_lag_behind_is_only_tagged(world, token, publi
     assert world.tags["latest"] == DIGEST
 
 
+@pytest.mark.parametrize(
+    ("claims", "words"),
+    [
+        (None, "no identity token"),
+        (
+            {"ci_config_ref_uri": "gitlab.com/a/b//.gitlab-ci.yml@refs/heads/topic"},
+            "another pipeline",
+        ),
+        ({"exp": 0}, "expired"),
+    ],
+)
+def test_only_who_may_sign_moves_the_tags_of_what_is_signed_already(
+    world, token, publish, monkeypatch, claims, words
+):
+    """A merge request's job may write to the registry, and has no identity."""
+    publish()
+    world.tags["latest"] = OLD
+    before = len(world.commands)
+    given = "" if claims is None else token_for(world.settings, **claims)
+    monkeypatch.setenv("SIGSTORE_ID_TOKEN", given)
+    with pytest.raises((ConfigurationError, VerificationError), match=words):
+        publish()
+    assert set(world.steps()[before:]) == {"inspect"}
+    assert world.tags["latest"] == OLD
+
+
 @pytest.mark.parametrize("step", ["push", "sign", "attest", "refer", "read"])
 def test_a_failing_step_starts_no_tag_command(world, token, publish, step):
     world.yesterday("latest")

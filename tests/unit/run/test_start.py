@@ -4,13 +4,14 @@ import json
 
 import pytest
 
-from immutable_base.errors import ConfigurationError, HostError
+from immutable_base.errors import HostError, VerificationError
 from immutable_base.model.plan import Verdict
 from immutable_base.model.run import RunReport
 from immutable_base.run import begin, nightly
 from immutable_base.workspace import exclusive
 from support.build_world import BuildWorld
 from support.plans import BASE, plan
+from support.publish_world import token_for
 
 
 class Silent:
@@ -43,7 +44,8 @@ def world(tmp_path, monkeypatch):
         return plan()
 
     monkeypatch.setattr(begin, "make_plan", make_plan)
-    monkeypatch.setattr(nightly, "job_token", lambda _context: "token")
+    token = token_for(world.context.settings, ref_protected="true")
+    monkeypatch.setenv("SIGSTORE_ID_TOKEN", token)
     monkeypatch.setattr(nightly, "stage_nodes", lambda *_: ())
     monkeypatch.setattr("immutable_base.build.nodes.fetch_packages", world.fetch)
     return world
@@ -124,12 +126,18 @@ def test_every_variant_of_the_plan_has_an_end_and_none_is_green_without_a_public
     assert report.documents == str(tonight)
 
 
-def test_a_wrong_token_is_reported_before_anything_is_planned(world, monkeypatch):
-    def refuse(_context):
-        raise ConfigurationError("no token")
-
-    monkeypatch.setattr(nightly, "job_token", refuse)
-    with pytest.raises(ConfigurationError, match="no token"):
+@pytest.mark.parametrize(
+    ("claims", "words"),
+    [
+        ({"iss": "https://gitlab.example"}, "issued by"),
+        ({"ref_protected": "false"}, "a ref that is not protected"),
+    ],
+)
+def test_a_wrong_token_is_reported_before_anything_is_planned(world, monkeypatch, claims, words):
+    settings = world.context.settings
+    assert settings.signing.protected_ref
+    monkeypatch.setenv("SIGSTORE_ID_TOKEN", token_for(settings, **claims))
+    with pytest.raises(VerificationError, match=words):
         run(world)
     assert (world.planned, world.commands) == (0, [])
 
