@@ -14,6 +14,7 @@ from immutable_base.config.signing import Signing
 from immutable_base.policy.host_trust import HostTrust, instance_trust, variants_trust
 from immutable_base.policy.public_key import canonical_pem
 from immutable_base.tools import cosign
+from immutable_base.tools.pkcs11 import MODULE_VARIABLES
 from immutable_base.trusted import key_file
 
 KEY_VARIABLES = {
@@ -38,6 +39,7 @@ KEY_VARIABLES = {
     ),
     "pkcs11": (
         "COSIGN_PKCS11_MODULE_PATH", "COSIGN_PKCS11_PIN", "COSIGN_PKCS11_IGNORE_CERTIFICATE",
+        *MODULE_VARIABLES,
     ),
 }  # fmt: skip
 """What cosign reads for each kind of key; it gets nothing else of our environment, and nothing that
