@@ -38,21 +38,21 @@ POINTS = {
         "sign",
         "attest 1",
         "attest 2",
-        "push 2",
+        "push 3",
         "tag 1",
         "tag 2",
         "tag 4",
     )
 }
 TAGS = 4
-BEFORE = 5 + TAGS
-WHOLE = ["push", *["sign"] * (1 + TAGS), "attest", "attest", "push", "push", *["tag"] * TAGS]
+BEFORE = 6 + TAGS
+WHOLE = ["push", "push", *["sign"] * (1 + TAGS), "attest", "attest", "push", *["tag"] * TAGS]
 """What a publication does: keyless, then with the key for each tag; the SBOM, then the provenance;
-the second push is the full SBOM, the third the unsigned copy that a host must refuse."""
+the second push is the unsigned copy that a host must refuse, the third the full SBOM."""
 ENDS = dict(
     zip(
         POINTS,
-        (1, 2, BEFORE - 2, BEFORE - 1, BEFORE, BEFORE + 2, BEFORE + 3, len(WHOLE)),
+        (1, 3, BEFORE - 2, BEFORE - 1, BEFORE, BEFORE + 1, BEFORE + 2, len(WHOLE)),
         strict=True,
     )
 )

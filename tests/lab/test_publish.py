@@ -415,7 +415,11 @@ def test_what_lies_beside_an_image_does_not_keep_the_night_from_signing(
     assert publisher.publish(image, monkeypatch).status is PublicationStatus.UNCHANGED
 
 
-@pytest.mark.parametrize("junk", [THOUSAND, [PANICS]], ids=["a thousand", "one of a wrong form"])
+@pytest.mark.parametrize(
+    "junk",
+    [pytest.param(THOUSAND, marks=pytest.mark.long), [PANICS]],
+    ids=["a thousand", "one of a wrong form"],
+)
 def test_what_stops_cosign_from_attesting_is_named_with_who_must_remove_it(
     publisher, published, monkeypatch, junk
 ):
