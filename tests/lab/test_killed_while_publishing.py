@@ -41,6 +41,7 @@ POINTS = {
         "push 3",
         "tag 1",
         "tag 2",
+        "tag 3",
         "tag 4",
     )
 }
@@ -52,7 +53,7 @@ the second push is the unsigned copy that a host must refuse, the third the full
 ENDS = dict(
     zip(
         POINTS,
-        (1, 3, BEFORE - 2, BEFORE - 1, BEFORE, BEFORE + 1, BEFORE + 2, len(WHOLE)),
+        (1, 3, BEFORE - 2, BEFORE - 1, BEFORE, BEFORE + 1, BEFORE + 2, BEFORE + 3, len(WHOLE)),
         strict=True,
     )
 )
@@ -166,9 +167,9 @@ def test_each_variant_was_killed_where_it_should_be(killed):
 
 
 def test_what_the_kill_left_in_the_registry(killed, earlier):
-    kinds = dict(zip(POINTS, [[], ["sig"], *[["sig", "att"]] * 6], strict=True))
+    kinds = dict(zip(POINTS, [[], ["sig"], *[["sig", "att"]] * 7], strict=True))
     assert killed.beside == kinds
-    for moved, name in zip((0, 0, 0, 0, 0, 1, 2, TAGS), POINTS, strict=True):
+    for moved, name in zip((0, 0, 0, 0, 0, 1, 2, 3, TAGS), POINTS, strict=True):
         new, named = killed.digest(name), killed.tags[name]
         assert new != earlier
         assert list(named.values()).count(new) == moved, (name, named)
