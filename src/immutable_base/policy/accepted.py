@@ -6,13 +6,17 @@ by every host on it, for ever: nobody reaches them any more but at their console
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from immutable_base.policy.host_trust import HostTrust
 from immutable_base.policy.public_key import fingerprint
 from immutable_base.verification.policy import Signer
 
 HOSTS_ACCEPT = "io.immutable-base.hosts-accept"
 """Label of an image: whose next images its hosts take, any one of them."""
-BETWEEN = ", "
+BETWEEN, AND, OR = ", ", " with ", " or "
+"""Between those that hosts take; before each demand of a signer's job; between what fulfils it. No
+key, URL, ref or other value that is demanded holds a space."""
 
 
 def accepted(trust: HostTrust, signer: Signer) -> str:
@@ -24,7 +28,8 @@ def accepted(trust: HostTrust, signer: Signer) -> str:
         return ""
     if trust.keys:
         return BETWEEN.join(_key(key.pem) for key in trust.keys)
-    return _signer(signer)
+    demands = (f"{name} {OR.join(values)}" for name, values in sorted(signer.claims.items()))
+    return AND.join((_signer(signer), *demands))
 
 
 def offered(signer: Signer, key: str | None) -> frozenset[str]:
@@ -32,9 +37,20 @@ def offered(signer: Signer, key: str | None) -> frozenset[str]:
     return frozenset({_signer(signer)} | ({_key(key)} if key is not None else set()))
 
 
-def is_refused(label: str, offer: frozenset[str]) -> bool:
-    """Tell whether hosts with this label take nothing of an offer; empty: they demand nothing."""
-    return bool(label) and offer.isdisjoint(label.split(BETWEEN))
+def is_refused(label: str, offer: frozenset[str], claims: Mapping[str, str] | None = None) -> bool:
+    """Tell whether hosts with this label take nothing of an offer; empty: they demand nothing.
+
+    `claims` are what the certificate says of the job; None: nobody knows yet.
+    """
+    return bool(label) and not any(_takes(it, offer, claims) for it in label.split(BETWEEN))
+
+
+def _takes(one: str, offer: frozenset[str], claims: Mapping[str, str] | None) -> bool:
+    who, *demands = one.split(AND)
+    if who not in offer:
+        return False
+    told = [demand.partition(" ") for demand in demands]
+    return claims is None or all(claims.get(name) in values.split(OR) for name, _, values in told)
 
 
 def _key(pem: str) -> str:

@@ -24,8 +24,11 @@ UNIT_FILE = f"usr/lib/systemd/system/{UNIT}"
 BEFORE_UPGRADES = (
     "systemd/system/bootc-fetch-apply-updates.service.d/10-immutable-base-admission.conf"
 )
-STRONGER = re.compile(rf"(etc|usr/local/lib)/systemd/system/({UNIT}|{UNIT}\.d/[^/]+\.conf)")
-"""Where systemd looks before /usr/lib; a link to /dev/null masks the unit."""
+STRONGER = re.compile(
+    rf"(etc|usr/local/lib)/systemd/system/{UNIT}"
+    rf"|(etc|usr/local/lib|usr/lib)/systemd/system/{UNIT}\.d/[^/]+\.conf"
+)
+"""What counts instead of the unit in /usr/lib, or beside it; a link to /dev/null masks it."""
 COMMAND = re.compile(r"^\s*(Exec\w+|Condition\w+|Assert\w+)\s*=", re.MULTILINE)
 SAME = (
     "certificate_identity", "certificate_oidc_issuer", "fulcio_url", "project_id",
@@ -57,8 +60,9 @@ def _units(files: Mapping[str, str]) -> Iterator[Finding]:
     for path in (UNIT_FILE, f"usr/lib/{BEFORE_UPGRADES}"):
         if not files.get(path):
             yield "admission-not-started", f"/{path} is not there: nothing admits before an upgrade"
-    if f"etc/{BEFORE_UPGRADES}" in files:
-        yield "admission-not-started", f"/etc/{BEFORE_UPGRADES} replaces the image's"
+    for path in (f"etc/{BEFORE_UPGRADES}", f"usr/local/lib/{BEFORE_UPGRADES}"):
+        if path in files:
+            yield "admission-not-started", f"/{path} replaces the image's"
     for path, text in sorted(files.items()):
         if not STRONGER.fullmatch(path):
             continue

@@ -67,7 +67,9 @@ def _namespaces(places: Mapping[str, RegistriesFile], trust: HostTrust) -> Itera
             wanted = " and ".join(f"{key}: {value}" for key, value in trust.where.items())
             yield "signatures-not-read", f"/{trust.registries_file} lacks {scope}: {wanted}"
         for name, where in sorted(named.items()):
-            if name.startswith(f"{scope}/") and name not in ours:
+            # Of one tag or digest, too: source: image/docker/registries_d.go, signatureTopLevel.
+            inside = name.startswith((f"{scope}/", f"{scope}:", f"{scope}@"))
+            if inside and name not in ours:
                 yield "narrower-registries", f"{name} in /{where[0]} counts instead of {scope}"
     for name, where in sorted(named.items()):
         if len(where) > 1:

@@ -16,7 +16,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from immutable_base.errors import RemoteError, VerificationError, foreign_data
+from immutable_base.errors import (
+    RemoteError,
+    UnavailableError,
+    VerificationError,
+    foreign_data,
+)
 from immutable_base.image.program import mounted_image
 from immutable_base.model.facts import ProgramOutput
 from immutable_base.policy.host_trust import ADMISSION_KEY
@@ -35,6 +40,11 @@ STATE_FILE = "/usr/lib/tmpfiles.d/immutable-base-admission.conf"
 SEEN_AS = "/run/as-host"
 """Where the sandbox has what it works with; /run is its own."""
 HINT = "`immutable-base policy lint` says what is wrong with an image's policy"
+HINT_TAKEN = (
+    f"{HINT}; if nothing is, and a key signs, something that hosts cannot read lies beside the "
+    "image: whoever may delete in this registry must delete the tag sha256-….sig; then run again"
+)
+"""Why one thing there refuses the image for all hosts: see `where` in `policy/host_trust`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,9 +167,10 @@ def require_taken(host: AskedHost, pinned: str) -> None:
     found = host.fetch(pinned)
     if found.status == 0:
         return
-    if REJECTED not in found.text:
+    # A signature that could not be read is "rejected" as well, also where the registry is down.
+    if REJECTED not in found.text or remote_kind(found.text) is UnavailableError:
         raise _unknown(f"whether a host takes {pinned}", "skopeo", found)
-    raise VerificationError(f"a host would refuse {pinned}", details=found.text, hint=HINT)
+    raise VerificationError(f"a host would refuse {pinned}", details=found.text, hint=HINT_TAKEN)
 
 
 def require_admitted(host: AskedHost, pinned: str) -> None:

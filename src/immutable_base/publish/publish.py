@@ -27,7 +27,7 @@ from immutable_base.publish.key_signature import (
     sign_by_key,
     unsigned_tags,
 )
-from immutable_base.publish.left_behind import refuse_to_leave_behind
+from immutable_base.publish.left_behind import read_followed, refuse_to_leave_behind
 from immutable_base.publish.overtaken import refuse_overtaken
 from immutable_base.publish.patience import Patience
 from immutable_base.publish.publisher import Publisher
@@ -69,7 +69,8 @@ def publish_variant(publisher: Publisher, request: PublishRequest) -> Publicatio
     with times.step("read what is published"):
         before = mover.read(request.tags)
         patience.ask(lambda: refuse_overtaken(publisher, request, before))
-        patience.ask(lambda: refuse_to_leave_behind(publisher, request, before))
+        followed = patience.ask(lambda: read_followed(publisher, request, before))
+        refuse_to_leave_behind(publisher, request, followed)
         verified = patience.ask(lambda: _verified_already(publisher, request))
     status = _status(verified, request, before)
     if verified is None:
@@ -85,6 +86,8 @@ def publish_variant(publisher: Publisher, request: PublishRequest) -> Publicatio
         if status is not PublicationStatus.UNCHANGED:
             ask_for_unsigned_copy(request, times, patience)
     if status is not PublicationStatus.UNCHANGED:
+        claims = verified.proof.signature.claims
+        refuse_to_leave_behind(publisher, request, followed, claims)
         ask_for_image(publisher, request, times, patience)
     with times.step("move the tags"):
         moved = mover.move(before, request.digest)

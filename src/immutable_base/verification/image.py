@@ -5,7 +5,12 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from immutable_base.errors import BrokenProofError, NoSuchImageError, VerificationError
+from immutable_base.errors import (
+    BrokenProofError,
+    NoSuchImageError,
+    TooLargeError,
+    VerificationError,
+)
 from immutable_base.verification.reader import Reader
 from immutable_base.verification.skipped import Skipped, skipping
 from immutable_base.verification.strict import (
@@ -65,6 +70,10 @@ def require_image(reader: Reader, pinned: str, digest: str) -> ImageWords:
         if digest_of(found) != config["digest"]:
             raise BrokenProofError(f"the registry serves another configuration of {pinned}")
         return _require_platform(found)
+    except TooLargeError as error:  # Anybody may claim another size of what is in the registry.
+        raise VerificationError(
+            f"{pinned} is not an image that can be verified", details=error.message
+        ) from error
     except Skipped as one:
         raise VerificationError(
             f"{pinned} is not an image that can be verified", details=one.reason

@@ -31,6 +31,18 @@ def test_without_a_key_it_is_the_signer_that_the_host_s_own_program_demands():
     assert accepted(TRUST, SIGNER) == f"signer {SIGNER.identity} of {SIGNER.issuer}"
 
 
+def test_what_it_demands_of_the_job_is_said_as_well():
+    claims = {"build_trigger": ("schedule", "web"), "source_ref": ("refs/heads/main",)}
+    label = accepted(TRUST, dataclasses.replace(SIGNER, claims=claims))
+    who = f"signer {SIGNER.identity} of {SIGNER.issuer}"
+    assert label == f"{who} with build_trigger schedule or web with source_ref refs/heads/main"
+    assert not is_refused(label, offered(SIGNER, None)), "nobody knows the certificate yet"
+    job = {"build_trigger": "web", "source_ref": "refs/heads/main", "project_id": "1"}
+    assert not is_refused(label, offered(SIGNER, None), job)
+    assert is_refused(label, offered(SIGNER, None), {**job, "build_trigger": "push"})
+    assert is_refused(label, offered(SIGNER, None), {"build_trigger": "web"})
+
+
 def test_hosts_of_a_fleet_take_what_no_publication_signs():
     fleet = dataclasses.replace(TRUST, keys=key_files("x", [ONE]), lookaside="https://a.example")
     assert accepted(fleet, SIGNER) == ""

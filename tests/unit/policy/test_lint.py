@@ -189,6 +189,14 @@ def test_a_trap_of_the_other_files_is_found(changes, rule):
     assert rule in rules({name: text for name, text in files.items() if text is not None})
 
 
+@pytest.mark.parametrize("below", [":latest", "@sha256:" + 64 * "0", "/part"])
+def test_what_counts_for_one_tag_of_our_repository_only_is_found(below):
+    (scope,) = INSTANCE.scopes
+    text = f'docker:\n  "{scope.name}{below}":\n    use-sigstore-attachments: false\n'
+    files = {**render_files(INSTANCE, STOCK), "etc/containers/registries.d/z.yaml": text}
+    assert rules(files, INSTANCE) == {"narrower-registries"}
+
+
 @pytest.mark.parametrize(
     "said",
     [

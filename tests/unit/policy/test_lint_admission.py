@@ -44,6 +44,8 @@ CHANGED = {
     "the unit is masked": ({MASK: ""}, FINE, "admission-not-started"),
     "the unit is replaced": ({MASK: "[Service]\nExecStart=/bin/true\n"}, FINE, "admission-not-started"),
     "the unit does something else": ({f"{MASK}.d/x.conf": "[Service]\nExecStart=\n"}, FINE, "admission-not-started"),
+    "an image's own drop-in does something else": ({f"{UNIT_FILE}.d/x.conf": "[Service]\nExecStart=\n"}, FINE, "admission-not-started"),
+    "upgrades do not wait for it by /usr/local": ({BEFORE.replace("usr/lib", "usr/local/lib"): ""}, FINE, "admission-not-started"),
     "the unit is masked where it lies": ({UNIT_FILE: ""}, FINE, "admission-not-started"),
     "upgrades do not wait for it": ({BEFORE: None}, FINE, "admission-not-started"),
     "upgrades do not wait for it any more": ({BEFORE.replace("usr/lib", "etc"): ""}, FINE, "admission-not-started"),
@@ -60,7 +62,8 @@ def test_what_keeps_a_host_from_admitting_what_it_should_is_found(changes, said,
 
 def test_the_layer_as_it_is_has_no_finding():
     assert rules({}) == set()
-    assert rules({f"{MASK}.d/proxy.conf": "[Service]\nEnvironment=https_proxy=x\n"}) == set()
+    proxy = "[Service]\nEnvironment=https_proxy=x\n"
+    assert rules({f"{MASK}.d/proxy.conf": proxy, f"{UNIT_FILE}.d/proxy.conf": proxy}) == set()
 
 
 def test_where_a_key_signs_nobody_needs_the_program():

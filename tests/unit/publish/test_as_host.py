@@ -18,6 +18,10 @@ from support.small_images import write_layout
 
 REPOSITORY = "registry.example/os/base"
 REFUSED = (1, f"{REJECTED}A signature was required, but no signature exists")
+NOT_READ = (
+    1,
+    f"{REJECTED}reading signatures: received unexpected HTTP status: 503 Service Unavailable",
+)
 TAKEN, DOWN = (0, ""), (1, "pinging container registry registry.example: connection refused")
 
 
@@ -67,6 +71,7 @@ def test_a_host_that_takes_the_image_and_refuses_its_copy_agrees(tmp_path):
         ([TAKEN], VerificationError, "would take an unsigned copy"),
         ([DOWN], UnavailableError, "cannot be known"),
         ([REFUSED, DOWN], UnavailableError, "cannot be known"),
+        ([REFUSED, NOT_READ], UnavailableError, "cannot be known"),
         ([(127, "bwrap: execvp skopeo: No such file")], RemoteError, "cannot be known"),
     ],
 )

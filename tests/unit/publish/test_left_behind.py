@@ -6,7 +6,10 @@ import pytest
 
 from immutable_base.errors import RemoteError, VerificationError
 from immutable_base.model.publish import PublicationStatus
-from immutable_base.policy.accepted import HOSTS_ACCEPT
+from immutable_base.policy.accepted import HOSTS_ACCEPT, accepted
+from immutable_base.policy.host_trust import variants_trust
+from immutable_base.trusted import signer_of
+from support.forge import digest_of
 from support.publish_world import DIGEST, OLD
 
 OTHER = "key sha256:" + 64 * "0"
@@ -77,3 +80,55 @@ def test_without_an_answer_of_the_registry_nothing_is_published(world, token, pu
     with pytest.raises(RemoteError, match="no answer"):
         publish()
     assert world.writes() == []
+
+
+def test_hosts_are_on_no_image_that_nobody_has_signed(world, token, publish, latest):
+    """Whoever may push could stop every publication with one label."""
+    latest(OTHER)
+    world.cosign.signatures[OLD] = []
+    assert publish().status is PublicationStatus.PUBLISHED
+    assert world.tags["latest"] == DIGEST
+
+
+def test_what_is_no_image_has_no_hosts_and_is_not_asked_for_labels(world, token, publish, latest):
+    latest(OTHER)
+    junk = b'{"manifests": []}'
+    found = digest_of(junk)
+    world.manifests[found] = junk
+    world.labels[found] = RemoteError("no image found in the index for architecture amd64")
+    world.tags["latest"] = world.tags["stable"] = found
+    assert publish().status is PublicationStatus.PUBLISHED
+
+
+def test_an_image_that_another_identity_has_signed_may_have_hosts(world, token, publish, latest):
+    """A project that got another path has hosts on the images of its earlier one."""
+    latest(OTHER)
+    world.sign_as = "https://gitlab.com/earlier/path//.gitlab-ci.yml@refs/heads/main"
+    with pytest.raises(VerificationError, match="would refuse") as caught:
+        publish()
+    assert "delete the tag" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("demanded", "refused"),
+    [
+        ({"runner_environment": ("gitlab-hosted",)}, False),
+        ({"runner_environment": ("self-hosted",)}, True),
+        ({"build_trigger": ("web", "schedule"), "project_id": ("58391042",)}, False),
+        ({"project_id": ("1",), "build_trigger": ("schedule",)}, True),
+    ],
+)
+def test_hosts_that_demand_another_job_of_this_pipeline_would_be_left_behind(
+    world, token, publish, latest, demanded, refused
+):
+    """The certificate decides, not the configuration: the latter may have become laxer."""
+    signer = signer_of(world.settings.signing.table())
+    trust = variants_trust(world.settings)
+    latest(accepted(trust, dataclasses.replace(signer, claims=demanded)))
+    if not refused:
+        assert publish().status is PublicationStatus.PUBLISHED
+        return
+    with pytest.raises(VerificationError, match="would refuse") as caught:
+        publish()
+    assert next(iter(demanded)) in caught.value.details
+    assert world.tags == {"latest": OLD, "stable": OLD}

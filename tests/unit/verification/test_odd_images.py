@@ -102,6 +102,14 @@ def test_a_list_of_referrers_is_not_kept_however_long_it_is(scene):
     assert len(asked) == 3
 
 
+def test_a_configuration_that_claims_to_be_smaller_is_no_reason_to_ask_for_ever(scene):
+    """Whoever may push could let every publication end with "nothing can be known"."""
+    raw = compact({"os": "linux", "architecture": "amd64"})
+    digest = scene.registry.add_blob(raw)
+    sign_as_it_is(scene, config=configured(scene, digest=digest, size=len(raw) - 1))
+    assert scene.verify().code == REFUSED
+
+
 # ------------------------------------------------------------------ which base an SBOM names
 
 SAID = {"name": "immutable-base:base", "value": f"registry.example/x@sha256:{'b' * 64}"}
