@@ -43,7 +43,11 @@ KINDS = {
     ),
     "pkcs11": (
         "pkcs11:token=night",
-        {"COSIGN_PKCS11_MODULE_PATH", "COSIGN_PKCS11_PIN", "COSIGN_PKCS11_IGNORE_CERTIFICATE"},
+        {
+            "COSIGN_PKCS11_MODULE_PATH", "COSIGN_PKCS11_PIN", "COSIGN_PKCS11_IGNORE_CERTIFICATE",
+            "SOFTHSM2_CONF", "OPENSC_CONF", "YUBIHSM_PKCS11_CONF", "P11_KIT_SERVER_ADDRESS",
+            "ChrystokiConfigurationPath", "CS_PKCS11_R3_CFG",
+        },
     ),
 }  # fmt: skip
 
