@@ -14,6 +14,7 @@ from immutable_base.publish.as_host import (
     require_taken,
     write_twin,
 )
+from support.publish_world import SIGNED_AT
 from support.small_images import write_layout
 
 REPOSITORY = "registry.example/os/base"
@@ -187,6 +188,15 @@ def test_nothing_is_signed_if_a_host_takes_an_unsigned_copy(
     assert [item[0] for item in asked] == ["the host"]
     assert world.tags == {}
     assert world.writes() == ["push"]
+
+
+def test_what_is_published_is_not_signed_anew_either(world, token, publish, image, monkeypatch):
+    publish()
+    before = len(world.writes())
+    host_that(monkeypatch, "require_unsigned_refused", [])
+    with pytest.raises(VerificationError, match="a host objects"):
+        publish(renew=SIGNED_AT)
+    assert world.writes()[before:] == []
 
 
 def test_tags_stay_if_a_host_would_not_take_it(world, token, publish, image, monkeypatch):
