@@ -184,7 +184,8 @@ def require_admitted(host: AskedHost, pinned: str) -> None:
         f"a host would not admit {pinned}, and would refuse every upgrade to it",
         details=found.text,
         hint="nothing was published: the image's program, or whom it believes "
-        "(/usr/lib/immutable-base/admission), is not what signed it",
+        "(/usr/lib/immutable-base/admission), is not what signed it, or the newest of its inputs "
+        "(a commit, a package) has a time that is still to come",
     )
 
 

@@ -114,6 +114,14 @@ def test_a_host_that_admits_otherwise_stops_the_publication(tmp_path, says, erro
     assert machine.says == []
 
 
+def test_an_input_from_the_future_is_named_as_a_reason_not_to_admit(tmp_path):
+    """The commit of an instance was made by a clock that was ahead, for instance."""
+    machine = Machine(tmp_path, REFUSED, REFUSED, (12, "signed 2026, which is older than 2030"))
+    with pytest.raises(VerificationError, match="would not admit") as caught:
+        machine.agree(by_key=False)
+    assert "still to come" in caught.value.hint
+
+
 def test_what_another_machine_admits_is_taken_or_not_and_its_copy_is_refused(tmp_path):
     """It may have admitted this digest before, under another tag: that is no fault of the policy."""
     machine = Machine(tmp_path, REFUSED)
