@@ -114,6 +114,24 @@ def test_a_host_that_admits_otherwise_stops_the_publication(tmp_path, says, erro
     assert machine.says == []
 
 
+@pytest.mark.parametrize("by", ["by_key", "by_fleet"])
+def test_a_program_that_is_there_must_admit_also_where_a_key_is_demanded(tmp_path, by):
+    """Automatic upgrades require its unit: docs/explanation/host-admission.md."""
+    how = {"by_key": by == "by_key", "by_fleet": by == "by_fleet"}
+    taken = [REFUSED, TAKEN] if how["by_key"] else [REFUSED]
+    for number, answer in enumerate([ADMITTED, (14, "signed by somebody else")]):
+        machine = Machine(tmp_path / str(number), *taken, answer)
+        settings = machine.host.root / "usr/lib/immutable-base/admission/admission.toml"
+        settings.parent.mkdir(parents=True)
+        settings.write_text("")
+        if answer is ADMITTED:
+            machine.agree(**how)
+        else:
+            with pytest.raises(VerificationError, match="would not admit"):
+                machine.agree(**how)
+        assert machine.says == []
+
+
 def test_an_input_from_the_future_is_named_as_a_reason_not_to_admit(tmp_path):
     """The commit of an instance was made by a clock that was ahead, for instance."""
     machine = Machine(tmp_path, REFUSED, REFUSED, (12, "signed 2026, which is older than 2030"))
