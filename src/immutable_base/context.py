@@ -16,7 +16,7 @@ from immutable_base.errors import ConfigurationError
 from immutable_base.model.module_signer import ModuleSigner
 from immutable_base.module_signing import read_signer
 from immutable_base.plan.remote import PlanInputs
-from immutable_base.policy.accepted import accepted
+from immutable_base.policy.accepted import variants_accept
 from immutable_base.process import Runner
 from immutable_base.repository.keys import KeyFetcher
 from immutable_base.repository.metadata import MetadataFetcher
@@ -79,6 +79,7 @@ class Context:
         """Yield what a plan is made from; connections are closed at the end."""
         cache, signer = self.workspace / "cache", self.module_signer()
         trust = host_trust_of(self.settings, self.config_path.parent)
+        by = signer_of(self.settings.signing.table())
         with open_metadata(self.settings, self.config_path, cache, self.run, self.tls) as metadata:
             yield PlanInputs(
                 settings=self.settings,
@@ -88,7 +89,7 @@ class Context:
                 cache=cache,
                 now=self.clock(),
                 module_signer=signer,
-                hosts_accept=accepted(trust, signer_of(self.settings.signing.table())),
+                hosts_accept=variants_accept(self.settings, trust, by),
             )
 
     def repository_of(self, variant: str) -> str:

@@ -109,6 +109,8 @@ class World:
         """What a verification has asked for, without the host."""
         self.sign_as = None
         """Who signs, where it is not the configured signer."""
+        self.later = {}
+        """Seconds after SIGNED_AT at which images were signed, by their digests."""
 
     def run(self, command):
         number = len(self.commands)
@@ -314,7 +316,16 @@ class Reader:
             return key_signature(key, digest, stored.identity or self.repository)
         text = json.dumps(stored.predicate)
         what = kind if kind == "sig" else stored.kind
-        return forged(digest, what, self.repository, text, self.world.sign_as, self.world.settings)
+        when = SIGNED_AT + self.world.later.get(digest, 0)
+        return forged(
+            digest,
+            what,
+            self.repository,
+            text,
+            self.world.sign_as,
+            self.world.settings,
+            when=when,
+        )
 
 
 def junk(world, kind):
@@ -335,18 +346,16 @@ def junk(world, kind):
 _FORGED = {}
 
 
-def forged(digest, kind, repository, predicate, identity, settings):
+def forged(digest, kind, repository, predicate, identity, settings, *, when):
     """Sign or attest as the real services would; the same thing once, for signing takes a while."""
     signing = settings.signing
     who = identity or signing.certificate_identity
-    key = (digest, kind, repository, predicate, who, signing.certificate_oidc_issuer, SIGNED_AT)
+    key = (digest, kind, repository, predicate, who, signing.certificate_oidc_issuer, when)
     if key not in _FORGED:
-        leaf = SIGSTORE.leaf(
-            identity=who, issuer=signing.certificate_oidc_issuer, when=SIGNED_AT - 1
-        )
+        leaf = SIGSTORE.leaf(identity=who, issuer=signing.certificate_oidc_issuer, when=when - 1)
         if kind == "sig":
-            _FORGED[key] = signature(SIGSTORE, simple_signing(digest, repository), leaf=leaf, index=LOG_INDEX, when=SIGNED_AT)  # fmt: skip
+            _FORGED[key] = signature(SIGSTORE, simple_signing(digest, repository), leaf=leaf, index=LOG_INDEX, when=when)  # fmt: skip
         else:
             stated = statement(digest, json.loads(predicate), predicateType=kind)
-            _FORGED[key] = attestation(SIGSTORE, stated, leaf=leaf, when=SIGNED_AT + 1)
+            _FORGED[key] = attestation(SIGSTORE, stated, leaf=leaf, when=when + 1)
     return _FORGED[key]

@@ -33,12 +33,15 @@ def write_whom_to_admit(root: Path, trust: TrustSettings, folder: Path, epoch: i
     """Let an image that has the program admit what `trust` says, and nothing of what it admitted.
 
     Relative paths of `trust` begin at `folder`; `epoch` is the image's, as for `settings_files`.
-    Raises ConfigurationError if a file that it names
-    cannot be read, CheckError if a folder on the way is a link out of the image.
+    Raises ConfigurationError if a file that it names cannot be read, CheckError if a folder on the
+    way is a link out of the image.
     """
     files = admission_files.settings_files(trust, folder, epoch)
     place = _inside(root, admission_files.FOLDER)
-    shutil.rmtree(place)
+    if place.is_symlink():  # What it leads to is not ours.
+        place.unlink()
+    else:
+        shutil.rmtree(place)
     place.mkdir()
     place.chmod(0o755)
     _write(root, files)

@@ -188,8 +188,9 @@ def _finish(
         if admits(root):
             write_whom_to_admit(root, *at.admitted, decision.epoch)
         kernel = _kernel(root)
-        hosts_accept = accepted(at.host_trust, at.verifier().signer) if demands else ""
-        labels = instance_labels(decision, base, kernel, hosts_accept)
+        signer = at.verifier().signer
+        takes = accepted(at.host_trust, signer, admits=admits(root)) if demands else ""
+        labels = instance_labels(decision, base, kernel, takes)
         gone = {
             key
             for key in OF_THE_BASE_ONLY | OF_THE_VARIANT

@@ -25,7 +25,6 @@ from immutable_base.plan.sources import (
 from immutable_base.plan.stream import StreamFacts, StreamPlanner
 from immutable_base.plan.support import judge_support, today_of
 from immutable_base.plan.zfs_meta import linux_maximum
-from immutable_base.policy.demands import variant_demands
 from immutable_base.repository.metadata import Metadata, Source
 from immutable_base.solver.pool import PackagePool, UnreadableRepositoryError
 
@@ -71,7 +70,7 @@ def make_plan(inputs: PlanInputs, variants: Iterable[str], known: Remote | None 
 
 def _with_signers(inputs: PlanInputs, variant: VariantPlan) -> VariantPlan:
     """Add who signs the modules, and who has to sign what its hosts take next."""
-    demanded = inputs.hosts_accept if variant_demands(inputs.settings, variant.name) else ""
+    demanded = inputs.hosts_accept.get(variant.name, "")
     signer = inputs.module_signer if variant.modules else None
     return variant.model_copy(update={"module_signer": signer, "hosts_accept": demanded})
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from immutable_base.config.schema import Settings
@@ -36,8 +36,8 @@ class PlanInputs:
     """Seconds since 1970."""
     module_signer: ModuleSigner | None = None
     """Who signs modules; None: nobody."""
-    hosts_accept: str = ""
-    """What hosts take that demand signatures; see `policy/accepted`."""
+    hosts_accept: Mapping[str, str] = field(default_factory=dict)
+    """What the hosts of variants take that demand signatures; see `policy/accepted`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

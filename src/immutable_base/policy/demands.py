@@ -27,9 +27,13 @@ BY_CHOICE = (
 
 def variant_demands(settings: Settings, variant: str) -> bool:
     """Tell whether the hosts of a variant demand that images are signed."""
+    return bool(settings.signing.host_key_paths) or variant_admits(settings, variant)
+
+
+def variant_admits(settings: Settings, variant: str) -> bool:
+    """Tell whether the hosts of a variant have the admission program."""
     found = settings.variants.get(variant)
-    layers = found.layers if found else ()
-    return bool(settings.signing.host_key_paths) or ADMISSION_LAYER in layers
+    return found is not None and ADMISSION_LAYER in found.layers
 
 
 def refuses_by_default(files: Mapping[str, str]) -> bool:

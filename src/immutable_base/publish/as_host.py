@@ -25,6 +25,7 @@ from immutable_base.errors import (
 from immutable_base.image.program import mounted_image
 from immutable_base.model.facts import ProgramOutput
 from immutable_base.policy.host_trust import ADMISSION_KEY
+from immutable_base.policy.lint_admission import SETTINGS
 from immutable_base.policy.render import POLICY
 from immutable_base.process import ANY_STATUS, Runner
 from immutable_base.tools import buildah, bwrap, skopeo
@@ -71,6 +72,11 @@ class AskedHost:
                 f"docker://{pinned}", f"oci:{SEEN_AS}/fetched:image",
             )  # fmt: skip
             return self._within(argv, {folder: SEEN_AS})
+
+    @property
+    def upgrades_admit(self) -> bool:
+        """Whether the image's own admission program stands before automatic upgrades."""
+        return (self.root / SETTINGS).is_file()
 
     @property
     def admits(self) -> bool:
@@ -150,13 +156,16 @@ def require_signed_taken(
 
     `by_key`: whether a key has signed. Without, a host refuses the image until its own admission
     program has verified it: that is what is asked then, refusal, admission and all. `by_fleet`:
-    another machine admits, with a key that is not here, so that nothing can be asked.
+    another machine admits, with a key that is not here, so that nothing can be asked. A program
+    that is there stands before automatic upgrades all the same, and is asked.
 
     Raises VerificationError if a host would do otherwise, RemoteError if nothing can be known.
     """
     if by_key:
         require_taken(host, pinned)
-    elif not by_fleet:
+    if (by_key or by_fleet) and host.upgrades_admit:
+        require_admitted(host, pinned)
+    if not (by_key or by_fleet):
         _require_refused(host, pinned, "an image that its host has not admitted")
         require_admitted(host, pinned)
         require_taken(host, pinned)
@@ -184,7 +193,8 @@ def require_admitted(host: AskedHost, pinned: str) -> None:
         f"a host would not admit {pinned}, and would refuse every upgrade to it",
         details=found.text,
         hint="nothing was published: the image's program, or whom it believes "
-        "(/usr/lib/immutable-base/admission), is not what signed it",
+        "(/usr/lib/immutable-base/admission), is not what signed it, or the newest of its inputs "
+        "(a commit, a package) has a time that is still to come",
     )
 
 

@@ -24,6 +24,8 @@ class Followed:
     """Of its tags."""
     label: str
     """What these hosts take; empty: it does not say."""
+    signed_at: int
+    """When our pipeline signed it last, in seconds since 1970; 0 if another one has."""
 
 
 def read_followed(
@@ -36,13 +38,14 @@ def read_followed(
     """
     found = []
     for digest in sorted({it for it in before.values() if it} - {request.digest}):
-        if not _is_signed(publisher, request.repository, digest):
+        signed_at = _signed_at(publisher, request.repository, digest)
+        if signed_at is None:
             continue
         pinned = f"{request.repository}@{digest}"
         labels = skopeo.published_labels(publisher.run, pinned, publisher.sigstore.environment)
         names = ", ".join(name for name, it in before.items() if it == digest)
         label = (labels or {}).get(HOSTS_ACCEPT, "")
-        found.append(Followed(digest=digest, names=names, label=label))
+        found.append(Followed(digest=digest, names=names, label=label, signed_at=signed_at))
     return tuple(found)
 
 
@@ -73,13 +76,26 @@ def refuse_to_leave_behind(
         )
 
 
-def _is_signed(publisher: Publisher, repository: str, digest: str) -> bool:
-    """Tell whether our pipeline has signed an image, or another one: it may have been ours."""
+def newest_signature(followed: Collection[Followed], renew: int | None) -> int | None:
+    """Return until when signatures are too old for hosts on these images, `renew` if that is later.
+
+    Hosts refuse what was signed before what they have: an image that is built as it was before
+    comes back with an old signature.
+    """
+    times = [it.signed_at - 1 for it in followed if it.signed_at]
+    return max([*times, *([] if renew is None else [renew])], default=None)
+
+
+def _signed_at(publisher: Publisher, repository: str, digest: str) -> int | None:
+    """Return when our pipeline signed an image, None if nobody has.
+
+    0 if another one has: it may have been ours.
+    """
     try:
-        replace(publisher.verifier, complete=False).verify(repository, digest)
+        verified = replace(publisher.verifier, complete=False).verify(repository, digest)
     except OtherSignerError:
-        return True
+        return 0
     except VerificationError as error:
         log.info("no host is on %s: %s", digest, error.message)
-        return False
-    return True
+        return None
+    return verified.proof.signature.signed_at

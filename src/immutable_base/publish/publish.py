@@ -27,7 +27,11 @@ from immutable_base.publish.key_signature import (
     sign_by_key,
     unsigned_tags,
 )
-from immutable_base.publish.left_behind import read_followed, refuse_to_leave_behind
+from immutable_base.publish.left_behind import (
+    newest_signature,
+    read_followed,
+    refuse_to_leave_behind,
+)
 from immutable_base.publish.overtaken import refuse_overtaken
 from immutable_base.publish.patience import Patience
 from immutable_base.publish.publisher import Publisher
@@ -48,7 +52,7 @@ def publish_variant(publisher: Publisher, request: PublishRequest) -> Publicatio
     A host on the image is asked twice: whether it refuses an unsigned copy, before anything is
     signed, and whether it takes the image, before tags move.
     With a key it signs as well, for each tag. Nothing is written if all of that is so already,
-    except a signature that `renew` asks for.
+    except a signature that `renew` asks for, or hosts on what tags name: theirs must not be newer.
 
     A service that is not to be had is waited for, a while; what is refused is not asked again.
 
@@ -72,22 +76,17 @@ def publish_variant(publisher: Publisher, request: PublishRequest) -> Publicatio
         followed = patience.ask(lambda: read_followed(publisher, request, before))
         refuse_to_leave_behind(publisher, request, followed)
         verified = patience.ask(lambda: _verified_already(publisher, request))
+    request = replace(request, renew=newest_signature(followed, request.renew))
     status = _status(verified, request, before)
     if verified is None:
         verified = _make_verified(publisher, request, times, patience)
     else:
-        if status is not PublicationStatus.UNCHANGED:
-            publisher.token()  # to move a tag is to publish, also where nothing is left to sign
-        if _is_old(verified, request):
-            verified = _sign_anew(publisher, request, times, patience)
         if unsigned_tags(publisher, *request.named):
-            _add_key_signatures(publisher, request, times, patience)
             status = PublicationStatus.PUBLISHED
         if status is not PublicationStatus.UNCHANGED:
-            ask_for_unsigned_copy(request, times, patience)
+            verified = _complete(publisher, request, verified, times, patience)
     if status is not PublicationStatus.UNCHANGED:
-        claims = verified.proof.signature.claims
-        refuse_to_leave_behind(publisher, request, followed, claims)
+        refuse_to_leave_behind(publisher, request, followed, verified.proof.signature.claims)
         ask_for_image(publisher, request, times, patience)
     with times.step("move the tags"):
         moved = mover.move(before, request.digest)
@@ -252,6 +251,23 @@ def _make_verified(
         verified = patience.ask(lambda: _verify(publisher, request))
         require_attested(verified, request)
         patience.ask(lambda: require_signed_by_key(publisher, *request.named))
+    return verified
+
+
+def _complete(
+    publisher: Publisher,
+    request: PublishRequest,
+    verified: VerifiedImage,
+    times: StepClock,
+    patience: Patience,
+) -> VerifiedImage:
+    """Sign what is published already, as far as it needs that before tags move or hosts take it."""
+    publisher.token()  # to move a tag is to publish, also where nothing is left to sign
+    ask_for_unsigned_copy(request, times, patience)
+    if _is_old(verified, request):
+        verified = _sign_anew(publisher, request, times, patience)
+    if unsigned_tags(publisher, *request.named):
+        _add_key_signatures(publisher, request, times, patience)
     return verified
 
 

@@ -33,9 +33,9 @@ def _read(context: Context, variant: VariantPlan) -> HostPolicyFacts:
 def try_policy(context: Context, name: str) -> str:
     """Let the image of a variant fetch itself from the registry, and an unsigned copy.
 
-    It must have been signed: `immutable-base sign` is enough. Returns what was proven; raises
-    VerificationError if its hosts cannot check who signed and nobody says that this is meant, and
-    as `require_host_agrees`.
+    It must have been signed, and attested if its hosts have the admission program. Returns what was
+    proven; raises VerificationError if its hosts cannot check who signed and nobody says that this
+    is meant, and as `require_host_agrees`.
     """
     signing = context.settings.signing
     if not variant_demands(context.settings, name):

@@ -8,6 +8,7 @@ from immutable_base.check.host_policy import BY_FLEET, only_signed_images
 from immutable_base.check.interface import Subject
 from immutable_base.config.fleet import Fleet
 from immutable_base.config.load import load_settings
+from immutable_base.policy.accepted import variants_accept
 from immutable_base.policy.demands import (
     ADMISSION_LAYER,
     BY_CHOICE,
@@ -16,9 +17,11 @@ from immutable_base.policy.demands import (
     variant_demands,
 )
 from immutable_base.policy.host_trust import variants_trust
+from immutable_base.policy.public_key import fingerprint
 from immutable_base.policy.render import POLICY, SHARED_POLICY, render_files
+from immutable_base.verification.policy import Signer
 from support.paths import PRODUCT
-from support.sound_image import FACTS, PEM, PLAN, with_fleet
+from support.sound_image import FACTS, PEM, PLAN, with_fleet, with_keys
 
 SETTINGS = load_settings(PRODUCT)
 FLEET = Fleet(lookaside="https://admission.example", key_paths=("host.pub",))
@@ -43,6 +46,18 @@ def test_hosts_that_could_check_nothing_demand_nothing():
     changed = without_admission(SETTINGS, "base")
     assert not variant_demands(changed, "base")
     assert variant_demands(changed, "fedora-base")
+
+
+@pytest.mark.parametrize("keyed", [False, True])
+def test_a_label_names_who_must_sign_for_the_admission_program_where_it_is(keyed):
+    settings = without_admission(with_keys(SETTINGS) if keyed else SETTINGS, "base")
+    signer = Signer(identity="https://gitlab.example/x", issuer="https://gitlab.example")
+    found = variants_accept(settings, variants_trust(settings, [PEM] if keyed else None), signer)
+    program = "signer https://gitlab.example/x of https://gitlab.example"
+    assert found["fedora-base"] == (
+        f"key sha256:{fingerprint(PEM)}; {program}" if keyed else program
+    )
+    assert found.get("base") == (f"key sha256:{fingerprint(PEM)}" if keyed else None)
 
 
 def accepting_everything(settings):

@@ -6,9 +6,11 @@ from dataclasses import replace
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from immutable_base.build.host_files import write_host_trust
+from immutable_base.build.admission_files import FOLDER
+from immutable_base.build.host_files import write_host_trust, write_whom_to_admit
 from immutable_base.config.fleet import Fleet
 from immutable_base.config.load import load_settings
+from immutable_base.config.trust import load_trust
 from immutable_base.errors import CheckError, ConfigurationError
 from immutable_base.policy.host_trust import (
     ADMISSION_KEY,
@@ -193,6 +195,20 @@ def test_files_are_written_into_the_image_and_never_through_a_link(tmp_path):
     assert {name: (root / name).read_text() for name in written} == render_files(KEYED, STOCK)
     assert not (root / POLICY).is_symlink()
     assert all((root / name).stat().st_mode & 0o777 == 0o644 for name in written)
+
+
+def test_whom_to_admit_is_written_in_place_of_a_link_and_not_through_it(tmp_path):
+    """An instance's Containerfile may have moved the folder."""
+    root, trust = tmp_path / "root", load_trust(PRODUCT)
+    moved = root / "opt/admission"
+    moved.mkdir(parents=True)
+    (moved / "admission.toml").write_text("theirs")
+    (root / FOLDER).parent.mkdir(parents=True)
+    (root / FOLDER).symlink_to("../../../opt/admission")
+    write_whom_to_admit(root, trust, PRODUCT.parent, 0)
+    assert (moved / "admission.toml").read_text() == "theirs"
+    assert not (root / FOLDER).is_symlink()
+    assert trust.signing.certificate_identity in (root / FOLDER / "admission.toml").read_text()
 
 
 def test_a_folder_that_leads_out_of_the_image_is_refused(tmp_path):

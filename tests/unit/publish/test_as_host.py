@@ -14,6 +14,7 @@ from immutable_base.publish.as_host import (
     require_taken,
     write_twin,
 )
+from support.publish_world import SIGNED_AT
 from support.small_images import write_layout
 
 REPOSITORY = "registry.example/os/base"
@@ -113,6 +114,32 @@ def test_a_host_that_admits_otherwise_stops_the_publication(tmp_path, says, erro
     assert machine.says == []
 
 
+@pytest.mark.parametrize("by", ["by_key", "by_fleet"])
+def test_a_program_that_is_there_must_admit_also_where_a_key_is_demanded(tmp_path, by):
+    """Automatic upgrades require its unit: docs/explanation/host-admission.md."""
+    how = {"by_key": by == "by_key", "by_fleet": by == "by_fleet"}
+    taken = [REFUSED, TAKEN] if how["by_key"] else [REFUSED]
+    for number, answer in enumerate([ADMITTED, (14, "signed by somebody else")]):
+        machine = Machine(tmp_path / str(number), *taken, answer)
+        settings = machine.host.root / "usr/lib/immutable-base/admission/admission.toml"
+        settings.parent.mkdir(parents=True)
+        settings.write_text("")
+        if answer is ADMITTED:
+            machine.agree(**how)
+        else:
+            with pytest.raises(VerificationError, match="would not admit"):
+                machine.agree(**how)
+        assert machine.says == []
+
+
+def test_an_input_from_the_future_is_named_as_a_reason_not_to_admit(tmp_path):
+    """The commit of an instance was made by a clock that was ahead, for instance."""
+    machine = Machine(tmp_path, REFUSED, REFUSED, (12, "signed 2026, which is older than 2030"))
+    with pytest.raises(VerificationError, match="would not admit") as caught:
+        machine.agree(by_key=False)
+    assert "still to come" in caught.value.hint
+
+
 def test_what_another_machine_admits_is_taken_or_not_and_its_copy_is_refused(tmp_path):
     """It may have admitted this digest before, under another tag: that is no fault of the policy."""
     machine = Machine(tmp_path, REFUSED)
@@ -187,6 +214,15 @@ def test_nothing_is_signed_if_a_host_takes_an_unsigned_copy(
     assert [item[0] for item in asked] == ["the host"]
     assert world.tags == {}
     assert world.writes() == ["push"]
+
+
+def test_what_is_published_is_not_signed_anew_either(world, token, publish, image, monkeypatch):
+    publish()
+    before = len(world.writes())
+    host_that(monkeypatch, "require_unsigned_refused", [])
+    with pytest.raises(VerificationError, match="a host objects"):
+        publish(renew=SIGNED_AT)
+    assert world.writes()[before:] == []
 
 
 def test_tags_stay_if_a_host_would_not_take_it(world, token, publish, image, monkeypatch):

@@ -124,7 +124,7 @@ def test_hosts_that_demand_another_job_of_this_pipeline_would_be_left_behind(
     """The certificate decides, not the configuration: the latter may have become laxer."""
     signer = signer_of(world.settings.signing.table())
     trust = variants_trust(world.settings)
-    latest(accepted(trust, dataclasses.replace(signer, claims=demanded)))
+    latest(accepted(trust, dataclasses.replace(signer, claims=demanded), admits=True))
     if not refused:
         assert publish().status is PublicationStatus.PUBLISHED
         return

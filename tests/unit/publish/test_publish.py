@@ -81,6 +81,23 @@ def test_an_old_signature_is_renewed_where_that_is_asked_for_and_nothing_else_is
     assert publish(renew=SIGNED_AT).status is PublicationStatus.UNCHANGED
 
 
+def test_an_earlier_image_that_comes_back_is_signed_anew(world, token, publish, monkeypatch):
+    """Upstream has taken a package back: hosts refuse what was signed before what they have."""
+    publish()
+    world.yesterday("latest")
+    world.later[OLD] = 100
+    before, real = len(world.writes()), world.sign
+
+    def sign(command):
+        world.later[DIGEST] = 200
+        return real(command)
+
+    monkeypatch.setattr(world, "sign", sign)
+    assert publish().status is PublicationStatus.PUBLISHED
+    assert world.writes()[before:] == ["sign", "tag"]
+    assert world.tags["latest"] == DIGEST
+
+
 def test_to_renew_needs_a_token_and_a_failure_is_told(world, token, publish, monkeypatch):
     publish()
     world.fail, world.says = "sign", "500 Internal Server Error"
