@@ -103,6 +103,16 @@ add(
     lambda s: beside(s, artifact(s.digest, LIE), artifact(s.digest, FULL)),
 )  # fmt: skip
 add(
+    "behind three hundred of somebody else (S5)", OK,
+    lambda s: beside(s, *(artifact(s.digest, LIE, annotations={"n": str(n)}) for n in range(300)), artifact(s.digest, FULL)),
+    "full SBOM sha256:",
+)  # fmt: skip
+add(
+    "three hundred of somebody else, and no document", FULL_SBOM,
+    lambda s: (beside(s, *(artifact(s.digest, LIE, annotations={"n": str(n)}) for n in range(300))), forget(s)),
+    "is not the one that the attested",
+)  # fmt: skip
+add(
     "that of another image, listed here", FULL_SBOM, lambda s: beside(s, artifact(OTHER, FULL)),
     "is about another image",
 )  # fmt: skip

@@ -28,7 +28,7 @@ HALF_CHARACTERS = "Go reads half a character as another one, in a part that deci
 UNREADABLE = {
     f"signature: {name}"
     for name in (
-        "the signature is a number", "a signature tag with other things", "others and junk", "only junk",
+        "the signature is a number", "a chain that is a number", "a signature tag with other things", "others and junk", "only junk",
         "the registry lacks the signed text", "the registry serves another text", "an item of a weak digest",
         "the signature's manifest is not JSON", "the signature's manifest is empty",
         "the signature's manifest is a list", "the signature's manifest is without layers",

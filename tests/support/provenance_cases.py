@@ -181,6 +181,12 @@ dependencies(
     lambda f: [*f, {"name": "", "uri": "x"}],
     "the provenance's dependencies: one has no name, or no URI",
 )
+dependencies(
+    "a URI that writes a line of its own",
+    OK,
+    lambda f: [{**f[0], "uri": "pkg:oci/x\nsigner    x"}, *f[1:]],
+    "          on pkg:oci/x\\x0asigner    x",
+)
 dependencies("one without a URI", BROKEN, lambda found: [*found, {"name": "x"}], "lacks uri")
 for label, (digest, words) in {
     "of no algorithm": ({}, "x has an empty digest"),

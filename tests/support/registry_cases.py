@@ -254,6 +254,12 @@ add(
     "the registry answers 401",
 )
 add(
+    "401 with a challenge that names no token server",
+    UNKNOWN,
+    answer("*", Reply(b"", 401, {"WWW-Authenticate": 'Bearer service="x"'})),
+    "wants a token, and does not say who gives it",
+)
+add(
     "a token server without TLS (S16)",
     UNKNOWN,
     answer("*", Reply(b"", 401, {"WWW-Authenticate": 'Bearer realm="http://127.0.0.1:1/token"'})),

@@ -12,6 +12,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from support.corpus import Corpus
 from support.forge import (
+    CLAIMS,
     IDENTITY,
     ISSUER,
     NOW,
@@ -136,6 +137,13 @@ leaf_case("only the old issuer extension", OK, v2=None)
 leaf_case("only the new issuer extension", OK, v1=None)
 
 # ------------------------------------------------------------------ the certificate
+
+leaf_case(
+    "a job that writes a line of its own",
+    OK,
+    "job       https://gitlab.com/1\\x0asigner    \\x202ehttps://gitlab.com/x",
+    claims={**CLAIMS, "job_url": "https://gitlab.com/1\nsigner    \u202ehttps://gitlab.com/x"},
+)
 
 leaf_case("no SCT", BROKEN, "no SCT", ct_key=None)
 leaf_case("SCT of a foreign log", BROKEN, "no trusted CT log", ct_key=new_key())
@@ -270,6 +278,11 @@ def a_chain_that_is_not_the_certificates(s):
 @case(BROKEN, "is not PEM")
 def a_chain_with_words_before_it(s):
     s.set_sig(s.sig(chain="hello\n" + pem_of(s.instance.root)))
+
+
+@case(BROKEN, "the chain is not a text")
+def a_chain_that_is_a_number(s):
+    s.set_sig(s.sig().noted(chain=0))
 
 
 def key_case(name, key):

@@ -44,7 +44,8 @@ class VerifiedFullSbom(Frozen):
 
     sha256: str
     referrer: str
-    """Digest of the artifact beside the image that holds it."""
+    """Digest of the artifact beside the image that holds it; empty if it is hidden by too many
+    others."""
     components: int
 
 

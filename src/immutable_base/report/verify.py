@@ -24,6 +24,11 @@ def _complete(verified: VerifiedImage) -> list[str]:
     ]
 
 
+def _on_one_line(fact: str) -> str:
+    """Return a fact that cannot look like two: certificates and provenances may hold line feeds."""
+    return printable(fact).replace("\n", "\\x0a")
+
+
 def verification_text(verified: VerifiedImage, *, configuration: Path | None) -> str:
     """Return what was proven, one fact a line; `configuration` named whom to trust."""
     signature, roots = verified.proof.signature, verified.roots
@@ -52,4 +57,4 @@ def verification_text(verified: VerifiedImage, *, configuration: Path | None) ->
         lines.append(f"note      {verified.skipped} items beside the image were skipped")
     if not verified.sct_checked:
         lines.append(f"note      {NO_CT_LOG}")
-    return "\n".join(map(printable, lines)) + "\n"
+    return "\n".join(map(_on_one_line, lines)) + "\n"

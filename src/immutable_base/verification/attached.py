@@ -105,8 +105,8 @@ def read_item(layer: Object, signer: Signer, roots: TrustRoots, largest: int) ->
 
 
 def _require_vouched(leaf: Leaf, entry: Entry, notes: Object, roots: TrustRoots) -> None:
-    given = notes.get(CHAIN, "")
-    chain = read_pem(text_of(given, "the chain"), "the certificate's chain") if given else []
+    given = text_of(notes.get(CHAIN, ""), "the chain")
+    chain = read_pem(given, "the certificate's chain") if given else []
     issuer = require_chain(leaf, chain, roots, entry.integrated)
     require_sct(leaf.certificate, issuer, roots)
     if entry.certificate != leaf.pem:

@@ -9,7 +9,7 @@ import logging
 import re
 import ssl
 import urllib.parse
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from os import environ
@@ -146,7 +146,7 @@ class Client:
                     self.kept[parts.netloc] = connection
                 return Answer(
                     status=response.status,
-                    headers={name.lower(): value for name, value in response.getheaders()},
+                    headers=_joined(response.getheaders()),
                     body=body,
                 )
         finally:
@@ -192,6 +192,15 @@ class Client:
         if response.length:
             raise http.client.IncompleteRead(bytes(content[:0]), response.length)
         return bytes(content)
+
+
+def _joined(lines: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return header lines by name; several of one name are one list. Source: RFC 9110, 5.3."""
+    found: dict[str, str] = {}
+    for name, value in lines:
+        before = found.get(name.lower())
+        found[name.lower()] = value if before is None else f"{before}, {value}"
+    return found
 
 
 def _host_of(url: str) -> str:

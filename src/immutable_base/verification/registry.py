@@ -27,7 +27,9 @@ WAITS = (0.3, 1.0)
 """Seconds before the second and the third attempt."""
 LONGEST_WAIT = 10
 """Seconds that a registry may ask us to wait (`Retry-After`); one that wants more is left alone."""
-_CHALLENGE = re.compile(r'(?<![a-z])([a-z]+)="([^"]*)"', re.IGNORECASE)
+_BEARER = re.compile(r"(?:^|,)\s*bearer\s+(.*)", re.IGNORECASE)
+"""Of several ways to log in the one by token: it is for those without a login, too."""
+_CHALLENGE = re.compile(r'(?<![a-z])([a-z]+)\s*=\s*"([^"]*)"', re.IGNORECASE)
 """Begins with a word only: else a long one takes a time that grows with its square."""
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{1,16384}")
 """Source: RFC 6750, 2.1; anything else could end the header."""
@@ -151,27 +153,41 @@ class RegistryReader:
 
     def _authorize(self, answer: Answer, actions: str) -> None:
         """Get what the registry asks for, with the login if there is one."""
-        challenge = answer.headers.get("www-authenticate", "")
+        challenge = _BEARER.search(answer.headers.get("www-authenticate", ""))
         login = login_for(self.repository, self.environment)
         basic = {"Authorization": f"Basic {login}"} if login else {}
-        if not challenge.lower().startswith("bearer "):
+        if challenge is None:
             self._authorization = basic
             return
-        fields = {name.lower(): value for name, value in _CHALLENGE.findall(challenge)}
+        given = self.client.get(self._token_url(challenge[1], actions), basic, 1 << 16)
+        token = _token_in(given)
+        if token is None:
+            # What was given with success may be a token after all, and nobody else's to read.
+            said = "" if given.status == 200 else given.body[:1000].decode("utf-8", "replace")
+            raise RemoteError(
+                f"nothing can be known: no token for {self.repository} ({given.status})",
+                details=said or "the answer holds none that can be used",
+                hint="is the login right (`skopeo login`, or REGISTRY_AUTH_FILE)?",
+            )
+        self._authorization = {"Authorization": f"Bearer {token}"}
+
+
+    def _token_url(self, challenge: str, actions: str) -> str:
+        """Return where a token is asked for; source: Docker's token specification."""
+        # The first of each: another challenge may follow in the same line.
+        fields = {name.lower(): value for name, value in reversed(_CHALLENGE.findall(challenge))}
+        if not fields.get("realm"):
+            raise RemoteError(
+                f"nothing can be known: the registry of {self.repository} wants a token, and does "
+                "not say who gives it",
+                details=challenge[:500],
+            )
         asked = {
             "service": fields.get("service", ""),
             "scope": f"repository:{self.repository.partition('/')[2]}:{actions}",
         }
-        url = f"{fields.get('realm', '')}?{urllib.parse.urlencode(asked)}"
-        given = self.client.get(url, basic, 1 << 16)
-        token = _token_in(given)
-        if token is None:
-            raise RemoteError(
-                f"nothing can be known: no token for {self.repository} ({given.status})",
-                details=given.body[:1000].decode("utf-8", "replace"),
-                hint="is the login right (`skopeo login`, or REGISTRY_AUTH_FILE)?",
-            )
-        self._authorization = {"Authorization": f"Bearer {token}"}
+        separator = "&" if "?" in fields["realm"] else "?"
+        return f"{fields['realm']}{separator}{urllib.parse.urlencode(asked)}"
 
 
 def _asked_to_wait(answer: Answer) -> int:

@@ -83,7 +83,7 @@ class Attestations:
             lambda item, raw: read_statement(raw, item.leaf, item.entry, pinned.partition("@")[2]),
             rejected,
         )  # fmt: skip
-        found.sort(key=lambda statement: statement.signed_at, reverse=True)
+        found.sort(key=_when, reverse=True)
         return cls(question=question, demand=demand, statements=found, rejected=rejected)
 
     def each(self, what: str, kind: str, read: Callable[[Statement], P]) -> tuple[P, ...]:
@@ -148,7 +148,7 @@ def verify_image(
         ),
         demand, roots, lambda item, raw: _signature(item, raw, digest, demand), rejected,
     )  # fmt: skip
-    newest = max(signatures, key=lambda found: found.signed_at)
+    newest = max(signatures, key=_when)
     _require_fresh(pinned, newest, demand)
     signed = [found.signed_at for found in signatures]
     attested = Attestations.of(reader, pinned, f"{beside}.att", demand, roots, near=signed)
@@ -182,6 +182,11 @@ def _signature(item: Item, raw: bytes, digest: str, demand: Demand) -> Signed:
         log_index=entry.log_index,
         claims=item.leaf.claims,
     )
+
+
+def _when(found: Signed | Statement) -> tuple[int, int]:
+    """Return what the log says of the order; of one second the place in it decides."""
+    return found.signed_at, found.log_index
 
 
 def _require_fresh(pinned: str, newest: Signed, demand: Demand) -> None:

@@ -37,3 +37,12 @@ def test_of_two_sboms_the_newest_is_told_and_that_there_is_another_one(scene):
     outcome = scene.verify()
     assert "2 components" in outcome.out
     assert "1 older SBOMs by the same signer" in outcome.out
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_of_two_sboms_of_one_second_the_later_entry_counts_wherever_it_lies(scene, reverse):
+    """Whoever may write to the registry may change their order, and so must not choose."""
+    newer = {**SBOM, "components": [{"name": "a"}, {"name": "b"}]}
+    layers = [scene.att(index=20), scene.att(statement(scene.digest, newer), index=21)]
+    scene.set_att(*(reversed(layers) if reverse else layers))
+    assert "same signer, 2 components" in scene.verify().out

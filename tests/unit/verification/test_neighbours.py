@@ -1,5 +1,7 @@
 """What is put beside an image by somebody else ends no verification, whatever it claims of its size."""
 
+import json
+
 import pytest
 
 from immutable_base.verification.attached import MOST_FETCHED, MOST_ITEMS
@@ -133,7 +135,8 @@ def test_copies_of_a_good_signature_hide_it_not(scene, claim):
     assert outcome.code == OK, outcome.err
 
 
-def test_only_so_many_artifacts_are_looked_at(scene):
+@pytest.mark.parametrize(("lost", "code"), [(False, OK), (True, FULL_SBOM)])
+def test_only_so_many_artifacts_are_looked_at_and_more_hide_no_full_sbom(scene, lost, code):
     entries = []
     for number in range(MOST_LOOKED_AT + 5):
         manifest, entry = artifact(scene.digest, b"{}", annotations={"number": str(number)})
@@ -142,7 +145,11 @@ def test_only_so_many_artifacts_are_looked_at(scene):
     _, ours = artifact(scene.digest, FULL)
     before = len(scene.site.requests)
     scene.registry.list_referrers(scene.digest, *entries, ours)
-    assert scene.verify().code == FULL_SBOM
+    if lost:
+        del scene.registry.blobs[digest_of(FULL)]
+    outcome = scene.verify("--format", "json")
+    assert outcome.code == code, outcome.err
+    assert lost or json.loads(outcome.out)["full_sbom"]["referrer"] == ""
     listed = {f"/v2/{PATH}/manifests/{entry['digest']}" for entry in entries}
     assert len(listed & set(scene.site.requests[before:])) == MOST_LOOKED_AT
 

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from immutable_base.verification.client import _proxy_for
+from immutable_base.verification.client import Client, _proxy_for
 from immutable_base.verification.tls_trust import TlsTrust
 from support.forge import CLAIMS, NOW, OCI, compact, statement
 from support.registry_cases import CASES
@@ -163,6 +163,41 @@ def test_a_token_is_fetched_with_the_login_and_used_without_it(scene, tmp_path, 
     assert dict(told)["/token"] == f"Basic {secret}"
     used = {given for path, given in told if path != "/token"}
     assert used == {"", "Bearer abc.def"}
+
+
+@pytest.mark.parametrize(
+    "challenge",
+    [
+        'Basic realm="x", Bearer realm="{}/token",service="s"',
+        'Bearer realm="{}/token",service="s", Basic realm="x"',
+        'bearer  realm = "{}/token", service = "s"',
+        'Negotiate, Bearer realm="{}/token",service="s"',
+    ],
+)
+def test_a_token_is_fetched_whatever_else_is_offered(scene, challenge):
+    told = guarded(scene, challenge.format(scene.site.url))
+    assert scene.verify().code == OK
+    assert ("/token", "") in told
+
+
+def test_a_token_server_is_asked_with_what_its_address_asks_already(scene, monkeypatch):
+    guarded(scene, f'Bearer realm="{scene.site.url}/token?a=b",service="s"')
+    asked, real = [], Client.get
+    monkeypatch.setattr(Client, "get", lambda it, url, *more: (asked.append(url), real(it, url, *more))[1])  # fmt: skip
+    assert scene.verify().code == OK
+    scope = "repository%3Aos%2Fbase-zfs%3Apull"
+    assert f"{scene.site.url}/token?a=b&service=s&scope={scope}" in asked
+
+
+@pytest.mark.parametrize("answer", [b'{"token":"secret\\nX"}', b'{"token":"secret"', b"secret"])
+def test_an_answer_that_may_hold_a_token_is_not_shown(scene, answer):
+    guarded(scene, f'Bearer realm="{scene.site.url}/token"')
+    real = scene.reply
+    scene.reply = lambda path: Reply(answer) if path == "/token" else real(path)
+    outcome = scene.verify("-v")
+    assert outcome.code == UNKNOWN
+    assert "no token for" in outcome.err
+    assert "secret" not in outcome.err
 
 
 def test_a_redirection_to_another_host_gets_no_login(scene, registry_tls, tmp_path, monkeypatch):

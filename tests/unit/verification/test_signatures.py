@@ -68,5 +68,11 @@ def test_the_certificate_of_an_authority_signs_no_image_even_if_it_is_for_signat
     assert "the certificate is an authority's" in outcome.err
 
 
+@pytest.mark.parametrize("indexes", [(30, 31), (31, 30)])
+def test_of_two_signatures_of_one_second_the_later_entry_is_told(scene, indexes):
+    scene.set_sig(*(scene.sig(index=index) for index in indexes))
+    assert "log       entry 31" in scene.verify().out
+
+
 def test_the_corpus_is_large():
     assert len(CASES) >= 120

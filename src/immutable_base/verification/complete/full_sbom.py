@@ -38,7 +38,8 @@ MEDIA_TYPE = "application/vnd.cyclonedx+json"
 LARGEST = 64 << 20
 """Bytes; that of an image with 700 packages has about 2 MiB."""
 MOST_LOOKED_AT = 40
-"""Referrers of this type; ours is one."""
+"""Referrers of this type; ours is one. Of more the document itself is asked for, by its SHA-256:
+whoever may write to the registry can hide the artifact, but not what is attested."""
 HINT = "who may write to this registry? To publish the image again puts back what belongs there"
 
 
@@ -48,7 +49,7 @@ class FullSbom:
 
     sha256: str
     referrer: str
-    """Digest of the artifact that holds it."""
+    """Digest of the artifact that holds it; empty if it is hidden by too many others."""
     raw: bytes
     document: Object
 
@@ -102,7 +103,7 @@ def find_full_sbom(reader: ReferrersReader, pinned: str, sbom: Object) -> FullSb
     """
     digest, sha256 = pinned.partition("@")[2], require_named(pinned, sbom)
     errors: list[FullSbomError] = []
-    for referrer in _referrers(reader, digest):
+    for referrer in _places(reader, digest, sha256):
         try:
             return _read(reader, pinned, referrer, sha256, sbom)
         except FullSbomError as error:
@@ -168,17 +169,22 @@ def _subject(document: Object) -> object:
     return metadata.get("component")
 
 
-def _referrers(reader: ReferrersReader, digest: str) -> Iterator[_Referrer]:
-    """Yield what refers to an image as a full SBOM would, as far as it can be read."""
+def _places(reader: ReferrersReader, digest: str, sha256: str) -> Iterator[_Referrer]:
+    """Yield where the full SBOM of an image may be: its artifact, or the document alone."""
     pages = reader.referrers(digest, MEDIA_TYPE)
     if pages is None:
         raw = reader.manifest(referrers_tag(digest))
         pages = () if raw is None else (raw,)
-    looked = 0
-    for entry in (entry for page in pages for entry in _entries(page)):
-        if entry.get("artifactType") != MEDIA_TYPE or looked == MOST_LOOKED_AT:
-            continue
-        looked += 1
+    listed = [entry for page in pages for entry in _entries(page)]
+    ours = [entry for entry in listed if entry.get("artifactType") == MEDIA_TYPE]
+    yield from _referrers(reader, ours[:MOST_LOOKED_AT])
+    if len(ours) > MOST_LOOKED_AT:
+        yield _Referrer(digest="", subject=digest, blob=f"sha256:{sha256}", size=LARGEST)
+
+
+def _referrers(reader: ReferrersReader, entries: list[Object]) -> Iterator[_Referrer]:
+    """Yield what refers to an image as a full SBOM would, as far as it can be read."""
+    for entry in entries:
         try:
             with skipping("a referrer"):
                 name = text_of(entry.get("digest"), "a referrer's digest")
