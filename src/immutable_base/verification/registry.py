@@ -171,7 +171,6 @@ class RegistryReader:
             )
         self._authorization = {"Authorization": f"Bearer {token}"}
 
-
     def _token_url(self, challenge: str, actions: str) -> str:
         """Return where a token is asked for; source: Docker's token specification."""
         # The first of each: another challenge may follow in the same line.
