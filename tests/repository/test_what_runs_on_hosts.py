@@ -60,9 +60,9 @@ def test_what_is_shipped_to_hosts_needs_nothing_of_what_is_not():
 
 
 def test_admission_can_be_read_in_an_evening():
-    """With what it is made of: comments and all, three and a half thousand lines, and some."""
+    """With what it is made of: comments and all, three and three quarter thousand lines."""
     files = [*ADMISSION.glob("*.py"), *VERIFICATION.glob("*.py")]
-    assert sum(len(path.read_text().splitlines()) for path in files) < 3700
+    assert sum(len(path.read_text().splitlines()) for path in files) < 3800
 
 
 OF_CRYPTOGRAPHY = {"_cffi_backend", "_openssl"}
