@@ -10,6 +10,7 @@ from immutable_base.policy.accepted import HOSTS_ACCEPT, accepted
 from immutable_base.policy.host_trust import variants_trust
 from immutable_base.trusted import signer_of
 from support.forge import digest_of
+from support.publish_fixtures import TAGS
 from support.publish_world import DIGEST, OLD
 
 OTHER = "key sha256:" + 64 * "0"
@@ -56,13 +57,44 @@ def test_hosts_that_take_this_pipeline_s_images_are_followed(
     assert world.tags["latest"] == DIGEST
 
 
+@pytest.fixture
+def leaving(context, settings):
+    """Return the context of a configuration that leaves these labels behind."""
+
+    def call(*labels):
+        signing = settings.signing.model_copy(update={"leave_behind": labels})
+        return dataclasses.replace(
+            context, settings=settings.model_copy(update={"signing": signing})
+        )
+
+    return call
+
+
 def test_what_the_configuration_leaves_behind_is_left_behind(
-    world, token, publish, latest, context, settings
+    world, token, publish, latest, leaving
 ):
     latest(OTHER)
-    signing = settings.signing.model_copy(update={"leave_behind": (OTHER,)})
-    here = dataclasses.replace(context, settings=settings.model_copy(update={"signing": signing}))
-    assert publish(context=here).status is PublicationStatus.PUBLISHED
+    assert publish(context=leaving(OTHER)).status is PublicationStatus.PUBLISHED
+
+
+def test_nothing_else_is_left_behind_with_it(world, token, publish, latest, leaving):
+    latest(OTHER)
+    with pytest.raises(VerificationError, match="would refuse"):
+        publish(context=leaving(OTHER.replace("0", "1")))
+    assert world.writes() == []
+
+
+@pytest.mark.parametrize("followed", TAGS)
+def test_hosts_are_not_left_behind_on_whichever_tag_they_are(world, token, publish, followed):
+    world.yesterday("latest")
+    for number, tag in enumerate(TAGS[1:], 1):
+        other = world.manifests[OLD] + b"\n" * number
+        world.tags[tag] = digest_of(other)
+        world.manifests[digest_of(other)] = other
+    world.labels[world.tags[followed]] = {HOSTS_ACCEPT: OTHER}
+    with pytest.raises(VerificationError, match=f"hosts on .*:{followed} would refuse"):
+        publish()
+    assert world.writes() == []
 
 
 def test_a_label_that_nobody_understands_is_no_leave_and_is_printed_as_it_can_be(
