@@ -6,6 +6,9 @@ import json
 import pytest
 
 from immutable_base.errors import RemoteError, UnavailableError, VerificationError
+from immutable_base.model.publish import PublicationStatus
+from immutable_base.policy.host_trust import HostTrust, Scope, key_files
+from immutable_base.policy.render import POLICY, render_policy
 from immutable_base.process import Result
 from immutable_base.publish.as_host import (
     REJECTED,
@@ -14,10 +17,12 @@ from immutable_base.publish.as_host import (
     require_taken,
     write_twin,
 )
-from support.publish_world import SIGNED_AT
+from support.publish_world import OLD, SIGNED_AT
 from support.small_images import write_layout
 
 REPOSITORY = "registry.example/os/base"
+TRUST = HostTrust(name="os", scopes=(Scope(name="registry.example/os"),))
+KEYS = key_files("os", ["PEM"])
 REFUSED = (1, f"{REJECTED}A signature was required, but no signature exists")
 NOT_READ = (
     1,
@@ -28,6 +33,8 @@ TAKEN, DOWN = (0, ""), (1, "pinging container registry registry.example: connect
 
 class Machine:
     """Runs skopeo inside and outside of the image; `says` answers for each reference in turn."""
+
+    tmpfiles = Result(status=0, stdout=b"", stderr_tail="")
 
     def __init__(self, tmp_path, *says):
         self.says, self.commands, self.seen = list(says), [], []
@@ -42,7 +49,7 @@ class Machine:
             return Result(status=0, stdout=b"", stderr_tail="")
         inside = command.argv[command.argv.index("--") + 1 :]
         if inside[0] == "systemd-tmpfiles":
-            return Result(status=0, stdout=b"", stderr_tail="")
+            return self.tmpfiles
         if inside[0] == "immutable-base-admission":
             self.seen.append(" ".join(inside))
         else:
@@ -140,6 +147,24 @@ def test_an_input_from_the_future_is_named_as_a_reason_not_to_admit(tmp_path):
     assert "still to come" in caught.value.hint
 
 
+def test_a_host_that_cannot_make_the_folder_for_what_it_admits_stops_the_publication(tmp_path):
+    machine = Machine(tmp_path, REFUSED, REFUSED)
+    machine.tmpfiles = Result(status=73, stdout=b"", stderr_tail="admission.conf: no such group")
+    with pytest.raises(VerificationError, match="would not admit") as caught:
+        machine.agree(by_key=False)
+    assert "no such group" in caught.value.details
+
+
+def test_a_policy_that_demands_the_host_s_own_key_says_that_the_host_admits(tmp_path):
+    host = Machine(tmp_path).host
+    policy = tmp_path / "root" / POLICY
+    assert not host.admits, "no policy at all"
+    policy.parent.mkdir(parents=True)
+    for trust, admits in ((TRUST, True), (dataclasses.replace(TRUST, keys=KEYS), False)):
+        policy.write_text(render_policy(trust, None))
+        assert host.admits is admits
+
+
 def test_what_another_machine_admits_is_taken_or_not_and_its_copy_is_refused(tmp_path):
     """It may have admitted this digest before, under another tag: that is no fault of the policy."""
     machine = Machine(tmp_path, REFUSED)
@@ -223,6 +248,31 @@ def test_what_is_published_is_not_signed_anew_either(world, token, publish, imag
     with pytest.raises(VerificationError, match="a host objects"):
         publish(renew=SIGNED_AT)
     assert world.writes()[before:] == []
+
+
+def test_no_tag_moves_to_what_is_signed_already_if_a_host_takes_an_unsigned_copy(
+    world, token, publish, image, monkeypatch
+):
+    """Somebody may have pushed and signed it by hand, `sign` and all, with another policy."""
+    publish()
+    world.yesterday("latest")
+    before = len(world.writes())
+    asked = []
+    host_that(monkeypatch, "require_unsigned_refused", asked)
+    with pytest.raises(VerificationError, match="a host objects"):
+        publish()
+    assert len(asked) == 1
+    assert world.tags["latest"] == OLD
+    assert world.writes()[before:] == []
+
+
+def test_a_host_is_asked_nothing_where_nothing_is_new(world, token, publish, image, monkeypatch):
+    publish()
+    asked = []
+    for question in ("require_unsigned_refused", "require_signed_taken"):
+        host_that(monkeypatch, question, asked)
+        assert publish().status is PublicationStatus.UNCHANGED
+    assert asked == []
 
 
 def test_tags_stay_if_a_host_would_not_take_it(world, token, publish, image, monkeypatch):
