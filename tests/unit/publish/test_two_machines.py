@@ -143,6 +143,15 @@ def test_an_image_that_somebody_else_signed_is_no_rival(world, rival, token, pub
     assert world.tags["latest"] == DIGEST
 
 
+def test_an_image_without_a_provenance_is_a_rival_as_well(world, rival, token, publish):
+    """Hosts ask for the signature and the SBOM: they would take it, and its inputs are newer."""
+    digest = rival(NEWER, int(time.time()) - 600)
+    world.cosign.attestations[digest] = world.cosign.attestations[digest][:1]
+    with pytest.raises(RemoteError, match="newer inputs"):
+        publish()
+    assert world.tags == {"latest": digest}
+
+
 DAY = 86400
 
 
