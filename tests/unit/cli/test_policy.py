@@ -2,22 +2,24 @@
 
 import argparse
 from argparse import Namespace
+from types import MappingProxyType
 
 import pytest
 
 from immutable_base.cli import policy
 from immutable_base.policy.demands import BY_CHOICE, NOT_DEMANDED
+from immutable_base.policy.lint_admission import SETTINGS
 from support.paths import PRODUCT
 from support.sound_image import FACTS
 
 
 @pytest.fixture
 def lint(monkeypatch, tmp_path, capsys):
-    """What is printed about an image that says nothing, and the exit code."""
-    nothing = FACTS.host_policy.model_copy(update={"files": {}, "admission": None})
-    monkeypatch.setattr(policy, "built_policy", lambda context, name: nothing)
+    """What is printed about an image that says nothing, or this, and the exit code."""
 
-    def run(text):
+    def run(text, files=MappingProxyType({})):
+        facts = FACTS.host_policy.model_copy(update={"files": files, "admission": None})
+        monkeypatch.setattr(policy, "built_policy", lambda context, name: facts)
         path = tmp_path / "immutable-base.toml"
         path.write_text(text)
         (tmp_path / "layers").symlink_to(PRODUCT.parent / "layers")
@@ -50,3 +52,11 @@ def test_an_image_that_should_demand_signatures_and_does_not_is_one(lint):
     assert code == 10
     assert "base: no-policy: " in words
     assert "base: admission-missing: " in words
+
+
+def test_an_image_whose_program_believes_somebody_else_is_one_too(lint):
+    code, words = lint(
+        PRODUCT.read_text(), {SETTINGS: 'certificate_identity = "https://x.example"'}
+    )
+    assert code == 10
+    assert "admission-settings: " in words

@@ -136,6 +136,7 @@ def test_one_of_our_scopes_may_lie_in_another():
     assert rules(render_files(trust, STOCK), trust) == set()
 
 
+ATTACHED = render_files(TRUST, STOCK)[REGISTRIES]
 FILES = {
     "no policy at all": ({POLICY: None}, "no-policy"),
     "only where older releases do not look": ({POLICY: None, SHARED_POLICY: "{}"}, "not-in-etc"),
@@ -153,9 +154,13 @@ FILES = {
     "a policy by the kernel's arguments": ({"usr/lib/bootc/kargs.d/x.toml": 'kargs = ["systemd.setenv=CONTAINERS_POLICY_JSON=/x"]\n'}, "overridden-by-environment"),
     "a policy by a shell": ({"etc/profile.d/x.sh": "export CONTAINERS_POLICY_JSON=/x\n"}, "overridden-by-environment"),
     "a policy by pam": ({"etc/security/pam_env.conf": "XDG_CONFIG_HOME DEFAULT=/x\n"}, "overridden-by-environment"),
+    "a policy by pam, over one that is set": ({"etc/security/pam_env.conf": "CONTAINERS_POLICY_JSON OVERRIDE=/x\n"}, "overridden-by-environment"),
     "a narrower namespace where v5.40 looks as well": ({"etc/containers/registries.rootful.d/z.yaml": f"docker:\n  {OURS}/base:\n    lookaside: file:///x\n"}, "narrower-registries"),
     "signatures beside the image are not read": ({REGISTRIES: None}, "signatures-not-read"),
     "attachments are off": ({REGISTRIES: f'docker:\n  "{OURS}":\n    use-sigstore-attachments: false\n'}, "signatures-not-read"),
+    "attachments are read, and another's lookaside as well": (
+        {REGISTRIES: ATTACHED.replace("true\n", "true\n    lookaside: https://other.example\n", 1)}, "signatures-not-read",
+    ),
     "a namespace in two files": ({"etc/containers/registries.d/other.yaml": f"docker:\n  {OURS}:\n    lookaside: file:///x\n"}, "namespace-twice"),
     "flow style": ({"etc/containers/registries.d/z.yaml": "docker: {registry.gitlab.com/group/os/base: {lookaside: file:///x}}\n"}, "registries-not-understood"),
     "flow style below a namespace": ({"etc/containers/registries.d/z.yaml": "docker:\n  x.example: {lookaside: file:///x}\n"}, "registries-not-understood"),
@@ -163,6 +168,7 @@ FILES = {
     "an escape in a name": ({"etc/containers/registries.d/z.yaml": 'docker:\n  "x\\x2eexample":\n    lookaside: file:///x\n'}, "registries-not-understood"),
     "a key of its own line": ({"etc/containers/registries.d/z.yaml": "docker:\n  ? x.example\n  : lookaside: file:///x\n"}, "registries-not-understood"),
     "a value on the next line": ({"etc/containers/registries.d/z.yaml": "docker:\n  x.example:\n    lookaside:\n      http://a.example\n"}, "registries-not-understood"),
+    "deeper than anything is": ({"etc/containers/registries.d/z.yaml": "docker:\n  x.example:\n    lookaside: file:///x\n      more: y\n"}, "registries-not-understood"),
     "a tab": ({"etc/containers/registries.d/z.yaml": "docker:\n\tx.example:\n    lookaside: file:///x\n"}, "registries-not-understood"),
     "a namespace twice in one file": ({"etc/containers/registries.d/z.yaml": "docker:\n  x.example:\n    lookaside: file:///x\n  x.example:\n    lookaside: file:///y\n"}, "registries-not-understood"),
     "something else at the top": ({"etc/containers/registries.d/z.yaml": "atomic:\n  x.example:\n    lookaside: file:///x\n"}, "registries-not-understood"),

@@ -46,6 +46,8 @@ CHANGED = {
     "the unit does something else": ({f"{MASK}.d/x.conf": "[Service]\nExecStart=\n"}, FINE, "admission-not-started"),
     "an image's own drop-in does something else": ({f"{UNIT_FILE}.d/x.conf": "[Service]\nExecStart=\n"}, FINE, "admission-not-started"),
     "upgrades do not wait for it by /usr/local": ({BEFORE.replace("usr/lib", "usr/local/lib"): ""}, FINE, "admission-not-started"),
+    "the unit is masked where an administrator installs": ({MASK.replace("etc/", "usr/local/lib/", 1): ""}, FINE, "admission-not-started"),
+    "the unit is not started everywhere": ({f"{MASK}.d/x.conf": "[Unit]\nConditionHost=other\n"}, FINE, "admission-not-started"),
     "the unit is masked where it lies": ({UNIT_FILE: ""}, FINE, "admission-not-started"),
     "upgrades do not wait for it": ({BEFORE: None}, FINE, "admission-not-started"),
     "upgrades do not wait for it any more": ({BEFORE.replace("usr/lib", "etc"): ""}, FINE, "admission-not-started"),
@@ -58,6 +60,24 @@ CHANGED = {
 @pytest.mark.parametrize(("changes", "said", "rule"), CHANGED.values(), ids=CHANGED.keys())
 def test_what_keeps_a_host_from_admitting_what_it_should_is_found(changes, said, rule):
     assert rules(changes, said) == {rule}
+
+
+@pytest.mark.parametrize(
+    "demanded",
+    [
+        {"certificate_oidc_issuer": "https://other.example"},
+        {"fulcio_url": "https://other.example"},
+        {"project_id": "7"},
+        {"runner_environment": "self-hosted"},
+        {"source_ref": "refs/heads/other"},
+        {"build_triggers": ("schedule",)},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_a_program_that_demands_less_than_the_configuration_is_found(demanded):
+    signing = KEYLESS.signing.model_copy(update=demanded)
+    settings = KEYLESS.model_copy(update={"signing": signing})
+    assert rules({}, settings=settings) == {"admission-settings"}
 
 
 def test_the_layer_as_it_is_has_no_finding():
@@ -82,3 +102,12 @@ def test_a_policy_that_demands_what_nobody_makes_is_an_error_and_no_note():
     objection = only_signed_images(Subject(facts=facts, plan=PLAN, settings=KEYLESS))
     assert not objection.is_note
     assert any("policy.json demands /var/lib/" in line for line in objection.evidence)
+
+
+def test_the_check_finds_a_program_that_believes_somebody_else():
+    signing = KEYLESS.signing.model_copy(update={"project_id": "7"})
+    settings = KEYLESS.model_copy(update={"signing": signing})
+    facts = FACTS.model_copy(update={"host_policy": host_policy(TRUST)})
+    objection = only_signed_images(Subject(facts=facts, plan=PLAN, settings=settings))
+    assert not objection.is_note
+    assert [line.partition(":")[0] for line in objection.evidence] == ["admission-settings"]
