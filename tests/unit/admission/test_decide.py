@@ -9,6 +9,7 @@ from immutable_base.admission.decide import (
     DAY,
     expired,
     name_to_pull,
+    newer,
     newest,
     read_statement,
     require_not_older,
@@ -131,6 +132,12 @@ def test_a_host_that_has_admitted_nothing_yet_takes_nothing_older_than_its_own_i
 
 def test_what_it_went_back_to_on_purpose_stays_admitted():
     require_not_older(admission(1), [admission(1)], admission(1).signed_at + 1)
+
+
+def test_who_goes_back_gives_up_what_is_newer_of_this_name_and_of_no_other():
+    assert newer(admission(1), [admission(0), admission(1), admission(2), OTHER_TAG]) == [
+        admission(2)
+    ]
 
 
 # ------------------------------------------------------------------ what may go

@@ -1,9 +1,28 @@
-"""What a build step says when it fails."""
+"""What a build step gives to its layer, and what it says when it fails."""
 
 import subprocess
+import tomllib
+from types import SimpleNamespace
 
+from immutable_base.build.admission_files import FOLDER
 from immutable_base.build.modules import _builders_words
-from support.paths import ROOT
+from immutable_base.build.steps import _files
+from immutable_base.config.load import load_settings
+from immutable_base.model.plan import LayerPlan
+from support.paths import PRODUCT, ROOT
+
+
+def layer_files(name, epoch):
+    layer = LayerPlan(name=name, request=(), install=(), source_date_epoch=epoch)
+    inputs = SimpleNamespace(settings=load_settings(PRODUCT), config_folder=PRODUCT.parent)
+    return _files(inputs, SimpleNamespace(layer=layer))
+
+
+def test_the_layer_admission_knows_how_new_it_is_and_no_other_layer_gets_the_program():
+    """A host that has admitted nothing yet takes nothing that was signed before its own image."""
+    settings = layer_files("admission", 1_764_000_000)[f"admission/{FOLDER}/admission.toml"]
+    assert tomllib.loads(settings.decode())["signed_after"] == 1_764_000_000
+    assert layer_files("base", 1_764_000_000) == {}
 
 
 def test_the_compilers_words_come_from_the_file_that_dkms_wrote(tmp_path):
