@@ -114,16 +114,24 @@ def test_a_runner_that_keeps_its_clones_can_plan_the_target_of_a_second_merge_re
     """GitLab cleans the folder (`git clean -ffdx`), and git itself still knows the worktree."""
     command = JOBS["plan of the target"]["before_script"][-1]
     git = ["git", "-C", tmp_path, "-c", "user.name=x", "-c", "user.email=x@example.com"]
-    for words in (["init", "--quiet"], ["commit", "--quiet", "--allow-empty", "--message=x"]):
-        subprocess.run([*git, *words], check=True)
-    environment = {"PATH": "/usr/bin:/bin", "CI_MERGE_REQUEST_DIFF_BASE_SHA": "HEAD"}
+    subprocess.run([*git, "init", "--quiet"], check=True)
+    for message in ("target", "merge request"):
+        subprocess.run([*git, "commit", "-q", "--allow-empty", f"--message={message}"], check=True)
+    environment = {"PATH": "/usr/bin:/bin", "CI_MERGE_REQUEST_DIFF_BASE_SHA": "HEAD~1"}
+    subject = ["git", "-C", tmp_path / ".target", "log", "-1", "--format=%s"]
     for _ in range(2):
         done = subprocess.run(
             ["bash", "-c", command], cwd=tmp_path, env=environment, capture_output=True, text=True
         )
         assert done.returncode == 0, done.stderr
         assert (tmp_path / ".target/.git").is_file()
+        assert subprocess.check_output(subject, text=True) == "target\n"
         subprocess.run([*git, "clean", "-ffdxq"], check=True)
+
+
+def test_the_clone_has_the_target_of_a_merge_request_however_far_back_it_lies():
+    """GitLab clones the last 20 commits by itself."""
+    assert JOBS["plan of the target"]["variables"]["GIT_DEPTH"] == "0"
 
 
 def test_what_the_first_night_would_meet_is_a_job_to_start_by_hand():
