@@ -15,9 +15,11 @@ from immutable_base.errors import (
 )
 from immutable_base.instance.verbs import carry_out
 from immutable_base.model.instance import DecisionRule, InstanceOutcome
+from immutable_base.policy.accepted import HOSTS_ACCEPT
+from immutable_base.policy.render import POLICY
 from support.forge import NOW, digest_of
 from support.instance_walk import STAGES, go, rules, walk
-from support.instance_world import BASE, BASE_IDENTITY, IDENTITY, OCI, REPOSITORY
+from support.instance_world import BASE, BASE_IDENTITY, IDENTITY, ISSUER, OCI, REPOSITORY
 from support.scene import command
 
 
@@ -94,6 +96,19 @@ def test_labels_name_base_commit_and_kernel(world):
     assert labels[f"{OCI}.title"] == "fileserver"
 
 
+@pytest.mark.parametrize(
+    ("default", "label"),
+    [("reject", f"signer {IDENTITY} of {ISSUER}"), ("insecureAcceptAnything", None)],
+)
+def test_a_label_says_whose_images_its_hosts_take_if_they_demand_any(world, default, label):
+    policy = world.folder / "root" / POLICY
+    policy.parent.mkdir(parents=True)
+    policy.write_text(json.dumps({"default": [{"type": default}]}))
+    go(world, "build")
+    labels = json.loads((world.folder / "workspace/instance/build.json").read_text())["labels"]
+    assert labels.get(HOSTS_ACCEPT) == label
+
+
 def test_a_host_that_admits_images_of_the_base_admits_those_of_the_instance_instead(world):
     """Else it would refuse every upgrade: the instance is signed by its own pipeline."""
     place = world.folder / "root" / FOLDER
@@ -104,8 +119,9 @@ def test_a_host_that_admits_images_of_the_base_admits_those_of_the_instance_inst
         path.write_bytes(content)
     assert load_settings(place / SETTINGS).signer.identity == BASE_IDENTITY
     program = {name for name in files if not name.startswith(FOLDER)}
-    go(world, "build")
-    assert load_settings(place / SETTINGS).signer.identity == IDENTITY
+    decision, _ = go(world, "build")
+    found = load_settings(place / SETTINGS)
+    assert (found.signer.identity, found.signed_after) == (IDENTITY, decision.epoch)
     assert not (place / "stale.pem").exists()
     assert all((world.folder / "root" / name).is_file() for name in program)
 
