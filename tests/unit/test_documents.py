@@ -14,7 +14,7 @@ from immutable_base.model.check import CheckReport
 from immutable_base.model.facts import ImageFacts
 from immutable_base.model.plan import Plan
 from immutable_base.model.publish import Publication
-from immutable_base.model.sbom import SbomRecord
+from immutable_base.model.sbom import SbomRecord, full_sbom_path
 from support.build_world import BuildWorld
 from support.paths import ROOT
 from support.plans import plan
@@ -176,9 +176,11 @@ def test_a_kmod_package_of_another_plan_is_refused(documents):
         documents.package(STEP, KMOD)
 
 
-def test_an_sbom_that_was_changed_is_refused_by_name(documents):
-    documents.sbom(ZFS).write_text("{}")
-    with pytest.raises(VerificationError, match=r"base-zfs\.cdx\.json was changed since"):
+@pytest.mark.parametrize("place", [lambda path: path, full_sbom_path], ids=["attested", "full"])
+def test_an_sbom_that_was_changed_is_refused_by_name(documents, place):
+    path = place(documents.sbom(ZFS))
+    path.write_text("{}")
+    with pytest.raises(VerificationError, match=f"{re.escape(path.name)} was changed since"):
         documents.attested(ZFS)
 
 

@@ -16,7 +16,7 @@ from immutable_base.errors import (
 )
 from immutable_base.instance.verbs import carry_out
 from immutable_base.model.instance import DecisionRule
-from immutable_base.model.sbom import SbomRecord
+from immutable_base.model.sbom import SbomRecord, full_sbom_path
 from immutable_base.workspace import file_digest
 from support.forge import NOW, digest_of
 from support.instance_walk import change, go, rules, walk
@@ -154,10 +154,11 @@ def test_a_decision_about_another_repository_is_refused(ready):
 
 def test_a_changed_layout_or_sbom_is_refused(ready):
     folder = ready.folder / "workspace/instance"
-    sbom = (folder / "sbom.cdx.json").read_bytes()
-    (folder / "sbom.cdx.json").write_bytes(sbom + b" ")
-    refused(ready, "sbom.cdx.json was changed", VerificationError)
-    (folder / "sbom.cdx.json").write_bytes(sbom)
+    for path in (folder / "sbom.cdx.json", full_sbom_path(folder / "sbom.cdx.json")):
+        before = path.read_bytes()
+        path.write_bytes(before + b" ")
+        refused(ready, f"{path.name} was changed", VerificationError)
+        path.write_bytes(before)
     blob = max((folder / "oci/blobs/sha256").iterdir(), key=lambda path: path.stat().st_size)
     blob.write_bytes(blob.read_bytes() + b" ")
     refused(ready, "was changed", VerificationError)
