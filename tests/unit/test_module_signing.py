@@ -17,6 +17,7 @@ from immutable_base.module_signing import (
     read_signer,
 )
 from immutable_base.process import Result, run
+from immutable_base.tools.pkcs11 import PIN_NAME
 from support.module_keys import (
     NAME,
     NOW,
@@ -252,6 +253,17 @@ def test_a_token_signs_as_its_key_in_a_file_would(tmp_path):
     assert command.argv[-2:] == ("--id", "0a"), "with a label it would take the first key"
     assert PIN not in str(command.argv)
     assert PIN in command.secrets
+
+
+def test_the_token_s_module_is_told_where_its_token_is_and_nothing_else(tmp_path):
+    token = Token()
+    environment = {
+        KEY_VARIABLE: URI, PASSPHRASE_VARIABLE: PIN, "SOFTHSM2_CONF": "/x", "CI_JOB_TOKEN": "secret",
+    }  # fmt: skip
+    open_module_key(token, signer_of(tmp_path), environment)
+    assert [command.env for command in token.commands] == [
+        {"SOFTHSM2_CONF": "/x", PIN_NAME: PIN} for _ in token.commands
+    ]
 
 
 def test_a_key_of_a_token_may_be_named_by_its_id(tmp_path):
