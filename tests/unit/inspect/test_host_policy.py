@@ -70,9 +70,34 @@ def test_what_root_has_of_its_own_is_read_and_that_a_folder_is_there(image):
 @pytest.mark.parametrize(
     "name",
     [
+        *(
+            f"{root}/containers/{name}"
+            for root in ("etc", "usr/share")
+            for name in (
+                "policy.json", "registries.d/x.yaml", "registries.rootful.d/x.yaml", "registries.conf",
+                "registries.conf.d/x.conf", "registries.rootful.conf.d/x.conf",
+            )
+        ),
+        "usr/lib/bootc/install/x.toml", "etc/bootc/install/x.toml",
+        "usr/lib/pki/immutable-base/x.pub",
+        "usr/lib/immutable-base/admission/admission.toml",
+        "usr/lib/systemd/system/bootc-fetch-apply-updates.service.d/10-immutable-base-admission.conf",
+    ],
+)  # fmt: skip
+def test_every_file_that_a_rule_is_about_is_read(image, name):
+    image.write(name, "x")
+    assert image.files() == {name: "x"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
         "etc/environment", "etc/systemd/system.conf.d/x.conf", "usr/lib/systemd/system.conf",
         "etc/systemd/system/bootc-fetch-apply-updates.service.d/x.conf",
         "usr/lib/systemd/system/service.d/x.conf", "etc/profile.d/x.sh", "root/.bashrc",
+        "usr/lib/systemd/system/rpm-ostreed.service", "usr/local/lib/systemd/system/ostree-x.service.d/x.conf",
+        "etc/security/pam_env.conf", "etc/profile", "etc/default/x", "etc/sysconfig/x",
+        "usr/lib/bootc/kargs.d/x.toml", "root/.bash_profile", "var/roothome/.profile",
     ],
 )  # fmt: skip
 def test_a_file_that_sets_a_variable_is_kept_and_no_other(image, name):

@@ -330,6 +330,7 @@ FLEET_FILES = {
     "no key": ({KEY: None}, {"key-missing"}),
     "a host's own key is demanded": ({POLICY: render_files(ADMITTED, None)[POLICY]}, {"scope-differs"}),
     "TLS is not checked": (registries_conf(OURS), {"lookaside-unchecked"}),
+    "TLS is not checked, where v5.40 looks as well": (registries_conf(OURS, "registries.rootful.conf.d/x.conf"), {"lookaside-unchecked"}),
     "TLS is not checked for all of the registry": (registries_conf("registry.gitlab.com", "registries.conf"), {"lookaside-unchecked"}),
     "TLS is not checked for many registries": (registries_conf("*.gitlab.com"), {"lookaside-unchecked"}),
     "TLS is not checked for a variant": (registries_conf(f"{OURS}/base"), {"lookaside-unchecked"}),
