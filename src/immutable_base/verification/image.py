@@ -70,13 +70,10 @@ def require_image(reader: Reader, pinned: str, digest: str) -> ImageWords:
         if digest_of(found) != config["digest"]:
             raise BrokenProofError(f"the registry serves another configuration of {pinned}")
         return _require_platform(found)
-    except TooLargeError as error:  # Anybody may claim another size of what is in the registry.
+    # Anybody may claim another size of what is in the registry: it is no image, and that is known.
+    except (Skipped, TooLargeError) as one:
         raise VerificationError(
-            f"{pinned} is not an image that can be verified", details=error.message
-        ) from error
-    except Skipped as one:
-        raise VerificationError(
-            f"{pinned} is not an image that can be verified", details=one.reason
+            f"{pinned} is not an image that can be verified", details=str(one)
         ) from one
 
 
