@@ -7,8 +7,9 @@ import os
 import re
 import time
 from collections.abc import Mapping
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
+from pydantic import BaseModel, ConfigDict, FiniteFloat, Strict, ValidationError
 
 from immutable_base.errors import ConfigurationError, VerificationError
 from immutable_base.verification.policy import Signer
@@ -20,6 +21,8 @@ MARGIN = 60
 """Seconds that a token must still live: pushing takes a while before it is used."""
 JWT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 """Source: RFC 7515, 3.1 (compact serialization); in a signed token no part is empty."""
+Moment = Annotated[FiniteFloat, Strict()]
+"""A number and no text, as RFC 7519, 2 (NumericDate) has it: others do not read a text."""
 STANZA = f"id_tokens: {{{TOKEN_VARIABLE}: {{aud: {AUDIENCE}}}}}"
 """What a GitLab job needs to get the token."""
 
@@ -31,11 +34,11 @@ class TokenClaims(BaseModel):
 
     iss: str
     aud: str | tuple[str, ...]
-    exp: FiniteFloat
+    exp: Moment
     """Seconds since 1970."""
     ci_config_ref_uri: str | None = None
     """Missing in child pipelines, which therefore cannot sign."""
-    nbf: FiniteFloat | None = None
+    nbf: Moment | None = None
     """Seconds since 1970."""
     project_id: str | None = None
     project_path: str | None = None

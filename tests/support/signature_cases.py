@@ -458,7 +458,7 @@ payload_case(
     "a number of 5000 digits",
     BROKEN,
     lambda s: s.payload().replace(b"null", b'{"a":' + b"9" * 5000 + b"}"),
-    "the signed text is not strict JSON",
+    "the signed text is not strict JSON: a number is too large",
 )
 payload_case(
     "nested 9000 levels", BROKEN, lambda s: b'{"a":' * 9000 + b"1" + b"}" * 9000, "nested deeper"

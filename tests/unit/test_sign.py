@@ -133,6 +133,12 @@ def test_space_around_a_token_is_no_part_of_it():
         (token(["secret"]), "wrong or missing: JSON"),
         (token({"iss": "secret", "aud": "sigstore", "exp": float("nan")}), "wrong or missing: exp"),
         (token({"iss": "secret", "aud": "sigstore", "exp": float("inf")}), "wrong or missing: exp"),
+        (token({"iss": "secret", "aud": "sigstore", "exp": "4000000000"}), "wrong or missing: exp"),
+        (token({"iss": "secret", "aud": "sigstore", "exp": True}), "wrong or missing: exp"),
+        (
+            token({"iss": "secret", "aud": "sigstore", "exp": 1, "nbf": "1"}),
+            "wrong or missing: nbf",
+        ),
         ("a.secre.c", "base64"),
     ],
 )

@@ -8,7 +8,7 @@ from immutable_base.config.fleet import LOOKASIDE
 from immutable_base.config.key import KEY_ID, PLACE, SHA256
 from immutable_base.config.signing import SCOPE
 from immutable_base.config.signing_keys import KEY_REFERENCE
-from immutable_base.config.trust import IDENTITY, NAME, SECURE_URL
+from immutable_base.config.trust import IDENTITY, NAME, PROJECT_ID, SECURE_URL, SOURCE_REF
 from immutable_base.config.types import (
     BASE,
     DESTINATION,
@@ -32,10 +32,12 @@ FORMS = {
     NAME: "small letters, digits and ._- after the first",
     OPTIONAL_DESTINATION: _REPOSITORY,
     PLACE: "https://..., file:///... or a path",
+    PROJECT_ID: "GitLab's number of a project",
     RELEASE_NUMBER: "a number, in quotation marks",
     SCOPE: "a host, with or without a path in small letters",
     SECURE_URL: "https://..., or http://... of this machine",
     SHA256: "64 hexadecimal digits, small letters",
+    SOURCE_REF: "a whole ref, such as refs/heads/main",
     URL: "http://... or https://...",
 }
 """What to write, by the pattern that a text has to match."""

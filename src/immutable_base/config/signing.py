@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 from immutable_base.config.fleet import Fleet
 from immutable_base.config.signing_keys import SigningKeys
 from immutable_base.config.trust import NOT_FOR_VERIFYING, SigningTable
-from immutable_base.config.types import Identity, Name, SecureUrl, Switch
+from immutable_base.config.types import Identity, Name, ProjectId, SecureUrl, SourceRef, Switch
 from immutable_base.model.document import Frozen
 
 SCOPE = r"^[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$"
@@ -47,14 +47,14 @@ class Signing(Frozen):
     trusted_root: str = ""
     """A trusted_root.json with all the trust in an instance; empty: the public instance's, as this
     version was made with it or `immutable-base trust update` got it since."""
-    project_id: str = ""
+    project_id: ProjectId = ""
     """GitLab's number of the project, which survives a rename and is not inherited by who takes a
     path that was given up; empty: any."""
     runner_environment: Literal["", "gitlab-hosted", "self-hosted"] = ""
     """Where the job must have run; empty: anywhere."""
     build_triggers: tuple[Name, ...] = ()
     """Sources of pipelines that may sign, e.g. `schedule`; empty: any."""
-    source_ref: str = ""
+    source_ref: SourceRef = ""
     """Ref that must have been built, e.g. `refs/heads/main`; empty: any."""
     protected_ref: Switch = False
     """Sign on protected refs only. A certificate does not say it, so verifying cannot ask."""

@@ -14,18 +14,21 @@ from pathlib import Path
 from typing import Any
 
 from immutable_base.config.toml import read_toml
-from immutable_base.model.reference import REPOSITORY
+from immutable_base.model.reference import PORT, REPOSITORY
 
 PUBLIC_FULCIO = "https://fulcio.sigstore.dev"
 NAME = r"^[a-z0-9][a-z0-9._-]*$"
 SECURE_HOST = (
     r"^(https://([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\])"
-    r"|http://(127\.[0-9]+\.[0-9]+\.[0-9]+|localhost|\[::1\]))(:[0-9]{1,5})?"
+    r"|http://(127\.[0-9]+\.[0-9]+\.[0-9]+|localhost|\[::1\]))"
+    rf"(:({PORT}))?"
 )
 SECURE_URL = rf"{SECURE_HOST}(/[!-~]*)?$"
 """https, or http to this machine; no user, no password, no space."""
 IDENTITY = r"^(https?://[A-Za-z0-9][!-~]+|[!-?A-~]+@[!-?A-~]+)$"
 """What a certificate can name: a URI, or an e-mail address."""
+PROJECT_ID = r"^[0-9]*$"
+SOURCE_REF = r"^(refs/[!-~]+)?$"
 RUNNERS = ("", "gitlab-hosted", "self-hosted")
 SBOM_LIMIT = "sbom_limit_kib"
 NOT_FOR_VERIFYING = frozenset(
@@ -142,6 +145,8 @@ def _signing(table: dict[str, Any]) -> SigningTable:
     _require(re.fullmatch(IDENTITY, found.certificate_identity) is not None)
     for url in (found.certificate_oidc_issuer, found.fulcio_url, found.rekor_url):
         _require(re.fullmatch(SECURE_URL, url) is not None)
+    _require(re.fullmatch(PROJECT_ID, found.project_id) is not None)
+    _require(re.fullmatch(SOURCE_REF, found.source_ref) is not None)
     _require(all(re.fullmatch(NAME, trigger) for trigger in found.build_triggers))
     _require(found.runner_environment in RUNNERS and found.mistake() is None)
     return found

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, Strict, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from immutable_base.config.trust import IDENTITY, NAME, SECURE_URL
+from immutable_base.config.trust import IDENTITY, NAME, PROJECT_ID, SECURE_URL, SOURCE_REF
 from immutable_base.model.reference import DIGEST, REPOSITORY, TAG
 
 BASE = f"^{REPOSITORY.pattern}(:{TAG.pattern})?(@{DIGEST.pattern})?$"
@@ -51,8 +51,10 @@ KeyPaths = Annotated[tuple[str, ...], Field(min_length=1, max_length=2), AfterVa
 """Files of public keys that hosts accept: the current one, and the next."""
 Name = Annotated[str, StringConstraints(pattern=NAME)]
 OptionalDestination = Annotated[str, StringConstraints(pattern=OPTIONAL_DESTINATION)]
+ProjectId = Annotated[str, StringConstraints(pattern=PROJECT_ID)]
 ReleaseNumber = Annotated[str, StringConstraints(pattern=RELEASE_NUMBER)]
 SecureUrl = Annotated[str, StringConstraints(pattern=SECURE_URL)]
+SourceRef = Annotated[str, StringConstraints(pattern=SOURCE_REF)]
 Switch = Annotated[bool, Strict()]
 """Without quotation marks: `"no"` would be taken for an answer, and one day for the wrong one."""
 Url = Annotated[str, StringConstraints(pattern=URL)]

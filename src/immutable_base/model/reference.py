@@ -13,10 +13,10 @@ DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 """Of the registered algorithms the one that registries use. Source: OCI Image Specification 1.1,
 "Digests"."""
 _LABEL = "[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
-_PORT = "[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]"
+PORT = "[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]"
 """From 1 to 65535."""
 REPOSITORY = re.compile(
-    rf"{_LABEL}([.]{_LABEL})*(:({_PORT}))?"
+    rf"{_LABEL}([.]{_LABEL})*(:({PORT}))?"
     r"(/[a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*)+"
 )
 """No part begins with a dash. Source of the path: OCI Distribution Specification 1.1, "Pulling

@@ -17,6 +17,8 @@ from immutable_base.verification.skipped import Skipped
 
 DEPTH = 64
 """Levels of arrays and objects; CycloneDX documents have about ten."""
+LONGEST_NUMBER = 4000
+"""Digits of a whole number. Python refuses to read longer ones, with words for programmers."""
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 HEX = re.compile(r"[0-9a-f]{64}")
 CHUNK = 1 << 16
@@ -40,6 +42,7 @@ def parse_json(raw: bytes, what: str) -> Any:  # noqa: ANN401  any JSON value
             raw.decode("utf-8"),
             object_hook=keys.count,
             parse_constant=_no_constant,
+            parse_int=_whole,
             parse_float=_finite,
         )
         keys.require(outside.count(b":"))
@@ -97,6 +100,12 @@ class _KeyCount:
 
 def _no_constant(text: str) -> NoReturn:
     raise ValueError(f"{text} is no JSON")
+
+
+def _whole(text: str) -> int:
+    if len(text) > LONGEST_NUMBER:
+        raise ValueError("a number is too large")
+    return int(text)
 
 
 def _finite(text: str) -> float:

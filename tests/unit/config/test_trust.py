@@ -62,6 +62,9 @@ BAD = [
     *(("registry", {"destination": value}) for value in (None, "", 7, "-h/x", "a..b/c", "UPPER/Case", "x", "a/b/")),
     *(("registry", {"mirrors": value}) for value in ("a/b", [7], [""], ["-h/x"], {"a": 1})),
     ("signing", {"fulcio_url": "https://u:p@f.example/", "trusted_root": "x"}),
+    *(("signing", {"certificate_oidc_issuer": f"https://a:{port}"}) for port in (0, 65536, 99999, "01")),
+    *(("signing", {"project_id": value}) for value in ("abc", " ", "7\n", "7 ", "-7", "7.0", "\u0667")),
+    *(("signing", {"source_ref": value}) for value in ("main", " ", "refs/", "refs/heads/a b", "refs/heads/main\n")),
     ("registry", {"ca_bundle": 7}), ("registry", {"unknown": "x"}),
 ]  # fmt: skip
 
