@@ -45,6 +45,13 @@ def test_each_wait_is_told_in_one_line_that_says_why(caplog):
     assert caplog.messages == ["asked again in 0 s: 503 Service Unavailable"]
 
 
+@pytest.fixture
+def quick_attempts(monkeypatch):
+    """No attempt takes any time, however slow this machine is: only waits do."""
+    monkeypatch.setattr("immutable_base.publish.patience.time.monotonic", lambda: 0.0)
+
+
+@pytest.mark.usefixtures("quick_attempts")
 def test_waits_are_doubled_and_end_before_the_time_does():
     action, asked = failing(99, UnavailableError("down"))
     patience = Patience(seconds=0.1, first_wait=0.01)
@@ -55,6 +62,7 @@ def test_waits_are_doubled_and_end_before_the_time_does():
     assert sum(patience.waits) <= 0.1
 
 
+@pytest.mark.usefixtures("quick_attempts")
 def test_the_time_is_that_of_the_whole_publication():
     patience = Patience(seconds=0.1, first_wait=0.03)
     for _ in range(2):
@@ -122,6 +130,7 @@ def sometimes(world, step, says, times=2):
 
 @pytest.mark.parametrize("step", ["inspect", "push", "sign", "attest", "refer", "tag"])
 @pytest.mark.parametrize("says", ["503 Service Unavailable", "connection reset by peer"])
+@pytest.mark.usefixtures("patient")
 def test_a_service_that_comes_back_makes_no_publication_fail(world, token, publish, step, says):
     world.yesterday("latest")
     left = sometimes(world, step, says)
@@ -146,6 +155,7 @@ def test_what_is_refused_is_not_asked_again_and_no_tag_stays_moved(
     assert world.tags["latest"] == OLD
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_registry_that_does_not_let_itself_be_read_for_a_moment(world, token, publish):
     """Not a program: our own verification."""
     real, left = world.open_reader, [2]

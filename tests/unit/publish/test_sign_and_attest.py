@@ -47,6 +47,7 @@ def test_signing_pushes_by_digest_and_moves_no_tag(world, token, context, reques
     assert world.tags == {"latest": OLD}
 
 
+@pytest.mark.usefixtures("patient")
 def test_nothing_is_signed_for_hosts_that_would_take_an_unsigned_copy(
     world, token, context, request_of, monkeypatch
 ):
