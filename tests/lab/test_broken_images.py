@@ -14,8 +14,6 @@ from immutable_base.image.program import mounted_image
 from immutable_base.process import Command, run
 from immutable_base.tools import buildah
 
-pytestmark = pytest.mark.apart
-
 MODULES = "usr/lib/modules"
 
 

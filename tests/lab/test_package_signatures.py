@@ -52,7 +52,7 @@ def package(lab, tmp_path_factory):
     done = lab.product("plan", "--variant", VARIANT, "--format", "json", workspace=workspace)
     assert done.returncode == 0, done.stderr
     [variant] = json.loads(done.stdout)["variants"]
-    [layer] = variant["layers"]
+    [layer] = [it for it in variant["layers"] if it["name"] == "tiny"]
     return next(p for p in layer["install"] if p["arch"] == "x86_64")
 
 

@@ -25,7 +25,7 @@ UNAVAILABLE = re.compile(
     r"|connection (?:refused|reset|timed out|closed)|broken pipe|\bEOF\b|i/o timeout"
     r"|deadline exceeded|handshake timeout|network is unreachable|no route to host"
     r"|server misbehaving|temporary failure in name resolution|server closed idle connection"
-    r"|stream error|read on closed response body",
+    r"|stream error|read on closed response body|use of closed network connection",
     re.IGNORECASE,
 )
 """No answer, or one that says that another may come later. Source: RFC 9110, 15.6; RFC 6585, 4;

@@ -166,3 +166,5 @@ def test_an_upgrade_by_bootcs_timer_waits_for_the_admission_and_needs_it():
     assert "Before=bootc-fetch-apply-updates.service" in unit
     starts = [line for line in unit.splitlines() if line.startswith("ExecStart=")]
     assert [line.rpartition(" ")[2] for line in starts] == ["admit", "expire"]
+    failing = [line.startswith("ExecStart=-") for line in starts]
+    assert failing == [False, True], "what could not be removed keeps nobody from an upgrade"

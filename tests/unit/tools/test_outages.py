@@ -18,6 +18,7 @@ PASSES = (
     "reading manifest latest: net/http: TLS handshake timeout",
     'Put "https://registry.example/v2/x": write tcp: connection reset by peer',
     'Get "https://registry.example/v2/": unexpected EOF',
+    'writing blob: Patch "https://registry.example/v2/x": use of closed network connection',
     "lookup registry.example: Temporary failure in name resolution",
     # cosign 3.1.3 of a Fulcio that answers 503, one that answers 425, and a Rekor that answers 503.
     "signing digest: signing bundle: error signing bundle: http: read on closed response body",
