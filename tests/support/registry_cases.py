@@ -314,7 +314,7 @@ add(
     answer("*", Reply(b"", 302, {"Location": "https://[::1/"})),
     "ValueError: Invalid IPv6 URL",
 )
-add("the connection is reset", UNKNOWN, answer("*", RESET), "RemoteDisconnected")
+add("the connection is reset", UNKNOWN, answer("*", RESET), "cannot be asked")
 add("an answer that is cut off", UNKNOWN, answer("*", Reply(b"{}", length=1000)), "IncompleteRead")
 add("an answer of nine megabytes", UNKNOWN, answer("*", Reply(b"x" * (9 << 20))), "larger than")
 add(
