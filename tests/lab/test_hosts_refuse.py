@@ -217,7 +217,7 @@ def follow(host, reference):
     assert done.status == 0, done.text
 
 
-def test_the_unit_of_upgrades_does_not_start_for_what_the_host_has_not_admitted(
+def test_the_unit_of_upgrades_starts_only_after_the_host_has_admitted_what_it_follows(
     admitting, admission
 ):
     host, _, after = admitting
@@ -232,3 +232,8 @@ def test_the_unit_of_upgrades_does_not_start_for_what_the_host_has_not_admitted(
         refused(host, moved, NO_SIGNATURE)
     finally:
         admission.tag(after.pinned, "latest")
+    found = host.ask(f"systemctl start {UPGRADE}")
+    assert found.status == 0, host.ask("journalctl --no-pager -n 30").text
+    assert host.ask("test -e /run/upgraded").status == 0
+    listed = host.ask("immutable-base-admission list").text
+    assert after.digest in listed, listed
