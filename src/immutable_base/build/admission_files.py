@@ -36,9 +36,8 @@ def settings_files(settings: TrustSettings, folder: Path, epoch: int) -> dict[st
     """Return whom the program believes, by the paths of the files below an image's root.
 
     Relative paths of the configuration begin at `folder`. `epoch`: when the newest input of the
-    image was made, in seconds since 1970; what was signed before is older than the image.
-    Raises ConfigurationError if a file that
-    it names cannot be read.
+    image was made, in seconds since 1970; what was signed before is older than the image. Raises
+    ConfigurationError if a file that the configuration names cannot be read.
     """
     trust = _trust(settings.signing, folder)
     authority = settings.authority(folder)

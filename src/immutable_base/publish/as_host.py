@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from immutable_base.build.host_files import admits
 from immutable_base.errors import (
     RemoteError,
     UnavailableError,
@@ -25,7 +26,6 @@ from immutable_base.errors import (
 from immutable_base.image.program import mounted_image
 from immutable_base.model.facts import ProgramOutput
 from immutable_base.policy.host_trust import ADMISSION_KEY
-from immutable_base.policy.lint_admission import SETTINGS
 from immutable_base.policy.render import POLICY
 from immutable_base.process import ANY_STATUS, Runner
 from immutable_base.tools import buildah, bwrap, skopeo
@@ -76,7 +76,7 @@ class AskedHost:
     @property
     def upgrades_admit(self) -> bool:
         """Whether the image's own admission program stands before automatic upgrades."""
-        return (self.root / SETTINGS).is_file()
+        return admits(self.root)
 
     @property
     def admits(self) -> bool:
