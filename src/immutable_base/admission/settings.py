@@ -14,10 +14,9 @@ from immutable_base.errors import ConfigurationError
 from immutable_base.verification.policy import Signer
 from immutable_base.verification.roots import TrustRoots, private_roots, public_roots
 
-PLACES = (
-    Path("/etc/immutable-base/admission.toml"),
-    Path("/usr/lib/immutable-base/admission/admission.toml"),
-)
+OWN_SETTINGS = Path("/etc/immutable-base/admission.toml")
+SHIPPED_SETTINGS = Path("/usr/lib/immutable-base/admission/admission.toml")
+PLACES = (OWN_SETTINGS, SHIPPED_SETTINGS)
 """The first one that exists counts, as a whole."""
 STATE = Path("/var/lib/immutable-base/admission")
 LARGEST = 1 << 20

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from immutable_base.admission.settings import SHIPPED_SETTINGS
 from immutable_base.config.trust import SigningTable, TrustSettings
 from immutable_base.errors import ConfigurationError
 from immutable_base.public_trust import SHIPPED
@@ -13,8 +14,7 @@ from immutable_base.public_trust import SHIPPED
 LAYER = "admission"
 """Name of the layer that gets them."""
 PYTHON = "usr/lib/immutable-base/python/immutable_base"
-FOLDER = "usr/lib/immutable-base/admission"
-SETTINGS = "admission.toml"
+FOLDER, SETTINGS = str(SHIPPED_SETTINGS.parent)[1:], SHIPPED_SETTINGS.name
 _PACKAGE = Path(__file__).parent.parent
 _ROOMS = ("admission", "verification")
 _FILES = ("__init__.py", "errors.py", "model/__init__.py", "model/reference.py")

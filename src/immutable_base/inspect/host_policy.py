@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from immutable_base.admission.settings import SHIPPED_SETTINGS
 from immutable_base.image.program import MountedImage
 from immutable_base.model.facts import HostPolicyFacts, ProgramOutput
 from immutable_base.policy.lint_environment import sets_variable
@@ -27,7 +28,7 @@ PATTERNS = (
     "etc/bootc/install/*.toml",
     "usr/lib/pki/immutable-base/*",
     *(f"{home}/.config/containers/{what}" for home in HOMES for what in ("*", "*.d/*")),
-    "usr/lib/immutable-base/admission/admission.toml",
+    str(SHIPPED_SETTINGS)[1:],
     "etc/immutable-base/*",
 )
 """Sources: containers-policy.json(5), containers-registries.d(5), containers-registries.conf(5),

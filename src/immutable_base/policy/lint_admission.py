@@ -11,13 +11,14 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from immutable_base.admission import settings
 from immutable_base.config.trust import SigningTable
 from immutable_base.model.facts import HostPolicyFacts
 from immutable_base.policy.host_trust import ADMISSION_KEY, HostTrust
 
 Finding = tuple[str, str]
-SETTINGS = "usr/lib/immutable-base/admission/admission.toml"
-OWN_SETTINGS = "etc/immutable-base/admission.toml"
+SETTINGS = str(settings.SHIPPED_SETTINGS)[1:]
+OWN_SETTINGS = str(settings.OWN_SETTINGS)[1:]
 """Counts instead of the image's, as a whole, and follows no image again."""
 UNIT = "immutable-base-admission.service"
 UNIT_FILE = f"usr/lib/systemd/system/{UNIT}"

@@ -2,49 +2,36 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import os
 import time
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
-from immutable_base.errors import RemoteError, VerificationError
-from immutable_base.publish.publisher import Publisher
+from immutable_base.errors import RemoteError
+from immutable_base.publish.followed import Followed
 from immutable_base.publish.request import PublishRequest
 from immutable_base.tools import skopeo
 from immutable_base.verification.verify_image import moment
 
-log = logging.getLogger(__name__)
 LONGEST_RUN = 86400
 """Seconds; GitLab ends a job after a day at the latest."""
 
 
-def refuse_overtaken(
-    publisher: Publisher, request: PublishRequest, before: Mapping[str, str | None]
-) -> None:
+def refuse_overtaken(request: PublishRequest, followed: Collection[Followed]) -> None:
     """Refuse to move a tag back to older inputs while a newer run's image is fresh.
 
     Two machines may build at once, and the slower one may have the older plan. An image that was
     signed longer ago than any run takes is no rival: upstream may take its packages back. In a
     pipeline everything is one that was signed since it began: somebody may start its job again.
+    Raises RemoteError.
     """
-    # An image without a provenance is a rival as well: hosts would take it.
-    verifier = replace(publisher.verifier, complete=False)
     recent = min(time.time() - LONGEST_RUN, pipeline_began(os.environ))
-    for digest in sorted({found for found in before.values() if found} - {request.digest}):
-        try:
-            rival = verifier.verify(request.repository, digest).proof
-        except VerificationError as error:
-            log.info("not a rival: %s", error.message)
-            continue
-        if rival.signature.signed_at > recent and skopeo.seconds(rival.created) > request.epoch:
-            names = ", ".join(name for name, found in before.items() if found == digest)
+    for it in followed:
+        if it.signed_at > recent and skopeo.seconds(it.created) > request.epoch:
             raise RemoteError(
-                f"another run has published newer inputs: {names} of {request.repository}",
-                details=f"{digest}, made {rival.created}, "
-                f"signed {moment(rival.signature.signed_at)}",
+                f"another run has published newer inputs: {it.names} of {request.repository}",
+                details=f"{it.digest}, made {it.created}, signed {moment(it.signed_at)}",
                 hint="nothing was written and no tag was moved; plan and run again",
             )
 

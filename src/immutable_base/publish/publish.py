@@ -19,6 +19,7 @@ from immutable_base.publish.attested import (
     require_attested,
     write_provenance,
 )
+from immutable_base.publish.followed import newest_signature, read_followed
 from immutable_base.publish.full_sbom import attach_full_sbom
 from immutable_base.publish.host_gate import ask_for_image, ask_for_unsigned_copy
 from immutable_base.publish.key_signature import (
@@ -27,11 +28,7 @@ from immutable_base.publish.key_signature import (
     sign_by_key,
     unsigned_tags,
 )
-from immutable_base.publish.left_behind import (
-    newest_signature,
-    read_followed,
-    refuse_to_leave_behind,
-)
+from immutable_base.publish.left_behind import refuse_to_leave_behind
 from immutable_base.publish.overtaken import refuse_overtaken
 from immutable_base.publish.patience import Patience
 from immutable_base.publish.publisher import Publisher
@@ -72,8 +69,10 @@ def publish_variant(publisher: Publisher, request: PublishRequest) -> Publicatio
     )
     with times.step("read what is published"):
         before = mover.read(request.tags)
-        patience.ask(lambda: refuse_overtaken(publisher, request, before))
-        followed = patience.ask(lambda: read_followed(publisher, request, before))
+        followed = patience.ask(
+            lambda: read_followed(publisher, request.repository, request.digest, before)
+        )
+        refuse_overtaken(request, followed)
         refuse_to_leave_behind(publisher, request, followed)
         verified = patience.ask(lambda: _verified_already(publisher, request))
     request = replace(request, renew=newest_signature(followed, request.renew))
