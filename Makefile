@@ -101,7 +101,7 @@ other-cosign: setup
 soak: setup
 	IMMUTABLE_BASE_SOAK_QUESTIONS=3000 $(PYTEST) $(LAB_TESTS) tests/lab/test_buildah.py -k cut_off
 	IMMUTABLE_BASE_SOAK_NIGHTS=20 $(PYTEST) $(LAB_TESTS) tests/lab/test_soak.py
-	$(PYTEST) $(LAB_TESTS) -m long tests/lab
+	$(PYTEST) $(LAB_TESTS) -m "long and not large" tests/lab
 	IMMUTABLE_BASE_BOTH_KERNELS=1 IMMUTABLE_BASE_WALK_COMPILES=1 $(PYTEST) $(LAB_TESTS) -m large tests/lab
 
 check: setup

@@ -24,7 +24,16 @@ from immutable_base.tools.qemu import Disk
 from immutable_base_lab.core.paths import LabPaths
 from support.machines import prepared_machine
 from support.module_signature import SignedModule
-from support.secure_boot import Pair, enrolled, firmware_says, sign_kernel, sign_module
+from support.publisher import Publisher
+from support.secure_boot import (
+    STATE,
+    Pair,
+    enrolled,
+    firmware_says,
+    sign_kernel,
+    sign_module,
+    trusting,
+)
 
 pytestmark = pytest.mark.long
 
@@ -35,15 +44,15 @@ REFUSED = ("Key was rejected by service", "Operation not permitted", "Required k
 UNPACK = "mkdir /run/tried && dd status=none if=/dev/disk/by-id/virtio-tried | tar -x -C /run/tried"
 NEXT = "rmmod metronome && insmod /run/tried/next.ko && rmmod metronome"
 """The image's own is loaded at every boot."""
+LOADS = GuestQuestion(name="ours", script="modprobe metronome && grep metronome /proc/modules")
 ASKED = (
-    GuestQuestion(name="secure boot", script="od -An -t u1 /sys/firmware/efi/efivars/SecureBoot-*"),
-    GuestQuestion(name="lockdown", script="cat /sys/kernel/security/lockdown"),
+    *STATE,
     GuestQuestion(name="unpack", script=UNPACK),
     GuestQuestion(name="unsigned", script="insmod /run/tried/unsigned.ko"),
     GuestQuestion(name="foreign", script="insmod /run/tried/foreign.ko"),
     GuestQuestion(name="changed", script="insmod /run/tried/changed.ko"),
     GuestQuestion(name="next", script=NEXT),
-    GuestQuestion(name="ours", script="modprobe metronome && grep metronome /proc/modules"),
+    LOADS,
 )
 
 
@@ -103,8 +112,11 @@ def _module_of(workspace):
 def answers(machine, folder, platform):
     """What the machine says with a kernel that the firmware trusts."""
     kernel = replace(machine.kernel, image=sign_kernel(machine.kernel.image, platform))
-    started = replace(machine, kernel=kernel)
-    attempt = BootAttempt(machine=started, asked=ASKED, nonce=NONCE, folder=folder, seconds=900)
+    return _answers(replace(machine, kernel=kernel), folder, ASKED)
+
+
+def _answers(machine, folder, asked):
+    attempt = BootAttempt(machine=machine, asked=asked, nonce=NONCE, folder=folder, seconds=900)
     return {it.question: it for it in boot(process.run, attempt).answers}
 
 
@@ -136,3 +148,39 @@ def test_the_firmware_starts_what_its_key_signed_and_nothing_else(machine, folde
     words = firmware_says(machine, unsigned, folder)
     assert "Access Denied" in words
     assert "EFI stub" not in words
+
+
+# ------------------------------------------------------------------ the image after a rotation
+
+
+@pytest.fixture(scope="module")
+def following(tiny_lab, folder):
+    """The image of a later night: the key that was announced signs its module, and is alone in it."""
+    keys = LabPaths(root=tiny_lab.state).module_keys
+    mine, other = (keys / f"module-signing{which}.pem" for which in ("", "-next"))
+    rotated = (
+        f'certificate = "{mine}"\nnext_certificate = "{other}"', f'certificate = "{other}"'
+    )  # fmt: skip
+    publisher = Publisher.make(
+        tiny_lab, NAME, tiny_lab.configuration, folder / "config", "next-module-key", rotated
+    )
+    publisher.environment["IMMUTABLE_BASE_MODULE_KEY"] = str(other.with_suffix(".key"))
+    return publisher.night()
+
+
+@pytest.mark.parametrize(
+    ("enrolled_keys", "loads"),
+    [(("", "-next"), True), (("",), False)],
+    ids=["both-enrolled", "not-yet-enrolled"],
+)
+def test_the_image_after_a_rotation_needs_its_key_enrolled(
+    tiny_lab, following, platform, tmp_path, enrolled_keys, loads
+):
+    keys = LabPaths(root=tiny_lab.state).module_keys
+    plain, _ = prepared_machine(following.tonight, NAME, tmp_path)
+    certificates = [keys / f"module-signing{which}.pem" for which in enrolled_keys]
+    machine = trusting(plain, tmp_path / "firmware", platform, certificates)
+    found = _answers(machine, tmp_path, (*STATE, LOADS))
+    assert found["secure boot"].text.split()[-1] == "1"
+    assert (found["ours"].status == 0) is loads, found["ours"].text
+    assert loads or any(words in found["ours"].text for words in REFUSED), found["ours"].text

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import NameOID
 
 from immutable_base import process
+from immutable_base.boot.questions import GuestQuestion
 from immutable_base.process import Command
 from immutable_base.tools.module_signature import ModuleKey
 from immutable_base.tools.qemu import Firmware, Machine, arguments
@@ -25,6 +26,10 @@ OWNER = "8be4df61-93ca-11d2-aa0d-00e098032b8c"
 CODE = Path("/usr/share/OVMF/OVMF_CODE_4M.secboot.fd")
 VARIABLES = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
 """Of Debian's package `ovmf`."""
+STATE = (
+    GuestQuestion(name="secure boot", script="od -An -t u1 /sys/firmware/efi/efivars/SecureBoot-*"),
+    GuestQuestion(name="lockdown", script="cat /sys/kernel/security/lockdown"),
+)
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,14 @@ def enrolled(folder: Path, platform: Pair, modules: list[Path]) -> Firmware:
         "--secure-boot",
     )  # fmt: skip
     return Firmware(code=CODE, variables=variables)
+
+
+def trusting(machine: Machine, folder: Path, platform: Pair, modules: list[Path]) -> Machine:
+    """Return the machine with Secure Boot on; it starts its kernel, and loads what these signed."""
+    folder.mkdir()
+    kernel = replace(machine.kernel, image=sign_kernel(machine.kernel.image, platform))
+    firmware = enrolled(folder, platform, modules)
+    return replace(machine, accelerator="tcg", kernel=kernel, firmware=firmware)
 
 
 VERDICTS = ("EFI stub: ", "Access Denied")
