@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from contextlib import closing
@@ -31,6 +32,8 @@ SECONDS = 5400
 """For one test with its fixtures: the first one waits for the lab and for the run that all share."""
 PRODUCT = (sys.executable, "-m", "immutable_base")
 EARLIER_NIGHT = "IMMUTABLE_BASE_TEST_NIGHT"
+ROOMS: set[Path] = set()
+"""Workspaces of the module whose tests run."""
 
 
 LAST = "test_lab_down.py"
@@ -72,6 +75,11 @@ class Lab:
             **kw,
         )
 
+    def room(self, name: str) -> Path:
+        """Return a workspace that is removed after the module's tests: its images are gigabytes."""
+        ROOMS.add(self.scratch / name)
+        return self.scratch / name
+
     def registry(self) -> Registry:
         """Return what anybody can read of the lab's registry; cosign is the one that a user has."""
         return Registry(self.configuration, programs=self.env["PATH"])
@@ -95,6 +103,21 @@ class Night:
 
     def __post_init__(self):
         self.variants = {v["name"]: v for v in self.report["variants"]}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _disk_given_back(request, tmp_path_factory):
+    """Remove what a module's tests wrote: all that they write would not fit on one disk.
+
+    Where one failed it stays, to be looked at.
+    """
+    folder, failed = tmp_path_factory.getbasetemp(), request.session.testsfailed
+    before = set(folder.iterdir())
+    yield
+    if request.session.testsfailed == failed:
+        for path in (set(folder.iterdir()) - before) | ROOMS:
+            shutil.rmtree(path, ignore_errors=True)
+    ROOMS.clear()
 
 
 @pytest.fixture(scope="session")
@@ -158,7 +181,7 @@ def admission_image(lab_folder) -> tuple[buildah.Storage, str]:
 
 
 @pytest.fixture(scope="session")
-def large_lab(lab, tmp_path_factory) -> Lab:
+def large_lab(lab) -> Lab:
     """The lab with the configuration of the run that all share: one kernel, OpenZFS compiled once.
 
     $IMMUTABLE_BASE_BOTH_KERNELS keeps the lab's own, in which kernels go up and down, as an earlier
@@ -168,7 +191,10 @@ def large_lab(lab, tmp_path_factory) -> Lab:
         return lab
     # Six boots without KVM take ten minutes beside a compiler; `make soak` and `make demo` have them,
     # test_boot_large.py has two of them afterwards.
-    configuration = lab.config_with(tmp_path_factory.mktemp("one-kernel"), ONE_KERNEL, NO_BOOTS)
+    folder = lab.scratch / "one-kernel"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    configuration = lab.config_with(folder, ONE_KERNEL, NO_BOOTS)
     env = {**lab.env, "IMMUTABLE_BASE_CONFIG": str(configuration)}
     return replace(lab, env=env, configuration=configuration)
 

@@ -134,7 +134,7 @@ def earlier(lab, config, tmp_path_factory):
 def killed(lab, config, earlier, registry, tmp_path_factory):
     """Run until every variant is at its point, and kill it there; then publish what it left."""
     folder = tmp_path_factory.mktemp("stopping")
-    workspace = lab.scratch / "killed"
+    workspace = lab.room("killed")
     found = Killed(StoppingPrograms(folder, registry.programs, POINTS), earlier)
     # What stops at its point stays there until all have come to theirs.
     with Witness(registry, list(POINTS), interval=0.5) as witness:

@@ -109,7 +109,7 @@ def without_fulcio(lab, registry, tmp_path_factory):
         (line, f'fulcio_url = "http://127.0.0.1:{closed_port()}"'),
         (f"[variants.{VARIANT}]", f"[variants.{UNSIGNED}]"),
     )
-    workspace = lab.scratch / "unsigned"
+    workspace = lab.room("unsigned")
     failed_night(lab, workspace, config, registry, code=6, words=[UNSIGNED], variants=(UNSIGNED,))
     return workspace, config
 

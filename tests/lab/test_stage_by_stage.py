@@ -22,7 +22,7 @@ MODULE = "metronome"
 @pytest.fixture(scope="module")
 def tiny_walk(tiny_lab, tiny_night):
     return Walk(
-        tiny_lab.scratch / "tiny-machines", tiny_lab, tiny_night, [TAMPERED, WITH_MODULE],
+        tiny_lab.room("tiny-machines"), tiny_lab, tiny_night, [TAMPERED, WITH_MODULE],
         signed_alone=TAMPERED, compiled=(MODULE, WITH_MODULE), reads_elsewhere=True,
     )  # fmt: skip
 
@@ -37,7 +37,7 @@ def large_walk(large_lab, night, tmp_path_factory):
         without_boots = replace(large_lab, env=env, configuration=configuration)
     compiled = ("zfs", "base-zfs") if "IMMUTABLE_BASE_WALK_COMPILES" in os.environ else None
     return Walk(
-        large_lab.scratch / "machines",
+        large_lab.room("machines"),
         without_boots,
         night,
         VARIANTS,

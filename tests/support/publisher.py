@@ -51,7 +51,7 @@ class Publisher:
     @classmethod
     def make(cls, lab, variant: str, source: Path, folder: Path, namespace: str, *changes):
         """Return one with a configuration of its own, below `namespace` of the lab's registry."""
-        workspace = lab.scratch / namespace
+        workspace = lab.room(namespace)
         shutil.rmtree(workspace, ignore_errors=True)
         destination = re.search('destination = "(.*)"', source.read_text())[1]
         moved = (f'destination = "{destination}"', f'destination = "{destination}/{namespace}"')
