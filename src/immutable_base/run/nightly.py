@@ -21,7 +21,7 @@ from immutable_base.run.outcomes import variant_result
 from immutable_base.run.previous import difference
 from immutable_base.run.publisher import publisher_of
 from immutable_base.run.results import stage_results
-from immutable_base.run.stages import Stages, stage_nodes
+from immutable_base.run.stages import Stages, stage_lanes, stage_nodes
 from immutable_base.schedule import Node, NodeOutcome, Observer, run_nodes
 from immutable_base.tools import buildah
 from immutable_base.workspace import exclusive
@@ -51,7 +51,9 @@ def run_variants(
         plan = begin(context, variants, observer)
         buildah.clean(context.storage, keep=[variant.base.pinned for variant in plan.variants])
         nodes = run_graph(context, plan)
-        outcomes = run_nodes(nodes, workers=workers, observer=observer)
+        outcomes = run_nodes(
+            nodes, workers=workers, observer=observer, lanes=stage_lanes(context.settings.boot)
+        )
         record_failures(context.documents, nodes, outcomes)
         report = RunReport(
             started=started.isoformat(timespec="seconds"),

@@ -15,7 +15,7 @@ from immutable_base.model.stage import StageReport, StageResult
 from immutable_base.run.begin import forget_mounts
 from immutable_base.run.build_inputs import build_inputs_of
 from immutable_base.run.failures import error_text, record_failures
-from immutable_base.run.stages import Stages, stage_nodes
+from immutable_base.run.stages import Stages, stage_lanes, stage_nodes
 from immutable_base.schedule import Node, NodeOutcome, Observer, run_nodes
 from immutable_base.tools import buildah
 from immutable_base.workspace import exclusive
@@ -59,7 +59,9 @@ def run_stage(
         else:
             nodes = stage_nodes(Stages(context=context), plan, (stage,))
             nodes = tuple(replace(node, needs=()) for node in nodes)
-        outcomes = run_nodes(nodes, workers=workers, observer=observer)
+        outcomes = run_nodes(
+            nodes, workers=workers, observer=observer, lanes=stage_lanes(context.settings.boot)
+        )
         record_failures(context.documents, nodes, outcomes)
         return StageReport(
             stage=stage,

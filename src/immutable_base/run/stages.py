@@ -6,6 +6,7 @@ the same inside a run as on a machine of its own.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
@@ -13,6 +14,7 @@ from immutable_base.boot.boot_image import BootRequest
 from immutable_base.boot.gate import boot_message, gate, require_booted
 from immutable_base.boot.machine import Kvm
 from immutable_base.check.run_checks import check_image, require_sound
+from immutable_base.config.boot import BootSettings
 from immutable_base.context import Context
 from immutable_base.documents import Documents, name_of
 from immutable_base.image.local import fetch_layout, is_local, read_layout
@@ -256,6 +258,14 @@ COSTS = {"inspect": 25.0, "check": 1.0, "sbom": 10.0, "boot": 60.0}
 """Seconds on two cores; of others 20."""
 
 
+def stage_lanes(settings: BootSettings) -> dict[str, int]:
+    """Return how many nodes of a stage run at once: as many machines as have processors here.
+
+    Two that are emulated on the processors of one take longer than one after the other.
+    """
+    return {"boot": max(1, len(os.sched_getaffinity(0)) // settings.cores)}
+
+
 def stage_nodes(
     stages: Stages, plan: Plan, names: Collection[str] = tuple(NEEDS)
 ) -> tuple[Node, ...]:
@@ -276,4 +286,5 @@ def _node(stage: str, action: Action, variant: VariantPlan, needs: tuple[str, ..
         needs=tuple(f"{earlier}:{variant.name}" for earlier in needs),
         variants=(variant.name,),
         cost=COSTS.get(stage, 20.0),
+        lane=stage,
     )

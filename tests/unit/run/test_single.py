@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import threading
+import time
 from dataclasses import replace
 
 import pytest
@@ -246,3 +248,25 @@ def test_mounts_that_a_killed_command_left_are_forgotten(world):
     stale.touch()
     stage(world, "build", variants=("base",))
     assert not stale.exists()
+
+
+@pytest.mark.parametrize(("processors", "at_once"), [(1, 1), (3, 1), (4, 2)])
+def test_no_more_machines_are_started_at_once_than_have_processors(
+    world, monkeypatch, processors, at_once
+):
+    """Each has two of its own; there are four images, and a worker for each."""
+    monkeypatch.setattr("os.sched_getaffinity", lambda _process: range(processors))
+    started, most, turn = [], [], threading.Barrier(at_once)
+
+    def boot(_stages, variant, _report):
+        started.append(variant.name)
+        most.append(len(started))
+        turn.wait(10)  # Until as many are there as may be.
+        time.sleep(0.05)  # One more would come in this time.
+        started.remove(variant.name)
+        return "booted"
+
+    monkeypatch.setattr(room.Stages, "boot", boot)
+    found = run_stage(world.context, "boot", Selection(), observer=Recorder(), workers=4)
+    assert [it.outcome for it in found.results if it.id.startswith("boot:")] == ["done"] * 4
+    assert max(most) == at_once

@@ -185,3 +185,13 @@ def test_images_that_are_alike_say_nothing_of_a_difference(world):
     run(world)
     report = run(world)
     assert {variant.difference for variant in report.variants} == {None}
+
+
+def test_a_run_starts_no_more_machines_at_once_than_have_processors(world, monkeypatch):
+    given, real = [], nightly.run_nodes
+    monkeypatch.setattr(
+        nightly, "run_nodes", lambda nodes, **how: given.append(how) or real(nodes, **how)
+    )
+    monkeypatch.setattr("os.sched_getaffinity", lambda _process: range(4))
+    run(world)
+    assert [how["lanes"] for how in given] == [{"boot": 2}]
