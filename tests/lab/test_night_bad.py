@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from support.changed_configuration import NO_BOOTS
 from support.killing import kill_in_stage, leftovers, start, wait_for
 from support.paths import ROOT
 from support.registry_watch import Witness
@@ -199,10 +200,15 @@ def fill(folder):
 
 def test_disk_full_in_every_stage(lab, night, registry, small_disk, tmp_path):
     """Always this host's fault (4), never a bug, a bad registry or a failed build."""
-    config = lab.config_with(tmp_path, ("minimum_free_gib = 5", "minimum_free_gib = 0"))
+    no_limit = ("minimum_free_gib = 5", "minimum_free_gib = 0")
+    config = lab.config_with(tmp_path, no_limit)
+    # Where nothing is booted, a run has ended before the disk is full.
+    (tmp_path / "booting").mkdir()
+    booting = lab.config_with(tmp_path / "booting", no_limit, NO_BOOTS[::-1])
     before = registry.tags(VARIANT)
     for stage in FULL_IN:
-        process = start(lab, small_disk, VARIANT, arguments=("--config", config))
+        chosen = booting if stage == "boot:" else config
+        process = start(lab, small_disk, VARIANT, arguments=("--config", chosen))
         assert wait_for(process, stage), stage
         fill(small_disk)
         _, rest = process.communicate(timeout=600)
