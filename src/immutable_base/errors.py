@@ -93,9 +93,12 @@ def host_error(error: BaseException) -> HostError | None:
 
 
 OUT_OF_SPACE = re.compile(
-    r"no space left on device|more space needed on the|database or disk is full", re.IGNORECASE
+    r"no space left on device|more space needed on the|database or disk is full"
+    r"|min-free-space-(percent|size) \S+ would be exceeded",
+    re.IGNORECASE,
 )
-"""ENOSPC in a program's output, dnf's refusal to begin what would not fit, SQLite's own error."""
+"""ENOSPC in a program's output, dnf's refusal to begin what would not fit, SQLite's own error, and
+ostree's refusal to fill a disk (throw_min_free_space_error in its ostree-repo-commit.c)."""
 
 
 OUT_OF_SPACE_HINT = "free some space, or work on another disk with --workspace"

@@ -16,9 +16,12 @@ PYTHON = "OSError: [Errno 28] No space left on device"
 DNF = "Error Summary\nDisk Requirements:\n   At least 20MB more space needed on the / filesystem."
 
 RPM = "error: sqlite failure: INSERT INTO 'Packages': database or disk is full"
+OSTREE = (
+    "error: Importing: min-free-space-percent '3%' would be exceeded, at least 13.1 kB requested"
+)
 
 
-@pytest.mark.parametrize("output", [GO, PYTHON, DNF, RPM])
+@pytest.mark.parametrize("output", [GO, PYTHON, DNF, RPM, OSTREE])
 def test_each_programs_way_to_say_so_is_known(output):
     assert is_out_of_space(output)
 
