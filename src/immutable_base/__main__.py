@@ -12,7 +12,7 @@ import threading
 gc.set_threshold(100_000)
 
 from immutable_base.cli.main import main  # noqa: E402  imports are most of these objects
-from immutable_base.errors import EXIT_INTERRUPTED  # noqa: E402
+from immutable_base.errors import EXIT_INTERRUPTED  # noqa: E402  the same
 
 
 def entry_point() -> None:

@@ -1,11 +1,7 @@
 """How cases of SBOM attestations are added to the corpus, and what is in it so far."""
 
 from support.corpus import Corpus
-from support.forge import (
-    b64,
-    compact,
-    statement,
-)
+from support.forge import b64, compact, statement
 
 OTHER = "sha256:" + "2" * 64
 LIE = {"bomFormat": "CycloneDX", "specVersion": "1.6", "components": [{"name": "x"}] * 1234}
