@@ -8,13 +8,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from immutable_base.boot.boot_image import POOL_MIB
+from immutable_base.boot.boot_image import make_pool_disk
 from immutable_base.boot.machine import choose_accelerator
-from immutable_base.boot.questions import POOL_DISK
 from immutable_base.config.boot import BootSettings
 from immutable_base.documents import Documents
 from immutable_base.model.build import ImageLayout
-from immutable_base.tools.qemu import Disk, Machine
+from immutable_base.tools.qemu import Machine
 from immutable_base_lab.hosts.create import install
 from immutable_base_lab.hosts.folder import HostFolder, HostRecord
 from immutable_base_lab.hosts.power import machine_of
@@ -40,8 +39,4 @@ def prepared_machine(tonight: Path, name: str, folder: Path) -> tuple[Machine, s
 
 def with_pool_disk(machine: Machine, folder: Path) -> Machine:
     """Return the machine with an empty disk, `POOL_DISK`, that outlives its boots."""
-    path = folder / "pool.raw"
-    with path.open("wb") as file:
-        file.truncate(POOL_MIB << 20)
-    pool = Disk(path=path, serial=POOL_DISK.rpartition("-")[2])
-    return replace(machine, disks=(*machine.disks, pool))
+    return replace(machine, disks=(*machine.disks, make_pool_disk(folder)))

@@ -85,10 +85,7 @@ def prepare(run: Runner, image: MountedImage, request: BootRequest, root: Path) 
     kernel = install_disk(run, image, request.layout, root, origin=request.origin)
     disks = [qemu.Disk(path=root, serial="root")]
     if boots_of(request.variant) > 1:
-        pool = request.folder / "pool.raw"
-        with pool.open("wb") as file:
-            file.truncate(POOL_MIB << 20)
-        disks.append(qemu.Disk(path=pool, serial=POOL_DISK.rpartition("-")[2]))
+        disks.append(make_pool_disk(request.folder))
     return qemu.Machine(
         accelerator=choose_accelerator(),
         memory_mib=request.settings.memory_mib,
@@ -98,6 +95,14 @@ def prepare(run: Runner, image: MountedImage, request: BootRequest, root: Path) 
         console=request.folder / "console.log",
         answers=request.folder / "answers",
     )
+
+
+def make_pool_disk(folder: Path) -> qemu.Disk:
+    """Make the empty disk that a guest finds as `POOL_DISK`."""
+    path = folder / "pool.raw"
+    with path.open("wb") as file:
+        file.truncate(POOL_MIB << 20)
+    return qemu.Disk(path=path, serial=POOL_DISK.rpartition("-")[2])
 
 
 def install_disk(

@@ -412,3 +412,15 @@ def test_a_layer_may_have_a_repository_of_its_own(world):
     world.document["layers"]["base"]["repositories"] = ["cuda"]
     (htop,) = layer(world.variant("base"), "base").install
     assert (htop.name, htop.repository) == ("htop", "cuda")
+
+
+def test_a_plan_says_whom_the_hosts_of_each_variant_will_believe_and_where_they_believe_anybody(
+    world,
+):
+    world.document["layers"]["admission"] = {"packages": ["jq"]}
+    world.document["variants"]["fedora-base"]["layers"] = ["base", "admission"]
+    believed = {variant.name: variant.hosts_accept for variant in world.plan().variants}
+    signing = world.document["signing"]
+    signer = f"signer {signing['certificate_identity']} of {signing['certificate_oidc_issuer']}"
+    others = dict.fromkeys(("base", "base-zfs", "base-zfs-nvidia"), "")
+    assert believed == {**others, "fedora-base": signer}
