@@ -25,7 +25,7 @@ raise SystemExit(main())
 def admission_rows() -> list[Row]:
     """Measure the admission of an image of the tiny stream, which `tiny_rows` has published."""
     root = WORK / "admitting"
-    for name, content in admission_files(load_trust(TINY), TINY.parent).items():
+    for name, content in admission_files(load_trust(TINY), TINY.parent, 0).items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 from common import STATE, WORK, timed
 
@@ -25,7 +26,7 @@ exec chroot "$1" sh /run/bench/questions.sh
 """
 
 
-def repositories_of(settings: dict, stream: str) -> list[str]:
+def repositories_of(settings: dict[str, Any], stream: str) -> list[str]:
     """Return the repositories that the stream's variants use."""
     names = set(settings["streams"][stream]["repositories"])
     for variant in (v for v in settings["variants"].values() if v["stream"] == stream):
@@ -37,7 +38,7 @@ def repositories_of(settings: dict, stream: str) -> list[str]:
     return sorted(name for name in names if not settings["repositories"][name].get("optional"))
 
 
-def write_inputs(settings: dict, stream: str, folder: Path) -> None:
+def write_inputs(settings: dict[str, Any], stream: str, folder: Path) -> None:
     """Write what dnf needs into `folder`, which it sees at /run/bench."""
     (folder / "repos").mkdir(parents=True, exist_ok=True)
     (folder / "keys").mkdir(exist_ok=True)
@@ -58,7 +59,7 @@ def write_inputs(settings: dict, stream: str, folder: Path) -> None:
     (folder / "repos" / "bench.repo").write_text("\n".join(parts))
 
 
-def questions(settings: dict, stream: str, program: str, refusal: str) -> str:
+def questions(settings: dict[str, Any], stream: str, program: str, refusal: str) -> str:
     """Return the shell script with the commands that answer what `plan` answers.
 
     `refusal` is what dnf prints when a transaction was solved and `--assumeno` said no: its status
@@ -99,7 +100,7 @@ def ensure_dnf5() -> None:
     )  # fmt: skip
 
 
-def dnf5(settings: dict, stream: str, *, cold: bool) -> float:
+def dnf5(settings: dict[str, Any], stream: str, *, cold: bool) -> float:
     """Return the seconds that dnf5 takes for the stream's questions."""
     folder = WORK / "dnf5" / stream
     write_inputs(settings, stream, folder)
@@ -129,7 +130,7 @@ def buildah(*arguments: str) -> tuple[str, ...]:
     return ("buildah", *storage, *arguments)
 
 
-def dnf4(settings: dict, stream: str, *, cold: bool) -> float:
+def dnf4(settings: dict[str, Any], stream: str, *, cold: bool) -> float:
     """Return the seconds of the base image's own dnf, in a container of it."""
     folder = WORK / "dnf4" / stream
     write_inputs(settings, stream, folder)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from common import WORK, Row
 from spending import Cost, spending
@@ -98,7 +99,7 @@ def _deploy(image: MountedImage, layout: Path, sysroot: Path, origin: str) -> No
     bwrap.run_in_root(image.run, image.root, command, surroundings=surroundings)
 
 
-def boot_share_row(report: dict, what: str, *, aim: str) -> Row:
+def boot_share_row(report: dict[str, Any], what: str, *, aim: str) -> Row:
     """Return the seconds of the stage boot in a run against all of it, from its run.json."""
     boots = sum(it["seconds"] for it in report["nodes"] if it["id"].startswith("boot:"))
     return Row(f"the boots in {what}, against all of it", boots, report["seconds"], aim, 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from typing import Any
 
 from common import CONFIG, SETTINGS, WORK, Row
 
@@ -35,7 +36,7 @@ def question_row() -> Row:
     return Row(what, statistics.median(seconds), None, "≤ 0.05 s", digits=3)
 
 
-def stage_rows(report: dict) -> list[Row]:
+def stage_rows(report: dict[str, Any]) -> list[Row]:
     """Return check and SBOM of each variant of a night, from its run.json."""
     seconds = {node["id"]: node["seconds"] for node in report["nodes"]}
     return [

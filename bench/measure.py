@@ -16,7 +16,9 @@ import platform
 import shutil
 import statistics
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from admitting import admission_rows
 from common import CONFIG, PRODUCT, ROOT, SETTINGS, TINY, WORK, Row, processor_seconds, timed
@@ -47,19 +49,17 @@ def start_up() -> Row:
     return Row("start-up of `immutable-base --help`", seconds, None, "< 0.1 s", digits=3)
 
 
-def tiny_stream() -> list[Row]:
+def tiny_stream() -> Iterator[Row]:
     """Measure what the tiny stream shows as well as a large one."""
-    return [
-        *tiny_rows(),
-        *host_rows(STAGED / "tonight"),
-        signing_row(STAGED, TINY, NEXT),
-        *publish_rows(STAGED, TINY, ("tiny", "tiny-metronome")),
-        *verify_rows(),
-        *admission_rows(),
-    ]
+    yield from tiny_rows()
+    yield from host_rows(STAGED / "tonight")
+    yield signing_row(STAGED, TINY, NEXT)
+    yield from publish_rows(STAGED, TINY, ("tiny", "tiny-metronome"))
+    yield from verify_rows()
+    yield from admission_rows()
 
 
-def large_rows(report: dict) -> list[Row]:
+def large_rows(report: dict[str, Any]) -> list[Row]:
     """Measure what the night of all variants that has just ended has left."""
     return [
         *stage_rows(report),
@@ -87,8 +87,19 @@ def all_nights() -> list[Row]:
     return [*rows, *shared_night(what, one_kernel(), ("base-zfs", "base-zfs-nvidia"))]
 
 
+def measured(arguments: argparse.Namespace) -> Iterator[Row]:
+    """Measure what was asked for, one row after another."""
+    yield from (start_up(), wheel_row(), question_row())
+    yield from plan_rows()
+    yield from tiny_stream()
+    if arguments.one_night:
+        yield from one_night()
+    elif not arguments.no_night:
+        yield from all_nights()
+
+
 def main() -> int:
-    """Measure, write the document, print it."""
+    """Measure, print each row when it is known, write the document."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--no-night", action="store_true", help="measure no large night")
     parser.add_argument("--one-night", action="store_true", help="measure one large night only")
@@ -97,11 +108,10 @@ def main() -> int:
     remove_leftovers()
     shutil.rmtree(WORK, ignore_errors=True)
     WORK.mkdir(parents=True)
-    rows = [start_up(), wheel_row(), question_row(), *plan_rows(), *tiny_stream()]
-    if arguments.one_night:
-        rows += one_night()
-    elif not arguments.no_night:
-        rows += all_nights()
+    rows = []
+    for row in measured(arguments):
+        print(row, flush=True)
+        rows.append(row)
     system = f"{platform.system()} {platform.release()}"
     machine = f"{os.cpu_count()} cores, {system}, Python {platform.python_version()}"
     command = " ".join(["bench/measure.py", *sys.argv[1:]]) if sys.argv[1:] else "make bench"
@@ -116,7 +126,7 @@ def main() -> int:
     ]
     RESULT.write_text("\n".join(lines) + "\n")
     shutil.rmtree(WORK)
-    print(RESULT.read_text())
+    print(f"written: {RESULT}")
     return 0
 
 

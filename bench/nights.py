@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from common import CONFIG, WORK, Row, processor_seconds, product
 
@@ -15,7 +16,7 @@ NIGHT = WORK / "night"
 """Workspace of the last one."""
 
 
-def night(config: Path, names: tuple[str, ...], workers: int) -> tuple[float, dict]:
+def night(config: Path, names: tuple[str, ...], workers: int) -> tuple[float, dict[str, Any]]:
     """Run a night from nothing; return its seconds and its run.json."""
     shutil.rmtree(NIGHT, ignore_errors=True)
     document = WORK / "night.json"
@@ -26,20 +27,21 @@ def night(config: Path, names: tuple[str, ...], workers: int) -> tuple[float, di
     return seconds, json.loads(document.read_text())
 
 
-def digests(report: dict) -> dict[str, str]:
+def digests(report: dict[str, Any]) -> dict[str, str]:
     """Return the digest of each variant of a night."""
     return {it["name"]: it["reference"].partition("@")[2] for it in report["variants"]}
 
 
-def bare_compiles(report: dict) -> float:
+def bare_compiles(report: dict[str, Any]) -> float:
     """Return the processor seconds of every `dkms build` of a night."""
     documents = Path(report["documents"]).glob("modules/*/build.json")
-    return sum(json.loads(path.read_text())["processor_seconds"] for path in documents)
+    return sum(float(json.loads(path.read_text())["processor_seconds"]) for path in documents)
 
 
 def alone(config: Path, names: tuple[str, ...]) -> tuple[float, dict[str, str]]:
     """Run each variant by itself, one after another and nothing at once, as v1.0.0's pipelines do."""
-    total, found = 0.0, {}
+    total: float = 0
+    found: dict[str, str] = {}
     for name in names:
         seconds, report = night(config, (name,), workers=1)
         total, found = total + seconds, found | digests(report)
@@ -58,7 +60,7 @@ def shared_night(
     config: Path,
     names: tuple[str, ...],
     *,
-    look: Callable[[dict], list[Row]] = lambda _: [],
+    look: Callable[[dict[str, Any]], list[Row]] = lambda _: [],
 ) -> list[Row]:
     """Measure one night for all `names`; both ways must end in the same images.
 

@@ -8,7 +8,7 @@ import http.server
 import shutil
 import threading
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from anchors import dnf4, dnf5, ensure_dnf5
@@ -33,7 +33,9 @@ def plan_rows() -> list[Row]:
     return rows + _rows(CONFIG, used, dnf4, "against the base's dnf 4", "≤ 0.5")
 
 
-def _rows(config: Path, streams: list[str], anchor, what: str, aim: str) -> list[Row]:
+def _rows(
+    config: Path, streams: list[str], anchor: Callable[..., float], what: str, aim: str
+) -> list[Row]:
     settings = tomllib.loads(config.read_text())
     variants = [name for name, v in settings["variants"].items() if v["stream"] in streams]
     rows = []

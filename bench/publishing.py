@@ -34,7 +34,7 @@ def _published(workspace: Path, config: Path, name: str) -> float:
     product("publish", "--variant", name, workspace=workspace, config=config)
     document = json.loads((workspace / "tonight" / "publish" / f"{name}.json").read_text())
     (push,) = [it["seconds"] for it in document["steps"] if it["step"] == PUSH]
-    return document["seconds"] - push
+    return float(document["seconds"]) - float(push)
 
 
 def _unpublish(config: Path, name: str) -> None:

@@ -87,7 +87,7 @@ class Registry:
                 return f"cosign {verb[0]}: {done.stderr[-500:]}"
         return None
 
-    def cosign(self, *arguments: str) -> subprocess.CompletedProcess:
+    def cosign(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command of cosign, under the trust of the configuration."""
         trust = {name: self.signing[key] for name, key in ROOTS.items() if self.signing.get(key)}
         *verb, pinned = arguments
