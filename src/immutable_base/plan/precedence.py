@@ -6,10 +6,10 @@ version would get the newest. Vendors also carry copies of each other's packages
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from immutable_base.solver.pool import PackagePool
+from immutable_base.solver.pool import Listed, PackagePool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,26 +31,17 @@ def hidden_packages(
     have comes from them, in whichever version: copies in the module's do not count, and of the
     packages asked for none in the stream's.
     """
-    exact = {
-        name
-        for _, name, found in _listed(pool, origins.module)
-        if version is not None and found == version
-    }
-    vendors = (*origins.module, *origins.layer)
+    module, layer = _listed(pool, origins.module), _listed(pool, origins.layer)
+    exact = {item.name for item in module if version is not None and item.version == version}
     hidden = {
-        number
-        for number, name, found in _listed(pool, vendors)
-        if name in exact and found != version
+        item.id for item in (*module, *layer) if item.name in exact and item.version != version
     }
-    own = {name for _, name, _ in _listed(pool, origins.layer)} - exact
-    hidden |= {number for number, name, _ in _listed(pool, origins.module) if name in own}
+    own = {item.name for item in layer} - exact
+    hidden |= {item.id for item in module if item.name in own}
     asked = own & set(packages)
-    hidden |= {number for number, name, _ in _listed(pool, origins.stream) if name in asked}
+    hidden |= {item.id for name in asked for item in pool.named(name, origins.stream)}
     return frozenset(hidden)
 
 
-def _listed(pool: PackagePool, repositories: Iterable[str]) -> Iterator[tuple[int, str, str]]:
-    """Yield id, name and version (without epoch and release) of every package."""
-    for number in pool.ids(repositories):
-        solvable = pool.solvable(number)
-        yield number, solvable.name, solvable.evr.rpartition(":")[2].rpartition("-")[0]
+def _listed(pool: PackagePool, repositories: Iterable[str]) -> tuple[Listed, ...]:
+    return tuple(item for name in repositories for item in pool.listed(name))

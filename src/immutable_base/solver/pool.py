@@ -6,7 +6,9 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cmp_to_key
+from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urljoin
 
 from immutable_base.errors import VerificationError
@@ -37,6 +39,15 @@ class Promised:
     requires: tuple[Relation, ...]
 
 
+class Listed(NamedTuple):
+    """A package of a repository, as its list names it."""
+
+    id: int
+    name: str
+    version: str
+    """Without epoch and release."""
+
+
 FileLists = Callable[[str], Path | None]
 """Returns a repository's verified filelists by its id, None where it has none."""
 
@@ -63,6 +74,7 @@ class PackagePool:
         self._urls: dict[str, str] = {LOCAL: ""}
         self._ids: dict[str, Sequence[int]] = {}
         self._named: dict[tuple[str, ...], list[libsolv.Solvable]] = {}
+        self._listed: dict[str, tuple[Listed, ...]] = {}
         self._packages: dict[int, Package] = {}
         self._repos: dict[str, libsolv.Repo] = {}
         for item in metadata:
@@ -81,7 +93,17 @@ class PackagePool:
 
     def ids(self, repositories: Iterable[str]) -> list[int]:
         """Return the ids of every package of some repositories; one that was skipped has none."""
-        return [number for name in repositories for number in self._ids.get(name, ())]
+        return list(chain.from_iterable(self._ids.get(name, ()) for name in repositories))
+
+    def listed(self, repository: str) -> tuple[Listed, ...]:
+        """Return every package of a repository; one that was skipped has none."""
+        if repository not in self._listed:
+            found = (self.solvable(number) for number in self._ids.get(repository, ()))
+            self._listed[repository] = tuple(
+                Listed(item.id, item.name, item.evr.rpartition(":")[2].rpartition("-")[0])
+                for item in found
+            )
+        return self._listed[repository]
 
     def consider(self, ids: Iterable[int]) -> None:
         """Make these the only packages that queries and the solver take into account."""

@@ -178,10 +178,10 @@ class _Solving:
             for name in request.exclude
             for item in self.pool.named(name, request.repositories)
         }
-        return set(self.pool.ids(request.repositories)) - excluded - request.hidden
+        return set(self.pool.ids(request.repositories)).difference(excluded, request.hidden)
 
     def _consider(self) -> None:
-        self.pool.consider([*self._available(), *self.request.install, *self.copies])
+        self.pool.consider(self._available().union(self.request.install, self.copies))
 
     def _solver(self, *more: int) -> libsolv.Solver:
         flags = libsolv.library().Solver
