@@ -11,7 +11,9 @@ from immutable_base.boot import disk
 from immutable_base.boot.judge import Expected, judge
 from immutable_base.boot.machine import BootAttempt, Kvm, choose_accelerator
 from immutable_base.boot.questions import POOL_DISK, boots_of, questions
+from immutable_base.boot.watch import ROOM
 from immutable_base.config.boot import BootSettings
+from immutable_base.errors import OUT_OF_SPACE_HINT, CheckError, HostError
 from immutable_base.image.program import MountedImage
 from immutable_base.model.boot import Boot
 from immutable_base.model.check import Finding, Level
@@ -59,7 +61,7 @@ def boot_image(run: Runner, image: MountedImage, request: BootRequest, report: L
     """Install and boot an image; return what it answered and what that means.
 
     Raises CheckError if it cannot be installed or does not come up, HostError or CommandError if
-    this host fails.
+    this host fails: what an image did on a full disk says nothing about it.
     """
     shutil.rmtree(request.folder, ignore_errors=True)
     request.folder.mkdir(parents=True)
@@ -69,15 +71,27 @@ def boot_image(run: Runner, image: MountedImage, request: BootRequest, report: L
         report("installing")
         machine = prepare(run, image, request, root)
         boots, notes = _boots(run, request, machine, nonce, report)
+        expected = Expected(
+            facts=request.facts, plan=request.variant, digest=request.digest, nonce=nonce
+        )
+        findings = judge(boots, expected)
+        if any(finding.level is Level.ERROR for finding in findings):
+            _require_room(request.folder)
+    except CheckError:
+        # The program that found no room may say so in no words that anybody knows.
+        _require_room(request.folder)
+        raise
     finally:
         for leftover in request.folder.glob("*"):
             if leftover.suffix != ".log" and leftover.is_file():
                 leftover.unlink()
         disk.remove_sysroot(run, request.folder / "sysroot")
-    expected = Expected(
-        facts=request.facts, plan=request.variant, digest=request.digest, nonce=nonce
-    )
-    return Booted(boots=boots, findings=(*judge(boots, expected), *notes))
+    return Booted(boots=boots, findings=(*findings, *notes))
+
+
+def _require_room(folder: Path) -> None:
+    if shutil.disk_usage(folder).free < ROOM:
+        raise HostError(f"the disk of {folder} is full", hint=OUT_OF_SPACE_HINT)
 
 
 def prepare(run: Runner, image: MountedImage, request: BootRequest, root: Path) -> qemu.Machine:

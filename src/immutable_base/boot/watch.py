@@ -11,9 +11,9 @@ from shutil import disk_usage
 MEBIBYTE = 1 << 20
 CONSOLE_LIMIT, ANSWERS_LIMIT = 16 * MEBIBYTE, 4 * MEBIBYTE
 """Bytes; a console of a boot is some 50 KiB, its answers are less."""
-ROOM = MEBIBYTE
-"""Bytes: where less is free, a guest's next write finds none, and QEMU lets the machine wait for it
-for ever (`werror=enospc`, its default)."""
+ROOM = 4 * MEBIBYTE
+"""Bytes: where less is free, a guest's next write, of which QEMU puts several together, may find
+none; the machine then waits for it for ever (`werror=enospc`, QEMU's default)."""
 SILENCE = {"kvm": 10.0, "tcg": 60.0}
 """Seconds within which a kernel has said its first word, by QEMU's accelerator."""
 TAIL = 4096

@@ -6,11 +6,67 @@ import pytest
 
 from immutable_base.boot import boot_image as room
 from immutable_base.boot.boot_image import BootRequest, boot_image
+from immutable_base.boot.watch import ROOM
 from immutable_base.config.boot import BootSettings
+from immutable_base.errors import CheckError, HostError
 from immutable_base.model.boot import Boot
+from immutable_base.model.check import Level
 from immutable_base.process import run
 from immutable_base.tools import qemu
 from support.sound_image import FACTS, PLAN
+
+FULL, ROOMY = SimpleNamespace(free=ROOM - 1), SimpleNamespace(free=ROOM)
+
+
+def request_of(tmp_path, plan, one_boot):
+    return BootRequest(
+        variant=plan, facts=FACTS, layout=tmp_path, digest="sha256:" + "a" * 64,
+        origin="r/x:latest", folder=tmp_path / "boots", settings=BootSettings(),
+        kvm=SimpleNamespace(boot=one_boot),
+    )  # fmt: skip
+
+
+def not_installed(*_):
+    raise CheckError("the image cannot be installed", details="Broken pipe")
+
+
+@pytest.mark.parametrize(
+    ("disk", "error", "words"),
+    [(ROOMY, CheckError, "cannot be installed"), (FULL, HostError, "the disk of .* is full")],
+    ids=["roomy", "full"],
+)
+def test_what_fails_on_a_full_disk_is_no_fault_of_the_image(
+    disk, error, words, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(room, "prepare", not_installed)
+    monkeypatch.setattr(room.shutil, "disk_usage", lambda _: disk)
+    with pytest.raises(error, match=words):
+        boot_image(run, None, request_of(tmp_path, PLAN, None), lambda _: None)
+
+
+@pytest.mark.parametrize("disk", [ROOMY, FULL], ids=["roomy", "full"])
+def test_answers_that_are_missing_on_a_full_disk_are_none_of_the_image(
+    disk, machine, tmp_path, monkeypatch
+):
+    plan = PLAN.model_copy(update={"modules": ()})
+    monkeypatch.setattr(room, "prepare", lambda *_: machine)
+    monkeypatch.setattr(room.shutil, "disk_usage", lambda _: disk)
+    silent = Boot(accelerator="tcg", seconds=1, targets={}, console="console.log", answers=())
+    request = request_of(tmp_path, plan, lambda *_: (silent, ""))
+    if disk is FULL:
+        with pytest.raises(HostError, match="is full"):
+            boot_image(run, None, request, lambda _: None)
+    else:
+        found = boot_image(run, None, request, lambda _: None).findings
+        assert any(it.level is Level.ERROR for it in found)
+
+
+@pytest.fixture
+def machine(tmp_path):
+    return qemu.Machine(
+        accelerator="tcg", memory_mib=512, cores=1, disks=(), kernel=None,
+        console=tmp_path / "console.log", answers=tmp_path / "answers",
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -18,7 +74,7 @@ from support.sound_image import FACTS, PLAN
     [(PLAN, ["powers off", "is ended"]), (PLAN.model_copy(update={"modules": ()}), ["is ended"])],
     ids=["with pools", "without"],
 )
-def test_only_a_machine_that_boots_again_powers_off(plan, ends, tmp_path, monkeypatch):
+def test_only_a_machine_that_boots_again_powers_off(plan, ends, machine, tmp_path, monkeypatch):
     seen = []
 
     def one_boot(_, attempt):
@@ -26,16 +82,7 @@ def test_only_a_machine_that_boots_again_powers_off(plan, ends, tmp_path, monkey
         console = attempt.machine.console.name
         return Boot(accelerator="tcg", seconds=1, targets={}, console=console, answers=()), ""
 
-    machine = qemu.Machine(
-        accelerator="tcg", memory_mib=512, cores=1, disks=(), kernel=None,
-        console=tmp_path / "console.log", answers=tmp_path / "answers",
-    )  # fmt: skip
     monkeypatch.setattr(room, "prepare", lambda *_: machine)
-    request = BootRequest(
-        variant=plan, facts=FACTS, layout=tmp_path, digest="sha256:" + "a" * 64,
-        origin="r/x:latest", folder=tmp_path / "boots", settings=BootSettings(),
-        kvm=SimpleNamespace(boot=one_boot),
-    )  # fmt: skip
-    booted = boot_image(run, None, request, lambda _: None)
+    booted = boot_image(run, None, request_of(tmp_path, plan, one_boot), lambda _: None)
     assert seen == ends
     assert [it.console for it in booted.boots] == [f"console-{n + 1}.log" for n in range(len(ends))]
