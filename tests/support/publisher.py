@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,11 +51,16 @@ class Publisher:
 
     @classmethod
     def make(cls, lab, variant: str, source: Path, folder: Path, namespace: str, *changes):
-        """Return one with a configuration of its own, below `namespace` of the lab's registry."""
+        """Return one with a configuration of its own, below a new namespace of the lab's registry.
+
+        What an earlier run published would be what hosts follow: after a rotation of its keys a
+        publication by the first one is refused.
+        """
         workspace = lab.room(namespace)
         shutil.rmtree(workspace, ignore_errors=True)
         destination = re.search('destination = "(.*)"', source.read_text())[1]
-        moved = (f'destination = "{destination}"', f'destination = "{destination}/{namespace}"')
+        place = f"{destination}/{namespace}-{secrets.token_hex(4)}"
+        moved = (f'destination = "{destination}"', f'destination = "{place}"')
         folder.mkdir(exist_ok=True)
         off = [NO_BOOTS] if NO_BOOTS[0] in source.read_text() else []
         return cls(
