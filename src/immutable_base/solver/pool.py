@@ -13,12 +13,12 @@ from urllib.parse import urljoin
 
 from immutable_base.errors import VerificationError
 from immutable_base.image.rpmdb import Installed, Relation
-from immutable_base.model.checksum import Checksum
 from immutable_base.model.evr import Evr, MalformedVersionError, Nevra
 from immutable_base.model.plan import LOCAL, Package
 from immutable_base.repository import compression
 from immutable_base.repository.metadata import Metadata
 from immutable_base.solver import cache
+from immutable_base.solver.checksum import checksum_of
 from immutable_base.tools import libsolv
 
 log = logging.getLogger(__name__)
@@ -197,7 +197,7 @@ class PackagePool:
             arch=solvable.arch,
             repository=repository,
             url="" if local else urljoin(place, location),
-            checksum=None if local else _checksum(solvable),
+            checksum=None if local else checksum_of(solvable),
             size=solvable.lookup_num(solv.SOLVABLE_DOWNLOADSIZE),
             build_time=solvable.lookup_num(solv.SOLVABLE_BUILDTIME),
         )
@@ -307,18 +307,6 @@ class PackagePool:
         signs = {"<": solv.REL_LT, "=": solv.REL_EQ, ">": solv.REL_GT}
         flags = sum(int(signs[sign]) for sign in relation.comparison)
         return pool.rel2id(name, pool.str2id(relation.evr), flags)
-
-
-def _checksum(solvable: libsolv.Solvable) -> Checksum:
-    found = solvable.lookup_checksum(libsolv.library().SOLVABLE_CHECKSUM)
-    try:
-        return Checksum.of(found.typestr() if found else "", found.hex() if found else "")
-    except VerificationError as error:
-        raise VerificationError(
-            f"repository '{solvable.repo.name}' describes {solvable.name} by a checksum that "
-            f"proves nothing: {error.message}",
-            hint=error.hint,
-        ) from error
 
 
 def dependency_keys() -> dict[str, int]:
