@@ -132,16 +132,21 @@ def test_a_registry_that_takes_a_tag_and_does_not_keep_it_is_found_out(
         publish(tags=("new",))
 
 
-def test_a_new_tag_that_stays_after_a_failure_is_named(world, token, publish, monkeypatch):
-    world.yesterday("latest")
+def refuse_tag(world, monkeypatch, name, error):
+    """Let the registry refuse to move one tag to the new image; it may be moved back."""
     real = world.tag
 
     def tag(argv):
-        if argv[-1].endswith(":latest") and argv[-2].endswith(DIGEST):
-            raise RemoteError("no", details="denied")
+        if argv[-1].endswith(f":{name}") and argv[-2].endswith(DIGEST):
+            raise error
         return real(argv)
 
     monkeypatch.setattr(world, "tag", tag)
+
+
+def test_a_new_tag_that_stays_after_a_failure_is_named(world, token, publish, monkeypatch):
+    world.yesterday("latest")
+    refuse_tag(world, monkeypatch, "latest", RemoteError("no", details="denied"))
     with pytest.raises(RemoteError) as caught:
         publish(tags=("latest", "20251124"))
     assert world.tags == {"latest": OLD, "20251124": DIGEST}
@@ -154,14 +159,7 @@ def test_a_new_tag_that_stays_after_a_failure_is_named(world, token, publish, mo
 
 def test_every_tag_back_is_no_hint_about_tags(world, token, publish, monkeypatch):
     world.yesterday("latest", "stable")
-    real = world.tag
-
-    def tag(argv):
-        if argv[-1].endswith(":stable") and argv[-2].endswith(DIGEST):
-            raise RemoteError("no", hint="the registry's own")
-        return real(argv)
-
-    monkeypatch.setattr(world, "tag", tag)
+    refuse_tag(world, monkeypatch, "stable", RemoteError("no", hint="the registry's own"))
     with pytest.raises(RemoteError) as caught:
         publish(tags=("latest", "stable"))
     assert caught.value.hint == "the registry's own"
