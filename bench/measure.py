@@ -79,12 +79,12 @@ def one_night() -> list[Row]:
     return [*large_rows(report), Row(what, processor, bare_compiles(report), "≤ 1.25", digits=0)]
 
 
-def all_nights() -> list[Row]:
+def all_nights() -> Iterator[Row]:
     """Measure nights of all variants and of those with modules, each against its variants alone."""
     what = "one night against the variants one after another"
-    rows = shared_night(what, CONFIG, ALL, look=large_rows)
+    yield from shared_night(what, CONFIG, ALL, look=large_rows)
     what = "the same of the two variants with modules, when both are on one kernel"
-    return [*rows, *shared_night(what, one_kernel(), ("base-zfs", "base-zfs-nvidia"))]
+    yield from shared_night(what, one_kernel(), ("base-zfs", "base-zfs-nvidia"))
 
 
 def measured(arguments: argparse.Namespace) -> Iterator[Row]:
