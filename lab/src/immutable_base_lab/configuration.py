@@ -15,7 +15,7 @@ import tomlkit
 from immutable_base.config.types import COMPOSE
 from immutable_base.errors import HostError
 from immutable_base.workspace import write_atomically
-from immutable_base_lab.core.files import remove
+from immutable_base_lab.core.files import point_to, remove
 from immutable_base_lab.services.service import ProductSettings
 
 GONE = "moved-away"
@@ -97,14 +97,21 @@ def available_branches(product: str, rpms: Path) -> dict[str, str]:
 
 
 def write_lab_configuration(file: Path, text: str, layers: Sequence[Path]) -> None:
-    """Write a configuration, and `layers/` beside it: a link, or the content of several folders."""
-    file.parent.mkdir(parents=True, exist_ok=True)
+    """Write a configuration, and `layers/` beside it: a link, or the content of several folders.
+
+    Another command may be reading them: what stays is there at every moment.
+    """
     write_atomically(file, text)
     beside = file.parent / "layers"
-    remove(beside)
+    if beside.is_symlink() != (len(layers) == 1):
+        remove(beside)
     if len(layers) == 1:
-        beside.symlink_to(layers[0].resolve())
+        point_to(beside, layers[0].resolve())
         return
-    beside.mkdir()
-    for layer in (layer for folder in layers for layer in sorted(folder.resolve().iterdir())):
-        (beside / layer.name).symlink_to(layer)
+    wanted = {layer.name: layer for folder in layers for layer in folder.resolve().iterdir()}
+    beside.mkdir(exist_ok=True)
+    for name, layer in sorted(wanted.items()):
+        point_to(beside / name, layer)
+    for path in beside.iterdir():
+        if path.name not in wanted:
+            remove(path)

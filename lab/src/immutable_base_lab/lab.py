@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import sys
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
@@ -16,7 +15,7 @@ from immutable_base.process import run_contained
 from immutable_base.progress import Progress
 from immutable_base.schedule import Observer, observed
 from immutable_base.tls import set_up_tls
-from immutable_base.workspace import exclusive
+from immutable_base.workspace import exclusive, write_atomically
 from immutable_base_lab import configuration, content
 from immutable_base_lab.core import certificates, image_keys, module_keys, ports
 from immutable_base_lab.core.nodes import run_steps
@@ -262,9 +261,9 @@ class Lab:
 
     def _publish_trust(self) -> None:
         keys, trust = self.paths.keys, self.paths.trust
-        trust.mkdir(exist_ok=True)
         for name in (name for service in SERVICES for name in service.trust):
-            shutil.copyfile(keys / name, trust / name)
+            # A night may be reading it.
+            write_atomically(trust / name, (keys / name).read_bytes())
         set_up_tls(trust / registry.CA, trust)
 
     def _replacements(

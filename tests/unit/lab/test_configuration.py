@@ -12,6 +12,7 @@ from immutable_base.config.schema import Settings
 from immutable_base_lab.configuration import (
     available_branches,
     lab_configuration,
+    write_lab_configuration,
 )
 from immutable_base_lab.core.paths import LabPaths
 from immutable_base_lab.lab import merged_settings, port_names
@@ -135,3 +136,15 @@ def test_a_cache_key_is_the_same_in_every_process():
         for seed in ("1", "2", "3")
     }
     assert len(keys) == 1
+
+
+def test_layers_of_one_folder_are_not_filled_with_those_of_another(tmp_path):
+    for name in ("own", "other"):
+        (tmp_path / name / f"layer-of-{name}").mkdir(parents=True)
+    own, other = tmp_path / "own", tmp_path / "other"
+    file = tmp_path / "lab/immutable-base.toml"
+    for folders in ([own], [own, other], [other], [own, other], [own]):
+        write_lab_configuration(file, "text", folders)
+        found = {path.name for path in (tmp_path / "lab/layers").iterdir()}
+        assert found == {f"layer-of-{folder.name}" for folder in folders}
+        assert [path.name for path in own.iterdir()] == ["layer-of-own"]

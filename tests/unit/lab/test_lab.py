@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+from contextlib import contextmanager
 
 import pytest
 
@@ -12,9 +13,14 @@ from immutable_base.cli.main import main
 from immutable_base.errors import CommandError, HostError
 from immutable_base_lab.core.nodes import make_node, run_steps
 from immutable_base_lab.core.paths import LabPaths
+from immutable_base_lab.core.signing_key import signing_key
 from immutable_base_lab.lab import SERVICES, Lab, port_names
+from immutable_base_lab.rpms.repositories import publish_key
+from immutable_base_lab.scenarios.configuration import write_configuration
+from immutable_base_lab.scenarios.scenario import FULL, find_scenario
 from immutable_base_lab.services import issuer
 from immutable_base_lab.services.state import StateStore
+from support import paths
 from support.observers import Recorder
 
 
@@ -49,6 +55,51 @@ def test_what_clients_trust_is_published_and_private_keys_are_not(lab):
     texts = [path.read_text() for path in lab.paths.trust.iterdir()]
     assert not any("PRIVATE KEY" in text for text in texts)
     assert (lab.paths.trust / "ca.pem").read_text() in lab.paths.ca_bundle.read_text()
+
+
+def test_what_clients_read_is_whole_at_every_moment_while_the_lab_comes_up_again(lab):
+    """A file that is written in place is empty for a moment, and a night that reads it fails."""
+    with signing_key(lab.paths.rpm_key) as key:
+
+        def come_up():
+            lab.prepare()
+            publish_key(lab.paths, key)
+            for scenario in (find_scenario("tiny"), FULL):
+                write_configuration(lab.paths, scenario, "text", paths.ROOT / "layers")
+
+        come_up()
+        open_files = [path.open() for path in lab.paths.trust.iterdir()]
+        open_files.append((lab.paths.rpms / key.public.name).open())
+        before = [os.fstat(file.fileno()).st_mtime_ns for file in open_files]
+        with seen_all_the_time(
+            lab.paths.scenario("tiny") / "layers/tiny", lab.paths.root / "layers"
+        ):
+            for _ in range(20):
+                come_up()
+    after = [os.fstat(file.fileno()).st_mtime_ns for file in open_files]
+    written_to = [open_files[i].name for i in range(len(before)) if before[i] != after[i]]
+    for file in open_files:
+        file.close()
+    assert written_to == []
+
+
+@contextmanager
+def seen_all_the_time(*watched):
+    """Fail if one of these is missing at any moment of the block."""
+    missing, over = set(), threading.Event()
+
+    def watch():
+        while not over.is_set():
+            missing.update(path for path in watched if not path.exists())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()
+    assert not missing
 
 
 def test_the_bundle_of_a_shell_in_the_lab_is_not_put_into_itself(lab, monkeypatch, tmp_path):

@@ -29,3 +29,14 @@ def write_private(path: Path, content: str | bytes) -> None:
     """Write a file that only its owner can read."""
     path.touch(mode=0o600)
     path.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def point_to(link: Path, target: Path) -> None:
+    """Make a symbolic link, or let an old one point elsewhere: there is one at every moment."""
+    link.parent.mkdir(parents=True, exist_ok=True)
+    if link.is_symlink() and link.readlink() == target:
+        return
+    fresh = link.with_name(f".{link.name}.new")
+    fresh.unlink(missing_ok=True)
+    fresh.symlink_to(target)
+    fresh.replace(link)

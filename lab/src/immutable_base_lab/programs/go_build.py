@@ -14,6 +14,7 @@ from immutable_base.errors import HostError, ImmutableBaseError
 from immutable_base.process import Command, LineSink, Runner, run
 from immutable_base.tools.go import registry_variables
 from immutable_base_lab.core import cache
+from immutable_base_lab.core.files import point_to
 from immutable_base_lab.programs.go_omissions import OMISSIONS, Omission
 from immutable_base_lab.programs.go_pins import GO_PROGRAMS, GoProgram, Patch
 
@@ -125,9 +126,9 @@ class GoBuilder:
 
     def _link(self, program: GoProgram) -> None:
         for path in sorted((self.tools / program.name / "bin").iterdir()):
-            _symlink(self.tools / "bin" / path.name, Path("..") / program.name / "bin" / path.name)
+            point_to(self.tools / "bin" / path.name, Path("..") / program.name / "bin" / path.name)
         if program.kept:
-            _symlink(self.tools / "share" / program.name, Path("..") / program.name / "share")
+            point_to(self.tools / "share" / program.name, Path("..") / program.name / "share")
 
     def _go(self, program: GoProgram, *arguments: str) -> str:
         return self._run(*arguments, cwd=MODULES / program.name, cgo=program.cgo)
@@ -210,13 +211,3 @@ def _copy(source: Path, target: Path) -> None:
             path.chmod(0o755 if path.is_dir() else 0o644)
     else:
         shutil.copyfile(source, target)
-
-
-def _symlink(link: Path, target: Path) -> None:
-    link.parent.mkdir(parents=True, exist_ok=True)
-    if link.is_symlink() and link.readlink() == target:
-        return
-    fresh = link.with_name(f".{link.name}.new")
-    fresh.unlink(missing_ok=True)
-    fresh.symlink_to(target)
-    fresh.replace(link)

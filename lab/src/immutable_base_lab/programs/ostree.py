@@ -12,6 +12,7 @@ from pathlib import Path
 from immutable_base.process import Command, LineSink, Runner, run
 from immutable_base.tls import DEBIAN_BUNDLE
 from immutable_base_lab.core import cache
+from immutable_base_lab.core.files import point_to
 from immutable_base_lab.core.paths import LabPaths
 from immutable_base_lab.debian.archive import machine_mirrors
 
@@ -58,10 +59,7 @@ def build(paths: LabPaths, report: LineSink, *, runner: Runner = run) -> None:
         shutil.rmtree(root)
 
     cache.ensure(folder, key(), make)
-    link = paths.programs.bin / PROGRAM
-    link.parent.mkdir(parents=True, exist_ok=True)
-    if not link.is_symlink():
-        link.symlink_to(Path("..") / PROGRAM / "bin" / PROGRAM)
+    point_to(paths.programs.bin / PROGRAM, Path("..") / PROGRAM / "bin" / PROGRAM)
 
 
 def _root_command(root: Path) -> Command:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
 from immutable_base.process import LineSink
+from immutable_base.workspace import write_atomically
 from immutable_base_lab.core import cache
 from immutable_base_lab.core.paths import LabPaths
 from immutable_base_lab.core.signing_key import KEY_NAME, SigningKey, signing_key
@@ -51,9 +51,8 @@ def make_repositories(paths: LabPaths, report: LineSink) -> None:
 def publish_key(paths: LabPaths, key: SigningKey) -> None:
     """Put the public key where clients of the repositories find it, and its fingerprint."""
     for folder in (paths.trust, paths.rpms):
-        folder.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(key.public, folder / KEY_NAME)
-    paths.key_fingerprint.write_text(f"{key.fingerprint}\n")
+        write_atomically(folder / KEY_NAME, key.public.read_bytes())
+    write_atomically(paths.key_fingerprint, f"{key.fingerprint}\n")
 
 
 def _make_all(paths: LabPaths, folder: Path, key: SigningKey, report: LineSink) -> None:
