@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from immutable_base.boot import disk
-from immutable_base.boot.judge import Expected, judge
+from immutable_base.boot.judge import Expected, judge, why_late
 from immutable_base.boot.machine import BootAttempt, Kvm, choose_accelerator
 from immutable_base.boot.questions import POOL_DISK, boots_of, questions
 from immutable_base.boot.watch import ROOM
@@ -56,13 +56,31 @@ class Booted:
     boots: tuple[Boot, ...]
     findings: tuple[Finding, ...]
 
+    @property
+    def failed(self) -> bool:
+        """Whether anything speaks against the image."""
+        return any(finding.level is Level.ERROR for finding in self.findings)
+
 
 def boot_image(run: Runner, image: MountedImage, request: BootRequest, report: LineSink) -> Booted:
     """Install and boot an image; return what it answered and what that means.
 
     Raises CheckError if it cannot be installed or does not come up, HostError or CommandError if
-    this host fails: what an image did on a full disk says nothing about it.
+    this host fails: what an image did on a full disk says nothing about it. What an emulated
+    machine had no time for is done once more.
     """
+    booted = _boot_new_disks(run, image, request, report)
+    why = why_late(booted.boots)
+    if not (why and booted.failed):
+        return booted
+    report("booting again, as the machine was late")
+    booted = _boot_new_disks(run, image, request, report)
+    return replace(booted, findings=(*booted.findings, _note(why)))
+
+
+def _boot_new_disks(
+    run: Runner, image: MountedImage, request: BootRequest, report: LineSink
+) -> Booted:
     shutil.rmtree(request.folder, ignore_errors=True)
     request.folder.mkdir(parents=True)
     nonce = secrets.token_hex(16)
@@ -74,8 +92,8 @@ def boot_image(run: Runner, image: MountedImage, request: BootRequest, report: L
         expected = Expected(
             facts=request.facts, plan=request.variant, digest=request.digest, nonce=nonce
         )
-        findings = judge(boots, expected)
-        if any(finding.level is Level.ERROR for finding in findings):
+        booted = Booted(boots=boots, findings=(*judge(boots, expected), *notes))
+        if booted.failed:
             _require_room(request.folder)
     except CheckError:
         # The program that found no room may say so in no words that anybody knows.
@@ -86,7 +104,7 @@ def boot_image(run: Runner, image: MountedImage, request: BootRequest, report: L
             if leftover.suffix != ".log" and leftover.is_file():
                 leftover.unlink()
         disk.remove_sysroot(run, request.folder / "sysroot")
-    return Booted(boots=boots, findings=(*findings, *notes))
+    return booted
 
 
 def _require_room(folder: Path) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from immutable_base.boot.answers import target_seconds
 from immutable_base.boot.excuses import unexcused, why_not_loaded
-from immutable_base.boot.questions import POOL, TARGETS, questions
+from immutable_base.boot.questions import POOL, TARGETS, TIMEOUT, questions
 from immutable_base.model.boot import Boot, GuestAnswer
 from immutable_base.model.check import Finding, Level
 from immutable_base.model.facts import ImageFacts
@@ -24,6 +24,9 @@ CARD_AWAITED = re.compile(
 )
 """The unit was skipped, and of its conditions the one that looks for a card said no; systemd shows
 its properties in an order of its own."""
+
+TIMED_OUT = re.compile(r"^.*(timed out|\btimeout$).*$", re.IGNORECASE | re.MULTILINE)
+"""Words of systemd, udev and the C library (ETIMEDOUT); systemd's result of a unit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +53,24 @@ def judge(boots: tuple[Boot, ...], expected: Expected) -> tuple[Finding, ...]:
         for number, boot in enumerate(boots, start=1)
         for finding in _of_boot(number, boot, expected)
     )
+
+
+def why_late(boots: tuple[Boot, ...]) -> str:
+    """Return what an emulated machine was too slow for, empty if nothing.
+
+    Where no processor is real, a busy host takes time from the machine, and systemd and its like
+    give up waiting: that is no fault of the image, unless it happens again.
+    """
+    for answer in (
+        answer for boot in boots if boot.accelerator == "tcg" for answer in boot.answers
+    ):
+        said = TIMED_OUT.search(answer.text)
+        if said or answer.status == TIMEOUT:
+            words = f": {said[0].strip()}" if said else ""
+            return (
+                f"asked for '{answer.question}', the emulated machine had no answer in time{words}"
+            )
+    return ""
 
 
 def _of_boot(number: int, boot: Boot, expected: Expected) -> Iterator[Finding]:
@@ -107,8 +128,8 @@ def _state(answer: GuestAnswer, _expected: Expected) -> Judgement:
 def _failed_units(answer: GuestAnswer, _expected: Expected) -> Judgement:
     if answer.status != 0:
         return _error(_last(answer))
-    units = [line.split()[0] for line in answer.text.splitlines() if line.split()]
-    return _error(", ".join(units)) if units else PASS
+    failed = [line.partition(" ") for line in answer.text.splitlines() if line.split()]
+    return _error(", ".join(f"{it[0]} ({it[2]})" for it in failed)) if failed else PASS
 
 
 def _targets(answer: GuestAnswer, _expected: Expected) -> Judgement:

@@ -17,7 +17,14 @@ END = "end"
 SSH_FILE = "/run/immutable-base.ssh"
 """What the host's side writes through sshd, and the guest then shows."""
 SSH_SECONDS = 90
+TIMEOUT = 124
+"""Status of what was not there in time. Source: timeout(1), which the guest's script uses."""
 _SETTLED = "systemctl is-system-running --wait"
+_FAILED = (
+    "found=$(systemctl list-units --failed --plain --no-legend) || exit; "
+    'for unit in $(echo "$found" | cut -d" " -f1); do '
+    'echo "$unit $(systemctl show --property=Result --value "$unit")"; done'
+)
 _TARGETS = "systemctl show --property=Id,ActiveEnterTimestampMonotonic " + " ".join(TARGETS)
 CARD_UNIT = "nvidia-cdi-refresh.service"
 """Describes NVIDIA's cards to podman. Source: the container toolkit's packages."""
@@ -40,7 +47,7 @@ class GuestQuestion:
 ALWAYS = (
     GuestQuestion(name="state", script=_SETTLED),
     GuestQuestion(name="kernel", script="uname -r"),
-    GuestQuestion(name="failed-units", script="systemctl list-units --failed --plain --no-legend"),
+    GuestQuestion(name="failed-units", script=_FAILED),
     GuestQuestion(name="targets", script=_TARGETS),
     GuestQuestion(
         name="journal",
@@ -59,7 +66,7 @@ ALWAYS = (
 SSH = GuestQuestion(
     name="ssh",
     script=f"n=0; until [ -s {SSH_FILE} ] || [ $n -ge {SSH_SECONDS} ]; do sleep 1; "
-    f"n=$((n+1)); done; cat {SSH_FILE}",
+    f"n=$((n+1)); done; cat {SSH_FILE} || exit {TIMEOUT}",
 )
 
 CARD = GuestQuestion(

@@ -9,7 +9,7 @@ from immutable_base.boot.boot_image import BootRequest, boot_image
 from immutable_base.boot.watch import ROOM
 from immutable_base.config.boot import BootSettings
 from immutable_base.errors import CheckError, HostError
-from immutable_base.model.boot import Boot
+from immutable_base.model.boot import Boot, GuestAnswer
 from immutable_base.model.check import Level
 from immutable_base.process import run
 from immutable_base.tools import qemu
@@ -86,3 +86,63 @@ def test_only_a_machine_that_boots_again_powers_off(plan, ends, machine, tmp_pat
     booted = boot_image(run, None, request_of(tmp_path, plan, one_boot), lambda _: None)
     assert seen == ends
     assert [it.console for it in booted.boots] == [f"console-{n + 1}.log" for n in range(len(ends))]
+
+
+LATE = (
+    ("failed-units", 0, "systemd-udev-settle.service timeout"),
+    ("journal", 0, '{"MESSAGE": "Failed to wait for daemon to reply: Connection timed out"}'),
+    ("zfs import", 124, ""),
+)
+"""What a sound image answers where its emulator got no processor: met with a pool, at a load of 12."""
+WRONG = (("failed-units", 0, "sshd.service exit-code"), ("zfs import", 1, "no such pool"))
+
+
+def answered(question, status, text, accelerator="tcg"):
+    answer = GuestAnswer(question=question, status=status, text=text)
+    return Boot(
+        accelerator=accelerator, seconds=1, targets={}, console="console-1.log", answers=(answer,)
+    )
+
+
+@pytest.fixture
+def boots(machine, tmp_path, monkeypatch):
+    """Let an image be booted on new disks as often as it takes; what its boots are, one by one."""
+
+    def of(*found):
+        made, left = [], list(found)
+        monkeypatch.setattr(room, "prepare", lambda *_: made.append("disks") or machine)
+        plan = PLAN.model_copy(update={"modules": ()})
+        request = request_of(tmp_path, plan, lambda *_: (left.pop(0), ""))
+        return boot_image(run, None, request, lambda _: None), made
+
+    return of
+
+
+@pytest.mark.parametrize("late", LATE, ids=lambda it: it[0])
+def test_what_an_emulator_had_no_time_for_is_done_once_more_on_new_disks_and_told(late, boots):
+    booted, made = boots(answered(*late), answered("state", 0, "running"))
+    assert made == ["disks", "disks"]
+    assert [it.question for it in booted.boots[0].answers] == ["state"], "the second counts"
+    (note,) = (it for it in booted.findings if it.id == "boot-accelerator")
+    assert note.level is Level.NOTE
+    assert "no answer in time" in note.message
+
+
+def test_an_image_that_is_late_twice_is_refused(boots):
+    booted, made = boots(answered(*LATE[0]), answered(*LATE[0]))
+    assert len(made) == 2
+    assert any("systemd-udev-settle.service (timeout)" in it.message for it in booted.findings)
+    assert any(it.level is Level.ERROR for it in booted.findings)
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=lambda it: it[0])
+def test_what_is_wrong_and_not_late_is_not_booted_again(wrong, boots):
+    booted, made = boots(answered(*wrong))
+    assert made == ["disks"]
+    assert any(it.level is Level.ERROR for it in booted.findings)
+
+
+@pytest.mark.parametrize("late", LATE, ids=lambda it: it[0])
+def test_a_real_processor_is_never_late(late, boots):
+    _, made = boots(answered(*late, accelerator="kvm"))
+    assert made == ["disks"]
