@@ -156,6 +156,7 @@ def run_script(name, function, folder, **variables):
         ("/run/output", folder),
         ("/usr/lib/modules", folder / "lib"),
         ("/etc/dkms", folder / "dkms"),
+        ("/usr/libexec/immutable-base", folder / "libexec"),
     ):
         script = script.replace(real, str(here))  # fmt: skip
     env = {"PATH": "/usr/bin:/bin", "KERNEL_RELEASE": "6.12", "SOURCE_DATE_EPOCH": "1", "MODULE": "zfs", "MODULE_VERSION": "2", **variables}  # fmt: skip
@@ -165,19 +166,10 @@ def run_script(name, function, folder, **variables):
     return done.returncode, done.stderr
 
 
-def kernel_tree(folder, *, signs):
-    tree = folder / "lib/6.12/build"
-    (tree / "scripts").mkdir(parents=True)
-    (tree / "Makefile").touch()
-    if signs:
-        program = tree / "scripts/sign-file"
-        program.write_text('#!/bin/sh\necho "$@" >>"$(dirname "$0")/told"\ncat "$2" >>"$5"\n')
-        program.chmod(0o755)
-    return tree
-
-
 def test_a_kernel_devel_without_sign_file_is_told_before_anything_compiles(tmp_path):
-    kernel_tree(tmp_path, signs=False)
+    tree = tmp_path / "lib/6.12/build"
+    tree.mkdir(parents=True)
+    (tree / "Makefile").touch()
     assert run_script("build-module", "prepare", tmp_path, SIGNATURE_HASH="") == (0, "")
     code, said = run_script("build-module", "prepare", tmp_path, SIGNATURE_HASH="sha256")
     assert code == 1
@@ -187,13 +179,16 @@ def test_a_kernel_devel_without_sign_file_is_told_before_anything_compiles(tmp_p
 
 @pytest.mark.parametrize("wanted", ["sha256", ""])
 def test_a_module_is_signed_by_the_kernels_sign_file_before_it_is_compressed(tmp_path, wanted):
-    tree = kernel_tree(tmp_path, signs=True)
+    program = tmp_path / "libexec/sign-file"
+    program.parent.mkdir()
+    program.write_text('#!/bin/sh\necho "$@" >>"$(dirname "$0")/told"\ncat "$2" >>"$5"\n')
+    program.chmod(0o755)
     for folder, content in (("compiled", "module"), ("signatures", "-signature"), ("out", None)):
         (tmp_path / folder).mkdir()
         if content:
             name = "zfs.p7s" if folder == "signatures" else "zfs.ko"
             (tmp_path / folder / name).write_text(content)
-    (tmp_path / "lib/6.12/kernel").mkdir()
+    (tmp_path / "lib/6.12/kernel").mkdir(parents=True)
     (tmp_path / "lib/6.12/kernel/x.ko.xz").touch()
     code, said = run_script(
         "pack-module", f"finish zfs {tmp_path}/out", tmp_path, SIGNATURE_HASH=wanted
@@ -203,7 +198,7 @@ def test_a_module_is_signed_by_the_kernels_sign_file_before_it_is_compressed(tmp
     listed = subprocess.run(["xz", "-lv", tmp_path / "out/zfs.ko.xz"], capture_output=True).stdout
     assert b"CRC32" in listed
     assert made == (b"module-signature" if wanted else b"module")
-    told = tree / "scripts/told"
+    told = program.with_name("told")
     assert told.exists() == bool(wanted)
     if wanted:
         assert told.read_text().split() == [

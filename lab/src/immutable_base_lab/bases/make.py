@@ -17,7 +17,7 @@ from immutable_base_lab.debian import catalogue
 from immutable_base_lab.debian.catalogue import Distribution
 from immutable_base_lab.programs import ostree
 
-FORMAT = 6
+FORMAT = 7
 
 
 def make_bases(paths: LabPaths, files_url: str, report: LineSink) -> None:

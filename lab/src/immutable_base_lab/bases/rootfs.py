@@ -30,6 +30,8 @@ COMPOSEFS = """
 enabled = yes
 """
 NETWORK = "systemd-networkd.service"
+NOT_ENABLED = ("e2scrub_reap.service", "e2scrub_all.timer")
+"""Units that are enabled in Debian, and by no preset of EL's."""
 EMPTY = ("boot", "dev", "proc", "run", "sys", "sysroot", "tmp", "var")
 
 
@@ -68,6 +70,7 @@ def install(tree: Path, chosen: Iterable[Path], own: Path, key: SigningKey) -> i
         root.enter(tree, "rpm", *arguments, binds={at: own}, env=env)
     # As the scriptlets of EL's packages do; the root's own units came without any.
     root.enter(tree, "systemctl", "preset", NETWORK)
+    root.enter(tree, "systemctl", "disable", *NOT_ENABLED)
     return epoch
 
 

@@ -12,12 +12,16 @@ from pydantic import BaseModel, ConfigDict
 from immutable_base_lab.debian.archive import Suite
 
 DROPPED = (
-    "usr/share/doc", "usr/share/man", "usr/share/info", "usr/share/locale", "usr/share/lintian",
-    "usr/share/bug", "usr/share/doc-base", "usr/share/menu", "usr/share/initramfs-tools",
-    "etc/init.d", "etc/apt", "etc/kernel", "etc/cron.daily/apt-compat",
+    "usr/share/doc/*", "usr/share/man/*", "usr/share/info/*", "usr/share/locale/*",
+    "usr/share/lintian/*", "usr/share/bug/*", "usr/share/doc-base/*", "usr/share/menu/*",
+    "usr/share/initramfs-tools/*", "etc/init.d/*", "etc/apt/*", "etc/kernel/*",
+    "etc/cron.daily/apt-compat", "usr/lib/cni/*", "usr/lib/udev/hwdb.d/20-*.hwdb",
+    "usr/libexec/gcc/*/*/lto1", "usr/bin/*-lto-dump-*", "usr/lib/binfmt.d/*",
 )  # fmt: skip
-"""Paths that no image of the lab has: documentation (as with rpm's `nodocs`) and Debian's own
-bookkeeping."""
+"""What no image of the lab has, as patterns of dpkg's `path-exclude`: documentation (as with rpm's
+`nodocs`), Debian's own bookkeeping, and what is large and never asked for: the network plugins that
+podman no longer uses, the names of every maker of hardware, a second compiler, of LTO. Programs of
+Python's that start by themselves (binfmt.d) are Debian's idea alone."""
 
 
 class _Strict(BaseModel):

@@ -33,7 +33,7 @@ def bootstrap(
     sources = "".join(
         f"deb [signed-by={KEYRING}] {mirrors.of(suite)} {suite} main\n" for suite in STABLE
     )
-    dropped = [f"--dpkgopt=path-exclude=/{path}/*" for path in DROPPED]
+    dropped = [f"--dpkgopt=path-exclude=/{pattern}" for pattern in DROPPED]
     command = Command(
         argv=(
             "mmdebstrap", "--mode=root", f"--variant={variant}", "--quiet", *dropped,

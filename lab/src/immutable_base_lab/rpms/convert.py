@@ -9,6 +9,7 @@ from pathlib import Path
 
 from immutable_base.model.evr import Evr
 from immutable_base.process import Command, run
+from immutable_base_lab.core.files import remove
 from immutable_base_lab.debian.archive import Deb, DebianRelation
 from immutable_base_lab.debian.catalogue import DROPPED, Catalogue
 from immutable_base_lab.rpms.package import Recipe
@@ -129,9 +130,9 @@ def unpack(debs: Iterable[Path], tree: Path) -> None:
     for deb in debs:
         run(Command(argv=("dpkg-deb", "--extract", str(deb), str(tree)), timeout=300))
     merge_usr(tree)
-    for dropped in DROPPED:
-        shutil.rmtree(tree / dropped, ignore_errors=True)
-        (tree / dropped).unlink(missing_ok=True)
+    for pattern in DROPPED:
+        for path in [*tree.glob(pattern.removesuffix("/*"))]:
+            remove(path)
 
 
 def merge_usr(tree: Path) -> None:

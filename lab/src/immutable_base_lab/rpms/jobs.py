@@ -19,7 +19,7 @@ from immutable_base_lab.rpms import convert, package, patch_tree
 from immutable_base_lab.rpms.convert import DebianPackages
 
 # Raise it when the conversion of the same input gives another output.
-FORMAT = 2
+FORMAT = 3
 WORKERS = 2
 
 

@@ -240,6 +240,10 @@ def _arrange_devel(kernel: Kernel, headers: tuple[Path, ...], tree: Path) -> Non
     # The types of the kernel (BTF), against which kbuild would describe modules by pahole, which
     # EL's kernel-devel does not need either.
     (merged / "vmlinux").unlink(missing_ok=True)
+    # Thousands of empty files, by which kbuild knows which option changed since it last compiled.
+    for marker in (merged / "include" / "config").iterdir():
+        if not marker.stat().st_size:
+            marker.unlink()
     others = (each for each in (merged / "arch").iterdir() if each.is_dir() and each.name != "x86")
     for leftover in (*others, *sources.glob("linux-*"), tree / "usr/lib", tree / "usr/share"):
         shutil.rmtree(leftover, ignore_errors=True)

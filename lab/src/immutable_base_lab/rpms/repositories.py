@@ -67,7 +67,7 @@ def _make_all(paths: LabPaths, folder: Path, key: SigningKey, report: LineSink) 
     root.forget_outdated(paths.debian_root, archive)
     cache.ensure(
         paths.debian_root,
-        cache.key_of(content.base, STABLE),
+        cache.key_of(content.base, STABLE, catalogue.DROPPED),
         lambda half: root.bootstrap(mirrors, content, half),
     )
     base = root.installed(paths.debian_tree, archive)

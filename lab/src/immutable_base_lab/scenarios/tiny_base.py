@@ -17,7 +17,7 @@ from immutable_base_lab.programs import ostree
 from immutable_base_lab.scenarios import pendulum, tiny_content
 from immutable_base_lab.scenarios.tiny_content import REPOSITORY
 
-FORMAT = 4
+FORMAT = 5
 
 
 def make_base(paths: LabPaths, files_url: str, report: LineSink) -> None:

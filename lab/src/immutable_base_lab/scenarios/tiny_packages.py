@@ -13,6 +13,7 @@ from immutable_base_lab.core.paths import LabPaths
 from immutable_base_lab.core.signing_key import SigningKey, signing_key
 from immutable_base_lab.debian import kernels, root
 from immutable_base_lab.debian.archive import STABLE, Archive, Deb, machine_mirrors, open_archive
+from immutable_base_lab.debian.catalogue import DROPPED
 from immutable_base_lab.debian.kernels import Kernel
 from immutable_base_lab.rpms import closure, convert, jobs, kernel_rpms, repositories
 from immutable_base_lab.rpms.convert import DebianPackages
@@ -57,7 +58,7 @@ def _make_all(paths: LabPaths, folder: Path, key: SigningKey, report: LineSink) 
     root.forget_outdated(paths.tiny_root, archive)
     cache.ensure(
         paths.tiny_root,
-        cache.key_of(catalogue.base, STABLE, VARIANT),
+        cache.key_of(catalogue.base, STABLE, VARIANT, DROPPED),
         lambda half: root.bootstrap(mirrors, catalogue, half, variant=VARIANT),
     )
     base = root.installed(paths.tiny_root / "root", archive)
