@@ -70,8 +70,6 @@ def for_tests(environment: dict[str, str]) -> dict[str, str]:
     """
     configuration = Path(environment["IMMUTABLE_BASE_CONFIG"])
     folder = configuration.parent / "without-boots"
-    folder.mkdir(exist_ok=True)
-    (folder / "layers").unlink(missing_ok=True)
     replacements, place = [NO_BOOTS], environment["IMMUTABLE_BASE_REGISTRY"]
     if other := _other_cosign():
         place += f"-by-cosign-{cosign.version(run, f'{other}/cosign')}"

@@ -4,7 +4,7 @@ import tomllib
 
 import pytest
 
-from support.changed_configuration import ONE_KERNEL, change_configuration
+from support.changed_configuration import NO_BOOTS, ONE_KERNEL, change_configuration
 from support.lab_configuration import flat
 from support.paths import PRODUCT
 
@@ -22,3 +22,13 @@ def test_a_text_that_is_not_there_is_an_error(tmp_path):
     with pytest.raises(AssertionError, match="allow_sideways"):
         change_configuration(PRODUCT, tmp_path, ("allow_sideways", "x"))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_one_that_is_being_read_stays_whole(tmp_path):
+    path = change_configuration(PRODUCT, tmp_path, ONE_KERNEL)
+    with path.open() as reader:
+        before = (tmp_path / "layers").lstat().st_ino
+        change_configuration(PRODUCT, tmp_path, NO_BOOTS)
+        assert "allow_up = false" in reader.read()
+    assert 'policy = "off"' in path.read_text()
+    assert (tmp_path / "layers").lstat().st_ino == before, "it was never away"
