@@ -74,7 +74,7 @@ class Publisher:
     def night(self) -> Published:
         """Build, check, sign and publish another image of the variant."""
         done = self.try_night()
-        assert done.returncode == 0, done.stderr
+        assert done.returncode == 0, done.stderr + done.stdout
         (row,) = json.loads(done.stdout)["variants"]
         repository, _, digest = row["reference"].partition("@")
         return Published(repository, digest, self.folder / str(self._nights) / "tonight")
