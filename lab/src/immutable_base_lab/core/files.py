@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -32,11 +33,14 @@ def write_private(path: Path, content: str | bytes) -> None:
 
 
 def point_to(link: Path, target: Path) -> None:
-    """Make a symbolic link, or let an old one point elsewhere: there is one at every moment."""
+    """Make a symbolic link, or let an old one point elsewhere: there is one at every moment.
+
+    Several processes may do so at once.
+    """
     link.parent.mkdir(parents=True, exist_ok=True)
     if link.is_symlink() and link.readlink() == target:
         return
-    fresh = link.with_name(f".{link.name}.new")
+    fresh = link.with_name(f".{link.name}.{os.getpid()}")
     fresh.unlink(missing_ok=True)
     fresh.symlink_to(target)
     fresh.replace(link)

@@ -1,8 +1,9 @@
 """Files that the lab writes are the same whoever checked it out."""
 
+import multiprocessing
 import os
 
-from immutable_base_lab.core.files import copy_data, remove, write_private
+from immutable_base_lab.core.files import copy_data, point_to, remove, write_private
 
 
 def mode(path) -> int:
@@ -42,3 +43,19 @@ def test_removing_a_link_leaves_what_it_points_to(tmp_path):
     assert (tmp_path / "folder/file").exists()
     remove(tmp_path / "folder")
     assert list(tmp_path.iterdir()) == []
+
+
+def point_back_and_forth(link):
+    for target in ("one", "other") * 300:
+        point_to(link, link.with_name(target))
+
+
+def test_several_processes_may_let_a_link_point_somewhere_at_once(tmp_path):
+    spawn = multiprocessing.get_context("fork")
+    workers = [spawn.Process(target=point_back_and_forth, args=(tmp_path / "link",)) for _ in "abc"]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert [worker.exitcode for worker in workers] == [0, 0, 0]
+    assert [path.name for path in tmp_path.iterdir()] == ["link"]
