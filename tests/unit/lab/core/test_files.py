@@ -1,9 +1,10 @@
 """Files that the lab writes are the same whoever checked it out."""
 
-import multiprocessing
 import os
+import subprocess
+import sys
 
-from immutable_base_lab.core.files import copy_data, point_to, remove, write_private
+from immutable_base_lab.core.files import copy_data, remove, write_private
 
 
 def mode(path) -> int:
@@ -45,17 +46,19 @@ def test_removing_a_link_leaves_what_it_points_to(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def point_back_and_forth(link):
-    for target in ("one", "other") * 300:
-        point_to(link, link.with_name(target))
+BACK_AND_FORTH = """
+import sys
+from pathlib import Path
+from immutable_base_lab.core.files import point_to
+link = Path(sys.argv[1])
+for target in ("one", "other") * 300:
+    point_to(link, link.with_name(target))
+"""
 
 
 def test_several_processes_may_let_a_link_point_somewhere_at_once(tmp_path):
-    spawn = multiprocessing.get_context("fork")
-    workers = [spawn.Process(target=point_back_and_forth, args=(tmp_path / "link",)) for _ in "abc"]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    assert [worker.exitcode for worker in workers] == [0, 0, 0]
+    argv = [sys.executable, "-c", BACK_AND_FORTH, str(tmp_path / "link")]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    workers = [subprocess.Popen(argv, env=env) for _ in range(3)]
+    assert [worker.wait() for worker in workers] == [0, 0, 0]
     assert [path.name for path in tmp_path.iterdir()] == ["link"]
