@@ -5,7 +5,9 @@ Its pipelines are in test_instance_pipeline.py.
 
 from __future__ import annotations
 
+import shutil
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,9 +36,11 @@ def downstream(runs, tmp_path) -> Downstream:
 
 
 @pytest.fixture(scope="module")
-def never_published(runs, tmp_path_factory) -> Downstream:
+def never_published(runs, tmp_path_factory) -> Iterator[Downstream]:
     """One for all that has to be refused; its base is fetched once."""
-    return new_downstream(runs, tmp_path_factory.mktemp("never-published"))
+    folder = tmp_path_factory.mktemp("never-published")
+    yield new_downstream(runs, folder)
+    shutil.rmtree(folder)
 
 
 @pytest.mark.timeout(1800)

@@ -297,7 +297,7 @@ def test_an_instance_waits_for_a_base_that_has_no_image(tiny_lab, tmp_path):
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory) -> Iterator[Path]:
     """Of all examples: their base is fetched once."""
-    folder = tmp_path_factory.mktemp("examples") / "nights"
+    folder = tmp_path_factory.mktemp("examples")
     yield folder
     shutil.rmtree(folder)
 
